@@ -1,0 +1,26 @@
+"""Everything that can go wrong for a user: one message each, no traceback."""
+
+from __future__ import annotations
+
+
+class CharRNNError(Exception):
+    """The base of charrnn's own errors.
+
+    Its text says where, what is wrong, what would be right and how to mend it.
+    """
+
+
+class ConfigError(CharRNNError):
+    """A configuration, or a `--set`, that cannot be used."""
+
+
+class TextError(CharRNNError):
+    """A text that cannot be read, encoded or trained on."""
+
+
+class CheckpointError(CharRNNError):
+    """A file that is no checkpoint, or one that does not fit what is asked of it."""
+
+
+class RunError(CharRNNError):
+    """A run's folder that cannot be used as asked, or a training that cannot go on."""

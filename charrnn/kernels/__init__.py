@@ -1,0 +1,74 @@
+"""The networks' arithmetic: pure functions over arrays, NumPy and nothing else.
+
+Dimensions, here and everywhere:
+
+    T  steps of a window
+    N  sequences side by side
+    D  inputs of a layer
+    H  hidden units of a layer
+    V  characters in the vocabulary
+
+Arrays are time-major: x is (T, N, D), h is (T, N, H). dfoo is the gradient of the loss with
+respect to foo. The dtype follows the arguments: float32 to train, float64 to check. Arguments are
+left unchanged, and every forward function returns a cache with what its backward function needs.
+A sequence function is the loop of its step function with the products that do not depend on the
+state taken out of it.
+"""
+
+from charrnn.kernels.arrays import Array, Workspace
+from charrnn.kernels.cell import Cell
+from charrnn.kernels.dropout import dropout_backward, dropout_forward, dropout_mask
+from charrnn.kernels.embedding import embedding_backward, embedding_forward
+from charrnn.kernels.gru import (
+    GRU,
+    gru_backward,
+    gru_forward,
+    gru_step_backward,
+    gru_step_forward,
+)
+from charrnn.kernels.lstm import (
+    LSTM,
+    lstm_backward,
+    lstm_forward,
+    lstm_step_backward,
+    lstm_step_forward,
+)
+from charrnn.kernels.projection import projection_backward, projection_forward
+from charrnn.kernels.rnn import (
+    RNN,
+    rnn_backward,
+    rnn_forward,
+    rnn_step_backward,
+    rnn_step_forward,
+)
+from charrnn.kernels.softmax import softmax_cross_entropy_backward, softmax_cross_entropy_forward
+
+CELLS: dict[str, Cell] = {cell.name: cell for cell in (RNN, LSTM, GRU)}
+
+__all__ = [
+    "CELLS",
+    "Array",
+    "Cell",
+    "Workspace",
+    "dropout_backward",
+    "dropout_forward",
+    "dropout_mask",
+    "embedding_backward",
+    "embedding_forward",
+    "gru_backward",
+    "gru_forward",
+    "gru_step_backward",
+    "gru_step_forward",
+    "lstm_backward",
+    "lstm_forward",
+    "lstm_step_backward",
+    "lstm_step_forward",
+    "projection_backward",
+    "projection_forward",
+    "rnn_backward",
+    "rnn_forward",
+    "rnn_step_backward",
+    "rnn_step_forward",
+    "softmax_cross_entropy_backward",
+    "softmax_cross_entropy_forward",
+]

@@ -1,0 +1,60 @@
+"""What a recurrent cell is to the rest of the program: one entry of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy.typing as npt
+
+from charrnn.kernels.arrays import Array, Workspace
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell: the names and sizes of its parts, and its functions.
+
+    States and parameters are passed by position, in the order in which they are listed here. The
+    first state is h, the cell's output:
+
+        step_forward(x, *prev_states, *parameters)  -> *next_states, cache
+        step_backward(*dnext_states, cache)         -> dx, *dprev_states, *dparameters
+        forward(x, *states0, *parameters, ...)      -> *states at every step, cache
+        backward(dh, cache, ...)                    -> dx, *dstates0, *dparameters
+
+    The sequence pair takes these keywords as well:
+
+        workspace   where temporary arrays and results live; what was returned from it is
+                    overwritten by the next call. Without it the arrays are fresh.
+        gates       the element-wise part of one step (`gates_forward`, `gates_backward`), which
+                    may be exchanged for another implementation of the same function.
+        dlast       backward: one gradient for each last state, added to what dh brings. Zero
+                    without it, which is where back-propagation through time is truncated.
+        grads       backward: one array for each parameter, to write its gradient into.
+        need_dx     backward: False spares the product for dx, which is then None.
+    """
+
+    name: str
+    gates: tuple[str, ...]  # blocks of width H along the gate axis, in order
+    states: tuple[str, ...]
+    parameters: Mapping[str, tuple[str, ...]]  # name -> sizes: D, H, or G for gates x H
+    step_forward: Callable[..., Any]
+    step_backward: Callable[..., Any]
+    forward: Callable[..., Any]
+    backward: Callable[..., Any]
+    gates_forward: Callable[..., None]
+    gates_backward: Callable[..., None]
+    bias_init: Mapping[str, float] = field(default_factory=dict)  # gate -> value; others start at 0
+
+    def parameter_shapes(self, D: int, H: int) -> dict[str, tuple[int, ...]]:
+        """Return the shape of each parameter for D inputs and H hidden units."""
+        sizes = {"D": D, "H": H, "G": len(self.gates) * H}
+        return {name: tuple(sizes[s] for s in dims) for name, dims in self.parameters.items()}
+
+    def gradient_arrays(
+        self, D: int, H: int, workspace: Workspace, dtype: npt.DTypeLike
+    ) -> tuple[Array, ...]:
+        """Return an array for each parameter's gradient, from the workspace."""
+        shapes = self.parameter_shapes(D, H)
+        return tuple(workspace.array(f"d{name}", shapes[name], dtype) for name in shapes)

@@ -1,0 +1,259 @@
+"""Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers 2000).
+
+    a_t = x_t Wx + h_{t-1} Wh + b              four blocks of width H: i, f, o, g
+    i, f, o = sigmoid(a_i), sigmoid(a_f), sigmoid(a_o)        g = tanh(a_g)
+    c_t = f * c_{t-1} + i * g
+    h_t = o * tanh(c_t)
+
+and backwards:
+
+    dc_t    += dh_t * o * (1 - tanh(c_t)^2)    and then carried on: dc_{t-1} = dc_t * f
+    da_i     = dc_t * g * i (1 - i)            da_f = dc_t * c_{t-1} * f (1 - f)
+    da_g     = dc_t * i * (1 - g^2)            da_o = dh_t * tanh(c_t) * o (1 - o)
+    dh_{t-1} = da_t Wh^T
+
+Along c the gradient is multiplied by f alone, no matrix: while f is near 1 it neither vanishes nor
+explodes. That is why the forget bias starts at 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from charrnn.kernels.arrays import Array, Workspace
+from charrnn.kernels.cell import Cell
+from charrnn.kernels.projection import projection_backward, projection_forward
+
+
+class LSTMStepCache(NamedTuple):
+    x: Array  # (N, D), or codes (N,)
+    prev_h: Array  # (N, H)
+    prev_c: Array  # (N, H)
+    gates: tuple[Array, Array, Array, Array]  # i, f, o, g, each (N, H)
+    tanh_c: Array  # (N, H)
+    Wx: Array
+    Wh: Array
+
+
+def lstm_step_forward(
+    x: Array, prev_h: Array, prev_c: Array, Wx: Array, Wh: Array, b: Array
+) -> tuple[Array, Array, LSTMStepCache]:
+    """One step.
+
+    Args:
+        x: (N, D) features, or (N,) codes that stand for one-hot rows.
+        prev_h, prev_c: (N, H).
+        Wx: (D, 4H).
+        Wh: (H, 4H).
+        b: (4H,).
+
+    Returns:
+        next_h, next_c: (N, H).
+        cache: for the backward step.
+    """
+    a = projection_forward(x, Wx, b) + prev_h @ Wh  # (N, 4H)
+    a_i, a_f, a_o, a_g = np.split(a, 4, axis=1)  # each (N, H)
+    i, f, o, g = sigmoid(a_i), sigmoid(a_f), sigmoid(a_o), np.tanh(a_g)
+    next_c = f * prev_c + i * g  # (N, H)
+    tanh_c = np.tanh(next_c)  # (N, H)
+    next_h = o * tanh_c  # (N, H)
+    return next_h, next_c, LSTMStepCache(x, prev_h, prev_c, (i, f, o, g), tanh_c, Wx, Wh)
+
+
+def lstm_step_backward(
+    dnext_h: Array, dnext_c: Array, cache: LSTMStepCache
+) -> tuple[Array | None, Array, Array, Array, Array, Array]:
+    """Gradients of one step.
+
+    Args:
+        dnext_h, dnext_c: (N, H).
+        cache: from the forward step.
+
+    Returns:
+        dx (None for codes), dprev_h, dprev_c, dWx, dWh, db, of their originals' shapes.
+    """
+    x, prev_h, prev_c, (i, f, o, g), tanh_c, Wx, Wh = cache
+    dc = dnext_c + dnext_h * o * (1 - tanh_c**2)  # (N, H)
+    da_i = dc * g * i * (1 - i)
+    da_f = dc * prev_c * f * (1 - f)
+    da_o = dnext_h * tanh_c * o * (1 - o)
+    da_g = dc * i * (1 - g**2)
+    da = np.concatenate((da_i, da_f, da_o, da_g), axis=1)  # (N, 4H)
+    dx, dWx, db = projection_backward(da, x, Wx)
+    return dx, da @ Wh.T, dc * f, dWx, prev_h.T @ da, db
+
+
+def sigmoid(a: Array) -> Array:
+    """1 / (1 + exp(-a)), by way of tanh, which cannot overflow."""
+    return 0.5 * np.tanh(0.5 * a) + 0.5
+
+
+def lstm_gates_forward(a: Array, ah: Array, prev_c: Array, c: Array, tanh_c: Array, h: Array) -> None:
+    """The element-wise part of one step.
+
+    Args:
+        a: (N, 4H), the input's part of the pre-activations; becomes the gates i, f, o, g.
+        ah: (N, 4H), the recurrent part.
+        prev_c: (N, H).
+        c, tanh_c, h: (N, H), written.
+    """
+    H = h.shape[1]
+    ifo, (i, f, o, g) = a[:, : 3 * H], _blocks(a)
+    a += ah
+    ifo *= 0.5  # sigmoid(a) = tanh(a / 2) / 2 + 1/2, so that one tanh serves all four
+    np.tanh(a, out=a)
+    ifo *= 0.5
+    ifo += 0.5
+    np.multiply(i, g, out=h)  # h serves as scratch until it is known
+    np.multiply(f, prev_c, out=c)
+    c += h
+    np.tanh(c, out=tanh_c)
+    np.multiply(o, tanh_c, out=h)
+
+
+def lstm_gates_backward(
+    dh: Array, dc: Array, gates: Array, prev_c: Array, tanh_c: Array, da: Array
+) -> None:
+    """The element-wise part of one step, backwards.
+
+    Args:
+        dh: (N, H).
+        dc: (N, H), the gradient of c_t from step t + 1; becomes that of c_{t-1}.
+        gates: (N, 4H): i, f, o, g.
+        prev_c, tanh_c: (N, H).
+        da: (N, 4H), written.
+    """
+    H = dh.shape[1]
+    ifo, (i, f, o, g) = gates[:, : 3 * H], _blocks(gates)
+    da_ifo, (da_i, da_f, da_o, da_g) = da[:, : 3 * H], _blocks(da)
+    np.multiply(tanh_c, tanh_c, out=da_g)  # da_g serves as scratch
+    np.subtract(1, da_g, out=da_g)
+    da_g *= o
+    da_g *= dh
+    dc += da_g
+    np.subtract(1, ifo, out=da_ifo)
+    da_ifo *= ifo
+    da_i *= g
+    da_i *= dc
+    da_f *= prev_c
+    da_f *= dc
+    da_o *= tanh_c
+    da_o *= dh
+    np.multiply(g, g, out=da_g)
+    np.subtract(1, da_g, out=da_g)
+    da_g *= i
+    da_g *= dc
+    dc *= f
+
+
+def _blocks(a: Array) -> tuple[Array, Array, Array, Array]:
+    """The four (N, H) blocks of an (N, 4H) array, as views."""
+    H = a.shape[1] // 4
+    return a[:, :H], a[:, H : 2 * H], a[:, 2 * H : 3 * H], a[:, 3 * H :]
+
+
+class LSTMCache(NamedTuple):
+    x: Array  # (T, N, D), or codes (T, N)
+    h: Array  # (T + 1, N, H), h0 first
+    c: Array  # (T + 1, N, H), c0 first
+    gates: Array  # (T, N, 4H)
+    tanh_c: Array  # (T, N, H)
+    Wx: Array
+    Wh: Array
+
+
+def lstm_forward(
+    x: Array,
+    h0: Array,
+    c0: Array,
+    Wx: Array,
+    Wh: Array,
+    b: Array,
+    *,
+    workspace: Workspace | None = None,
+    gates: Callable[..., None] = lstm_gates_forward,
+) -> tuple[Array, Array, LSTMCache]:
+    """All steps of a window: the product with Wx once, before the loop.
+
+    Args:
+        x: (T, N, D) features, or (T, N) codes that stand for one-hot rows.
+        h0, c0: (N, H), the states before the first step.
+        Wx, Wh, b: (D, 4H), (H, 4H), (4H,).
+        workspace, gates: see `Cell`.
+
+    Returns:
+        h, c: (T, N, H).
+        cache: for the backward function.
+    """
+    ws = workspace or Workspace()
+    T, (N, H) = len(x), h0.shape
+    a = projection_forward(x, Wx, b, workspace=ws)  # (T, N, 4H), gates after each step
+    ah = ws.array("ah", (N, 4 * H), Wh.dtype)
+    h = ws.array("h", (T + 1, N, H), Wh.dtype)
+    c = ws.array("c", (T + 1, N, H), Wh.dtype)
+    tanh_c = ws.array("tanh_c", (T, N, H), Wh.dtype)
+    h[0] = h0
+    c[0] = c0
+    for t in range(T):
+        np.matmul(h[t], Wh, out=ah)
+        gates(a[t], ah, c[t], c[t + 1], tanh_c[t], h[t + 1])
+    return h[1:], c[1:], LSTMCache(x, h, c, a, tanh_c, Wx, Wh)
+
+
+def lstm_backward(
+    dh: Array,
+    cache: LSTMCache,
+    *,
+    dlast: tuple[Array, Array] | None = None,
+    workspace: Workspace | None = None,
+    grads: tuple[Array, Array, Array] | None = None,
+    need_dx: bool = True,
+    gates: Callable[..., None] = lstm_gates_backward,
+) -> tuple[Array | None, Array, Array, Array, Array, Array]:
+    """Gradients of a window: the weights' as one product each, after the loop.
+
+    Args:
+        dh: (T, N, H), the gradient of every step's output.
+        cache: from the forward function; left as it was.
+        dlast: (dh_T, dc_T) of (N, H), further gradients of the last states; see `Cell`.
+        workspace, grads, need_dx, gates: see `Cell`.
+
+    Returns:
+        dx (T, N, D) or None, dh0 and dc0 (N, H), dWx, dWh, db.
+    """
+    x, h, c, ifog, tanh_c, Wx, Wh = cache
+    ws = workspace or Workspace()
+    T, N, H = dh.shape
+    dWx, dWh, db = grads or LSTM.gradient_arrays(len(Wx), H, ws, Wh.dtype)
+    da = ws.array("da", (T, N, 4 * H), Wh.dtype)
+    dh_t = ws.array("dh_t", (N, H), Wh.dtype)
+    dh0 = ws.array("dh0", (N, H), Wh.dtype)  # carried from step t + 1 to step t, as is dc0
+    dc0 = ws.array("dc0", (N, H), Wh.dtype)
+    dh0[...], dc0[...] = dlast or (0, 0)
+    Wh_T = ws.array("Wh_T", (4 * H, H), Wh.dtype)
+    Wh_T[...] = Wh.T
+    for t in reversed(range(T)):
+        np.add(dh[t], dh0, out=dh_t)
+        gates(dh_t, dc0, ifog[t], c[t], tanh_c[t], da[t])
+        np.matmul(da[t], Wh_T, out=dh0)
+    np.matmul(h[:-1].reshape(T * N, H).T, da.reshape(T * N, 4 * H), out=dWh)
+    dx, _, _ = projection_backward(da, x, Wx, workspace=ws, grads=(dWx, db), need_dx=need_dx)
+    return dx, dh0, dc0, dWx, dWh, db
+
+
+LSTM = Cell(
+    name="lstm",
+    gates=("i", "f", "o", "g"),
+    states=("h", "c"),
+    parameters={"Wx": ("D", "G"), "Wh": ("H", "G"), "b": ("G",)},
+    step_forward=lstm_step_forward,
+    step_backward=lstm_step_backward,
+    forward=lstm_forward,
+    backward=lstm_backward,
+    gates_forward=lstm_gates_forward,
+    gates_backward=lstm_gates_backward,
+    bias_init={"f": 1.0},
+)

@@ -1,0 +1,77 @@
+"""An affine map of all steps at once: y = x W + b.
+
+Gradients, with the rows of all steps and sequences under one another:
+
+    dx = dy W^T        dW = x^T dy        db = sum of the rows of dy
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from charrnn.kernels.arrays import Array, Workspace
+from charrnn.kernels.embedding import embedding_backward, embedding_forward
+
+
+def projection_forward(
+    x: Array, W: Array, b: Array, *, workspace: Workspace | None = None
+) -> Array:
+    """Map features, or integer codes that stand for one-hot rows: y = x W + b.
+
+    Args:
+        x: (..., D) floats, or (...) integer codes in [0, D).
+        W: (D, K).
+        b: (K,).
+
+    Returns:
+        y: (..., K).
+    """
+    ws = workspace or Workspace()
+    if x.dtype.kind in "iu":
+        table = np.add(W, b, out=ws.array("table", W.shape, W.dtype))  # (D, K)
+        return embedding_forward(x, table, workspace=ws)
+    D, K = W.shape
+    y = ws.array("y", (*x.shape[:-1], K), W.dtype)
+    rows = y.reshape(-1, K)
+    np.matmul(x.reshape(-1, D), W, out=rows)
+    rows += b
+    return y
+
+
+def projection_backward(
+    dy: Array,
+    x: Array,
+    W: Array,
+    *,
+    workspace: Workspace | None = None,
+    grads: tuple[Array, Array] | None = None,
+    need_dx: bool = True,
+) -> tuple[Array | None, Array, Array]:
+    """Gradients of `projection_forward`.
+
+    Args:
+        dy: (..., K), the gradient of the output.
+        x, W: as given to the forward function.
+        workspace: where temporary arrays and results live.
+        grads: (dW, db), the arrays to write into.
+        need_dx: False spares the product for dx.
+
+    Returns:
+        dx: (..., D), or None for codes or where it is not needed.
+        dW: (D, K).
+        db: (K,).
+    """
+    ws = workspace or Workspace()
+    D, K = W.shape
+    dW, db = grads or (ws.array("dW", (D, K), W.dtype), ws.array("db", (K,), W.dtype))
+    dy_rows = dy.reshape(-1, K)  # (M, K)
+    np.add.reduce(dy_rows, axis=0, out=db)
+    if x.dtype.kind in "iu":
+        embedding_backward(dy, x, W, workspace=ws, grads=(dW,))
+        return None, dW, db
+    np.matmul(x.reshape(-1, D).T, dy_rows, out=dW)
+    if not need_dx:
+        return None, dW, db
+    dx = ws.array("dx", x.shape, W.dtype)
+    np.matmul(dy_rows, W.T, out=dx.reshape(-1, D))
+    return dx, dW, db

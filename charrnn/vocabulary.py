@@ -1,0 +1,139 @@
+"""Characters to codes and back.
+
+A symbol is a Unicode code point, or with byte tokens a byte. A code is the symbol's place in the
+vocabulary, which is in ascending order.
+"""
+
+from __future__ import annotations
+
+import codecs
+from typing import Protocol
+
+import numpy as np
+
+from charrnn.errors import TextError
+from charrnn.kernels import Array
+
+_CODE_POINTS = 0x110000
+
+
+class Vocabulary:
+    """The symbols of a text, in ascending order.
+
+    Args:
+        symbols: strictly ascending integers.
+        tokens: "char" or "byte".
+    """
+
+    def __init__(self, symbols: Array, tokens: str) -> None:
+        self.symbols = np.asarray(symbols, np.uint32)  # (V,)
+        self.tokens = tokens
+        last = int(self.symbols[-1]) if len(self.symbols) else 0
+        # Code V stands for 'not in the vocabulary'.
+        self._codes = np.full(last + 1, len(self.symbols), smallest_type(len(self.symbols)))
+        self._codes[self.symbols] = np.arange(len(self.symbols))
+
+    @classmethod
+    def of(cls, symbols: Array, tokens: str) -> Vocabulary:
+        """Return the vocabulary of a text's symbols."""
+        present = np.zeros(_CODE_POINTS, np.bool_)
+        present[symbols] = True
+        return cls(np.flatnonzero(present), tokens)
+
+    def __len__(self) -> int:
+        return len(self.symbols)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Vocabulary)
+            and self.tokens == other.tokens
+            and np.array_equal(self.symbols, other.symbols)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def symbols_of(self, text: str) -> Array:
+        """Return the symbols of a string: its code points, or the bytes of its UTF-8 form."""
+        if self.tokens == "byte":
+            return np.frombuffer(text.encode("utf-8", "surrogateescape"), np.uint8)
+        return code_points(text)
+
+    def encode(self, symbols: Array, where: str, *, skip_unknown: bool = False) -> Array:
+        """Return the codes of symbols, in the smallest unsigned type that holds them.
+
+        Args:
+            symbols: (n,) integers.
+            where: what the symbols are, for the error.
+            skip_unknown: leave symbols out that are not in the vocabulary.
+
+        Raises:
+            TextError: naming the first unknown symbol and its position.
+        """
+        V = len(self)
+        codes = np.take(self._codes, symbols, mode="clip")  # (n,)
+        codes[symbols >= len(self._codes)] = V
+        unknown = codes == V  # (n,)
+        if not unknown.any():
+            return codes
+        if skip_unknown:
+            return codes[~unknown]
+        position = int(np.argmax(unknown))
+        raise TextError(
+            f"{where}: {self.name(int(symbols[position]))} at position {position} is not among the "
+            f"{V} characters this model knows"
+        )
+
+    def decode(self, codes: Array) -> str:
+        """Return the text of codes; bytes that form no code point become U+FFFD."""
+        return self.decoder().decode(codes, final=True)
+
+    def decoder(self) -> Decoder:
+        """Return a decoder that takes codes piece by piece and gives whole code points."""
+        return _ByteDecoder(self.symbols) if self.tokens == "byte" else _CharDecoder(self.symbols)
+
+    def name(self, symbol: int) -> str:
+        """Return how a message shows a symbol: itself where it can be seen, and its number."""
+        if self.tokens == "byte":
+            return f"byte 0x{symbol:02x}"
+        return character_name(chr(symbol))
+
+
+def character_name(character: str) -> str:
+    """Return a character in quotes with its code point, as in 'é' (U+00E9)."""
+    return f"{character!r} (U+{ord(character):04X})"
+
+
+def code_points(text: str) -> Array:
+    """Return the code points of a string as (n,) uint32."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
+
+
+def smallest_type(largest: int) -> type[np.unsignedinteger]:
+    """Return the smallest unsigned type that holds the number."""
+    if largest <= 0xFF:
+        return np.uint8
+    return np.uint16 if largest <= 0xFFFF else np.uint32
+
+
+class Decoder(Protocol):
+    """Codes to text, piece by piece."""
+
+    def decode(self, codes: Array, final: bool = False) -> str:
+        """Return the text that the codes complete; `final` gives out what is left."""
+
+
+class _CharDecoder:
+    def __init__(self, symbols: Array) -> None:
+        self._symbols = symbols.astype("<u4")
+
+    def decode(self, codes: Array, final: bool = False) -> str:  # noqa: ARG002
+        return self._symbols[codes].tobytes().decode("utf-32-le", "surrogatepass")
+
+
+class _ByteDecoder:
+    def __init__(self, symbols: Array) -> None:
+        self._symbols = symbols.astype(np.uint8)
+        self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def decode(self, codes: Array, final: bool = False) -> str:
+        return self._utf8.decode(self._symbols[codes].tobytes(), final)
