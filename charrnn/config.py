@@ -6,8 +6,8 @@ Every key stands here with its default, what it may be, and what it means.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +81,9 @@ class TrainConfig:
     batch_size: int = _key(whole(1), "parallel streams of text", 50)
     seq_length: int = _key(whole(1), "steps back-propagated through", 50)
     max_epochs: int | None = _key(
-        Optional(whole(1)), "passes over the training part; null: 30, unless max_steps is given", None
+        Optional(whole(1)),
+        "passes over the training part; null: 30, unless max_steps is given",
+        None,
     )
     max_steps: int | None = _key(
         Optional(whole(1)), "updates; the first limit reached ends the run", None
@@ -101,12 +103,16 @@ class TrainConfig:
         Optional(_FRACTION), "adam, adamw: decay of the mean square; null: 0.999", None
     )
     epsilon: float | None = _key(
-        Optional(_POSITIVE), "rmsprop, adagrad, adam, adamw: keeps the divisor from 0; null: 1e-8", None
+        Optional(_POSITIVE),
+        "rmsprop, adagrad, adam, adamw: keeps the divisor from 0; null: 1e-8",
+        None,
     )
     weight_decay: float | None = _key(
         Optional(_NOT_NEGATIVE), "adamw: shrinks the weights, not the biases; null: 0.01", None
     )
-    schedule: str = _key(Choice(SCHEDULES), "how the learning rate goes on after warm-up", "constant")
+    schedule: str = _key(
+        Choice(SCHEDULES), "how the learning rate goes on after warm-up", "constant"
+    )
     warmup_steps: int = _key(whole(0), "steps of linear warm-up", 0)
     decay_every: int | str = _key(
         Interval("epoch"), "step, exponential: steps, or epoch, for one decay_factor", "epoch"
@@ -126,7 +132,9 @@ class TrainConfig:
         Interval("epoch"), "steps, or epoch, between validations", "epoch"
     )
     patience: int | None = _key(
-        Optional(whole(1)), "validations without a new best before the run ends; null: no limit", None
+        Optional(whole(1)),
+        "validations without a new best before the run ends; null: no limit",
+        None,
     )
     checkpoint_every: int | str = _key(
         Interval("s"), "steps between writes of last.npz, or seconds: 60s", 1000
@@ -162,7 +170,7 @@ SECTIONS: dict[str, type[Any]] = {"data": DataConfig, "model": ModelConfig, "tra
 
 def all_keys() -> dict[str, Mapping[str, Any]]:
     """Return every key in its dotted form, with its kind, meaning and default."""
-    keys = {}
+    keys: dict[str, Mapping[str, Any]] = {}
     for section, cls in (("", Config), *SECTIONS.items()):
         for f in fields(cls):
             if f.metadata:
@@ -263,9 +271,13 @@ class _Builder:
 
     def _check_fractions(self, values: dict[str, Any]) -> None:
         if values["data.valid_fraction"] + values["data.test_fraction"] >= 1:
-            key = max(("data.valid_fraction", "data.test_fraction"), key=lambda k: k in self._values)
+            key = max(
+                ("data.valid_fraction", "data.test_fraction"), key=lambda k: k in self._values
+            )
             self._fail(
-                key, "leaves nothing to train on; valid and test fraction must add up to < 1", values
+                key,
+                "leaves nothing to train on; valid and test fraction must add up to < 1",
+                values,
             )
 
     def _choose_clipping(self, values: dict[str, Any]) -> None:
@@ -353,7 +365,9 @@ def _read_yaml(path: Path) -> Any:
     except IsADirectoryError:
         raise ConfigError(f"{path}: is a folder; name a YAML configuration in it") from None
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
+        raise ConfigError(
+            f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8"
+        ) from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     try:

@@ -48,10 +48,10 @@ class Number:
     whole: bool = False
 
     def parse(self, value: Any) -> int | float:
-        number = self._number(value)
+        number: int | float = self._number(value)
         below = number <= self.low if self.strict_low else number < self.low
         above = number >= self.high if self.strict_high else number > self.high
-        if number is None or below or above:
+        if below or above:
             raise ValueError(f"{shown(value)} is not {self}")
         return number
 

@@ -75,7 +75,7 @@ def load_corpus(config: DataConfig, vocabulary: Vocabulary | None = None) -> Cor
 
 
 def find_files(path: str | tuple[str, ...]) -> list[str]:
-    """Return the files of a path, a glob or a list, in its order, a glob's in alphabetical order."""
+    """Return the files of a path, a glob (alphabetically) or a list (in its order)."""
     files: list[str] = []
     for item in (path,) if isinstance(path, str) else path:
         matches = [item] if os.path.exists(item) else sorted(glob.glob(item, recursive=True))

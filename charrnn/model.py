@@ -78,30 +78,29 @@ def initial_parameters(
     """
     rng = np.random.default_rng(seed)
     shapes = parameter_shapes(config, V)
-    flat = np.zeros(sum(math.prod(shape) for shape in shapes.values()), dtype)
+    flat: Array = np.zeros(sum(math.prod(shape) for shape in shapes.values()), dtype)
     cell, H = CELLS[config.cell], config.hidden_size
     bound = 1 / math.sqrt(H)
     for name, view in parameter_views(flat, shapes).items():
         kind = name.split(".")[-1]
         if kind == "Wh":
-            for gate in range(len(cell.gates)):
-                view[:, gate * H : (gate + 1) * H] = _orthogonal(H, rng)
+            for block in np.split(view, len(cell.gates), axis=1):
+                block[...] = _orthogonal(H, rng)
         elif kind == "E":
             view[...] = rng.standard_normal(view.shape)
         elif view.ndim == 2:
             view[...] = rng.uniform(-bound, bound, view.shape)
         elif kind == "b" and name.startswith("layers."):
             for gate, value in cell.bias_init.items():
-                block = cell.gates.index(gate)
-                view[block * H : (block + 1) * H] = value
+                np.split(view, len(cell.gates))[cell.gates.index(gate)][...] = value
     return flat
 
 
 def _orthogonal(H: int, rng: np.random.Generator) -> Array:
     """Return a random orthogonal (H, H) matrix, uniformly distributed."""
     Q, R = np.linalg.qr(rng.standard_normal((H, H)))
-    signs: Array = Q * np.sign(np.diag(R))  # without the signs the distribution is uneven
-    return signs
+    orthogonal: Array = Q * np.sign(np.diag(R))  # without the signs it is not quite uniform
+    return orthogonal
 
 
 class ModelCache(NamedTuple):
@@ -163,7 +162,9 @@ class Model:
             x = embedding_forward(
                 codes, self.views["embedding.E"], workspace=self._embedding_workspace
             )
-        for i, (parameters, ws) in enumerate(zip(self._layers, self._layer_workspaces, strict=True)):
+        for i, (parameters, ws) in enumerate(
+            zip(self._layers, self._layer_workspaces, strict=True)
+        ):
             *sequences, cache = self.cell.forward(
                 x, *states[i], *parameters, workspace=ws, gates=self.cell.gates_forward
             )
@@ -172,9 +173,7 @@ class Model:
             x = sequences[0]
             if dropout and self.config.dropout:
                 dtype = self.parameters.dtype.type
-                mask = dropout_mask(
-                    x.shape, self.config.dropout, dropout[i], dtype, workspace=ws
-                )
+                mask = dropout_mask(x.shape, self.config.dropout, dropout[i], dtype, workspace=ws)
                 masks.append(mask)
                 x = dropout_forward(x, mask, workspace=ws)
         logits = projection_forward(

@@ -9,10 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from charrnn.kernels import Array
+
+Slots = tuple[Array, ...]
 
 
 def clip_by_norm(gradient: Array, max_norm: float) -> float:
@@ -66,21 +69,28 @@ def scheduled_rate(
     if schedule == "constant":
         return learning_rate
     if schedule == "step":
-        return max(min_learning_rate, learning_rate * decay_factor ** (s // decay_every))
+        return max(min_learning_rate, learning_rate * float(decay_factor ** (s // decay_every)))
     if schedule == "exponential":
-        return max(min_learning_rate, learning_rate * decay_factor ** (s / decay_every))
+        return max(min_learning_rate, learning_rate * float(decay_factor ** (s / decay_every)))
     share = s / max(1, total_steps - warmup_steps)  # of the way, 0 to 1
     fall = 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
     return min_learning_rate + (learning_rate - min_learning_rate) * fall
+
+
+class Step(NamedTuple):
+    """What an update is told besides the gradient."""
+
+    rate: float  # learning rate
+    t: int  # updates so far, counted from 1
+    scratch: Array  # (2, P), of no meaning before and after
 
 
 @dataclass(frozen=True)
 class Rule:
     """An update rule.
 
-    `update(parameters, gradient, slots, scratch, rate, t, **hyperparameters)` changes the
-    parameters and the slots (one flat vector for each name, zero at first) in place; the gradient
-    stays; t counts the updates from 1; scratch is two flat vectors.
+    `update(p, g, slots, step, **hyperparameters)` changes the parameters p (P,) and the slots
+    (one (P,) vector for each name, zero at first) in place; the gradient g (P,) stays.
     """
 
     slots: tuple[str, ...]
@@ -88,102 +98,67 @@ class Rule:
     update: Callable[..., None]
 
 
-def _sgd(p: Array, g: Array, slots: Sequence[Array], scratch: Array, rate: float, t: int) -> None:
+def _sgd(p: Array, g: Array, slots: Slots, step: Step) -> None:  # noqa: ARG001
     """p -= rate g"""
-    p -= np.multiply(g, rate, out=scratch[0])
+    p -= np.multiply(g, step.rate, out=step.scratch[0])
 
 
-def _momentum(
-    p: Array,
-    g: Array,
-    slots: Sequence[Array],
-    scratch: Array,
-    rate: float,
-    t: int,
-    *,
-    momentum: float,
-) -> None:
+def _momentum(p: Array, g: Array, slots: Slots, step: Step, *, momentum: float) -> None:
     """v = momentum v + g, p -= rate v"""
     (v,) = slots
     v *= momentum
     v += g
-    p -= np.multiply(v, rate, out=scratch[0])
-
-
-def _scaled(
-    p: Array, g: Array, square: Array, scratch: Array, rate: float, epsilon: float
-) -> None:
-    """p -= rate g / (sqrt(square) + epsilon)"""
-    a, b = scratch
-    np.sqrt(square, out=a)
-    a += epsilon
-    np.divide(g, a, out=b)
-    b *= rate
-    p -= b
+    p -= np.multiply(v, step.rate, out=step.scratch[0])
 
 
 def _rmsprop(
-    p: Array,
-    g: Array,
-    slots: Sequence[Array],
-    scratch: Array,
-    rate: float,
-    t: int,
-    *,
-    decay_rate: float,
-    epsilon: float,
+    p: Array, g: Array, slots: Slots, step: Step, *, decay_rate: float, epsilon: float
 ) -> None:
     """s = d s + (1 - d) g^2, p -= rate g / (sqrt(s) + epsilon) (Tieleman and Hinton 2012)"""
     (s,) = slots
+    a = step.scratch[0]
     s *= decay_rate
-    np.multiply(g, g, out=scratch[0])
-    scratch[0] *= 1 - decay_rate
-    s += scratch[0]
-    _scaled(p, g, s, scratch, rate, epsilon)
+    np.multiply(g, g, out=a)
+    a *= 1 - decay_rate
+    s += a
+    _scaled(p, g, s, step, epsilon)
 
 
-def _adagrad(
-    p: Array,
-    g: Array,
-    slots: Sequence[Array],
-    scratch: Array,
-    rate: float,
-    t: int,
-    *,
-    epsilon: float,
-) -> None:
+def _adagrad(p: Array, g: Array, slots: Slots, step: Step, *, epsilon: float) -> None:
     """s += g^2, p -= rate g / (sqrt(s) + epsilon) (Duchi, Hazan and Singer 2011)"""
     (s,) = slots
-    s += np.multiply(g, g, out=scratch[0])
-    _scaled(p, g, s, scratch, rate, epsilon)
+    s += np.multiply(g, g, out=step.scratch[0])
+    _scaled(p, g, s, step, epsilon)
 
 
 def _adam(
-    p: Array,
-    g: Array,
-    slots: Sequence[Array],
-    scratch: Array,
-    rate: float,
-    t: int,
-    *,
-    beta1: float,
-    beta2: float,
-    epsilon: float,
+    p: Array, g: Array, slots: Slots, step: Step, *, beta1: float, beta2: float, epsilon: float
 ) -> None:
     """m and v: running means of g and g^2, freed of their bias to 0 (Kingma and Ba 2015)
 
-    p -= rate / (1 - beta1^t) m / (sqrt(v / (1 - beta2^t)) + epsilon)
+    p -= rate m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon)
     """
     m, v = slots
-    a = scratch[0]
+    a = step.scratch[0]
     m *= beta1
     m += np.multiply(g, 1 - beta1, out=a)
     v *= beta2
     np.multiply(g, g, out=a)
     a *= 1 - beta2
     v += a
-    root = math.sqrt(1 - beta2**t)
-    _scaled(p, m, v, scratch, rate * root / (1 - beta1**t), epsilon * root)
+    root = math.sqrt(1 - beta2**step.t)
+    rate = step.rate * root / (1 - beta1**step.t)
+    _scaled(p, m, v, step._replace(rate=rate), epsilon * root)
+
+
+def _scaled(p: Array, g: Array, square: Array, step: Step, epsilon: float) -> None:
+    """p -= rate g / (sqrt(square) + epsilon)"""
+    a, b = step.scratch
+    np.sqrt(square, out=a)
+    a += epsilon
+    np.divide(g, a, out=b)
+    b *= step.rate
+    p -= b
 
 
 _ADAM = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
@@ -230,7 +205,7 @@ class Optimizer:
         if self._weight_decay:
             for part in self._decayed:
                 parameters[part] *= 1 - rate * self._weight_decay
-        slots = list(self.slots.values())
+        step = Step(rate, t, self._scratch)
         self._update(
-            parameters, gradient, slots, self._scratch, rate, t, **self._hyperparameters
+            parameters, gradient, tuple(self.slots.values()), step, **self._hyperparameters
         )

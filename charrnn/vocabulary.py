@@ -70,7 +70,7 @@ class Vocabulary:
             TextError: naming the first unknown symbol and its position.
         """
         V = len(self)
-        codes = np.take(self._codes, symbols, mode="clip")  # (n,)
+        codes: Array = np.take(self._codes, symbols, mode="clip")  # (n,)
         codes[symbols >= len(self._codes)] = V
         unknown = codes == V  # (n,)
         if not unknown.any():

@@ -91,7 +91,9 @@ def sigmoid(a: Array) -> Array:
     return 0.5 * np.tanh(0.5 * a) + 0.5
 
 
-def lstm_gates_forward(a: Array, ah: Array, prev_c: Array, c: Array, tanh_c: Array, h: Array) -> None:
+def lstm_gates_forward(
+    a: Array, ah: Array, prev_c: Array, c: Array, tanh_c: Array, h: Array
+) -> None:
     """The element-wise part of one step.
 
     Args:

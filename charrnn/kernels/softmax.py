@@ -1,6 +1,6 @@
 """Softmax with cross-entropy: what each character cost, and the gradient of the logits.
 
-    p_k = exp(l_k) / sum_j exp(l_j)        nll = -log p_target        dnll/dl = p - onehot(target)
+p_k = exp(l_k) / sum_j exp(l_j)        nll = -log p_target        dnll/dl = p - onehot(target)
 """
 
 from __future__ import annotations

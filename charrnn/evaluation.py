@@ -1,0 +1,110 @@
+"""How well a model predicts a text: every character scored exactly once.
+
+A text is scored by several streams at a time. Each stream first reads, unscored, the text before
+its part, so that its state is nearly what a single stream's would be and the figure does not
+depend on how many there are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from charrnn.kernels import Array
+from charrnn.model import Model
+
+STREAMS = 64  # at most; short texts have fewer
+WARM_UP = 256  # characters that a stream reads, unscored, before its part
+_WINDOW = 64  # steps
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a text cost a model."""
+
+    chars: int  # scored
+    nats: float  # in all
+
+    @property
+    def loss_nats(self) -> float:
+        """Mean negative log-likelihood, nats per character."""
+        return self.nats / self.chars
+
+    @property
+    def bits_per_char(self) -> float:
+        """The same in bits: what an ideal compressor with this model would need."""
+        return self.loss_nats / math.log(2)
+
+    @property
+    def perplexity(self) -> float:
+        """exp(loss_nats): how many equally likely characters it is like choosing from."""
+        return math.exp(min(self.loss_nats, 700.0))
+
+    def to_dict(self) -> dict[str, float]:
+        """Return the four figures by name."""
+        return {
+            "chars": self.chars,
+            "loss_nats": self.loss_nats,
+            "bits_per_char": self.bits_per_char,
+            "perplexity": self.perplexity,
+        }
+
+
+def score(model: Model, codes: Array, start: int, end: int, *, streams: int = STREAMS) -> Score:
+    """Score the characters from `start` to `end` of a text; see `score_windows`."""
+    total = Score(0, 0.0)
+    for window in score_windows(model, codes, start, end, streams=streams):
+        total = Score(total.chars + window.chars, total.nats + window.nats)
+    return total
+
+
+def score_windows(
+    model: Model, codes: Array, start: int, end: int, *, streams: int = STREAMS
+) -> Iterator[Score]:
+    """Score the characters from `start` to `end` of a text, window by window.
+
+    The first character of a text has nothing to be predicted from and is not scored.
+
+    Args:
+        codes: (n,) the whole text; what lies before `start` serves as context.
+        start, end: the part to score.
+        streams: upper bound on the parallel streams.
+
+    Yields:
+        The score of each window; their sum is the part's.
+    """
+    start = max(start, 1)
+    N = max(1, min(streams, (end - start) // (4 * WARM_UP)))
+    length = -(-(end - start) // N)
+    first_input = start - 1 + length * np.arange(N)  # (N,), of each stream
+    stream_end = np.minimum(first_input + 1 + length, end)  # (N,), of its targets
+
+    def window(t0: int, t1: int) -> Array:
+        return first_input + np.arange(t0, t1)[:, None]  # (t1 - t0, N), places in the text
+
+    # The first stream may have less text before it than the others: it joins them with a fresh
+    # state when theirs begins. What it has read until then does not matter.
+    states = model.zero_states(N)
+    before_first = min(WARM_UP, start - 1)
+    for t0, t1 in _windows(-WARM_UP if N > 1 else 0, -before_first):
+        places = np.maximum(window(t0, t1), 0)
+        _, states, _ = model.forward(codes[places].astype(np.intp), states)
+    for state in (s for layer in states for s in layer):
+        state[0] = 0
+    for t0, t1 in _windows(-before_first, 0):
+        _, states, _ = model.forward(codes[window(t0, t1)].astype(np.intp), states)
+    for t0, t1 in _windows(0, length):
+        places = window(t0, t1)
+        scored = places + 1 < stream_end  # (T, N), False past a stream's end
+        inputs = codes[np.minimum(places, end - 2)].astype(np.intp)
+        targets = codes[np.minimum(places + 1, end - 1)].astype(np.intp)
+        nll_nats, states = model.score(inputs, targets, states)
+        yield Score(int(scored.sum()), float(nll_nats[scored].sum(dtype=np.float64)))
+
+
+def _windows(start: int, end: int) -> Iterator[tuple[int, int]]:
+    for t0 in range(start, end, _WINDOW):
+        yield t0, min(t0 + _WINDOW, end)

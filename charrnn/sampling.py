@@ -1,0 +1,142 @@
+"""A generator of characters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from charrnn.kernels import Array
+from charrnn.model import Model
+from charrnn.vocabulary import Decoder, Vocabulary
+
+_PRIME_WINDOW = 256  # steps of a prime read at a time
+
+
+@dataclass(frozen=True)
+class Choosing:
+    """How the next character is chosen from the model's distribution.
+
+    `top_k` keeps the k likeliest characters, `top_p` the fewest likeliest that together have at
+    least that probability (Holtzman et al. 2020); both are applied after the temperature. Greedy,
+    or temperature 0, takes the likeliest.
+    """
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+    greedy: bool = False
+
+    def choose(self, logits: Array, rng: np.random.Generator) -> Array:
+        """Return a code for each row of logits (N, V)."""
+        if self.greedy or self.temperature == 0:
+            likeliest: Array = np.argmax(logits, axis=1)
+            return likeliest
+        scaled = logits.astype(np.float64) / self.temperature  # (N, V)
+        weights = np.exp(scaled - scaled.max(axis=1, keepdims=True))  # (N, V)
+        if self.top_k is not None or self.top_p is not None:
+            weights *= self._kept(weights)
+        cumulative = np.cumsum(weights, axis=1)  # (N, V)
+        threshold = rng.random((len(logits), 1)) * cumulative[:, -1:]  # (N, 1)
+        codes: Array = np.minimum((cumulative <= threshold).sum(axis=1), logits.shape[1] - 1)
+        return codes
+
+    def _kept(self, weights: Array) -> Array:
+        """Return which entries (N, V) top_k and top_p leave."""
+        order = np.argsort(-weights, axis=1, kind="stable")  # (N, V), likeliest first
+        ranked = np.take_along_axis(weights, order, axis=1)
+        kept = np.ones(weights.shape, np.bool_)
+        if self.top_k is not None:
+            kept[:, self.top_k :] = False
+        if self.top_p is not None:
+            likelier = np.cumsum(ranked, axis=1) - ranked  # weight of those before
+            within = likelier < self.top_p * ranked.sum(axis=1, keepdims=True)
+            within[:, 0] = True
+            kept &= within
+        back = np.empty(weights.shape, np.bool_)
+        np.put_along_axis(back, order, kept, axis=1)
+        return back
+
+
+def generate(
+    model: Model, prime: Array, N: int, choosing: Choosing, rng: np.random.Generator
+) -> Iterator[Array]:
+    """Read a prime, then yield the codes (N,) of N continuations, without end.
+
+    Args:
+        prime: (n,) codes; where there are none, the first character is drawn evenly.
+        N: continuations side by side.
+    """
+    states = model.zero_states(N)
+    logits = np.zeros((N, model.V), np.float32)
+    for start in range(0, len(prime), _PRIME_WINDOW):
+        window = prime[start : start + _PRIME_WINDOW].astype(np.intp)
+        codes = np.repeat(window[:, None], N, axis=1)  # (T, N)
+        all_logits, states, _ = model.forward(codes, states)
+        logits = all_logits[-1]
+    while True:
+        codes = choosing.choose(logits, rng)  # (N,)
+        yield codes
+        all_logits, states, _ = model.forward(codes[None], states)
+        logits = all_logits[0]
+
+
+def continuations(
+    model: Model,
+    vocabulary: Vocabulary,
+    prime: Array,
+    *,
+    N: int,
+    length: int,
+    choosing: Choosing,
+    rng: np.random.Generator,
+    stop: str | None = None,
+) -> Iterator[list[str]]:
+    """Yield what N continuations grow by, step by step, until all have ended.
+
+    Args:
+        prime: (n,) codes. Where there are none, the text starts as after a line's end, or where
+            the vocabulary has none, with a character drawn evenly.
+        length: characters of each continuation.
+        stop: a text after which a continuation ends.
+
+    Yields:
+        N strings of whole code points, each often one character, and empty once it has ended.
+    """
+    if not len(prime):
+        newline = vocabulary.symbols_of("\n")
+        prime = vocabulary.encode(newline, "newline", skip_unknown=True)
+    growing = [_Continuation(vocabulary.decoder(), length, stop) for _ in range(N)]
+    if length == 0:
+        return
+    for codes in generate(model, prime, N, choosing, rng):
+        yield [one.take(codes[i : i + 1]) for i, one in enumerate(growing)]
+        if all(one.ended for one in growing):
+            return
+
+
+class _Continuation:
+    """One text as it grows: decodes, counts characters, looks for the stop text."""
+
+    def __init__(self, decoder: Decoder, length: int, stop: str | None) -> None:
+        self._decoder = decoder
+        self._left = length
+        self._stop = stop
+        self._tail = ""  # the newest characters, in which the stop text may have begun
+        self.ended = False
+
+    def take(self, code: Array) -> str:
+        if self.ended:
+            return ""
+        piece = self._decoder.decode(code)[: self._left]
+        if self._stop:
+            recent = self._tail + piece
+            found = recent.find(self._stop)
+            if found >= 0:
+                piece = piece[: found + len(self._stop) - len(self._tail)]
+                self.ended = True
+            self._tail = recent[-(len(self._stop) - 1) :] if len(self._stop) > 1 else ""
+        self._left -= len(piece)
+        self.ended = self.ended or self._left == 0
+        return piece
