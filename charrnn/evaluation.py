@@ -13,6 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from charrnn.checkpoint import Checkpoint
+from charrnn.corpus import load_corpus, read_symbols
+from charrnn.errors import TextError
 from charrnn.kernels import Array
 from charrnn.model import Model
 
@@ -27,6 +30,9 @@ class Score:
 
     chars: int  # scored
     nats: float  # in all
+
+    def __add__(self, other: Score) -> Score:
+        return Score(self.chars + other.chars, self.nats + other.nats)
 
     @property
     def loss_nats(self) -> float:
@@ -55,10 +61,7 @@ class Score:
 
 def score(model: Model, codes: Array, start: int, end: int, *, streams: int = STREAMS) -> Score:
     """Score the characters from `start` to `end` of a text; see `score_windows`."""
-    total = Score(0, 0.0)
-    for window in score_windows(model, codes, start, end, streams=streams):
-        total = Score(total.chars + window.chars, total.nats + window.nats)
-    return total
+    return sum(score_windows(model, codes, start, end, streams=streams), Score(0, 0.0))
 
 
 def score_windows(
@@ -103,6 +106,41 @@ def score_windows(
         targets = codes[np.minimum(places + 1, end - 1)].astype(np.intp)
         nll_nats, states = model.score(inputs, targets, states)
         yield Score(int(scored.sum()), float(nll_nats[scored].sum(dtype=np.float64)))
+
+
+def codes_of_split(checkpoint: Checkpoint, split: str) -> tuple[Array, int, int]:
+    """Return a model's own text, and where one of its parts begins and ends.
+
+    Raises:
+        TextError: where the text is not the one it was trained on, or the part is empty.
+    """
+    data = checkpoint.config.data
+    corpus = load_corpus(data, checkpoint.vocabulary)
+    if corpus.sha256() != checkpoint.text_sha256:
+        raise TextError(
+            f"{data.path}: has changed since the training, and its parts with it; name a text "
+            "file to score it whole"
+        )
+    start, end = corpus.split(split)
+    if start == end:
+        raise TextError(
+            f"{data.path}: has no {split} part (data.{split}_fraction is 0); choose another "
+            "--split, or name a text file"
+        )
+    return corpus.codes, start, end
+
+
+def codes_of_file(checkpoint: Checkpoint, file: str) -> tuple[Array, int, int]:
+    """Return a text file encoded for a model, and its bounds.
+
+    Raises:
+        TextError: where it cannot be read or is too short, or for an unknown character.
+    """
+    symbols = read_symbols(file, checkpoint.config.data)
+    if len(symbols) < 2:
+        raise TextError(f"{file}: has no character to predict; it takes at least two")
+    codes = checkpoint.vocabulary.encode(symbols, file)
+    return codes, 0, len(codes)
 
 
 def _windows(start: int, end: int) -> Iterator[tuple[int, int]]:

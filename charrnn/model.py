@@ -256,10 +256,25 @@ class Model:
         self.backward(dlogits, cache, gradient)
         return loss_nats, states
 
-    @property
-    def workspace_bytes(self) -> int:
-        """Bytes of the arrays that the calls so far have needed."""
-        spaces = (*self._layer_workspaces, self._embedding_workspace, self._output_workspace)
+    def window_bytes(self, T: int, N: int) -> int:
+        """Return the bytes of the arrays that training on a (T, N) window needs.
+
+        They grow evenly with T, so two short trials tell.
+        """
+        gradient = parameter_views(np.empty_like(self.parameters), self.shapes)
+        rng = np.random.default_rng(0)
+        one, two = (
+            self._trial_bytes(np.zeros((steps, N), np.intp), gradient, rng) for steps in (1, 2)
+        )
+        return one + (T - 1) * (two - one)
+
+    def _trial_bytes(
+        self, codes: Array, gradient: dict[str, Array], rng: np.random.Generator
+    ) -> int:
+        trial = Model(self.config, self.V, self.parameters)
+        dropout = [rng] * self.config.num_layers
+        trial.loss_gradient(codes, codes, trial.zero_states(codes.shape[1]), gradient, dropout)
+        spaces = (*trial._layer_workspaces, trial._embedding_workspace, trial._output_workspace)
         return sum(ws.nbytes for ws in spaces)
 
     def _layer_arrays(self, arrays: dict[str, Array], layer: int) -> tuple[Array, ...]:

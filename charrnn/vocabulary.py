@@ -76,7 +76,8 @@ class Vocabulary:
         if not unknown.any():
             return codes
         if skip_unknown:
-            return codes[~unknown]
+            known: Array = codes[~unknown]
+            return known
         position = int(np.argmax(unknown))
         raise TextError(
             f"{where}: {self.name(int(symbols[position]))} at position {position} is not among the "

@@ -1,0 +1,102 @@
+"""Trainings and checkpoints in words."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+
+from charrnn.checkpoint import FORMAT, Checkpoint
+from charrnn.corpus import Corpus
+from charrnn.model import parameter_shapes
+from charrnn.runs import RunFolder
+from charrnn.trainer import Trainer
+from charrnn.transfer import Matched
+
+
+def training_rows(trainer: Trainer, run: RunFolder) -> list[tuple[str, str]]:
+    """What will be trained, in a few rows."""
+    config, corpus, limits = trainer.config, trainer.corpus, trainer.limits
+    path = config.data.path
+    text = shortest(path) if isinstance(path, str) else f"{len(path)} files"
+    parts = [(name, *corpus.split(name)) for name in ("train", "valid", "test")]
+    model, train = config.model, config.train
+    given = "one-hot" if model.embedding_size is None else f"{model.embedding_size}-wide embedded"
+    dropout = f", dropout {model.dropout:g}" if model.dropout else ""
+    unit = "bytes" if config.data.tokens == "byte" else "characters"
+    epochs = limits.total_steps / limits.steps_per_epoch
+    return [
+        ("text", f"{text}: {len(corpus.codes):,} {unit}, {len(corpus.vocabulary)} distinct"),
+        ("split", ", ".join(f"{end - start:,} {name}" for name, start, end in parts)),
+        (
+            "model",
+            f"{model.cell} {model.num_layers} x {model.hidden_size}, {given} input{dropout}: "
+            f"{trainer.model.parameters.size:,} parameters",
+        ),
+        (
+            "steps",
+            f"{limits.total_steps:,} ({epochs:,.4g} epochs) of {train.batch_size} streams x "
+            f"{train.seq_length} {unit}, {train.optimizer} {train.learning_rate:g}",
+        ),
+        ("memory", f"about {_memory_bytes(trainer) / 1e6:,.0f} MB"),
+        ("run", shortest(str(run.path))),
+    ]
+
+
+def _memory_bytes(trainer: Trainer) -> int:
+    """What parameters, gradient, slots and a window's arrays take, beside Python and NumPy."""
+    train = trainer.config.train
+    vectors = 4 + len(trainer.checkpoint().slots)  # parameters, gradient, two of scratch; slots
+    window = trainer.model.window_bytes(train.seq_length, train.batch_size)
+    return vectors * trainer.model.parameters.nbytes + window
+
+
+def matched_text(matched: Matched, corpus: Corpus) -> str:
+    """How the vocabularies of two runs met."""
+
+    def names(symbols: tuple[int, ...]) -> str:
+        shown = " ".join(corpus.vocabulary.name(symbol) for symbol in symbols[:20])
+        more = f" and {len(symbols) - 20} more" if len(symbols) > 20 else ""
+        return f": {shown}{more}" if symbols else ""
+
+    return (
+        f"weights taken over; characters kept: {len(matched.kept)}, "
+        f"added: {len(matched.added)}{names(matched.added)}, "
+        f"dropped: {len(matched.dropped)}{names(matched.dropped)}"
+    )
+
+
+def checkpoint_text(path: Path, checkpoint: Checkpoint) -> str:
+    """Return what a checkpoint is, for reading."""
+    counters, vocabulary = checkpoint.counters, checkpoint.vocabulary
+    shapes = parameter_shapes(checkpoint.config.model, len(vocabulary))
+    best = "none yet"
+    if counters.best_loss_nats is not None:
+        best = (
+            f"{counters.best_loss_nats:.4f} nats/char "
+            f"({counters.best_loss_nats / math.log(2):.4f} bits) at step {counters.best_step:,}"
+        )
+    symbols = vocabulary.decode(np.arange(len(vocabulary))) if vocabulary.tokens == "char" else ""
+    width = max(map(len, shapes))
+    return "\n".join(
+        [
+            f"file        {path} (format {FORMAT}, {path.stat().st_size:,} bytes)",
+            f"steps       {counters.step:,}",
+            f"validation  best {best}",
+            f"vocabulary  {len(vocabulary)} {vocabulary.tokens}s {symbols!r}".rstrip(" '"),
+            f"parameters  {checkpoint.parameters.size:,}",
+            *(f"  {name:<{width}}  {shape}" for name, shape in shapes.items()),
+            "configuration",
+            *(f"  {line}" for line in checkpoint.config.to_yaml().splitlines()),
+        ]
+    )
+
+
+def shortest(path: str) -> str:
+    """A path as it is shortest: from the current folder or whole."""
+    try:
+        return min(os.path.relpath(path), path, key=len)
+    except ValueError:  # on another drive
+        return path

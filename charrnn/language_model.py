@@ -1,0 +1,113 @@
+"""A trained model as Python code uses it: sample, score, configuration."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import numpy as np
+
+from charrnn.checkpoint import Checkpoint, load_checkpoint
+from charrnn.config import Config
+from charrnn.errors import TextError
+from charrnn.evaluation import Score, score
+from charrnn.runs import find_checkpoint
+from charrnn.sampling import Choosing, continuations
+from charrnn.vocabulary import Vocabulary
+
+
+def load(path: str | os.PathLike[str] | None = None) -> LanguageModel:
+    """Load a trained model.
+
+    Args:
+        path: a checkpoint or a run's folder; by default the newest run under runs/.
+
+    Raises:
+        CheckpointError: where there is none, or it cannot be read.
+    """
+    return LanguageModel(load_checkpoint(find_checkpoint(None if path is None else str(path))))
+
+
+class LanguageModel:
+    """A model with its vocabulary and configuration."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.config: Config = checkpoint.config
+        self.vocabulary: Vocabulary = checkpoint.vocabulary
+        self.model = checkpoint.model()
+
+    def sample(
+        self,
+        prime: str = "",
+        length: int = 500,
+        *,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        greedy: bool = False,
+        seed: int | None = None,
+        stop: str | None = None,
+        skip_unknown: bool = False,
+    ) -> str:
+        """Return a continuation of `prime`, without it.
+
+        Args:
+            prime: the text to go on from; none starts as after a line's end.
+            length: characters to write.
+            temperature: below 1 the likely becomes likelier, above 1 less so; 0 is greedy.
+            top_k: choose among the k likeliest characters.
+            top_p: choose among the likeliest that together have this probability.
+            greedy: take the likeliest.
+            seed: for the same text each time.
+            stop: a text after which it ends.
+            skip_unknown: leave characters out of the prime that the model does not know.
+
+        Raises:
+            TextError: for a character of the prime that is not in the vocabulary.
+        """
+        choosing = Choosing(temperature, top_k, top_p, greedy)
+        pieces = self.stream(
+            prime,
+            length,
+            choosing=choosing,
+            seed=seed,
+            stop=stop,
+            skip_unknown=skip_unknown,
+        )
+        return "".join(piece[0] for piece in pieces)
+
+    def stream(
+        self,
+        prime: str = "",
+        length: int = 500,
+        *,
+        N: int = 1,
+        choosing: Choosing | None = None,
+        seed: int | None = None,
+        stop: str | None = None,
+        skip_unknown: bool = False,
+    ) -> Iterator[list[str]]:
+        """Yield what N continuations grow by, step by step; see `sample`."""
+        symbols = self.vocabulary.symbols_of(prime)
+        codes = self.vocabulary.encode(symbols, "prime", skip_unknown=skip_unknown)
+        return continuations(
+            self.model,
+            self.vocabulary,
+            codes,
+            N=N,
+            length=length,
+            choosing=choosing or Choosing(),
+            rng=np.random.default_rng(seed),
+            stop=stop,
+        )
+
+    def score(self, text: str) -> Score:
+        """Return how well the model predicts a text: each character but the first.
+
+        Raises:
+            TextError: for a text of under two characters, or a character not in the vocabulary.
+        """
+        codes = self.vocabulary.encode(self.vocabulary.symbols_of(text), "text")
+        if len(codes) < 2:
+            raise TextError("text: has no character to predict; it takes at least two")
+        return score(self.model, codes, 0, len(codes))

@@ -1,0 +1,124 @@
+"""What a training tells the person who started it, on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NoReturn, TextIO
+
+from tqdm import tqdm
+
+_LINE_EVERY_S = 5.0  # where there is no terminal to draw a bar on
+
+
+class Reporter:
+    """The events of a training; this one says nothing."""
+
+    def block(self, rows: Sequence[tuple[str, str]]) -> None:
+        """Say what will be trained, a name and a text each."""
+
+    def begin(self, step: int, total: int) -> None:
+        """Training goes on from a step."""
+
+    def step(self, epoch: int, chars: int, loss_nats: float) -> None:
+        """One step is done."""
+
+    def note(self, text: str) -> None:
+        """Say something worth keeping."""
+
+    def end(self) -> None:
+        """No more steps."""
+
+
+class TerminalReporter(Reporter):
+    """A bar with rate and time left on a terminal; in a file or pipe a line now and then."""
+
+    def __init__(self, file: TextIO | None = None) -> None:
+        self._file = file or sys.stderr
+        self._bar: tqdm[NoReturn] | None = None
+        self._is_terminal = self._file.isatty()
+        self._loss_nats: float | None = None
+
+    def block(self, rows: Sequence[tuple[str, str]]) -> None:
+        width = max(len(name) for name, _ in rows)
+        for name, text in rows:
+            self.note(f"{name:<{width}}  {text}")
+
+    def begin(self, step: int, total: int) -> None:
+        self._step, self._total = step, total
+        self._began_at = step
+        self._chars = 0
+        self._start = self._line_at = time.monotonic()
+        if self._is_terminal:
+            self._bar = tqdm(
+                total=total,
+                initial=step,
+                file=self._file,
+                dynamic_ncols=True,
+                leave=False,
+                bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}",
+            )
+
+    def step(self, epoch: int, chars: int, loss_nats: float) -> None:
+        self._step += 1
+        self._chars += chars
+        old = self._loss_nats
+        self._loss_nats = loss_nats if old is None else 0.98 * old + 0.02 * loss_nats
+        if self._bar is not None:
+            self._bar.set_description_str(f"epoch {epoch}", refresh=False)
+            self._bar.set_postfix_str(f"loss {self._loss_nats:.3f}, {self._rate()}", refresh=False)
+            self._bar.update()
+        elif time.monotonic() - self._line_at >= _LINE_EVERY_S:
+            self._line_at = time.monotonic()
+            self.note(
+                f"epoch {epoch}  step {self._step:,}/{self._total:,}  "
+                f"loss {self._loss_nats:.3f}  {self._rate()}  {self._time_left()} left"
+            )
+
+    def note(self, text: str) -> None:
+        if self._bar is not None:
+            self._bar.clear()
+        print(text, file=self._file, flush=True)
+        if self._bar is not None:
+            self._bar.refresh()
+
+    def end(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def _rate(self) -> str:
+        elapsed_s = time.monotonic() - self._start
+        return f"{self._chars / max(elapsed_s, 1e-9):,.0f} chars/s"
+
+    def _time_left(self) -> str:
+        done = self._step - self._began_at
+        elapsed_s = time.monotonic() - self._start
+        return duration(elapsed_s / done * (self._total - self._step))
+
+
+@contextmanager
+def progress(total: int) -> Iterator[Callable[[int], object]]:
+    """A bar for what takes over a second, on a terminal; yields the function that moves it."""
+    with tqdm(
+        total=total,
+        unit=" chars",
+        unit_scale=True,
+        delay=1,
+        leave=False,
+        dynamic_ncols=True,
+        disable=not sys.stderr.isatty(),
+    ) as bar:
+        yield bar.update
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people read it: 48 s, 3 min 20 s, 2 h 05 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

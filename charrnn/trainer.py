@@ -1,0 +1,303 @@
+"""Training: the loop, in the order it happens."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from charrnn.checkpoint import Checkpoint, Counters, save_checkpoint
+from charrnn.config import Config
+from charrnn.corpus import Corpus, Streams
+from charrnn.errors import RunError
+from charrnn.evaluation import Score, score_windows
+from charrnn.metrics import MetricsLog
+from charrnn.model import Model, initial_parameters, parameter_slices, parameter_views
+from charrnn.optimizers import (
+    RULES,
+    Optimizer,
+    clip_by_norm,
+    clip_by_value,
+    gradient_norm,
+    scheduled_rate,
+)
+from charrnn.reporting import Reporter
+from charrnn.runs import RunFolder
+from charrnn.sampling import Choosing, continuations
+from charrnn.transfer import Matched, transfer_parameters
+
+Interrupted = Callable[[], int | None]  # the number of the signal that came, or None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long a training goes on."""
+
+    steps_per_epoch: int
+    total_steps: int
+
+    @classmethod
+    def of(cls, config: Config, streams: Streams) -> Limits:
+        """Return the limits that a configuration sets; the first one reached counts."""
+        limits = []
+        if config.train.max_epochs is not None:
+            limits.append(config.train.max_epochs * streams.windows)
+        if config.train.max_steps is not None:
+            limits.append(config.train.max_steps)
+        return cls(streams.windows, min(limits))
+
+
+class Trainer:
+    """A training in progress: the one owner of its parameters, slots, states and counters.
+
+    Every random number is drawn from a generator made for the place that it is drawn at (seed,
+    step, layer), so there is no generator to keep, and sampling disturbs nothing.
+    """
+
+    def __init__(self, config: Config, corpus: Corpus, run: RunFolder, reporter: Reporter) -> None:
+        self.config = config
+        self.corpus = corpus
+        self._run = run
+        self._reporter = reporter
+        train = config.train
+        start, end = corpus.split("train")
+        self._streams = Streams(corpus.codes[start:end], train.batch_size, train.seq_length)
+        self.limits = Limits.of(config, self._streams)
+        V = len(corpus.vocabulary)
+        self.model = Model(config.model, V, initial_parameters(config.model, V, config.seed))
+        self._gradient = np.zeros_like(self.model.parameters)
+        self._gradient_views = parameter_views(self._gradient, self.model.shapes)
+        self._optimizer = self._make_optimizer()
+        self.states = self.model.zero_states(train.batch_size)
+        self.counters = Counters()
+        self._text_sha256 = corpus.sha256()
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint of the same run."""
+        self.model.parameters[...] = checkpoint.parameters
+        for name, slot in checkpoint.slots.items():
+            self._optimizer.slots[name][...] = slot
+        self.states = checkpoint.states
+        self.counters = checkpoint.counters
+
+    def start_from(self, checkpoint: Checkpoint) -> Matched:
+        """Take over the weights of another run."""
+        return transfer_parameters(checkpoint, self.model, self.corpus.vocabulary)
+
+    @property
+    def finished(self) -> bool:
+        """Whether a limit is reached."""
+        return self.counters.step >= self.limits.total_steps or self.counters.out_of_patience
+
+    def run(self, interrupted: Interrupted, metrics: MetricsLog, elapsed_s: float = 0.0) -> None:
+        """Train until a limit or a signal; the last checkpoint is written in either case.
+
+        What is due at a step (a line in the metrics, a validation, a checkpoint) is done in that
+        order before the next one, also when it was interrupted: a resumed run catches up on it.
+        """
+        self._metrics = metrics
+        self._start = time.monotonic() - elapsed_s
+        self._busy_s, self._busy_chars = 0.0, 0  # in steps since the last line in the metrics
+        self._saved_step, self._saved_at = self.counters.step, time.monotonic()
+        self._reporter.begin(self.counters.step, self.limits.total_steps)
+        try:
+            while not interrupted():
+                if self._validation_due():
+                    self._validate(interrupted)
+                    continue
+                if self.finished:
+                    break
+                if self._checkpoint_due():
+                    self.save()
+                self._step()
+                self._log()
+            self.save()
+        finally:
+            self._reporter.end()
+
+    def _step(self) -> None:
+        """Read a window, go back through it, clip, update."""
+        train, counters, began = self.config.train, self.counters, time.monotonic()
+        position = counters.step % self.limits.steps_per_epoch
+        if position == 0:
+            self.states = self.model.zero_states(train.batch_size)
+        inputs, targets = self._streams.window(position)  # (T, N) each
+        loss_nats, states = self.model.loss_gradient(
+            inputs, targets, self.states, self._gradient_views, self._dropout()
+        )
+        self._norm = self._clip()
+        if not (math.isfinite(loss_nats) and math.isfinite(self._norm)):
+            raise RunError(
+                f"step {counters.step + 1}: the training diverged (loss {loss_nats}, gradient norm "
+                f"{self._norm}). Try a lower train.learning_rate, a smaller train.clip_norm or "
+                "train.warmup_steps, beginning anew with --overwrite"
+            )
+        self._rate = self._learning_rate()
+        self._optimizer.update(self.model.parameters, self._gradient, self._rate, counters.step + 1)
+        self.states = states
+        counters.step += 1
+        counters.unlogged_nats += loss_nats * targets.size
+        counters.unlogged_chars += targets.size
+        self._busy_s += time.monotonic() - began
+        self._busy_chars += targets.size
+        self._reporter.step(self._epoch(), targets.size, loss_nats)
+
+    def _clip(self) -> float:
+        """Bound the gradient as configured; return its norm before."""
+        train = self.config.train
+        if train.clip_norm is not None:
+            return clip_by_norm(self._gradient, train.clip_norm)
+        norm = gradient_norm(self._gradient)
+        if train.clip_value is not None:
+            clip_by_value(self._gradient, train.clip_value)
+        return norm
+
+    def _learning_rate(self) -> float:
+        """The rate of the step that is being made."""
+        train = self.config.train
+        return scheduled_rate(
+            self.counters.step,
+            schedule=train.schedule,
+            learning_rate=train.learning_rate,
+            warmup_steps=train.warmup_steps,
+            decay_every=self._steps(train.decay_every),
+            decay_factor=train.decay_factor,
+            min_learning_rate=train.min_learning_rate,
+            total_steps=self.limits.total_steps,
+        )
+
+    def _dropout(self) -> Sequence[np.random.Generator] | None:
+        """A generator for each layer's mask, keyed by seed, step and layer."""
+        if not self.config.model.dropout:
+            return None
+        layers = range(self.config.model.num_layers)
+        keys = [(self.config.seed, self.counters.step << 16 | layer) for layer in layers]
+        return [np.random.Generator(np.random.Philox(key=key)) for key in keys]
+
+    def _log(self) -> None:
+        """Write a training line when it is due: the mean loss since the line before."""
+        counters = self.counters
+        if counters.step % self.config.train.log_every:
+            return
+        self._metrics.write(
+            step=counters.step,
+            epoch=self._epoch(),
+            split="train",
+            loss_nats=counters.unlogged_nats / counters.unlogged_chars,
+            learning_rate=self._rate,
+            gradient_norm=self._norm,
+            chars_per_s=round(self._busy_chars / self._busy_s),
+            elapsed_s=self._elapsed_s(),
+        )
+        counters.unlogged_nats, counters.unlogged_chars = 0.0, 0
+        self._busy_s, self._busy_chars = 0.0, 0
+
+    def _validation_due(self) -> bool:
+        counters, train = self.counters, self.config.train
+        if counters.validated_step == counters.step:
+            return False
+        return self.finished or counters.step % self._steps(train.validate_every) == 0
+
+    def _validate(self, interrupted: Interrupted) -> None:
+        """Score the validation part, keep the best, count patience; show a sample."""
+        counters, train = self.counters, self.config.train
+        start, end = self.corpus.split("valid")
+        if start < end:
+            score = Score(0, 0.0)
+            for window in score_windows(self.model, self.corpus.codes, start, end):
+                score += window
+                if interrupted():
+                    return
+            self._judge(score)
+        counters.validated_step = counters.step
+        if counters.best_step == counters.step:
+            save_checkpoint(self._run.best, self.checkpoint())
+        if train.sample_length:
+            self._reporter.note(self._sample(train.sample_length))
+
+    def _judge(self, score: Score) -> None:
+        """Hold a validation against the best so far."""
+        counters, train = self.counters, self.config.train
+        best = counters.best_loss_nats is None or score.loss_nats < counters.best_loss_nats
+        if best:
+            counters.best_loss_nats, counters.best_step = score.loss_nats, counters.step
+            counters.validations_since_best = 0
+        else:
+            counters.validations_since_best += 1
+        counters.out_of_patience = (
+            train.patience is not None and counters.validations_since_best >= train.patience
+        )
+        self._metrics.write(
+            step=counters.step,
+            epoch=self._epoch(),
+            split="valid",
+            loss_nats=score.loss_nats,
+            bits_per_char=score.bits_per_char,
+            best=best,
+            elapsed_s=self._elapsed_s(),
+        )
+        self._reporter.note(
+            f"epoch {self._epoch()}  step {counters.step:,}  "
+            f"validation {score.loss_nats:.4f} nats/char ({score.bits_per_char:.3f} bits)"
+            + ("  best" if best else "")
+        )
+
+    def _sample(self, length: int) -> str:
+        """A text of the model as it is, begun as after a line's end."""
+        pieces = continuations(
+            self.model,
+            self.corpus.vocabulary,
+            np.empty(0, np.intp),
+            N=1,
+            length=length,
+            choosing=Choosing(),
+            rng=np.random.default_rng([self.config.seed, self.counters.step]),
+        )
+        text = "".join(piece[0] for piece in pieces)
+        return "".join(f"  | {line}\n" for line in text.split("\n"))[:-1]
+
+    def checkpoint(self) -> Checkpoint:
+        """The training as it stands; its arrays are the live ones."""
+        return Checkpoint(
+            self.config,
+            self.corpus.vocabulary,
+            self.model.parameters,
+            self.counters,
+            self._optimizer.slots,
+            self.states,
+            self._text_sha256,
+        )
+
+    def save(self) -> None:
+        """Write last.npz."""
+        save_checkpoint(self._run.last, self.checkpoint())
+        self._saved_step, self._saved_at = self.counters.step, time.monotonic()
+
+    def _checkpoint_due(self) -> bool:
+        every = self.config.train.checkpoint_every
+        if isinstance(every, str):
+            return time.monotonic() - self._saved_at >= float(every.rstrip("s"))
+        return self.counters.step % every == 0 and self.counters.step != self._saved_step
+
+    def _epoch(self) -> int:
+        """The epoch of the last step, from 1."""
+        return max(0, self.counters.step - 1) // self.limits.steps_per_epoch + 1
+
+    def _steps(self, interval: int | str) -> int:
+        return self.limits.steps_per_epoch if isinstance(interval, str) else interval
+
+    def _elapsed_s(self) -> float:
+        return round(time.monotonic() - self._start, 3)
+
+    def _make_optimizer(self) -> Optimizer:
+        """The configured rule; weight decay is for matrices, not biases."""
+        train, model = self.config.train, self.model
+        hyperparameters = {
+            name: getattr(train, name) for name in RULES[train.optimizer].hyperparameters
+        }
+        slices = parameter_slices(model.shapes)
+        matrices = [slices[name] for name, shape in model.shapes.items() if len(shape) == 2]
+        return Optimizer(train.optimizer, hyperparameters, model.parameters, matrices)

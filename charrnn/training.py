@@ -1,0 +1,189 @@
+"""A training from its configuration to its outcome: the folder, where to begin, what is said."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from charrnn.checkpoint import Checkpoint, load_checkpoint, replaced_atomically
+from charrnn.config import Config
+from charrnn.corpus import check_sizes, load_corpus
+from charrnn.description import matched_text, shortest, training_rows
+from charrnn.errors import RunError, TextError
+from charrnn.interrupts import graceful_interrupts
+from charrnn.metrics import MetricsLog, keep_metrics_until
+from charrnn.reporting import Reporter
+from charrnn.runs import RunFolder
+from charrnn.trainer import Trainer
+
+# What may differ when a run is resumed: how long it goes on, and how often it tells and saves.
+# The text may lie elsewhere, as long as it is the same.
+MAY_CHANGE = (
+    "train.max_epochs",
+    "train.max_steps",
+    "train.log_every",
+    "train.validate_every",
+    "train.checkpoint_every",
+    "train.sample_length",
+    "data.path",
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a training ended."""
+
+    run_dir: Path
+    steps: int
+    best_loss_nats: float | None
+    signal: int | None  # the number of the signal that interrupted it
+
+
+def train(
+    config: Config,
+    run_dir: str | os.PathLike[str],
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    init_from: str | os.PathLike[str] | None = None,
+    reporter: Reporter | None = None,
+) -> Outcome:
+    """Train a model, or go on with its training.
+
+    Args:
+        config: as `load_config` makes it.
+        run_dir: the folder to write config.yaml, metrics.jsonl, best.npz and last.npz into.
+        resume: go on from its last.npz, exactly; begin where there is none.
+        overwrite: begin anew in a folder that holds a run.
+        init_from: a checkpoint to take the first weights from, in a new run.
+        reporter: told what happens; by default nobody is.
+
+    Raises:
+        CharRNNError: before anything is written, for whatever keeps the run from starting.
+    """
+    run, reporter = RunFolder(Path(run_dir)), reporter or Reporter()
+    checkpoint = _starting_point(run, config, resume, overwrite)
+    source = load_checkpoint(init_from) if init_from is not None and not checkpoint else None
+    corpus = load_corpus(config.data)
+    check_sizes(corpus, config)
+    trainer = Trainer(config, corpus, run, reporter)
+    if checkpoint:
+        _check_same_text(run, checkpoint, trainer.checkpoint())
+        trainer.restore(checkpoint)
+    reporter.block(training_rows(trainer, run))
+    if checkpoint:
+        if trainer.finished:
+            reporter.note(_finished(trainer, run))
+            return _outcome(trainer, run, None)
+        reporter.note(f"going on from step {trainer.counters.step:,}")
+    if source:
+        reporter.note(matched_text(trainer.start_from(source), corpus))
+    elapsed_s = _prepare(run, config, trainer.counters.step if checkpoint else None)
+    metrics = MetricsLog(run.metrics)
+    try:
+        with graceful_interrupts() as interrupted:
+            trainer.run(interrupted, metrics, elapsed_s)
+            signal = interrupted()
+    finally:
+        metrics.close()
+    if trainer.finished:
+        reporter.note(_finished(trainer, run))
+    else:
+        reporter.note(
+            f"interrupted at step {trainer.counters.step:,}, saved in {run.last}; "
+            "--resume goes on from there"
+        )
+    return _outcome(trainer, run, signal)
+
+
+def _starting_point(
+    run: RunFolder, config: Config, resume: bool, overwrite: bool
+) -> Checkpoint | None:
+    """Return the checkpoint to go on from, or None to begin; refuse a folder that is taken."""
+    if run.path.exists() and not run.path.is_dir():
+        raise RunError(f"{run.path}: is a file; --run-dir names a folder")
+    if overwrite or not run.files():
+        return None
+    if not resume:
+        raise RunError(
+            f"{run.path}: holds a run already; --resume goes on with it, --overwrite begins anew, "
+            "--run-dir names another folder"
+        )
+    if not run.last.exists():
+        return None
+    checkpoint = load_checkpoint(run.last)
+    then, now = _flat(checkpoint.config.to_dict()), _flat(config.to_dict())
+    changed = [
+        f"{key} is {now[key]}, and was {then[key]}"
+        for key in now
+        if now[key] != then[key] and key not in MAY_CHANGE
+    ]
+    if changed:
+        raise RunError(
+            f"{run.path}: cannot be resumed with another configuration: {'; '.join(changed)}. "
+            "Only the limits, and how often to log, validate and checkpoint, may change; "
+            "--overwrite begins anew, --run-dir names another folder"
+        )
+    return checkpoint
+
+
+def _flat(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the values by dotted key."""
+
+    def pairs() -> Iterator[tuple[str, Any]]:
+        for name, value in config.items():
+            if isinstance(value, dict):
+                yield from ((f"{name}.{key}", item) for key, item in value.items())
+            else:
+                yield name, value
+
+    return dict(pairs())
+
+
+def _check_same_text(run: RunFolder, then: Checkpoint, now: Checkpoint) -> None:
+    if then.text_sha256 == now.text_sha256:
+        return
+    what = "its characters have changed"
+    if then.vocabulary != now.vocabulary:
+        what = f"its vocabulary had {len(then.vocabulary)} characters, now {len(now.vocabulary)}"
+    raise TextError(
+        f"{run.path}: the text is not the one this run was trained on: {what}. Put the old text "
+        "back, or begin a new run from these weights with --init-from"
+    )
+
+
+def _prepare(run: RunFolder, config: Config, resumed_step: int | None) -> float:
+    """Make the folder ready; return the seconds that the run has taken so far."""
+    try:
+        run.path.mkdir(parents=True, exist_ok=True)
+        if resumed_step is None:
+            for file in run.files():
+                file.unlink()
+        with replaced_atomically(run.config) as config_file:
+            config_file.write(config.to_yaml().encode("utf-8"))
+        return keep_metrics_until(run.metrics, resumed_step or 0)
+    except OSError as error:
+        raise RunError(f"{run.path}: cannot be written: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError):
+        raise RunError(f"{run.metrics}: is damaged; move it away to resume without it") from None
+
+
+def _finished(trainer: Trainer, run: RunFolder) -> str:
+    counters = trainer.counters
+    text = f"finished: {counters.step:,} steps"
+    if counters.out_of_patience:
+        text += f", no new best in {counters.validations_since_best} validations"
+    if counters.best_loss_nats is not None:
+        text += (
+            f"; best validation {counters.best_loss_nats:.4f} nats/char "
+            f"at step {counters.best_step:,}"
+        )
+    return f"{text}; {shortest(str(run.best if run.best.exists() else run.last))}"
+
+
+def _outcome(trainer: Trainer, run: RunFolder, signal: int | None) -> Outcome:
+    counters = trainer.counters
+    return Outcome(run.path, counters.step, counters.best_loss_nats, signal)
