@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 
 _INTERRUPTED = 130
 
+# NumPy's matrix products on one thread, unless the user wishes otherwise: the threads of a product
+# wait for each other in a busy loop, and where another program takes one of their cores a step can
+# take twenty times as long. It also makes the bits independent of the number of cores. This must
+# happen before NumPy is imported.
+_BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
 
 class _Finite(click.FloatRange):
     """A float within bounds; nan is within none."""
@@ -315,6 +321,8 @@ def _print_score(score: Score, as_json: bool) -> None:
 
 def run(args: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code: the one place where errors become messages."""
+    for variable in _BLAS_THREADS:
+        os.environ.setdefault(variable, "1")
     try:
         result = cli.main(args, prog_name="charrnn", standalone_mode=False)
     except click.ClickException as error:

@@ -38,8 +38,9 @@ def clip_by_value(gradient: Array, limit: float) -> None:
 
 
 def gradient_norm(gradient: Array) -> float:
-    """The Euclidean norm of a flat gradient."""
-    return math.sqrt(float(np.dot(gradient, gradient)))
+    """The Euclidean norm of a flat gradient; inf where its square is beyond the dtype."""
+    with np.errstate(over="ignore"):
+        return math.sqrt(float(np.dot(gradient, gradient)))
 
 
 SCHEDULES = ("constant", "step", "exponential", "cosine")

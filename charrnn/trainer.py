@@ -125,10 +125,11 @@ class Trainer:
         if position == 0:
             self.states = self.model.zero_states(train.batch_size)
         inputs, targets = self._streams.window(position)  # (T, N) each
-        loss_nats, states = self.model.loss_gradient(
-            inputs, targets, self.states, self._gradient_views, self._dropout()
-        )
-        self._norm = self._clip()
+        with np.errstate(over="ignore", invalid="ignore"):  # looked for below
+            loss_nats, states = self.model.loss_gradient(
+                inputs, targets, self.states, self._gradient_views, self._dropout()
+            )
+            self._norm = self._clip()
         if not (math.isfinite(loss_nats) and math.isfinite(self._norm)):
             raise RunError(
                 f"step {counters.step + 1}: the training diverged (loss {loss_nats}, gradient norm "

@@ -17,7 +17,8 @@ class Workspace:
     A kernel asks for the arrays it needs by name. The first request makes one; a later request of
     at most that size gets the leading part of the same memory, so arrays made for the largest
     (T, N) serve every shorter window. What a kernel returned from a workspace is overwritten by
-    the next call with the same workspace. A new, empty workspace gives fresh arrays.
+    the next call with the same workspace. A new, empty workspace gives fresh arrays. Kernels that
+    are to share one must not share names.
     """
 
     def __init__(self) -> None:

@@ -22,7 +22,7 @@ def dropout_mask(
 ) -> Array:
     """Draw a mask whose entries are 0 with probability `rate` and 1 / (1 - rate) otherwise."""
     ws = workspace or Workspace()
-    mask = ws.array("mask", shape, dtype)
+    mask = ws.array("dropout_mask", shape, dtype)
     generator.random(out=mask, dtype=dtype)  # uniform in [0, 1)
     np.greater_equal(mask, rate, out=mask)
     mask *= 1.0 / (1.0 - rate)
@@ -32,10 +32,10 @@ def dropout_mask(
 def dropout_forward(x: Array, mask: Array, *, workspace: Workspace | None = None) -> Array:
     """Return y = x * mask, of x's shape."""
     ws = workspace or Workspace()
-    return np.multiply(x, mask, out=ws.array("y", x.shape, x.dtype))
+    return np.multiply(x, mask, out=ws.array("dropped", x.shape, x.dtype))
 
 
 def dropout_backward(dy: Array, mask: Array, *, workspace: Workspace | None = None) -> Array:
     """Return dx = dy * mask, of dy's shape."""
     ws = workspace or Workspace()
-    return np.multiply(dy, mask, out=ws.array("dx", dy.shape, dy.dtype))
+    return np.multiply(dy, mask, out=ws.array("ddropped", dy.shape, dy.dtype))

@@ -23,7 +23,7 @@ def embedding_forward(codes: Array, E: Array, *, workspace: Workspace | None = N
         y: (..., D).
     """
     ws = workspace or Workspace()
-    y = ws.array("y", (*codes.shape, E.shape[1]), E.dtype)
+    y = ws.array("rows", (*codes.shape, E.shape[1]), E.dtype)
     # Any other mode makes np.take write to a temporary array first.
     return np.take(E, codes, axis=0, out=y, mode="clip")
 

@@ -31,7 +31,7 @@ def projection_forward(
         table = np.add(W, b, out=ws.array("table", W.shape, W.dtype))  # (D, K)
         return embedding_forward(x, table, workspace=ws)
     D, K = W.shape
-    y = ws.array("y", (*x.shape[:-1], K), W.dtype)
+    y = ws.array("projected", (*x.shape[:-1], K), W.dtype)
     rows = y.reshape(-1, K)
     np.matmul(x.reshape(-1, D), W, out=rows)
     rows += b

@@ -1,0 +1,176 @@
+"""Write pytorch_reference.npz, the numbers that test_pytorch_parity.py compares with.
+
+Run by hand where PyTorch is installed, from any folder; the tests only read the file:
+
+    pip install numpy torch
+    python tests/kernels/make_pytorch_reference.py
+
+Everything is float64, in this project's layout and under its names; nothing of the project is
+imported. PyTorch keeps weights as (gates * H, D), orders an LSTM's gates i, f, g, o, and has two
+biases in every cell. Where this project has one, PyTorch's second is held at zero.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+FILE = Path(__file__).with_name("pytorch_reference.npz")
+MODULES = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}
+# For each gate block of this project, its place among PyTorch's.
+BLOCKS = {"rnn": [0], "lstm": [0, 1, 3, 2], "gru": [0, 1, 2]}
+STATES = {"rnn": ["h"], "lstm": ["h", "c"], "gru": ["h"]}
+TORCH_NAMES = {"Wx": "weight_ih", "Wh": "weight_hh", "b": "bias_ih", "bh": "bias_hh"}
+PARAMETERS = {"rnn": ["Wx", "Wh", "b"], "lstm": ["Wx", "Wh", "b"], "gru": list(TORCH_NAMES)}
+
+Record = dict[str, np.ndarray]
+
+
+def ours(cell: str, tensor: torch.Tensor) -> np.ndarray:
+    """A parameter of a PyTorch module, or its gradient, in this project's layout."""
+    blocks = tensor.detach().chunk(len(BLOCKS[cell]))
+    return torch.cat([blocks[k] for k in BLOCKS[cell]]).numpy().T.copy()
+
+
+def randomise(cell: str, module: torch.nn.Module) -> None:
+    """Draw every parameter; a second bias that this project does not have is held at zero."""
+    for name, parameter in module.named_parameters():
+        if name.startswith("bias_hh") and "bh" not in PARAMETERS[cell]:
+            torch.nn.init.zeros_(parameter)
+            parameter.requires_grad_(False)
+        else:
+            torch.nn.init.normal_(parameter, std=0.6)
+
+
+def cell_record(cell: str, T: int = 6, N: int = 3, D: int = 4, H: int = 5) -> Record:
+    """Inputs, outputs and gradients of one window, for random gradients from above."""
+    module = MODULES[cell](D, H)
+    randomise(cell, module)
+    x = torch.randn(T, N, D, requires_grad=True)
+    states = {name: torch.randn(1, N, H, requires_grad=True) for name in STATES[cell]}
+    packed = tuple(states.values()) if len(states) > 1 else states["h"]
+    h, last = module(x, packed)
+    lasts = dict(zip(states, last if len(states) > 1 else (last,), strict=True))
+    dh = torch.randn_like(h)
+    dlasts = {name: torch.randn_like(state) for name, state in lasts.items()}
+    torch.autograd.backward([h, *lasts.values()], [dh, *dlasts.values()])
+    record = {"x": x.detach().numpy(), "dx": x.grad.numpy()}
+    record |= {"h": h.detach().numpy(), "dh": dh.numpy()}
+    for name, state in states.items():
+        record[f"{name}0"], record[f"d{name}0"] = state.detach()[0].numpy(), state.grad[0].numpy()
+        record[f"last_{name}"] = lasts[name].detach()[0].numpy()
+        record[f"dlast_{name}"] = dlasts[name][0].numpy()
+    for name in PARAMETERS[cell]:
+        parameter = getattr(module, f"{TORCH_NAMES[name]}_l0")
+        record[name], record[f"d{name}"] = ours(cell, parameter), ours(cell, parameter.grad)
+    return record
+
+
+def training_record(
+    steps: int = 10, V: int = 11, H: int = 8, layers: int = 2, T: int = 7, N: int = 4
+) -> Record:
+    """Ten training steps of an LSTM language model over one-hot input."""
+    hyperparameters = {"learning_rate": 0.02, "beta1": 0.9, "beta2": 0.99, "epsilon": 1e-6}
+    max_norm = 0.25
+    stack, output = torch.nn.LSTM(V, H, layers), torch.nn.Linear(H, V)
+    randomise("lstm", stack)
+    torch.nn.init.normal_(output.weight, std=0.6)
+    torch.nn.init.normal_(output.bias, std=0.6)
+    record = {f"hyperparameters.{name}": np.array(v) for name, v in hyperparameters.items()}
+    record["max_norm"] = np.array(max_norm)
+    for layer in range(layers):
+        for name in PARAMETERS["lstm"]:
+            parameter = getattr(stack, f"{TORCH_NAMES[name]}_l{layer}")
+            record[f"parameters.layers.{layer}.{name}"] = ours("lstm", parameter)
+    record["parameters.output.W"] = output.weight.detach().numpy().T.copy()
+    record["parameters.output.b"] = output.bias.detach().numpy().copy()
+    text = torch.randint(V, (steps * T + 1, N))
+    trained = [p for p in (*stack.parameters(), *output.parameters()) if p.requires_grad]
+    optimizer = torch.optim.Adam(
+        trained,
+        lr=hyperparameters["learning_rate"],
+        betas=(hyperparameters["beta1"], hyperparameters["beta2"]),
+        eps=hyperparameters["epsilon"],
+    )
+    states, losses, norms = None, [], []
+    for step in range(steps):
+        codes, targets = text[step * T :][:T], text[step * T + 1 :][:T]
+        rows = torch.nn.functional.one_hot(codes, V).to(torch.float64)
+        h, states = stack(rows, states)
+        states = tuple(state.detach() for state in states)
+        loss = torch.nn.functional.cross_entropy(output(h).reshape(-1, V), targets.reshape(-1))
+        optimizer.zero_grad()
+        loss.backward()
+        # clip_grad_norm_ divides by the norm plus 1e-6, so only its norm is used.
+        norm = torch.nn.utils.clip_grad_norm_(trained, float("inf"))
+        if norm > max_norm:
+            for parameter in trained:
+                parameter.grad *= max_norm / norm
+        optimizer.step()
+        losses.append(loss.item())
+        norms.append(norm.item())
+    record["codes"] = text[:-1].reshape(steps, T, N).numpy().astype(np.int16)
+    record["targets"] = text[1:].reshape(steps, T, N).numpy().astype(np.int16)
+    return record | {"losses_nats": np.array(losses), "norms": np.array(norms)}
+
+
+# For each rule: hyperparameters by this project's names, and PyTorch's optimiser made from them.
+# The large epsilons show where in the formula epsilon stands.
+RULES = {
+    "sgd": ({}, torch.optim.SGD),
+    "momentum": ({"momentum": 0.8}, torch.optim.SGD),
+    "rmsprop": ({"decay_rate": 0.9, "epsilon": 0.1}, torch.optim.RMSprop),
+    "adagrad": ({"epsilon": 0.1}, torch.optim.Adagrad),
+    "adam": ({"beta1": 0.8, "beta2": 0.95, "epsilon": 0.1}, torch.optim.Adam),
+    "adamw": (
+        {"beta1": 0.8, "beta2": 0.95, "epsilon": 0.1, "weight_decay": 0.2},
+        torch.optim.AdamW,
+    ),
+}
+OPTIONS = {"momentum": "momentum", "decay_rate": "alpha", "epsilon": "eps"}  # PyTorch's names
+
+
+def rules_record(steps: int = 10, P: int = 20, decayed: int = 12) -> Record:
+    """Parameters after ten updates, at ten rates; weight decay is for the first `decayed` alone."""
+    start, gradients = torch.randn(P), torch.randn(steps, P)
+    rates = torch.linspace(0.05, 0.15, steps)
+    record = {"start": start.numpy(), "gradients": gradients.numpy(), "rates": rates.numpy()}
+    record["decayed"] = np.array(decayed)
+    for rule, (hyperparameters, optimizer_class) in RULES.items():
+        parts = [start[:decayed].clone(), start[decayed:].clone()]
+        options = {OPTIONS[k]: v for k, v in hyperparameters.items() if k in OPTIONS}
+        if "beta1" in hyperparameters:
+            options["betas"] = (hyperparameters["beta1"], hyperparameters["beta2"])
+        groups = [{"params": [part]} for part in parts]
+        if "weight_decay" in hyperparameters:
+            groups[0]["weight_decay"] = hyperparameters["weight_decay"]
+            groups[1]["weight_decay"] = 0.0
+        optimizer = optimizer_class(groups, lr=0.1, **options)
+        for gradient, rate in zip(gradients, rates, strict=True):
+            for part, dpart in zip(parts, gradient.split([decayed, P - decayed]), strict=True):
+                part.grad = dpart.clone()
+            for group in optimizer.param_groups:
+                group["lr"] = rate.item()
+            optimizer.step()
+        record[f"{rule}.end"] = torch.cat(parts).numpy()
+        for name, value in hyperparameters.items():
+            record[f"{rule}.hyperparameters.{name}"] = np.array(value)
+    return record
+
+
+def main() -> None:
+    torch.set_default_dtype(torch.float64)
+    torch.manual_seed(1)
+    records = {cell: cell_record(cell) for cell in MODULES}
+    records |= {"training": training_record(), "rules": rules_record()}
+    arrays = {f"{part}.{name}": a for part, record in records.items() for name, a in record.items()}
+    np.savez_compressed(FILE, **arrays)
+    norms, max_norm = records["training"]["norms"], records["training"]["max_norm"]
+    print(f"{FILE.name}: {len(arrays)} arrays, {FILE.stat().st_size} bytes")
+    print(f"PyTorch {torch.__version__}; {np.sum(norms > max_norm)} of {len(norms)} steps clipped")
+
+
+if __name__ == "__main__":
+    main()

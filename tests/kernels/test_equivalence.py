@@ -1,0 +1,388 @@
+"""Different ways to compute the same thing agree, and none of them touches its arguments.
+
+Every array that goes into a kernel here is read-only, so that a change to it raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from gradient_check import relative_error
+
+from charrnn.kernels import (
+    CELLS,
+    Array,
+    Cell,
+    Workspace,
+    dropout_backward,
+    dropout_forward,
+    dropout_mask,
+    embedding_backward,
+    embedding_forward,
+    projection_backward,
+    projection_forward,
+    softmax_cross_entropy_backward,
+    softmax_cross_entropy_forward,
+)
+
+D, H, V = 5, 6, 7
+SIZES = [(1, 1), (1, 3), (5, 1), (4, 3)]  # T, N
+
+each_cell = pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
+each_size = pytest.mark.parametrize(("T", "N"), SIZES)
+each_input = pytest.mark.parametrize("codes", [False, True], ids=["features", "codes"])
+
+
+class Problem(NamedTuple):
+    """All that a cell's sequence functions take."""
+
+    x: Array  # (T, N, D), or codes (T, N)
+    states: tuple[Array, ...]  # each (N, H)
+    parameters: tuple[Array, ...]
+    dh: Array  # (T, N, H)
+    dlast: tuple[Array, ...]  # each (N, H)
+
+
+def frozen(array: Array) -> Array:
+    array.flags.writeable = False
+    return array
+
+
+def problem(
+    cell: Cell, T: int, N: int, codes: bool = False, dtype: type = np.float64, scale: float = 1.0
+) -> Problem:
+    """The same numbers at each call; `scale` multiplies the parameters."""
+    rng = np.random.default_rng(1)
+
+    def normal(*shape: int, scale: float = 1.0) -> Array:
+        return frozen((scale * rng.standard_normal(shape)).astype(dtype))
+
+    shapes = cell.parameter_shapes(D, H).values()
+    return Problem(
+        frozen(rng.integers(D, size=(T, N))) if codes else normal(T, N, D),
+        tuple(normal(N, H) for _ in cell.states),
+        tuple(normal(*shape, scale=scale) for shape in shapes),
+        normal(T, N, H),
+        tuple(normal(N, H) for _ in cell.states),
+    )
+
+
+def leaves(cache: Any) -> Iterator[Array]:
+    """Every array of a cache."""
+    if isinstance(cache, tuple):
+        for part in cache:
+            yield from leaves(part)
+    else:
+        yield cache
+
+
+def run_sequence(cell: Cell, p: Problem, workspace: Workspace | None = None) -> list[Array | None]:
+    """Forward and backward: states at every step, dx, dstates0, dparameters."""
+    *states, cache = cell.forward(p.x, *p.states, *p.parameters, workspace=workspace)
+    for array in leaves(cache):
+        array.flags.writeable = False
+    return [*states, *cell.backward(p.dh, cache, dlast=p.dlast, workspace=workspace)]
+
+
+def run_steps(cell: Cell, p: Problem) -> list[Array | None]:
+    """What `run_sequence` returns, from the step functions one after another."""
+    states, caches, outputs = p.states, [], []
+    for x in p.x:
+        *states, cache = cell.step_forward(x, *map(frozen, states), *p.parameters)
+        caches.append(cache)
+        outputs.append(states)
+    dstates, dxs, dparameters = p.dlast, [], [0.0] * len(p.parameters)
+    for dh, cache in zip(reversed(p.dh), reversed(caches), strict=True):
+        for array in leaves(cache):
+            array.flags.writeable = False
+        dh_t = frozen(dstates[0] + dh)
+        dx, *rest = cell.step_backward(dh_t, *map(frozen, dstates[1:]), cache)
+        dstates, dstep = rest[: len(dstates)], rest[len(dstates) :]
+        dparameters = [d + step for d, step in zip(dparameters, dstep, strict=True)]
+        dxs.append(dx)
+    sequences = [np.stack(sequence) for sequence in zip(*outputs, strict=True)]
+    dx = None if dxs[0] is None else np.stack(dxs[::-1])
+    return [*sequences, dx, *dstates, *dparameters]
+
+
+def assert_close(actual: list[Any], expected: list[Any], tolerance: float = 1e-12) -> None:
+    for i, (a, b) in enumerate(zip(actual, expected, strict=True)):
+        if b is None:
+            assert a is None, i
+        else:
+            assert relative_error(a, b) < tolerance, i
+
+
+@each_cell
+@each_size
+@each_input
+def test_chained_steps_equal_the_sequence(cell: Cell, T: int, N: int, codes: bool) -> None:
+    p = problem(cell, T, N, codes)
+    assert_close(run_sequence(cell, p), run_steps(cell, p))
+
+
+@each_cell
+@each_input
+@pytest.mark.parametrize("cuts", [(0, 3, 7), (0, 1, 2, 7)])
+@pytest.mark.parametrize("N", [1, 3])
+def test_one_window_equals_its_chunks(cell: Cell, codes: bool, cuts: list[int], N: int) -> None:
+    p = problem(cell, 7, N, codes)
+    spans = [slice(*span) for span in pairwise(cuts)]
+    states, caches, outputs = p.states, [], []
+    for span in spans:
+        *sequences, cache = cell.forward(p.x[span], *states, *p.parameters)
+        states = [sequence[-1] for sequence in sequences]
+        caches.append(cache)
+        outputs.append(sequences)
+    dstates, dxs, dparameters = p.dlast, [], [0.0] * len(p.parameters)
+    for span, cache in zip(spans[::-1], caches[::-1], strict=True):
+        dx, *rest = cell.backward(p.dh[span], cache, dlast=tuple(dstates))
+        dstates, dchunk = rest[: len(dstates)], rest[len(dstates) :]
+        dparameters = [d + chunk for d, chunk in zip(dparameters, dchunk, strict=True)]
+        dxs.append(dx)
+    sequences = [np.concatenate(parts) for parts in zip(*outputs, strict=True)]
+    dx = None if codes else np.concatenate(dxs[::-1])
+    assert_close([*sequences, dx, *dstates, *dparameters], run_sequence(cell, p))
+
+
+@each_cell
+@each_input
+def test_a_batch_equals_its_members(cell: Cell, codes: bool) -> None:
+    T, N, S = 4, 3, len(cell.states)
+    p = problem(cell, T, N, codes)
+    members = []
+    for n in range(N):
+        one = slice(n, n + 1)
+        states, dlast = (tuple(a[one] for a in arrays) for arrays in (p.states, p.dlast))
+        member = Problem(p.x[:, one], states, p.parameters, p.dh[:, one], dlast)
+        members.append(run_sequence(cell, member))
+    sequences, dx, dstates, dparameters = (
+        list(zip(*members, strict=True))[part]
+        for part in (slice(S), S, slice(S + 1, 2 * S + 1), slice(2 * S + 1, None))
+    )
+    whole = [np.concatenate(parts, axis=1) for parts in sequences]
+    whole.append(None if codes else np.concatenate(dx, axis=1))
+    whole += [np.concatenate(parts) for parts in dstates] + [sum(parts) for parts in dparameters]
+    assert_close(run_sequence(cell, p), whole)
+
+
+@each_cell
+@each_size
+@pytest.mark.parametrize("run", [run_sequence, run_steps])
+def test_codes_equal_one_hot_rows(cell: Cell, T: int, N: int, run: Callable[..., Any]) -> None:
+    p = problem(cell, T, N, codes=True)
+    from_codes, from_rows = run(cell, p), run(cell, p._replace(x=frozen(np.eye(D)[p.x])))
+    dx = len(cell.states)
+    assert from_codes.pop(dx) is None
+    assert from_rows.pop(dx).shape == (T, N, D)
+    assert_close(from_codes, from_rows)
+
+
+def test_codes_equal_one_hot_rows_in_projection_and_embedding() -> None:
+    rng = np.random.default_rng(2)
+    codes, dy = rng.integers(D, size=(4, 3)), rng.standard_normal((4, 3, H))
+    rows, W, b = np.eye(D)[codes], rng.standard_normal((D, H)), rng.standard_normal(H)
+    assert_close([projection_forward(codes, W, b)], [projection_forward(rows, W, b)])
+    _, *expected = projection_backward(dy, rows, W)
+    assert_close([*projection_backward(dy, codes, W)], [None, *expected])
+    assert_close([embedding_forward(codes, W)], [rows @ W])
+    assert_close([embedding_backward(dy, codes, W)], expected[:1])
+
+
+@each_cell
+@each_input
+@pytest.mark.parametrize("workspace", [None, Workspace()], ids=["fresh", "workspace"])
+def test_grads_are_written_into(cell: Cell, codes: bool, workspace: Workspace | None) -> None:
+    p = problem(cell, 4, 3, codes)
+    expected = run_sequence(cell, p)[-len(p.parameters) :]
+    grads = tuple(np.full_like(parameter, np.nan) for parameter in p.parameters)
+    *_, cache = cell.forward(p.x, *p.states, *p.parameters, workspace=workspace)
+    result = cell.backward(p.dh, cache, dlast=p.dlast, workspace=workspace, grads=grads)
+    for written, returned, value in zip(grads, result[-len(grads) :], expected, strict=True):
+        assert returned is written
+        np.testing.assert_array_equal(written, value)
+
+
+@each_cell
+def test_need_dx_spares_dx_and_nothing_else(cell: Cell) -> None:
+    p = problem(cell, 4, 3)
+    *_, cache = cell.forward(p.x, *p.states, *p.parameters)
+    dx, *with_dx = cell.backward(p.dh, cache, dlast=p.dlast)
+    none, *without = cell.backward(p.dh, cache, dlast=p.dlast, need_dx=False)
+    assert dx is not None
+    assert none is None
+    for a, b in zip(without, with_dx, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@each_cell
+def test_gates_are_the_ones_handed_in(cell: Cell) -> None:
+    T = 4
+    p = problem(cell, T, 3)
+    calls = {"forward": 0, "backward": 0}
+
+    def counted(way: str, gates: Callable[..., None], *arrays: Array) -> None:
+        calls[way] += 1
+        gates(*arrays)
+
+    forward_gates = partial(counted, "forward", cell.gates_forward)
+    backward_gates = partial(counted, "backward", cell.gates_backward)
+    *states, cache = cell.forward(p.x, *p.states, *p.parameters, gates=forward_gates)
+    result = cell.backward(p.dh, cache, dlast=p.dlast, gates=backward_gates)
+    assert calls == {"forward": T, "backward": T}
+    for a, b in zip([*states, *result], run_sequence(cell, p), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@each_cell
+@each_input
+@pytest.mark.parametrize("workspace", [None, Workspace()], ids=["fresh", "workspace"])
+def test_backward_leaves_the_cache(cell: Cell, codes: bool, workspace: Workspace | None) -> None:
+    p = problem(cell, 4, 3, codes)
+    *states, cache = cell.forward(p.x, *p.states, *p.parameters, workspace=workspace)
+    arrays = [*states, *leaves(cache)]
+    copies = [array.copy() for array in arrays]
+    first, second = (
+        [g if g is None else g.copy() for g in cell.backward(p.dh, cache, workspace=workspace)]
+        for _ in range(2)
+    )
+    for a, b in zip([*arrays, *first], [*copies, *second], strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+# Every kernel, forward and backward, as a function of T, N, the dtype and the workspace.
+
+
+def run_cell(
+    cell: Cell, codes: bool, T: int, N: int, dtype: type, workspace: Workspace | None
+) -> list[Array]:
+    result = run_sequence(cell, problem(cell, T, N, codes, dtype), workspace)
+    return [array for array in result if array is not None]
+
+
+def run_projection(codes: bool, T: int, N: int, dtype: type, ws: Workspace | None) -> list[Array]:
+    x, _, (W, _, b, *_), *_ = problem(CELLS["rnn"], T, N, codes, dtype)
+    y = frozen(projection_forward(x, W, b, workspace=ws))
+    gradients = projection_backward(y, x, W, workspace=ws)
+    return [y, *(g for g in gradients if g is not None)]
+
+
+def run_embedding(T: int, N: int, dtype: type, ws: Workspace | None) -> list[Array]:
+    codes, _, (E, *_), *_ = problem(CELLS["rnn"], T, N, True, dtype)
+    y = frozen(embedding_forward(codes, E, workspace=ws))
+    return [y, embedding_backward(y, codes, E, workspace=ws)]
+
+
+def run_softmax(T: int, N: int, dtype: type, ws: Workspace | None) -> list[Array]:
+    rng = np.random.default_rng(3)
+    logits = frozen(rng.standard_normal((T, N, V)).astype(dtype))
+    targets = frozen(rng.integers(V, size=(T, N)))
+    nll_nats, cache = softmax_cross_entropy_forward(logits, targets, workspace=ws)
+    for array in cache:
+        array.flags.writeable = False
+    return [nll_nats, softmax_cross_entropy_backward(cache, 0.5, workspace=ws)]
+
+
+def run_dropout(T: int, N: int, dtype: type, ws: Workspace | None) -> list[Array]:
+    """One sequence more, so that some units stay."""
+    rng = np.random.default_rng(4)
+    x, dy = (frozen(rng.standard_normal((T, N + 1, H)).astype(dtype)) for _ in range(2))
+    mask = frozen(dropout_mask(x.shape, 0.5, rng, np.float64).astype(dtype))
+    return [dropout_forward(x, mask, workspace=ws), dropout_backward(dy, mask, workspace=ws)]
+
+
+KERNELS: dict[str, Callable[[int, int, type, Workspace | None], list[Array]]] = {
+    **{name: partial(run_cell, cell, False) for name, cell in CELLS.items()},
+    **{f"{name}-codes": partial(run_cell, cell, True) for name, cell in CELLS.items()},
+    "projection": partial(run_projection, False),
+    "projection-codes": partial(run_projection, True),
+    "embedding": run_embedding,
+    "softmax": run_softmax,
+    "dropout": run_dropout,
+}
+each_kernel = pytest.mark.parametrize("run", KERNELS.values(), ids=KERNELS)
+each_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+
+
+@each_kernel
+@each_size
+@each_dtype
+def test_a_workspace_changes_no_bit(
+    run: Callable[..., list[Array]], T: int, N: int, dtype: type
+) -> None:
+    expected, workspace = run(T, N, dtype, None), Workspace()
+    other = np.float64 if dtype is np.float32 else np.float32
+    before: list[tuple[int, int, type]] = [(T + 2, N + 3, dtype), (1, 1, dtype), (T, N, other)]
+    for T_before, N_before, dtype_before in before:
+        run(T_before, N_before, dtype_before, workspace)
+        for a, b in zip(run(T, N, dtype, workspace), expected, strict=True):
+            assert a.dtype == b.dtype
+            np.testing.assert_array_equal(a, b)
+
+
+@each_kernel
+def test_a_workspace_that_is_large_enough_is_kept(run: Callable[..., list[Array]]) -> None:
+    workspace = Workspace()
+    run(6, 5, np.float32, workspace)
+    held = workspace.nbytes
+    assert held > 0
+    for T, N in [*SIZES, (6, 5)]:
+        run(T, N, np.float32, workspace)
+        assert workspace.nbytes == held  # neither more, nor given up for smaller arrays
+
+
+@each_dtype
+def test_a_dropout_mask_is_the_same_in_a_workspace(dtype: type) -> None:
+    workspace = Workspace()
+    for shape in [(6, 5, H), (4, 3, H), (4, 3, H)]:
+        expected = dropout_mask(shape, 0.4, np.random.default_rng(5), dtype)
+        mask = dropout_mask(shape, 0.4, np.random.default_rng(5), dtype, workspace=workspace)
+        assert mask.dtype == dtype
+        np.testing.assert_array_equal(mask, expected)
+
+
+@each_kernel
+@each_size
+def test_float32_stays_float32_and_agrees_with_float64(
+    run: Callable[..., list[Array]], T: int, N: int
+) -> None:
+    single, double = run(T, N, np.float32, None), run(T, N, np.float64, None)
+    assert {array.dtype for array in single} == {np.dtype(np.float32)}
+    assert {array.dtype for array in double} == {np.dtype(np.float64)}
+    assert_close(single, double, 1e-5)
+
+
+@each_cell
+@each_input
+def test_float32_steps_stay_float32(cell: Cell, codes: bool) -> None:
+    single = run_steps(cell, problem(cell, 4, 3, codes, np.float32))
+    double = run_steps(cell, problem(cell, 4, 3, codes))
+    assert {array.dtype for array in single if array is not None} == {np.dtype(np.float32)}
+    assert_close(single, double, 1e-5)
+
+
+@each_cell
+@each_input
+@each_dtype
+@pytest.mark.parametrize("run", [run_sequence, run_steps])
+def test_extreme_pre_activations_stay_finite(
+    cell: Cell, codes: bool, dtype: type, run: Callable[..., Any]
+) -> None:
+    """The suite turns warnings into errors, so an overflow raises as well."""
+    result = run(cell, problem(cell, 4, 3, codes, dtype, scale=1000.0))
+    assert all(np.isfinite(array).all() for array in result if array is not None)
+    assert np.abs(result[0]).max() > 0.9  # saturated indeed
+
+
+@each_dtype
+def test_extreme_logits_stay_finite(dtype: type) -> None:
+    logits = np.array([[1000.0, -1000.0, 0.0], [-3000.0, -2000.0, -1000.0]], dtype)
+    nll_nats, cache = softmax_cross_entropy_forward(frozen(logits), np.array([1, 2]))
+    np.testing.assert_array_equal(nll_nats, [2000, 0])
+    dlogits = softmax_cross_entropy_backward(cache)
+    np.testing.assert_array_equal(dlogits, [[1, -1, 0], [0, 0, 0]])

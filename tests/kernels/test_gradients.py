@@ -1,0 +1,184 @@
+"""Every gradient against central differences in float64: cells, other kernels, the whole model.
+
+Sizes all differ, so that a transposed product cannot pass by its shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from gradient_check import check_gradients
+
+from charrnn.config import ModelConfig
+from charrnn.kernels import (
+    CELLS,
+    Array,
+    Cell,
+    dropout_backward,
+    dropout_forward,
+    dropout_mask,
+    embedding_backward,
+    embedding_forward,
+    projection_backward,
+    projection_forward,
+    softmax_cross_entropy_backward,
+    softmax_cross_entropy_forward,
+)
+from charrnn.model import Model, parameter_shapes, parameter_views
+
+T, N, D, H, V = 4, 3, 5, 2, 6
+
+each_cell = pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
+each_input = pytest.mark.parametrize("codes", [False, True], ids=["features", "codes"])
+
+
+def cell_arrays(cell: Cell, rng: np.random.Generator) -> dict[str, Array]:
+    """Random states before the first step, then parameters, by name."""
+    states = {f"{state}0": rng.standard_normal((N, H)) for state in cell.states}
+    shapes = cell.parameter_shapes(D, H)
+    return states | {name: rng.standard_normal(shape) for name, shape in shapes.items()}
+
+
+def window(codes: bool, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Features or codes; the code 1 never occurs, so some rows of dWx are zero."""
+    if codes:
+        return rng.choice([0, 2, 3, 4], shape)
+    return rng.standard_normal((*shape, D))
+
+
+@each_cell
+@each_input
+def test_step(cell: Cell, codes: bool) -> None:
+    rng = np.random.default_rng(1)
+    x, arrays = window(codes, (N,), rng), cell_arrays(cell, rng)
+    dnext = [rng.standard_normal((N, H)) for _ in cell.states]
+
+    def loss(x: Array = x, **rest: Array) -> float:
+        *next_states, _ = cell.step_forward(x, *rest.values())
+        return sum(float(np.vdot(d, s)) for d, s in zip(dnext, next_states, strict=True))
+
+    *_, cache = cell.step_forward(x, *arrays.values())
+    dx, *others = cell.step_backward(*dnext, cache)
+    check(loss, x, dx, arrays, others)
+
+
+@each_cell
+@each_input
+def test_sequence(cell: Cell, codes: bool) -> None:
+    rng = np.random.default_rng(2)
+    x, arrays = window(codes, (T, N), rng), cell_arrays(cell, rng)
+    dh = rng.standard_normal((T, N, H))
+    dlast = tuple(rng.standard_normal((N, H)) for _ in cell.states)
+
+    def loss(x: Array = x, **rest: Array) -> float:
+        *states, _ = cell.forward(x, *rest.values())
+        return float(np.vdot(dh, states[0])) + sum(
+            float(np.vdot(d, s[-1])) for d, s in zip(dlast, states, strict=True)
+        )
+
+    *_, cache = cell.forward(x, *arrays.values())
+    dx, *others = cell.backward(dh, cache, dlast=dlast)
+    check(loss, x, dx, arrays, others)
+
+
+@each_input
+def test_projection(codes: bool) -> None:
+    rng = np.random.default_rng(3)
+    x, dy = window(codes, (T, N), rng), rng.standard_normal((T, N, H))
+    arrays = {"W": rng.standard_normal((D, H)), "b": rng.standard_normal(H)}
+
+    def loss(x: Array = x, **rest: Array) -> float:
+        return float(np.vdot(dy, projection_forward(x, *rest.values())))
+
+    dx, *others = projection_backward(dy, x, arrays["W"])
+    check(loss, x, dx, arrays, others)
+
+
+def check(
+    loss: Callable[..., float],
+    x: Array,
+    dx: Array | None,
+    arrays: dict[str, Array],
+    gradients: list[Array],
+) -> None:
+    """Check dx and all other gradients; codes have no gradient."""
+    named = dict(zip(arrays, gradients, strict=True))
+    if dx is None:
+        assert x.dtype.kind == "i"
+    else:
+        arrays, named = {"x": x, **arrays}, {"x": dx, **named}
+    check_gradients(loss, arrays, named)
+
+
+def test_embedding() -> None:
+    rng = np.random.default_rng(4)
+    codes, E = window(True, (T, N), rng), rng.standard_normal((D, H))
+    dy = rng.standard_normal((T, N, H))
+    check_gradients(
+        lambda E: float(np.vdot(dy, embedding_forward(codes, E))),
+        {"E": E},
+        {"E": embedding_backward(dy, codes, E)},
+    )
+
+
+@pytest.mark.parametrize("scale", [1.0, 1 / (T * N)])
+def test_softmax_cross_entropy(scale: float) -> None:
+    rng = np.random.default_rng(5)
+    logits, targets = rng.standard_normal((T, N, V)), rng.integers(V, size=(T, N))
+    _, cache = softmax_cross_entropy_forward(logits, targets)
+    check_gradients(
+        lambda logits: scale * float(softmax_cross_entropy_forward(logits, targets)[0].sum()),
+        {"logits": logits},
+        {"logits": softmax_cross_entropy_backward(cache, scale)},
+    )
+
+
+def test_dropout() -> None:
+    rng = np.random.default_rng(6)
+    x, dy = rng.standard_normal((T, N, H)), rng.standard_normal((T, N, H))
+    mask = dropout_mask((T, N, H), 0.4, rng, np.float64)
+    check_gradients(
+        lambda x: float(np.vdot(dy, dropout_forward(x, mask))),
+        {"x": x},
+        {"x": dropout_backward(dy, mask)},
+    )
+
+
+def test_dropout_mask_drops_its_share_and_scales_the_rest() -> None:
+    mask = dropout_mask((100, 100), 0.3, np.random.default_rng(7), np.float64)
+    assert set(np.unique(mask)) == {0.0, 1 / 0.7}
+    assert np.mean(mask == 0) == pytest.approx(0.3, abs=0.02)  # four standard deviations
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("dropout", [0.0, 0.4], ids=["plain", "dropout"])
+@pytest.mark.parametrize(
+    ("num_layers", "embedding_size"), [(2, None), (3, 3)], ids=["2-one-hot", "3-embedded"]
+)
+def test_model(cell: str, dropout: float, num_layers: int, embedding_size: int | None) -> None:
+    config = ModelConfig(cell, num_layers, 4, embedding_size, dropout)
+    V, T, N = 5, 3, 2
+    rng = np.random.default_rng(8)
+    shapes = parameter_shapes(config, V)
+    flat = rng.standard_normal(sum(int(np.prod(shape)) for shape in shapes.values()))
+    model = Model(config, V, flat.copy())
+    codes, targets = rng.integers(V, size=(2, T, N))
+    states = [tuple(rng.standard_normal(s.shape) for s in layer) for layer in model.zero_states(N)]
+
+    def generators() -> list[np.random.Generator]:
+        """New ones from the same seeds, so that every evaluation has the same masks."""
+        return [np.random.default_rng(layer) for layer in range(num_layers)]
+
+    def loss(**arrays: Array) -> float:
+        for name, array in arrays.items():
+            model.views[name][...] = array
+        logits, _, _ = model.forward(codes, states, generators())
+        return float(softmax_cross_entropy_forward(logits, targets)[0].mean())
+
+    gradient = parameter_views(np.full_like(flat, np.nan), shapes)  # all of it must be written
+    loss_nats, _ = model.loss_gradient(codes, targets, states, gradient, generators())
+    parameters = parameter_views(flat, shapes)
+    assert loss_nats == pytest.approx(loss(**parameters), rel=1e-12)
+    check_gradients(loss, parameters, gradient)
