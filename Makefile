@@ -32,8 +32,8 @@ fmt: .venv/installed-dev  ## format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: .venv/installed-dev  ## measure the training step, beside PyTorch where it is installed
-	@$(BIN)/python tests/benchmarks/training_step.py
+bench: .venv/installed-dev  ## measure training on one core, beside PyTorch where installed
+	@OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/training_step.py
 
 clean:  ## remove what make has made, but no runs
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -5,6 +5,8 @@ Every key stands here with its default, what it may be, and what it means.
 
 from __future__ import annotations
 
+import difflib
+import glob
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
@@ -64,10 +66,10 @@ class ModelConfig:
     """The network."""
 
     cell: str = _key(Choice(tuple(CELLS)), "kind of recurrent cell", "lstm")
-    num_layers: int = _key(whole(1), "layers, one above the other", 2)
-    hidden_size: int = _key(whole(1), "units of a layer", 128)
+    num_layers: int = _key(whole(1, 1000), "layers, one above the other", 2)
+    hidden_size: int = _key(whole(1, 2**20), "units of a layer", 128)
     embedding_size: int | None = _key(
-        Optional(whole(1)), "width of a learnt input embedding; null: one-hot input", None
+        Optional(whole(1, 2**20)), "width of a learnt input embedding; null: one-hot input", None
     )
     dropout: float = _key(
         _FRACTION, "share of each layer's outputs dropped on the way up, in training", 0.0
@@ -148,7 +150,7 @@ class TrainConfig:
 class Config:
     """A whole configuration, resolved: every value known and checked."""
 
-    seed: int = _key(whole(0, 2**63 - 1), "of initial weights, dropout and samples shown", 1)
+    seed: int = _key(whole(0, 2**32 - 1), "of initial weights, dropout and samples shown", 1)
     data: DataConfig
     model: ModelConfig = field(default_factory=ModelConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
@@ -223,6 +225,9 @@ class _Builder:
                 "data:\n  path: your-text.txt"
             )
         for name, value in mapping.items():
+            if name in self._keys and "." in name:
+                section, key = name.split(".")
+                raise ConfigError(f"{where}: {name}: write it as '{key}' below '{section}:'")
             if name not in SECTIONS:
                 self.set(str(name), value, where, folder)
             elif isinstance(value, Mapping):
@@ -262,7 +267,10 @@ class _Builder:
         if values["train.max_epochs"] is None and values["train.max_steps"] is None:
             values["train.max_epochs"] = 30
         if values["train.min_learning_rate"] > values["train.learning_rate"]:
-            self._fail("train.min_learning_rate", "is above train.learning_rate", values)
+            rate = values["train.learning_rate"]
+            self._fail("train.min_learning_rate", f"is above train.learning_rate {rate}", values)
+        if values["train.patience"] is not None and not values["data.valid_fraction"]:
+            self._fail("train.patience", "needs a validation part; set data.valid_fraction", values)
         sections = {
             name: cls(**{f.name: values[f"{name}.{f.name}"] for f in fields(cls)})
             for name, cls in SECTIONS.items()
@@ -307,31 +315,41 @@ class _Builder:
         same_name = [k for k in self._keys if k.split(".")[-1] == dotted.split(".")[-1]]
         if same_name:
             return f" (did you mean {same_name[0]}?)"
-        near = did_you_mean(dotted, self._keys)
-        section = dotted.split(".")[0]
-        if near or section not in SECTIONS:
-            names = [*SECTIONS, "seed"]
-            return near or f"; the top level has {', '.join(names)}"
-        return f"; {section} has {', '.join(f.name for f in fields(SECTIONS[section]))}"
+        section, dot, name = dotted.partition(".")
+        if section in SECTIONS:
+            names = [f.name for f in fields(SECTIONS[section])]
+            if not dot:
+                return f"; it is a section: set a key of it, as in {section}.{names[0]}=..."
+            near = difflib.get_close_matches(name, names, n=1)
+            if near:
+                return f" (did you mean {section}.{near[0]}?)"
+            return f"; {section} has {', '.join(names)}"
+        names = [*SECTIONS, "seed"]
+        return did_you_mean(dotted, names) or f"; the top level has {', '.join(names)}"
 
 
 def _absolute(value: str | tuple[str, ...], folder: Path) -> str | tuple[str, ...]:
     def one(path: str) -> str:
-        return os.path.normpath(folder / Path(path).expanduser())
+        path = os.path.expanduser(path)
+        if glob.has_magic(path) and not os.path.exists(folder / path):
+            return os.path.normpath(os.path.join(glob.escape(str(folder)), path))
+        return os.path.normpath(folder / path)
 
     return one(value) if isinstance(value, str) else tuple(one(path) for path in value)
 
 
 def _parse_override(override: str) -> tuple[str, Any]:
     dotted, equals, raw = override.partition("=")
-    if not equals:
+    if not equals or not dotted.strip():
         raise ConfigError(
             f"--set {override}: expected KEY=VALUE, as in --set train.learning_rate=1e-3"
         )
     try:
         return dotted.strip(), yaml.safe_load(raw)
-    except yaml.YAMLError:
-        raise ConfigError(f"--set {override}: {raw!r} is not a YAML value") from None
+    except (yaml.YAMLError, ValueError, RecursionError):
+        raise ConfigError(
+            f"--set {shown(override)[1:-1]}: {shown(raw)} is not a YAML value"
+        ) from None
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):

@@ -28,6 +28,8 @@ class Kind(Protocol):
 def shown(value: Any) -> str:
     """A value as an error message quotes it: short, on one line."""
     text = "null" if value is None else repr(value)
+    if isinstance(value, bool):
+        text = text.lower()
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -66,7 +68,10 @@ class Number:
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"{shown(value)} is not {self}")
         if not self.whole:
-            return float(value)
+            try:
+                return float(value)
+            except OverflowError:
+                raise ValueError(f"{shown(value)} is not {self}") from None
         if value != int(value):
             raise ValueError(f"{shown(value)} is not {self}")
         return int(value)
@@ -75,14 +80,17 @@ class Number:
         text = "a whole number" if self.whole else "a number"
         if self.low > -math.inf:
             text += f" {'above' if self.strict_low else 'of at least'} {self.low:g}"
-        if self.high < math.inf:
+        if self.high < (_MANY if self.whole else math.inf):
             joint = " and" if self.low > -math.inf else ""
             high = self.high if not self.whole else int(self.high)
             text += f"{joint} {'below' if self.strict_high else 'at most'} {high}"
         return text
 
 
-def whole(low: int, high: float = math.inf) -> Number:
+_MANY = 10**12  # more than anyone means, and few enough for floats and arrays of them
+
+
+def whole(low: int, high: int = _MANY) -> Number:
     """A whole number of at least `low`."""
     return Number(low, high, whole=True)
 

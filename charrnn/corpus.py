@@ -132,8 +132,14 @@ def _missing(item: str) -> str:
     if os.path.isdir(item):
         return f"{item}: is a folder; name its texts, as in {os.path.join(item, '*.txt')}"
     if glob.has_magic(item):
-        return f"{item}: no file matches; data.path is relative to the configuration file"
-    return f"{item}: no such file; data.path is relative to the configuration file"
+        return (
+            f"{item}: no file matches; data.path is relative to the configuration file, with --set "
+            "to the current folder"
+        )
+    return (
+        f"{item}: no such file; data.path is relative to the configuration file, with --set to the "
+        "current folder"
+    )
 
 
 def check_sizes(corpus: Corpus, config: Config) -> None:

@@ -31,13 +31,21 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
-def keep_metrics_until(path: Path, step: int) -> float:
-    """Drop the records after a step, which a resumed run is going to write again.
+def keep_metrics_until(path: Path, step: int, validated_step: int) -> float:
+    """Drop what a resumed run is going to write again.
+
+    Args:
+        step: the last one that was made.
+        validated_step: the last one that was validated; it may be an earlier one.
 
     Returns:
         elapsed_s of the last record kept, 0 where there is none.
     """
-    records = [record for record in read_metrics(path) if record["step"] <= step]
+    records = [
+        record
+        for record in read_metrics(path)
+        if record["step"] <= (validated_step if record["split"] == "valid" else step)
+    ]
     text = "".join(json.dumps(record) + "\n" for record in records)
     path.write_text(text, encoding="utf-8")
     return float(records[-1]["elapsed_s"]) if records else 0.0

@@ -33,8 +33,10 @@ class Choosing:
         if self.greedy or self.temperature == 0:
             likeliest: Array = np.argmax(logits, axis=1)
             return likeliest
-        scaled = logits.astype(np.float64) / self.temperature  # (N, V)
-        weights = np.exp(scaled - scaled.max(axis=1, keepdims=True))  # (N, V)
+        below_best = logits.astype(np.float64)  # (N, V)
+        below_best -= below_best.max(axis=1, keepdims=True)
+        with np.errstate(over="ignore"):  # at a temperature near 0 all others become impossible
+            weights = np.exp(below_best / self.temperature)  # (N, V)
         if self.top_k is not None or self.top_p is not None:
             weights *= self._kept(weights)
         cumulative = np.cumsum(weights, axis=1)  # (N, V)

@@ -89,7 +89,11 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """Whether a limit is reached."""
+        """Whether a limit is reached, and the validation that is due there made."""
+        return self._limit_reached and self.counters.validated_step == self.counters.step
+
+    @property
+    def _limit_reached(self) -> bool:
         return self.counters.step >= self.limits.total_steps or self.counters.out_of_patience
 
     def run(self, interrupted: Interrupted, metrics: MetricsLog, elapsed_s: float = 0.0) -> None:
@@ -130,14 +134,13 @@ class Trainer:
                 inputs, targets, self.states, self._gradient_views, self._dropout()
             )
             self._norm = self._clip()
-        if not (math.isfinite(loss_nats) and math.isfinite(self._norm)):
-            raise RunError(
-                f"step {counters.step + 1}: the training diverged (loss {loss_nats}, gradient norm "
-                f"{self._norm}). Try a lower train.learning_rate, a smaller train.clip_norm or "
-                "train.warmup_steps, beginning anew with --overwrite"
-            )
+        self._check_finite(loss=loss_nats, gradient=self._norm)
         self._rate = self._learning_rate()
-        self._optimizer.update(self.model.parameters, self._gradient, self._rate, counters.step + 1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._optimizer.update(
+                self.model.parameters, self._gradient, self._rate, counters.step + 1
+            )
+        self._check_finite(parameters=gradient_norm(self.model.parameters))
         self.states = states
         counters.step += 1
         counters.unlogged_nats += loss_nats * targets.size
@@ -145,6 +148,16 @@ class Trainer:
         self._busy_s += time.monotonic() - began
         self._busy_chars += targets.size
         self._reporter.step(self._epoch(), targets.size, loss_nats)
+
+    def _check_finite(self, **figures: float) -> None:
+        """Stop before anything of no use is validated or saved."""
+        for name, figure in figures.items():
+            if not math.isfinite(figure):
+                raise RunError(
+                    f"step {self.counters.step + 1}: the training diverged ({name}: {figure}). Try "
+                    "a lower train.learning_rate, a smaller train.clip_norm or train.warmup_steps, "
+                    "beginning anew with --overwrite"
+                )
 
     def _clip(self) -> float:
         """Bound the gradient as configured; return its norm before."""
@@ -190,7 +203,7 @@ class Trainer:
             loss_nats=counters.unlogged_nats / counters.unlogged_chars,
             learning_rate=self._rate,
             gradient_norm=self._norm,
-            chars_per_s=round(self._busy_chars / self._busy_s),
+            chars_per_s=round(self._busy_chars / max(self._busy_s, 1e-9)),
             elapsed_s=self._elapsed_s(),
         )
         counters.unlogged_nats, counters.unlogged_chars = 0.0, 0
@@ -200,7 +213,7 @@ class Trainer:
         counters, train = self.counters, self.config.train
         if counters.validated_step == counters.step:
             return False
-        return self.finished or counters.step % self._steps(train.validate_every) == 0
+        return self._limit_reached or counters.step % self._steps(train.validate_every) == 0
 
     def _validate(self, interrupted: Interrupted) -> None:
         """Score the validation part, keep the best, count patience; show a sample."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from charrnn.checkpoint import Checkpoint, load_checkpoint, replaced_atomically
+from charrnn.checkpoint import Checkpoint, Counters, load_checkpoint, replaced_atomically
 from charrnn.config import Config
 from charrnn.corpus import check_sizes, load_corpus
 from charrnn.description import matched_text, shortest, training_rows
-from charrnn.errors import RunError, TextError
+from charrnn.errors import CheckpointError, RunError, TextError
 from charrnn.interrupts import graceful_interrupts
 from charrnn.metrics import MetricsLog, keep_metrics_until
 from charrnn.reporting import Reporter
@@ -80,8 +80,12 @@ def train(
             return _outcome(trainer, run, None)
         reporter.note(f"going on from step {trainer.counters.step:,}")
     if source:
-        reporter.note(matched_text(trainer.start_from(source), corpus))
-    elapsed_s = _prepare(run, config, trainer.counters.step if checkpoint else None)
+        try:
+            matched = trainer.start_from(source)
+        except CheckpointError as error:
+            raise CheckpointError(f"{init_from}: {error}") from None
+        reporter.note(matched_text(matched, corpus))
+    elapsed_s = _prepare(run, config, trainer.counters if checkpoint else None)
     metrics = MetricsLog(run.metrics)
     try:
         with graceful_interrupts() as interrupted:
@@ -155,16 +159,17 @@ def _check_same_text(run: RunFolder, then: Checkpoint, now: Checkpoint) -> None:
     )
 
 
-def _prepare(run: RunFolder, config: Config, resumed_step: int | None) -> float:
+def _prepare(run: RunFolder, config: Config, resumed: Counters | None) -> float:
     """Make the folder ready; return the seconds that the run has taken so far."""
     try:
         run.path.mkdir(parents=True, exist_ok=True)
-        if resumed_step is None:
+        if resumed is None:
             for file in run.files():
                 file.unlink()
         with replaced_atomically(run.config) as config_file:
             config_file.write(config.to_yaml().encode("utf-8"))
-        return keep_metrics_until(run.metrics, resumed_step or 0)
+        at = resumed or Counters()
+        return keep_metrics_until(run.metrics, at.step, at.validated_step)
     except OSError as error:
         raise RunError(f"{run.path}: cannot be written: {error.strerror}") from None
     except (ValueError, KeyError, TypeError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -31,14 +31,17 @@ def transfer_parameters(source: Checkpoint, model: Model, vocabulary: Vocabulary
     Raises:
         CheckpointError: where cell, layers or sizes differ, naming each.
     """
-    for field in fields(model.config):
-        theirs = getattr(source.config.model, field.name)
-        ours = getattr(model.config, field.name)
-        if theirs != ours and field.name != "dropout":
-            raise CheckpointError(
-                f"its model.{field.name} is {theirs}, the configuration's {ours}; weights can be "
-                "taken over only by a model of the same cell and sizes"
-            )
+    theirs, ours = asdict(source.config.model), asdict(model.config)
+    differences = [
+        f"its model.{name} is {_shown(theirs[name])}, the configuration's {_shown(ours[name])}"
+        for name in ours
+        if theirs[name] != ours[name] and name != "dropout"
+    ]
+    if differences:
+        raise CheckpointError(
+            f"{', '.join(differences)}; weights can be taken over only by a model of the same "
+            "cell and sizes"
+        )
     if source.vocabulary.tokens != vocabulary.tokens:
         raise CheckpointError(
             f"its data.tokens is {source.vocabulary.tokens}, the configuration's "
@@ -62,6 +65,10 @@ def transfer_parameters(source: Checkpoint, model: Model, vocabulary: Vocabulary
         _symbols(np.setdiff1d(vocabulary.symbols, common)),
         _symbols(np.setdiff1d(source.vocabulary.symbols, common)),
     )
+
+
+def _shown(value: object) -> str:
+    return "null" if value is None else str(value)
 
 
 def _symbols(array: Array) -> tuple[int, ...]:

@@ -1,0 +1,290 @@
+"""The command line: wrong use and its messages, help, which checkpoint is meant, clean streams."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from support import contents, tiny_text, train, write_config
+
+import charrnn
+from charrnn.cli import run
+
+COMMANDS = ("train", "sample", "eval", "info")
+USAGE, ERROR = 2, 1
+
+# A command line in a folder with tiny.yaml, text.txt, a finished run runs/tiny and an empty folder
+# -> its exit code, and what the message must say.
+REFUSED: list[tuple[str, int, tuple[str, ...]]] = [
+    ("trian tiny.yaml", USAGE, ("No such command 'trian'", "charrnn --help")),
+    ("--verbose", USAGE, ("No such option", "--verbose")),
+    ("train", USAGE, ("Missing argument 'CONFIG'", "charrnn train --help")),
+    ("train tiny.yaml --fast", USAGE, ("No such option", "--fast")),
+    ("train tiny.yaml tiny.yaml", USAGE, ("unexpected extra argument", "tiny.yaml")),
+    ("train tiny.yaml --set", USAGE, ("--set", "requires an argument")),
+    ("train tiny.yaml --resume --overwrite", USAGE, ("--resume", "--overwrite", "give one")),
+    ("train tiny.yaml --set seed", ERROR, ("--set seed", "KEY=VALUE")),
+    ("train tiny.yaml --set sed=1", ERROR, ("--set: sed: unknown key", "did you mean seed?")),
+    ("train tiny.yaml --set seed=x", ERROR, ("--set: seed: 'x' is not a whole number",)),
+    ("train gone.yaml", ERROR, ("gone.yaml: no such file",)),
+    ("train text.txt", ERROR, ("text.txt: a configuration is a mapping",)),
+    (
+        "train tiny.yaml",
+        ERROR,
+        ("runs/tiny: holds a run already", "--resume", "--overwrite", "--run-dir"),
+    ),
+    ("train tiny.yaml --run-dir text.txt", ERROR, ("text.txt: is a file", "names a folder")),
+    ("train tiny.yaml --run-dir text.txt/run", ERROR, ("text.txt/run: cannot be written",)),
+    (
+        "train tiny.yaml --run-dir new --init-from gone.npz",
+        ERROR,
+        ("gone.npz: no such file or folder", "name a checkpoint or a run's folder"),
+    ),
+    ("train tiny.yaml --run-dir new --init-from empty", ERROR, ("empty: has no best.npz",)),
+    ("train tiny.yaml --run-dir new --init-from tiny.yaml", ERROR, ("not a checkpoint",)),
+    ("train tiny.yaml --run-dir new --set data.path=gone.txt", ERROR, ("gone.txt: no such file",)),
+    (
+        "train tiny.yaml --run-dir new --set train.batch_size=500",
+        ERROR,
+        ("text.txt: the training part has 540 characters", "train.batch_size 107"),
+    ),
+    (
+        "train tiny.yaml --run-dir new --set model.hidden_size=100000000000000000000",
+        ERROR,
+        ("model.hidden_size",),
+    ),
+    ("sample --prime a --prime-file text.txt", USAGE, ("--prime", "--prime-file", "give one")),
+    ("sample --prime-file gone.txt", ERROR, ("--prime-file gone.txt: cannot be read: No such",)),
+    ("sample --prime-file .", ERROR, ("--prime-file .: cannot be read: Is a directory",)),
+    ("sample --prime aQ", ERROR, ("prime: 'Q' (U+0051) at position 1", "--unknown skip")),
+    ("sample --temperature -1", USAGE, ("--temperature", "-1.0 is not in the range x>=0")),
+    ("sample --temperature nan", USAGE, ("--temperature", "nan")),
+    ("sample --temperature inf", USAGE, ("--temperature", "inf")),
+    ("sample --temperature abc", USAGE, ("--temperature", "'abc' is not a valid")),
+    ("sample --top-p 0", USAGE, ("--top-p", "0.0 is not in the range 0<x<=1")),
+    ("sample --top-p 1.5", USAGE, ("--top-p", "1.5 is not in the range 0<x<=1")),
+    ("sample --top-p nan", USAGE, ("--top-p", "nan")),
+    ("sample --top-k 0", USAGE, ("--top-k", "0 is not in the range x>=1")),
+    ("sample --top-k 1.5", USAGE, ("--top-k", "'1.5' is not a valid integer")),
+    ("sample --length -1", USAGE, ("--length", "-1 is not in the range x>=0")),
+    ("sample --num-samples 0", USAGE, ("--num-samples", "0 is not in the range x>=1")),
+    ("sample --seed -1", USAGE, ("--seed", "-1 is not in the range x>=0")),
+    ("sample --stop ''", USAGE, ("--stop", "at least one character")),
+    ("sample --unknown ask", USAGE, ("--unknown", "'ask' is not one of 'error', 'skip'")),
+    ("sample runs/tiny runs/tiny", USAGE, ("unexpected extra argument",)),
+    ("sample gone", ERROR, ("gone: no such file or folder",)),
+    ("sample gone.npz", ERROR, ("gone.npz: no such file or folder",)),
+    ("sample empty", ERROR, ("empty: has no best.npz or last.npz",)),
+    ("sample text.txt", ERROR, ("text.txt: is not a checkpoint, or a damaged one",)),
+    ("sample text.npz", ERROR, ("text.npz: is not a checkpoint, or a damaged one",)),
+    ("eval runs/tiny text.txt more", USAGE, ("too many arguments", "more")),
+    ("eval text.txt --split valid", USAGE, ("--split", "give it or TEXT_FILE")),
+    ("eval runs/tiny text.txt --split test", USAGE, ("--split", "give it or TEXT_FILE")),
+    ("eval --split dev", USAGE, ("--split", "'dev' is not one of 'train', 'valid', 'test'")),
+    ("eval --split test", ERROR, ("has no test part", "data.test_fraction is 0")),
+    ("eval gone.txt", ERROR, ("gone.txt: cannot be read: No such file",)),
+    ("eval runs/tiny gone.txt", ERROR, ("gone.txt: cannot be read: No such file",)),
+    ("eval gone.npz", ERROR, ("gone.npz: no such file or folder",)),
+    ("eval empty", ERROR, ("empty: has no best.npz or last.npz",)),
+    ("eval text.npz", ERROR, ("text.npz: is not a checkpoint, or a damaged one",)),
+    ("eval tiny.yaml", ERROR, ("tiny.yaml: ", "is not among the", "characters this model knows")),
+    ("eval one.txt", ERROR, ("one.txt: has no character to predict", "at least two")),
+    ("info gone", ERROR, ("gone: no such file or folder",)),
+    ("info empty", ERROR, ("empty: has no best.npz or last.npz",)),
+    ("info text.npz", ERROR, ("text.npz: is not a checkpoint, or a damaged one",)),
+    ("info runs/tiny tiny.yaml", USAGE, ("unexpected extra argument",)),
+    ("info --json", USAGE, ("No such option", "--json")),
+]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a finished run; what is tested here leaves it as it is."""
+    place = tmp_path_factory.mktemp("place")
+    write_config(place)
+    config = str(place / "tiny.yaml")
+    assert run(["train", config, "--run-dir", str(place / "runs" / "tiny")]) == 0
+    (place / "empty").mkdir()
+    (place / "text.npz").write_text(tiny_text())
+    (place / "one.txt").write_text("a")
+    return place
+
+
+@pytest.fixture
+def in_place(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same, as the current folder."""
+    monkeypatch.chdir(place)
+    return place
+
+
+def split(command_line: str) -> list[str]:
+    """Arguments as a shell passes them; '' is an empty one."""
+    return ["" if word == "''" else word for word in command_line.split()]
+
+
+@pytest.mark.parametrize(("line", "code", "words"), REFUSED, ids=[line for line, _, _ in REFUSED])
+def test_refused(
+    line: str,
+    code: int,
+    words: tuple[str, ...],
+    in_place: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A message on stderr, nothing on stdout, nothing written."""
+    before = contents(in_place)
+    assert run(split(line)) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Traceback" not in err
+    assert all(word in err for word in words), err
+    if code == ERROR:
+        assert err.count("charrnn: error: ") == 1
+    else:
+        assert err.count("Error: ") == 1
+    assert contents(in_place) == before
+
+
+@pytest.mark.parametrize("command", ["sample", "eval", "info"])
+def test_no_run_found(
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run([command]) == ERROR
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("charrnn: error: no run found under runs/ in the current folder; ")
+    assert "charrnn train CONFIG" in err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_help(command: str, option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every option is explained, and the help is the product: it goes to stdout."""
+    assert run([command, option]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out.startswith(f"Usage: charrnn {command} ")
+    options = re.findall(r"^  (?:-\w, )?(--[\w-]+)(.*(?:\n {10,}.*)*)", out, re.MULTILINE)
+    assert "--help" in [name for name, _ in options]
+    for name, rest in options:
+        assert re.search(r"  [A-Z].*\.", rest, re.DOTALL), f"{name} is not explained"
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    listed = re.findall(r"^  (\w+)  ", out.partition("Commands:")[2], re.MULTILINE)
+    assert sorted(listed) == sorted(COMMANDS)
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    assert capsys.readouterr() == (f"charrnn, version {charrnn.__version__}\n", "")
+
+
+def test_training_writes_nothing_to_stdout(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(tmp_path, {"train.sample_length": 10, "train.validate_every": 5})
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "finished: 20 steps" in err
+
+
+@pytest.mark.usefixtures("in_place")
+def test_products_go_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    """The text, the figures, the description; the seed and the checkpoint's name are beside."""
+    assert run(["sample", "--prime", "the", "--length", "5"]) == 0
+    out, err = capsys.readouterr()
+    assert re.fullmatch(r"the[\s\S]{5}\n?", out)
+    assert re.fullmatch(r"seed \d+\n", err)
+    assert run(["sample", "--prime", "the", "--length", "5", "--seed", err.split()[1]]) == 0
+    assert capsys.readouterr() == (out, "")
+    assert run(["eval"]) == 0
+    out, err = capsys.readouterr()
+    assert [line.split()[0] for line in out.splitlines()] == [
+        "characters",
+        "nats/char",
+        "bits/char",
+        "perplexity",
+    ]
+    assert err == "runs/tiny/best.npz, valid part\n"
+    assert run(["info"]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("file        runs/tiny/best.npz (format 1")
+    assert err == ""
+
+
+def described(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The checkpoint that `info` says it describes."""
+    assert run(["info", *arguments]) == 0
+    return capsys.readouterr().out.split()[1]
+
+
+def test_the_newest_run_is_the_one_with_the_newest_last_npz(
+    place: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Not the newest folder, nor the newest best.npz."""
+    monkeypatch.chdir(tmp_path)
+    for name, last_at, best_at in (("old", 100, 900), ("new", 300, 200), ("older", 50, 400)):
+        shutil.copytree(place / "runs" / "tiny", tmp_path / "runs" / name)
+        os.utime(f"runs/{name}/last.npz", (last_at, last_at))
+        os.utime(f"runs/{name}/best.npz", (best_at, best_at))
+    (tmp_path / "runs" / "without").mkdir()
+    assert described(capsys) == "runs/new/best.npz"
+    os.utime("runs/older/last.npz", (1000, 1000))
+    assert described(capsys) == "runs/older/best.npz"
+
+
+def test_best_is_preferred_in_a_folder(
+    place: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(place / "runs" / "tiny", "run")
+    assert described(capsys, "run") == "run/best.npz"
+    assert described(capsys, "run/last.npz") == "run/last.npz"
+    os.unlink("run/best.npz")
+    assert described(capsys, "run") == "run/last.npz"
+
+
+def test_the_run_folder_is_named_after_the_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """runs/NAME in the current folder, wherever the configuration lies."""
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "here").mkdir()
+    config = write_config(tmp_path / "configs", {"train.max_steps": 1}, name="my.small")
+    monkeypatch.chdir(tmp_path / "here")
+    assert run(["train", str(config)]) == 0
+    assert sorted(os.listdir("runs/my.small")) == [
+        "best.npz",
+        "config.yaml",
+        "last.npz",
+        "metrics.jsonl",
+    ]
+
+
+@pytest.mark.usefixtures("in_place")
+@pytest.mark.parametrize("text", ["text.txt", "./text.txt"])
+def test_a_single_argument_of_eval_may_be_the_text(
+    text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["eval", text]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines()[0] == f"characters  {len(tiny_text()) - 1}"
+    assert err == f"runs/tiny/best.npz, {text}\n"
+    assert run(["eval", "runs/tiny/last.npz", text]) == 0
+    assert capsys.readouterr().err == f"runs/tiny/last.npz, {text}\n"

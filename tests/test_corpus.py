@@ -1,0 +1,322 @@
+"""A text as codes: read, split, and cut into streams and windows."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import tiny_text, write_config
+
+from charrnn.cli import run
+from charrnn.config import DataConfig
+from charrnn.corpus import Streams, load_corpus
+from charrnn.errors import TextError
+
+BOM = b"\xef\xbb\xbf"
+
+
+def read(path: Path | tuple[Path, ...], **keys: Any) -> str:
+    """Return the text that a data section stands for."""
+    where = tuple(map(str, path)) if isinstance(path, tuple) else str(path)
+    corpus = load_corpus(DataConfig(path=where, **keys))
+    if corpus.vocabulary.tokens == "byte":
+        return bytes(corpus.vocabulary.symbols[corpus.codes].tolist()).decode("latin-1")
+    return corpus.vocabulary.decode(corpus.codes)
+
+
+# Streams and windows.
+
+
+@given(st.integers(1, 9), st.integers(1, 12), st.data())
+def test_each_character_is_trained_on_once_with_the_next_one_as_target(
+    N: int, T: int, data: st.DataObject
+) -> None:
+    n = data.draw(st.integers(N + 1, 300))
+    codes = np.arange(n, dtype=np.uint16)  # all distinct: a code is a place
+    streams = Streams(codes, N, T)
+    windows = [streams.window(index) for index in range(streams.windows)]
+    for inputs, targets in windows:
+        assert inputs.shape == targets.shape
+        assert np.array_equal(targets, inputs + 1)
+    assert all(inputs.shape == (T, N) for inputs, _ in windows[:-1])
+    last_T, last_N = windows[-1][0].shape
+    assert 1 <= last_T <= T
+    assert last_N == N
+    read_by_stream = np.concatenate([inputs for inputs, _ in windows]).T  # (N, length)
+    used = read_by_stream.size
+    assert read_by_stream.ravel().tolist() == list(range(used))  # contiguous, in order, once
+    assert n - N <= used < n
+
+
+def test_the_streams_of_a_part_that_is_not_divisible() -> None:
+    streams = Streams(np.arange(12, dtype=np.uint8), batch_size=2, seq_length=3)
+    assert streams.windows == 2
+    inputs, targets = streams.window(0)
+    assert inputs.T.tolist() == [[0, 1, 2], [5, 6, 7]]
+    inputs, targets = streams.window(1)
+    assert inputs.T.tolist() == [[3, 4], [8, 9]]
+    assert targets.T.tolist() == [[4, 5], [9, 10]]  # 5 is the next stream's first
+
+
+# Splits.
+
+
+@pytest.mark.parametrize(
+    ("n", "valid", "test", "train_end", "valid_end"),
+    [
+        (1000, 0.1, 0.0, 900, 1000),
+        (1000, 0.1, 0.2, 700, 800),
+        (1000, 0.0, 0.0, 1000, 1000),
+        (1000, 0.0, 0.25, 750, 750),
+        (10, 0.1, 0.1, 8, 9),
+        (11, 0.1, 0.1, 8, 9),
+        (19, 0.1, 0.1, 15, 17),
+        (7, 0.3, 0.3, 2, 4),
+        (3, 0.5, 0.0, 1, 3),
+    ],
+)
+def test_the_cut_points(
+    tmp_path: Path, n: int, valid: float, test: float, train_end: int, valid_end: int
+) -> None:
+    path = tmp_path / "text.txt"
+    path.write_text(tiny_text(n), encoding="utf-8")
+    corpus = load_corpus(DataConfig(str(path), valid_fraction=valid, test_fraction=test))
+    assert corpus.split("train") == (0, train_end)
+    assert corpus.split("valid") == (train_end, valid_end)
+    assert corpus.split("test") == (valid_end, n)
+
+
+# Reading.
+
+
+@pytest.mark.parametrize(
+    ("raw", "keys", "text"),
+    [
+        (BOM + b"ab", {}, "ab"),
+        (BOM + b"ab", {"encoding": "UTF_8"}, "ab"),
+        (BOM + b"ab", {"encoding": "utf-8-sig"}, "ab"),
+        (BOM + b"ab", {"encoding": "u8"}, "ab"),
+        (BOM + b"ab", {"tokens": "byte"}, "\xef\xbb\xbfab"),
+        (b"a" + BOM + b"b", {}, "a\ufeffb"),
+        (BOM + BOM + b"ab", {}, "\ufeffab"),
+        (b"a\r\nb\rc\n", {}, "a\nb\nc\n"),
+        (b"a\r\r\n\nb", {}, "a\n\n\nb"),
+        (b"a\r\nb\rc\n", {"newlines": "keep"}, "a\r\nb\rc\n"),
+        (b"a\r\nb\rc\n", {"tokens": "byte"}, "a\r\nb\rc\n"),
+        ("\u00e9t\u00e9".encode("latin-1"), {"encoding": "latin-1"}, "\u00e9t\u00e9"),
+        ("\u20aca".encode("cp1252"), {"encoding": "cp1252"}, "\u20aca"),
+        ("\u00e9\U0001f41d".encode("utf-16"), {"encoding": "utf-16"}, "\u00e9\U0001f41d"),
+        ("a\r\nb".encode("utf-16"), {"encoding": "utf-16"}, "a\nb"),
+        ("\u00e9".encode(), {"tokens": "byte"}, "\xc3\xa9"),
+        (b"\xff\xfe\x00", {"tokens": "byte"}, "\xff\xfe\x00"),
+        (b"\xff\x00", {"tokens": "byte", "encoding": "ascii"}, "\xff\x00"),
+        (b"a\x0bb\x0c\xe2\x80\xa8", {}, "a\x0bb\x0c\u2028"),  # no line ends of ours
+    ],
+)
+def test_what_a_file_is_read_as(
+    tmp_path: Path, raw: bytes, keys: dict[str, str], text: str
+) -> None:
+    path = tmp_path / "text.txt"
+    path.write_bytes(raw)
+    assert read(path, **keys) == text
+
+
+@pytest.mark.parametrize(
+    ("raw", "encoding", "offset", "byte"),
+    [
+        (b"abc\xff", "utf-8", 3, 0xFF),
+        (BOM + b"abc\xff", "utf-8", 6, 0xFF),
+        (b"a\r\nb\xe9t", "utf-8", 4, 0xE9),
+        (b"\xc3", "utf-8", 0, 0xC3),
+        (b"ab\xe2\x82", "utf-8", 2, 0xE2),
+        (b"a\xc3\xa9", "ascii", 1, 0xC3),
+        (b"a\x00b", "utf-16-le", 2, 0x62),
+    ],
+)
+def test_bytes_that_are_not_in_the_encoding_are_pointed_at(
+    tmp_path: Path, raw: bytes, encoding: str, offset: int, byte: int
+) -> None:
+    path = tmp_path / "text.txt"
+    path.write_bytes(raw)
+    with pytest.raises(TextError) as caught:
+        read(path, encoding=encoding)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: byte {offset} (0x{byte:02x}) is not {encoding}: ")
+    assert "data.encoding" in message
+    assert "data.tokens: byte" in message
+
+
+def test_a_glob_is_read_alphabetically_and_a_list_in_its_order(tmp_path: Path) -> None:
+    for name, text in {"b.txt": "2b", "a.txt": "1a", "c.md": "3c", "sub/d.txt": "4d"}.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(BOM + text.encode())
+    assert read(tmp_path / "*.txt") == "1a2b"
+    assert read(tmp_path / "**" / "*.txt") == "1a2b4d"
+    assert read((tmp_path / "c.md", tmp_path / "*.txt")) == "3c1a2b"
+    assert read((tmp_path / "b.txt", tmp_path / "a.txt")) == "2b1a"
+
+
+def test_a_name_that_looks_like_a_glob_is_taken_as_it_stands(tmp_path: Path) -> None:
+    (tmp_path / "a[1].txt").write_text("this")
+    (tmp_path / "a1.txt").write_text("other")
+    assert read(tmp_path / "a[1].txt") == "this"
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("none.txt", "no such file"),
+        ("*.md", "no file matches"),
+        ("sub", "is a folder; name its texts, as in"),
+        ("su*", "no file matches"),  # a folder only
+        ("empty.txt", "the text is empty"),
+        ("same.txt", "the text is 'a' (U+0061) throughout"),
+    ],
+)
+def test_a_text_that_cannot_be_trained_on_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], path: str, problem: str
+) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "empty.txt").write_text("")
+    (tmp_path / "same.txt").write_text("aaaa")
+    config = write_config(tmp_path)
+    (tmp_path / "run").mkdir()
+    override = f"data.path={tmp_path / path}"
+    run_dir = tmp_path / "run"
+    assert run(["train", str(config), "--run-dir", str(run_dir), "--set", override]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"charrnn: error: {tmp_path / path}: {problem}")
+    assert captured.err.count("\n") == 1
+    assert not list(run_dir.iterdir())
+
+
+def test_a_missing_file_of_a_list_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("ab")
+    with pytest.raises(TextError, match=r"b\.txt: no such file"):
+        read((tmp_path / "a.txt", tmp_path / "b.txt"))
+
+
+def test_the_digest_is_of_the_text_as_the_model_sees_it(tmp_path: Path) -> None:
+    digests = []
+    for name, raw in {"a": b"a\nb", "b": BOM + b"a\r\nb", "c": b"b\na", "d": b"c\nd"}.items():
+        (tmp_path / name).write_bytes(raw)
+        digests.append(load_corpus(DataConfig(str(tmp_path / name))).sha256())
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 3  # "c\nd" has the codes of "a\nb", and other characters
+
+
+# Sizes: what a message says would work, works, and nothing smaller (or larger) does.
+
+
+def train_sized(
+    folder: Path, n: int, sizes: dict[str, float], capsys: pytest.CaptureFixture[str]
+) -> str:
+    """Train for one step on a text of n characters; return the error, "" where it works."""
+    (folder / "text.txt").write_text(tiny_text(n), encoding="utf-8")
+    config = write_config(folder, {**sizes, "model.hidden_size": 2, "train.max_steps": 1})
+    code = run(["train", str(config), "--run-dir", str(folder / "run"), "--overwrite"])
+    error = capsys.readouterr().err
+    return error if code else ""
+
+
+def mends(error: str) -> dict[str, float]:
+    """Return what an error says would work: a number by key, and "text" for its length."""
+    advice = error.split("It would work with ")[1]
+    found = dict(re.findall(r"((?:train|data)\.\w+) ([\d.]+\d|\d)", advice))
+    if text := re.search(r"a text of ([\d,]+) characters", advice):
+        found["text"] = text[1].replace(",", "")
+    return {key: float(value) if "." in value else int(value) for key, value in found.items()}
+
+
+@pytest.mark.parametrize(
+    ("n", "N", "T", "valid", "test"),
+    [
+        (60, 4, 20, 0.0, 0.0),
+        (60, 4, 20, 0.2, 0.2),
+        (1200, 50, 30, 0.1, 0.0),  # and a thousands comma
+        (60, 4, 20, 0.2, 0.0),  # with batch_size 2 the validation part would be too small
+        (60, 1, 59, 0.1, 0.0),  # with a text of 67 it would be too small
+        (5, 4, 29, 0.05, 0.05),  # rounding: 130 * 0.9 is 116.99...
+    ],
+)
+def test_a_training_part_too_small_names_what_would_work(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    n: int,
+    N: int,
+    T: int,
+    valid: float,
+    test: float,
+) -> None:
+    sizes = {
+        "data.valid_fraction": valid,
+        "data.test_fraction": test,
+        "train.batch_size": N,
+        "train.seq_length": T,
+    }
+    error = train_sized(tmp_path, n, sizes, capsys)
+    assert f"train.batch_size {N} x train.seq_length {T} needs {N * T + 1:,}" in error
+    assert f"the training part has {int(n * (1 - valid - test)):,} characters" in error
+    advice = mends(error)
+    assert "text" in advice
+    for key, value in advice.items():
+        if key == "text":
+            assert not train_sized(tmp_path, int(value), sizes, capsys), (key, value)
+            assert train_sized(tmp_path, int(value) - 1, sizes, capsys), (key, value - 1)
+        else:
+            assert not train_sized(tmp_path, n, {**sizes, key: value}, capsys), (key, value)
+            if key.startswith("train."):
+                assert train_sized(tmp_path, n, {**sizes, key: value + 1}, capsys), (key, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "n", "N", "T", "fractions"),
+    [
+        ("valid", 600, 2, 50, {"valid": 0.05}),
+        ("test", 600, 2, 50, {"valid": 0.1, "test": 0.05}),
+        ("test", 1000, 2, 70, {"valid": 0.1, "test": 0.01}),
+        ("valid", 550, 10, 50, {"valid": 0.05}),  # raised, it leaves too little to train on
+        ("valid", 600, 2, 50, {"valid": 0.05, "test": 0.05}),  # and the test part is as small
+    ],
+)
+def test_a_part_too_small_for_a_window_names_the_smallest_fraction_that_works(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    n: int,
+    N: int,
+    T: int,
+    fractions: dict[str, float],
+) -> None:
+    sizes: dict[str, float] = {"train.batch_size": N, "train.seq_length": T}
+    sizes |= {f"data.{part}_fraction": fraction for part, fraction in fractions.items()}
+    error = train_sized(tmp_path, n, sizes, capsys)
+    assert f"the {name} part has " in error
+    advice = mends(error)
+    assert advice
+    if text := advice.pop("text", None):
+        assert not train_sized(tmp_path, int(text), sizes, capsys), text
+    for key in [key for key in advice if key.startswith("train.")]:
+        value = advice.pop(key)
+        assert not train_sized(tmp_path, n, {**sizes, key: value}, capsys), (key, value)
+    if advice:  # fractions, to be set together
+        assert not train_sized(tmp_path, n, {**sizes, **advice}, capsys), advice
+    for key, value in advice.items():
+        if value:
+            smaller = {**sizes, **advice, key: value - 1.5 / n}
+            assert train_sized(tmp_path, n, smaller, capsys), "a character fewer works too"
+    if advice and "or 0 for none" in error:
+        assert not train_sized(tmp_path, n, {**sizes, **dict.fromkeys(advice, 0)}, capsys)
+
+
+def test_no_validation_part_is_allowed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sizes = {"data.valid_fraction": 0, "train.batch_size": 2, "train.seq_length": 5}
+    assert not train_sized(tmp_path, 11, sizes, capsys)
+    assert (tmp_path / "run" / "last.npz").exists()
+    assert not (tmp_path / "run" / "best.npz").exists()

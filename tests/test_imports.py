@@ -1,0 +1,183 @@
+"""Imports run one way, and nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from importlib.metadata import requires
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import charrnn
+
+PACKAGE = Path(charrnn.__file__).parent
+
+# From the bottom up: a module imports from its own floor and from those below it. `kernels` stands
+# for all the modules in that folder, `charrnn` for the package's __init__.
+FLOORS = (
+    {"charrnn", "errors", "kernels"},
+    {
+        "config",
+        "config_values",
+        "corpus",
+        "interrupts",
+        "metrics",
+        "optimizers",
+        "reporting",
+        "runs",
+        "vocabulary",
+    },
+    {"model"},
+    {"checkpoint", "evaluation", "sampling", "transfer"},
+    {"trainer"},
+    {"description", "language_model", "training"},
+    {"cli"},
+    {"__main__"},
+)
+FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
+THIRD_PARTY = {"click", "numpy", "tqdm", "yaml"}
+NOT_FOR_HELP = {"numpy", "tqdm", "yaml"}
+
+
+class Import(NamedTuple):
+    """One import of one module."""
+
+    module: str  # dotted, as written
+    line: int
+    for_types: bool  # under `if TYPE_CHECKING:`
+
+
+def imports_of(path: Path) -> Iterator[Import]:
+    """Yield every import of a file, those inside functions too."""
+
+    def walk(node: ast.AST, for_types: bool) -> Iterator[Import]:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Import):
+                for alias in child.names:
+                    yield Import(alias.name, child.lineno, for_types)
+            elif isinstance(child, ast.ImportFrom):
+                assert child.level == 0, f"{path}:{child.lineno}: write the import out"
+                assert child.module is not None
+                names = [alias.name for alias in child.names]
+                if child.module == "charrnn":  # modules of it, or names of its own
+                    for name in names:
+                        module = f"charrnn.{name}" if name in FLOOR_OF else "charrnn"
+                        yield Import(module, child.lineno, for_types)
+                else:
+                    yield Import(child.module, child.lineno, for_types)
+            elif isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+                yield from walk(ast.Module(child.body, []), True)
+                yield from walk(ast.Module(child.orelse, []), for_types)
+            else:
+                yield from walk(child, for_types)
+
+    yield from walk(ast.parse(path.read_text(encoding="utf-8")), False)
+
+
+def dotted(path: Path) -> str:
+    """Return a file's name as a module."""
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def place(module: str) -> str:
+    """Return what the table calls a module of charrnn."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else parts[0]
+
+
+MODULES = {dotted(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+KERNELS = [module for module in MODULES if place(module) == "kernels"]
+each_module = pytest.mark.parametrize("module", MODULES)
+each_kernel = pytest.mark.parametrize("module", KERNELS)
+
+
+def of_charrnn(module: str) -> list[Import]:
+    """Return a module's imports from charrnn."""
+    return [i for i in imports_of(MODULES[module]) if i.module.split(".")[0] == "charrnn"]
+
+
+def test_the_table_names_the_modules_there_are() -> None:
+    assert {place(module) for module in MODULES} == set(FLOOR_OF)
+
+
+# The package itself holds names of all floors, and imports them when they are asked for.
+@pytest.mark.parametrize("module", [module for module in MODULES if module != "charrnn"])
+def test_a_module_imports_from_its_floor_and_below(module: str) -> None:
+    for found in of_charrnn(module):
+        here, there = FLOOR_OF[place(module)], FLOOR_OF[place(found.module)]
+        assert there <= here, f"{MODULES[module]}:{found.line}: {found.module} is above it"
+
+
+@pytest.mark.parametrize("module", ["charrnn", "charrnn.errors"])
+def test_the_package_and_its_errors_import_nothing_of_it(module: str) -> None:
+    assert not [found for found in of_charrnn(module) if not found.for_types]
+
+
+@each_kernel
+def test_a_kernel_needs_numpy_and_kernels_alone(module: str) -> None:
+    assert {place(found.module) for found in of_charrnn(module)} <= {"kernels"}
+    allowed = {"numpy", "charrnn", *sys.stdlib_module_names}
+    assert {found.module.split(".")[0] for found in imports_of(MODULES[module])} <= allowed
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    graph = {
+        module: {found.module for found in of_charrnn(module) if not found.for_types}
+        for module in MODULES
+    }
+    assert all(imported <= set(MODULES) for imported in graph.values())
+    list(TopologicalSorter(graph).static_order())  # raises CycleError, naming the circle
+
+
+@each_module
+def test_third_parties_are_the_four_packages(module: str) -> None:
+    outside = {found.module.split(".")[0] for found in imports_of(MODULES[module])}
+    assert outside - set(sys.stdlib_module_names) - {"charrnn"} <= THIRD_PARTY
+
+
+def test_the_dependencies_are_what_is_imported() -> None:
+    imported = {f.module.split(".")[0] for path in MODULES.values() for f in imports_of(path)}
+    required = [r for r in requires("charrnn") or [] if "extra ==" not in r]
+    names = {re.split(r"[^\w-]", requirement)[0].lower() for requirement in required}
+    assert imported - set(sys.stdlib_module_names) - {"charrnn"} == THIRD_PARTY
+    assert {"yaml" if name == "pyyaml" else name for name in names} == THIRD_PARTY
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["train", "--help"], ["sample", "-h"]], ids=" ".join
+)
+def test_help_and_version_import_nothing_heavy(arguments: list[str]) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "charrnn", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, encoding="utf-8")
+    rows = [line.split("|") for line in done.stderr.splitlines() if line.startswith("import time:")]
+    modules = {row[-1].strip() for row in rows}
+    assert "charrnn.cli" in modules
+    assert not {module.split(".")[0] for module in modules} & NOT_FOR_HELP
+    assert "charrnn" in done.stdout
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    code = "import charrnn, sys; print(charrnn.__version__, *sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, encoding="utf-8"
+    )
+    version, *modules = done.stdout.split()
+    assert version == charrnn.__version__
+    assert not {module.split(".")[0] for module in modules} & (NOT_FOR_HELP | {"click"})
+
+
+@pytest.mark.parametrize("name", charrnn.__all__)
+def test_every_public_name_is_there(name: str) -> None:
+    assert getattr(charrnn, name) is not None
+
+
+def test_a_name_that_is_not_there_is_refused() -> None:
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = charrnn.nothing

@@ -1,0 +1,79 @@
+"""The README is complete and true: every key, every option, and its commands run."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from charrnn.cli import cli, run
+from charrnn.config import all_keys
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def row(key: str, spec: Any) -> str:
+    """The table row that a key must have."""
+    if key == "data.path":
+        shown = "(required)"
+    elif spec["default"] is None:
+        shown = "`null`"
+    else:
+        shown = f"`{spec['default']}`"
+    return f"| `{key}` | {shown} | {spec['meaning']} | {spec['kind']} |"
+
+
+@pytest.mark.parametrize("key", all_keys())
+def test_every_key_is_there_with_default_and_meaning(key: str) -> None:
+    assert row(key, all_keys()[key]) in README
+
+
+def test_no_other_key_is_there() -> None:
+    documented = re.findall(r"^\| `((?:data|model|train)\.\w+|seed)` \|", README, re.MULTILINE)
+    assert documented == list(all_keys())
+
+
+OPTIONS = [
+    (name, option)
+    for name, command in cli.commands.items()
+    for parameter in command.params
+    if isinstance(parameter, click.Option)
+    for option in parameter.opts
+]
+
+
+@pytest.mark.parametrize(("command", "option"), OPTIONS)
+def test_every_option_is_there(command: str, option: str) -> None:
+    section = README.split(f"### charrnn {command}")[1].split("\n##")[0]
+    assert f"`{option}" in section
+
+
+def console_commands() -> list[str]:
+    """The lines of the README's console blocks that start with `charrnn`, after the prompt."""
+    blocks = re.findall(r"^```console\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    return [line.removeprefix("$ ") for line in lines if line.startswith("$ charrnn ")]
+
+
+def test_every_command_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the README's order, in one folder, each training cut to a few steps."""
+    monkeypatch.chdir(tmp_path)
+    Path("texts").mkdir()
+    text = (ROOT / "data" / "tales.txt").read_text(encoding="utf-8")
+    for name in ("my-text.txt", "other.txt", "texts/a.txt"):
+        Path(name).write_text(text[:30_000], encoding="utf-8")
+    Path("my.yaml").write_text(re.search(r"```yaml\n(.*?)```", README, re.DOTALL)[1])
+    commands = console_commands()
+    assert len(commands) >= 10
+    for command in commands:
+        words = shlex.split(command.split(" | ")[0].split(" > ")[0])[1:]
+        if words[0] == "train":
+            words += ["--set", "train.max_steps=4"]
+        assert run(words) == 0, (command, capsys.readouterr().err)

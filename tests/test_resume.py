@@ -1,0 +1,417 @@
+"""A run that was stopped anywhere and resumed ends with the same bits as one that was not."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support import contents, tiny_text, train, write_config
+
+import charrnn.trainer
+from charrnn.checkpoint import load_checkpoint
+from charrnn.cli import run
+from charrnn.config import Config, all_keys, load_config
+from charrnn.evaluation import score_windows
+from charrnn.metrics import read_metrics
+from charrnn.reporting import Reporter
+from charrnn.training import MAY_CHANGE
+from charrnn.training import train as train_run
+
+# Everything that could go wrong takes part: several layers, dropout, slots, a schedule, epochs of
+# 135 steps, and lines, validations and checkpoints that are due at steps of their own.
+STEPS, EPOCH = 300, 135
+RUN = {
+    "model.cell": "lstm",
+    "model.num_layers": 2,
+    "model.hidden_size": 6,
+    "model.dropout": 0.2,
+    "train.batch_size": 2,
+    "train.seq_length": 2,
+    "train.max_steps": STEPS,
+    "train.optimizer": "adam",
+    "train.learning_rate": 0.01,
+    "train.schedule": "exponential",
+    "train.validate_every": 40,
+    "train.log_every": 7,
+    "train.checkpoint_every": 50,
+}
+
+
+class Kill(Exception):  # noqa: N818
+    """In place of a kill: nothing is saved on the way out."""
+
+
+def kill() -> None:
+    raise Kill
+
+
+def interrupt() -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+class Stop(Reporter):
+    """Does something at some steps."""
+
+    def __init__(self, at: Collection[int], how: Callable[[], None] = interrupt) -> None:
+        self._at, self._how = at, how
+
+    def begin(self, step: int, total: int) -> None:  # noqa: ARG002
+        self._step = step
+
+    def step(self, epoch: int, chars: int, loss_nats: float) -> None:  # noqa: ARG002
+        self._step += 1
+        if self._step in self._at:
+            self._how()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with tiny.yaml and the run `whole`, which was never stopped."""
+    place = tmp_path_factory.mktemp("resume")
+    train_run(load_config(write_config(place, RUN)), place / "whole")
+    return place
+
+
+@pytest.fixture
+def config(place: Path) -> Config:
+    return load_config(place / "tiny.yaml")
+
+
+@pytest.fixture(autouse=True)
+def _no_flushing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What outlasts a failure of power is not tested here, and takes a third of the time."""
+    monkeypatch.setattr("os.fsync", lambda descriptor: None)  # noqa: ARG005
+
+
+def assert_same_run(run_dir: Path, whole: Path) -> None:
+    """Equal bytes; of the metrics, all but the times."""
+    records, expected = (
+        [
+            {key: value for key, value in record.items() if key not in ("chars_per_s", "elapsed_s")}
+            for record in read_metrics(folder / "metrics.jsonl")
+        ]
+        for folder in (run_dir, whole)
+    )
+    assert records == expected
+    for name in ("last.npz", "best.npz", "config.yaml"):
+        assert (run_dir / name).read_bytes() == (whole / name).read_bytes(), name
+
+
+INTERRUPTED_AT = [1, 2, 6, 7, 8, 39, 40, 41, 49, 50, 51, EPOCH - 1, EPOCH, EPOCH + 1]
+INTERRUPTED_AT += [80, 100, 200, 2 * EPOCH, 280, STEPS - 1, STEPS]
+
+
+@pytest.mark.parametrize("step", INTERRUPTED_AT)
+def test_interrupted_once(step: int, place: Path, config: Config, tmp_path: Path) -> None:
+    outcome = train_run(config, tmp_path, reporter=Stop([step]))
+    assert (outcome.steps, outcome.signal) == (step, signal.SIGINT)
+    assert load_checkpoint(tmp_path / "last.npz").counters.step == step
+    outcome = train_run(config, tmp_path, resume=True)
+    assert (outcome.steps, outcome.signal) == (STEPS, None)
+    assert_same_run(tmp_path, place / "whole")
+
+
+def test_interrupted_three_times(place: Path, config: Config, tmp_path: Path) -> None:
+    stop = Stop([33, 120, 121])
+    assert train_run(config, tmp_path, reporter=stop).steps == 33
+    assert train_run(config, tmp_path, resume=True, reporter=stop).steps == 120
+    assert train_run(config, tmp_path, resume=True, reporter=stop).steps == 121
+    assert train_run(config, tmp_path, resume=True).steps == STEPS
+    assert_same_run(tmp_path, place / "whole")
+
+
+def stop_validation(monkeypatch: pytest.MonkeyPatch, number: int, how: Callable[[], None]) -> None:
+    """Do something within the validation of this number, counted from 1."""
+    count = 0
+
+    def stopped(*arguments: Any) -> Iterator[Any]:
+        nonlocal count
+        count += 1
+        if count == number:
+            how()
+        yield from score_windows(*arguments)
+
+    monkeypatch.setattr(charrnn.trainer, "score_windows", stopped)
+
+
+@pytest.mark.parametrize(("number", "step"), [(1, 40), (2, 80), (5, 200), (8, STEPS)])
+def test_interrupted_within_a_validation(
+    number: int,
+    step: int,
+    place: Path,
+    config: Config,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stop_validation(monkeypatch, number, interrupt)
+    outcome = train_run(config, tmp_path)
+    assert (outcome.steps, outcome.signal) == (step, signal.SIGINT)
+    validated = [r["step"] for r in read_metrics(tmp_path / "metrics.jsonl") if "best" in r]
+    assert step not in validated  # it was given up, and is made whole later
+    train_run(config, tmp_path, resume=True)
+    assert_same_run(tmp_path, place / "whole")
+
+
+@pytest.mark.parametrize("step", [30, 51, 85, 201, STEPS - 1])
+def test_killed(step: int, place: Path, config: Config, tmp_path: Path) -> None:
+    """It goes on from the last checkpoint, or begins where there is none yet."""
+    with pytest.raises(Kill):
+        train_run(config, tmp_path, reporter=Stop([step], kill))
+    assert (tmp_path / "last.npz").exists() is (step > 50)
+    train_run(config, tmp_path, resume=True)
+    assert_same_run(tmp_path, place / "whole")
+
+
+@pytest.mark.parametrize("number", [5, 8])
+def test_killed_within_a_validation(
+    number: int, place: Path, config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop_validation(monkeypatch, number, kill)
+    with pytest.raises(Kill):
+        train_run(config, tmp_path)
+    train_run(config, tmp_path, resume=True)
+    assert_same_run(tmp_path, place / "whole")
+
+
+def test_killed_while_a_line_was_written(place: Path, config: Config, tmp_path: Path) -> None:
+    with pytest.raises(Kill):
+        train_run(config, tmp_path, reporter=Stop([85], kill))
+    with (tmp_path / "metrics.jsonl").open("a") as metrics:
+        metrics.write('{"step": 85, "epo')
+    train_run(config, tmp_path, resume=True)
+    assert_same_run(tmp_path, place / "whole")
+
+
+@pytest.mark.parametrize("step", [40, 200])
+def test_interrupted_then_killed(step: int, place: Path, config: Config, tmp_path: Path) -> None:
+    """What was due at the checkpoint's own step is done again, and told once."""
+    train_run(config, tmp_path, reporter=Stop([step]))
+    with pytest.raises(Kill):
+        train_run(config, tmp_path, resume=True, reporter=Stop([step + 5], kill))
+    train_run(config, tmp_path, resume=True)
+    assert_same_run(tmp_path, place / "whole")
+
+
+def test_a_second_interrupt_stops_at_once(config: Config, tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        train_run(config, tmp_path, reporter=Stop([60], lambda: (interrupt(), interrupt())[0]))
+    assert load_checkpoint(tmp_path / "last.npz").counters.step == 50
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_raised_limit_gives_the_longer_run(tmp_path: Path) -> None:
+    overrides = {**RUN, "train.schedule": "constant"}
+    train(tmp_path, {**overrides, "train.max_steps": 100})
+    run_dir = train(tmp_path, {**overrides, "train.max_steps": 200}, "--resume")
+    train_run(load_config(tmp_path / "tiny.yaml"), tmp_path / "longer")
+    one, other = (load_checkpoint(path / "last.npz") for path in (run_dir, tmp_path / "longer"))
+    assert one.counters.step == 200
+    np.testing.assert_array_equal(one.parameters, other.parameters)
+    for slot in one.slots:
+        np.testing.assert_array_equal(one.slots[slot], other.slots[slot])
+
+
+def test_resuming_a_finished_run_changes_nothing(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = place / "whole"
+    before, times = contents(whole), [path.stat().st_mtime_ns for path in whole.iterdir()]
+    command = ["train", str(place / "tiny.yaml"), "--run-dir", str(whole), "--resume"]
+    assert run(command) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines()[-1].startswith(f"finished: {STEPS} steps; best validation ")
+    assert contents(whole) == before
+    assert [path.stat().st_mtime_ns for path in whole.iterdir()] == times
+
+
+def test_a_lowered_limit_ends_the_run_where_it_is(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(place / "whole", tmp_path / "run")
+    before = contents(tmp_path)
+    command = ["train", str(place / "tiny.yaml"), "--run-dir", str(tmp_path / "run"), "--resume"]
+    assert run([*command, "--set", "train.max_steps=100"]) == 0
+    assert f"finished: {STEPS} steps" in capsys.readouterr().err
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_resume_begins_where_there_is_nothing(exists: bool, tmp_path: Path) -> None:
+    if exists:
+        (tmp_path / "run").mkdir()
+    run_dir = train(tmp_path, None, "--resume")
+    assert load_checkpoint(run_dir / "last.npz").counters.step == 20
+
+
+# For each key that may not change on a resume: overrides that change it.
+CHANGES: dict[str, tuple[str, ...]] = {
+    "seed": ("seed=2",),
+    "data.tokens": ("data.tokens=byte",),
+    "data.encoding": ("data.encoding=latin-1",),
+    "data.newlines": ("data.newlines=keep",),
+    "data.valid_fraction": ("data.valid_fraction=0.2",),
+    "data.test_fraction": ("data.test_fraction=0.2",),
+    "model.cell": ("model.cell=gru",),
+    "model.num_layers": ("model.num_layers=1",),
+    "model.hidden_size": ("model.hidden_size=7",),
+    "model.embedding_size": ("model.embedding_size=4",),
+    "model.dropout": ("model.dropout=0.3",),
+    "train.batch_size": ("train.batch_size=3",),
+    "train.seq_length": ("train.seq_length=5",),
+    "train.optimizer": ("train.optimizer=adagrad",),
+    "train.learning_rate": ("train.learning_rate=0.02",),
+    "train.momentum": ("train.optimizer=momentum",),
+    "train.decay_rate": ("train.optimizer=rmsprop",),
+    "train.beta1": ("train.beta1=0.8",),
+    "train.beta2": ("train.beta2=0.99",),
+    "train.epsilon": ("train.epsilon=1e-6",),
+    "train.weight_decay": ("train.optimizer=adamw",),
+    "train.schedule": ("train.schedule=cosine",),
+    "train.warmup_steps": ("train.warmup_steps=10",),
+    "train.decay_every": ("train.decay_every=100",),
+    "train.decay_factor": ("train.decay_factor=0.5",),
+    "train.min_learning_rate": ("train.min_learning_rate=1e-4",),
+    "train.clip_norm": ("train.clip_norm=1",),
+    "train.clip_value": ("train.clip_value=1", "train.clip_norm=null"),
+    "train.patience": ("train.patience=3",),
+}
+
+
+def test_every_key_may_change_or_is_refused_here() -> None:
+    assert CHANGES.keys() | set(MAY_CHANGE) == all_keys().keys()
+    assert not CHANGES.keys() & set(MAY_CHANGE)
+
+
+@pytest.mark.parametrize("key", CHANGES)
+def test_another_configuration_is_refused_by_name(
+    key: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = contents(place / "whole")
+    overrides = [word for change in CHANGES[key] for word in ("--set", change)]
+    command = ["train", str(place / "tiny.yaml"), "--run-dir", str(place / "whole"), "--resume"]
+    assert run([*command, *overrides]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("charrnn: error: ") == 1
+    assert "cannot be resumed with another configuration" in err
+    now = {change.partition("=")[0] for change in CHANGES[key]} | {key}
+    for changed in now:
+        assert f" {changed} is " in err
+    assert "--overwrite" in err
+    for untouched in ({"seed", "model.cell", "train.learning_rate"}) - now:
+        assert untouched not in err
+    assert contents(place / "whole") == before
+
+
+LATITUDE = {
+    "train.max_epochs": "train.max_epochs=50",
+    "train.max_steps": "train.max_steps=310",
+    "train.log_every": "train.log_every=3",
+    "train.validate_every": "train.validate_every=epoch",
+    "train.checkpoint_every": "train.checkpoint_every=0.5s",
+    "train.sample_length": "train.sample_length=5",
+    "data.path": "data.path=moved.txt",
+}
+
+
+@pytest.fixture(scope="module")
+def stopped(place: Path) -> Path:
+    """A run that was interrupted shortly before its end."""
+    train_run(load_config(place / "tiny.yaml"), place / "stopped", reporter=Stop([280]))
+    return place / "stopped"
+
+
+@pytest.mark.parametrize("key", MAY_CHANGE)
+def test_what_may_change_changes_no_step(
+    key: str,
+    place: Path,
+    stopped: Path,
+    config: Config,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Neither the limit nor what is told and saved, nor where the text lies."""
+    monkeypatch.chdir(tmp_path)
+    Path("moved.txt").write_text(tiny_text())
+    shutil.copytree(stopped, "run")
+    changed = load_config(place / "tiny.yaml", [LATITUDE[key]])
+    assert changed != config
+    outcome = train_run(changed, "run", resume=True, reporter=Stop([STEPS]))
+    assert outcome.steps == STEPS
+    parameters = load_checkpoint("run/last.npz").parameters
+    np.testing.assert_array_equal(
+        parameters, load_checkpoint(place / "whole" / "last.npz").parameters
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (lambda text: text.swapcase(), "its vocabulary had 17 characters, now "),
+        (lambda text: text[1:] + text[0], "its characters have changed"),
+        (lambda text: text + text[:50], "its characters have changed"),
+    ],
+    ids=["vocabulary", "order", "length"],
+)
+def test_a_changed_text_is_refused(
+    change: Callable[[str], str],
+    what: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run_dir = train(tmp_path)
+    (tmp_path / "text.txt").write_text(change(tiny_text()) + ("Q" if "vocab" in what else ""))
+    before = contents(run_dir)
+    config = write_config(tmp_path)
+    assert run(["train", str(config), "--run-dir", str(run_dir), "--resume"]) == 1
+    err = capsys.readouterr().err
+    assert "the text is not the one this run was trained on" in err
+    assert what in err
+    assert "--init-from" in err
+    assert contents(run_dir) == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_process_that_gets_a_signal_saves(
+    number: signal.Signals, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    overrides = {
+        "train.max_steps": 10**7,
+        "train.validate_every": 5,
+        "train.checkpoint_every": 10**6,
+    }
+    config = write_config(tmp_path, overrides)
+    command = ["train", str(config), "--run-dir", str(tmp_path / "run")]
+    with subprocess.Popen(
+        [sys.executable, "-m", "charrnn", *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "validation" in line:  # it is under way
+                break
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert out == ""
+    assert "Traceback" not in err
+    step = load_checkpoint(tmp_path / "run" / "last.npz").counters.step
+    last_line = err.splitlines()[-1]
+    assert last_line.startswith(f"interrupted at step {step:,}, saved in ")
+    assert "--resume" in last_line
+    assert run([*command, "--resume", "--set", f"train.max_steps={step + 10}"]) == 0
+    said = capsys.readouterr().err
+    assert f"going on from step {step:,}" in said
+    assert f"finished: {step + 10:,} steps" in said

@@ -1,0 +1,592 @@
+"""Training through the command and the function behind it: what it learns, writes and promises."""
+
+from __future__ import annotations
+
+import json
+import math
+import tracemalloc
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from support import TINY, tiny_text, train, write_config
+
+import charrnn.model
+import charrnn.trainer
+from charrnn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from charrnn.cli import run
+from charrnn.config import Config, load_config
+from charrnn.kernels import CELLS, Array
+from charrnn.metrics import read_metrics
+from charrnn.model import Model, initial_parameters
+from charrnn.optimizers import RULES, SCHEDULES, scheduled_rate
+from charrnn.reporting import Reporter
+from charrnn.training import train as train_run
+
+# Of TINY: 540 characters to train on in 2 streams of 269, which is 54 windows of 5.
+STEPS_PER_EPOCH = 54
+
+each_cell = pytest.mark.parametrize("cell", CELLS)
+
+
+def records(run_dir: Path, split: str) -> list[dict[str, Any]]:
+    """The lines of metrics.jsonl for a split."""
+    return [r for r in read_metrics(run_dir / "metrics.jsonl") if r["split"] == split]
+
+
+def tiny_config(folder: Path, overrides: dict[str, Any] | None = None) -> Config:
+    return load_config(write_config(folder, overrides))
+
+
+@each_cell
+def test_it_learns_hello(cell: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """After h, e, l, l comes o; only the state tells the second l from the first."""
+    (tmp_path / "text.txt").write_text("hello" * 60)
+    run_dir = train(
+        tmp_path,
+        {
+            "model.cell": cell,
+            "model.hidden_size": 12,
+            "train.max_steps": 150,
+            "train.seq_length": 10,
+            "train.learning_rate": 0.03,
+        },
+    )
+    assert records(run_dir, "train")[-1]["loss_nats"] < 0.1
+    assert records(run_dir, "valid")[-1]["loss_nats"] < 0.1
+    capsys.readouterr()
+    assert run(["sample", str(run_dir), "--prime", "hell", "--length", "1", "--greedy"]) == 0
+    assert capsys.readouterr() == ("hello\n", "")
+
+
+def test_the_files_of_a_run(tmp_path: Path) -> None:
+    """Nothing besides the four, no temporary file left, each of its own content."""
+    run_dir = train(tmp_path)
+    assert sorted(path.name for path in run_dir.iterdir()) == [
+        "best.npz",
+        "config.yaml",
+        "last.npz",
+        "metrics.jsonl",
+    ]
+    config = load_config(tmp_path / "tiny.yaml")
+    assert load_config(run_dir / "config.yaml") == config
+    last, best = (load_checkpoint(run_dir / name) for name in ("last.npz", "best.npz"))
+    assert last.config == best.config == config
+    assert last.counters.step == 20
+    assert "".join(map(chr, last.vocabulary.symbols)) == "".join(sorted(set(tiny_text())))
+    for line in (run_dir / "metrics.jsonl").read_text().splitlines():
+        assert isinstance(json.loads(line), dict)
+
+
+def test_metrics_of_training_steps(tmp_path: Path) -> None:
+    """Every log_every steps, with the mean loss over the characters since the line before."""
+
+    class Losses(Reporter):
+        steps: list[tuple[int, float]] = []  # noqa: RUF012
+
+        def step(self, epoch: int, chars: int, loss_nats: float) -> None:  # noqa: ARG002
+            self.steps.append((chars, loss_nats))
+
+    config = tiny_config(tmp_path, {"train.log_every": 7, "train.max_steps": 60})
+    train_run(config, tmp_path / "run", reporter=Losses())
+    lines = records(tmp_path / "run", "train")
+    assert [line["step"] for line in lines] == list(range(7, 61, 7))
+    elapsed_s = 0.0
+    for line in lines:
+        assert list(line) == [
+            "step",
+            "epoch",
+            "split",
+            "loss_nats",
+            "learning_rate",
+            "gradient_norm",
+            "chars_per_s",
+            "elapsed_s",
+        ]
+        since = Losses.steps[line["step"] - 7 : line["step"]]
+        chars = sum(c for c, _ in since)
+        assert line["loss_nats"] == pytest.approx(sum(c * loss for c, loss in since) / chars)
+        assert line["epoch"] == 1 + (line["step"] - 1) // STEPS_PER_EPOCH
+        assert line["learning_rate"] == 2e-3
+        assert line["gradient_norm"] > 0
+        assert line["chars_per_s"] > 0
+        assert line["elapsed_s"] >= elapsed_s
+        elapsed_s = line["elapsed_s"]
+    # The last window of an epoch is shorter, and counts for less: 4 steps of 2 streams, not 5.
+    assert {chars for chars, _ in Losses.steps} == {10, 8}
+
+
+@pytest.mark.parametrize(
+    ("every", "steps"), [(7, [7, 14, 21, 28, 30]), (30, [30]), ("epoch", [30]), (100, [30])]
+)
+def test_metrics_of_validations(every: int | str, steps: list[int], tmp_path: Path) -> None:
+    """Every validate_every steps and at the end, once where the two meet."""
+    run_dir = train(tmp_path, {"train.validate_every": every, "train.max_steps": 30})
+    lines = records(run_dir, "valid")
+    assert [line["step"] for line in lines] == steps
+    lowest = math.inf
+    for line in lines:
+        assert list(line) == [
+            "step",
+            "epoch",
+            "split",
+            "loss_nats",
+            "bits_per_char",
+            "best",
+            "elapsed_s",
+        ]
+        assert line["bits_per_char"] == pytest.approx(line["loss_nats"] / math.log(2))
+        assert line["best"] is (line["loss_nats"] < lowest)
+        lowest = min(lowest, line["loss_nats"])
+
+
+def test_validation_once_an_epoch(tmp_path: Path) -> None:
+    run_dir = train(tmp_path, {"train.max_steps": None, "train.max_epochs": 2})
+    assert [r["step"] for r in records(run_dir, "valid")] == [STEPS_PER_EPOCH, 2 * STEPS_PER_EPOCH]
+    assert [r["epoch"] for r in records(run_dir, "valid")] == [1, 2]
+
+
+# Learns its few characters by heart in a hundred steps, and does worse on the rest from then on.
+OVERFITTING = {
+    "model.hidden_size": 24,
+    "train.learning_rate": 0.03,
+    "train.validate_every": 10,
+    "train.max_steps": 250,
+    "data.valid_fraction": 0.3,
+}
+
+
+def test_best_is_the_checkpoint_of_the_lowest_validation_loss(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_dir = train(tmp_path, OVERFITTING)
+    lines = records(run_dir, "valid")
+    lowest = min(lines, key=lambda line: line["loss_nats"])
+    assert lowest is not lines[-1]  # or best.npz would be last.npz anyhow
+    assert load_checkpoint(run_dir / "best.npz").counters.step == lowest["step"]
+    assert load_checkpoint(run_dir / "last.npz").counters.best_step == lowest["step"]
+    capsys.readouterr()
+    for name, line in (("best.npz", lowest), ("last.npz", lines[-1])):
+        assert run(["eval", str(run_dir / name), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["loss_nats"] == line["loss_nats"]
+
+
+def test_patience_ends_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run_dir = train(tmp_path, {**OVERFITTING, "train.patience": 3})
+    best = [line["best"] for line in records(run_dir, "valid")]
+    last = load_checkpoint(run_dir / "last.npz").counters
+    assert best[-4:] == [True, False, False, False]
+    assert "FFF" not in "".join("T" if b else "F" for b in best[:-1])
+    assert last.step == 10 * len(best) < 250
+    assert f"finished: {last.step} steps, no new best in 3 validations" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("epochs", "steps", "reached"),
+    [(1, 20, 20), (1, 100, STEPS_PER_EPOCH), (None, 70, 70), (2, None, 2 * STEPS_PER_EPOCH)],
+)
+def test_the_first_limit_reached_ends_the_run(
+    epochs: int | None, steps: int | None, reached: int, tmp_path: Path
+) -> None:
+    outcome = train_run(
+        tiny_config(tmp_path, {"train.max_epochs": epochs, "train.max_steps": steps}),
+        tmp_path / "run",
+    )
+    assert outcome.steps == reached
+    assert outcome.signal is None
+    assert load_checkpoint(tmp_path / "run" / "last.npz").counters.step == reached
+
+
+def test_a_sample_is_shown_at_each_validation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(tmp_path, {"train.sample_length": 30, "train.validate_every": 10})
+    lines = capsys.readouterr().err.splitlines()
+    places = [i for i, line in enumerate(lines) if "  validation " in line]
+    assert len(places) == 2
+    for place in places:
+        shown = []
+        for line in lines[place + 1 :]:
+            if not line.startswith("  | "):
+                break
+            shown.append(line.removeprefix("  | "))
+        assert len("\n".join(shown)) == 30
+
+
+def saved_steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Let last.npz's writes be watched: returns the list that their steps will be put on."""
+    steps: list[int] = []
+
+    def save(path: Path, checkpoint: Checkpoint) -> None:
+        if path.name == "last.npz":
+            steps.append(checkpoint.counters.step)
+        save_checkpoint(path, checkpoint)
+
+    monkeypatch.setattr(charrnn.trainer, "save_checkpoint", save)
+    return steps
+
+
+@pytest.mark.parametrize(("every", "steps"), [(6, [6, 12, 18, 20]), (5, [5, 10, 15, 20])])
+def test_checkpoints_in_steps(
+    every: int, steps: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = saved_steps(monkeypatch)
+    train(tmp_path, {"train.checkpoint_every": every})
+    assert saved == steps
+
+
+class Clock(Reporter):
+    """A clock that stands still within a step and goes on by a fixed time after it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, step_s: float) -> None:
+        self._now_s, self._step_s = 0.0, step_s
+        clock = SimpleNamespace(monotonic=lambda: self._now_s)
+        monkeypatch.setattr(charrnn.trainer, "time", clock)
+
+    def step(self, epoch: int, chars: int, loss_nats: float) -> None:  # noqa: ARG002
+        self._now_s += self._step_s
+
+
+def test_checkpoints_in_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved = saved_steps(monkeypatch)
+    config = tiny_config(tmp_path, {"train.checkpoint_every": "0.01s", "train.log_every": 100})
+    train_run(config, tmp_path / "run", reporter=Clock(monkeypatch, 0.003))
+    assert saved == [4, 8, 12, 16, 20]
+
+
+def test_a_coarse_clock_gives_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some systems' clocks go by steps of 16 ms, in which a tiny model makes many of its own."""
+    config = tiny_config(tmp_path, {"train.log_every": 1})
+    train_run(config, tmp_path / "run", reporter=Clock(monkeypatch, 0.0))
+    assert len(records(tmp_path / "run", "train")) == 20
+
+
+def test_without_a_validation_part(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run_dir = train(tmp_path, {"data.valid_fraction": 0, "train.validate_every": 5})
+    assert not (run_dir / "best.npz").exists()
+    assert records(run_dir, "valid") == []
+    assert load_checkpoint(run_dir / "last.npz").counters.best_loss_nats is None
+    err = capsys.readouterr().err
+    assert "600 train, 0 valid, 0 test" in err
+    assert "finished: 20 steps; " in err
+
+
+@each_cell
+def test_the_state_is_carried_and_reset_at_the_start_of_an_epoch(
+    cell: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[list[Array]] = []
+    returned: list[list[Array]] = []
+    loss_gradient = Model.loss_gradient
+
+    def spy(self: Model, codes: Array, targets: Array, states: Any, *rest: Any) -> Any:
+        given.append([state.copy() for layer in states for state in layer])
+        loss_nats, states = loss_gradient(self, codes, targets, states, *rest)
+        returned.append([state.copy() for layer in states for state in layer])
+        return loss_nats, states
+
+    config = tiny_config(
+        tmp_path,
+        {
+            "model.cell": cell,
+            "model.num_layers": 2,
+            "train.max_steps": 2 * STEPS_PER_EPOCH + 3,
+            "train.sample_length": 5,
+            "train.validate_every": 20,
+        },
+    )
+    monkeypatch.setattr(Model, "loss_gradient", spy)
+    train_run(config, tmp_path / "run")
+    # What training was described with needs trial steps of its own; the last ones are the run's.
+    given, returned = given[-config.train.max_steps :], returned[-config.train.max_steps :]
+    for step, states in enumerate(given):
+        assert len(states) == 2 * len(CELLS[cell].states)
+        for i, state in enumerate(states):
+            if step % STEPS_PER_EPOCH == 0:
+                assert not state.any()
+            else:
+                np.testing.assert_array_equal(state, returned[step - 1][i])
+                assert state.any()
+
+
+def dropout_masks(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, overrides: dict[str, Any]
+) -> list[Array]:
+    """The masks of a training of 6 steps and 2 layers, in the order they were drawn."""
+    masks: list[Array] = []
+    dropout_mask = charrnn.model.dropout_mask
+
+    def spy(*arguments: Any, **named: Any) -> Array:
+        mask = dropout_mask(*arguments, **named)
+        masks.append(mask.copy())
+        return mask
+
+    folder.mkdir()
+    base = {"model.num_layers": 2, "model.dropout": 0.5, "train.max_steps": 6}
+    config = tiny_config(folder, base | overrides)
+    with monkeypatch.context() as patch:
+        patch.setattr(charrnn.model, "dropout_mask", spy)
+        train_run(config, folder / "run")
+    return masks[-12:]
+
+
+def test_dropout_masks_depend_on_seed_step_and_layer_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    masks = dropout_masks(tmp_path / "as_is", monkeypatch, {})
+    assert len({mask.tobytes() for mask in masks}) == 12  # each step's and layer's is its own
+    assert {round(float(value), 6) for mask in masks for value in np.unique(mask)} == {0.0, 2.0}
+    for i, overrides in enumerate(
+        (
+            {"train.sample_length": 20, "train.validate_every": 2},
+            {"train.learning_rate": 0.1, "train.optimizer": "sgd"},
+            {"model.cell": "lstm", "model.embedding_size": 4},
+            {"data.valid_fraction": 0.4, "train.log_every": 1},
+        )
+    ):
+        same = dropout_masks(tmp_path / f"same{i}", monkeypatch, overrides)
+        np.testing.assert_array_equal(same, masks)
+    other = dropout_masks(tmp_path / "other", monkeypatch, {"seed": 2})
+    assert not {mask.tobytes() for mask in other} & {mask.tobytes() for mask in masks}
+
+
+RATES = {
+    "sgd": 0.5,
+    "momentum": 0.1,
+    "rmsprop": 0.01,
+    "adagrad": 0.05,
+    "adam": 0.01,
+    "adamw": 0.01,
+}
+
+
+@pytest.mark.parametrize("optimizer", RULES)
+def test_each_optimizer_learns(optimizer: str, tmp_path: Path) -> None:
+    run_dir = train(
+        tmp_path,
+        {
+            "train.optimizer": optimizer,
+            "train.learning_rate": RATES[optimizer],
+            "train.max_steps": 60,
+            "train.validate_every": 1000,
+        },
+    )
+    losses = [line["loss_nats"] for line in records(run_dir, "train")]
+    assert losses[-1] < losses[0] - 0.1
+    assert load_checkpoint(run_dir / "last.npz").slots.keys() == set(RULES[optimizer].slots)
+
+
+@pytest.mark.parametrize("decay_every", [4, "epoch"])
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_each_schedule_sets_the_rate_of_each_step(
+    schedule: str, decay_every: int | str, tmp_path: Path
+) -> None:
+    own = {
+        "schedule": schedule,
+        "learning_rate": 0.01,
+        "warmup_steps": 3,
+        "decay_factor": 0.5,
+        "min_learning_rate": 1e-4,
+    }
+    overrides: dict[str, Any] = {f"train.{key}": value for key, value in own.items()}
+    overrides |= {"train.decay_every": decay_every, "train.log_every": 1, "train.max_steps": 60}
+    run_dir = train(tmp_path, overrides)
+    steps = STEPS_PER_EPOCH if decay_every == "epoch" else decay_every
+    assert [line["learning_rate"] for line in records(run_dir, "train")] == [
+        scheduled_rate(step, **own, decay_every=steps, total_steps=60)  # type: ignore[arg-type]
+        for step in range(60)
+    ]
+
+
+def first_update(folder: Path, overrides: dict[str, Any]) -> tuple[Array, float]:
+    """The change of a single step of sgd at rate 1, and the norm that the metrics tell."""
+    base = {"train.optimizer": "sgd", "train.learning_rate": 1, "train.max_steps": 1}
+    run_dir = train(folder, base | overrides | {"train.log_every": 1})
+    last = load_checkpoint(run_dir / "last.npz")
+    before = initial_parameters(last.config.model, len(last.vocabulary), last.config.seed)
+    return last.parameters - before, records(run_dir, "train")[0]["gradient_norm"]
+
+
+def test_clip_value_bounds_each_element(tmp_path: Path) -> None:
+    update, norm = first_update(tmp_path, {"train.clip_value": 1e-3})
+    assert np.abs(update).max() == pytest.approx(1e-3, rel=1e-3)
+    assert (np.abs(update) < 0.5e-3).any()
+    assert norm > np.linalg.norm(update)  # as it was before
+
+
+def test_clip_norm_bounds_the_whole(tmp_path: Path) -> None:
+    update, norm = first_update(tmp_path, {"train.clip_norm": 1e-2})
+    assert np.linalg.norm(update) == pytest.approx(1e-2, rel=1e-3)
+    assert norm > 1e-2
+
+
+def test_without_clipping(tmp_path: Path) -> None:
+    update, norm = first_update(tmp_path, {"train.clip_norm": None})
+    assert norm == pytest.approx(np.linalg.norm(update), rel=1e-3)
+
+
+@each_cell
+def test_an_embedding_is_trained(cell: str, tmp_path: Path) -> None:
+    run_dir = train(
+        tmp_path,
+        {"model.cell": cell, "model.embedding_size": 3, "train.learning_rate": 0.03}
+        | {"train.max_steps": 60, "model.num_layers": 2},
+    )
+    last = load_checkpoint(run_dir / "last.npz")
+    V = len(last.vocabulary)
+    table = last.model().views["embedding.E"]
+    drawn = Model(last.config.model, V, initial_parameters(last.config.model, V, last.config.seed))
+    assert table.shape == (V, 3)
+    assert (table != drawn.views["embedding.E"]).all()  # every character occurs
+    losses = [line["loss_nats"] for line in records(run_dir, "train")]
+    assert losses[-1] < losses[0] - 0.3
+
+
+def test_byte_tokens(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A text that is not UTF-8 can be trained on; what is sampled is decoded again."""
+    (tmp_path / "text.txt").write_bytes("né".encode() * 100 + b"\xff" + "né".encode() * 100)
+    run_dir = train(
+        tmp_path,
+        {"data.tokens": "byte", "train.max_steps": 80, "train.learning_rate": 0.03},
+    )
+    assert load_checkpoint(run_dir / "last.npz").vocabulary.symbols.tolist() == [
+        ord("n"),
+        0xA9,
+        0xC3,
+        0xFF,
+    ]
+    capsys.readouterr()
+    assert run(["sample", str(run_dir), "--prime", "né", "--length", "3", "--greedy"]) == 0
+    assert capsys.readouterr() == ("nénén\n", "")
+
+
+@pytest.mark.parametrize("rate", ["1e38", "1e39", "1e300"])
+@pytest.mark.parametrize("due", ["validate_every", "checkpoint_every", "log_every"])
+def test_a_run_that_diverges_says_so(
+    rate: str, due: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One message; no warning, no traceback, and no checkpoint that could not be read again."""
+    overrides = {"train.optimizer": "sgd", "train.learning_rate": rate, "train.clip_norm": None}
+    config = write_config(tmp_path, overrides | {f"train.{due}": 1})
+    run_dir = tmp_path / "run"
+    assert run(["train", str(config), "--run-dir", str(run_dir)]) == 1
+    err = capsys.readouterr().err
+    assert err.count("charrnn: error: ") == 1
+    assert "diverged" in err
+    assert "train.learning_rate" in err
+    for checkpoint in run_dir.glob("*.npz"):
+        assert np.isfinite(load_checkpoint(checkpoint).parameters).all()
+    assert not list(run_dir.glob(".*"))  # of a write that was given up
+
+
+def test_the_checkpoint_before_a_divergence_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    steps = 0
+    update = charrnn.trainer.Optimizer.update
+
+    def spoilt(self: Any, parameters: Array, gradient: Array, rate: float, t: int) -> None:
+        nonlocal steps
+        steps = t
+        update(self, parameters, gradient, rate, t)
+        if t == 13:
+            parameters[0] = np.nan
+
+    monkeypatch.setattr(charrnn.trainer.Optimizer, "update", spoilt)
+    config = write_config(tmp_path, {"train.checkpoint_every": 5})
+    assert run(["train", str(config), "--run-dir", str(tmp_path / "run")]) == 1
+    assert steps == 13
+    assert "the training diverged" in capsys.readouterr().err
+    assert load_checkpoint(tmp_path / "run" / "last.npz").counters.step == 10
+
+
+def test_overwrite_leaves_nothing_of_the_old_run(tmp_path: Path) -> None:
+    run_dir = train(tmp_path, {"train.max_steps": 40})
+    assert (run_dir / "best.npz").exists()
+    train(tmp_path, {"data.valid_fraction": 0, "train.max_steps": 10}, "--overwrite")
+    assert not (run_dir / "best.npz").exists()
+    assert load_checkpoint(run_dir / "last.npz").counters.step == 10
+    assert [r["step"] for r in read_metrics(run_dir / "metrics.jsonl")] == [10]
+
+
+def test_overwrite_leaves_alone_what_is_not_the_run_s(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    run_dir = train(tmp_path)
+    train(tmp_path, None, "--overwrite")
+    assert (run_dir / "notes.txt").read_text() == "mine"
+
+
+def test_a_refused_overwrite_keeps_the_old_run(tmp_path: Path) -> None:
+    """Whatever keeps the new one from starting is found before the old one is deleted."""
+    run_dir = train(tmp_path)
+    before = (run_dir / "last.npz").read_bytes()
+    config = write_config(tmp_path, {"train.batch_size": 500})
+    assert run(["train", str(config), "--run-dir", str(run_dir), "--overwrite"]) == 1
+    assert (run_dir / "last.npz").read_bytes() == before
+    assert (run_dir / "best.npz").exists()
+
+
+@each_cell
+def test_the_same_configuration_gives_the_same_bytes(cell: str, tmp_path: Path) -> None:
+    overrides = {"model.cell": cell, "model.num_layers": 2, "model.dropout": 0.3}
+    config = tiny_config(tmp_path, overrides | {"train.validate_every": 10})
+    for name in ("one", "two"):
+        train_run(config, tmp_path / name)
+    for file in ("last.npz", "best.npz", "config.yaml"):
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+    train_run(tiny_config(tmp_path, overrides | {"seed": 2}), tmp_path / "other")
+    one, other = (load_checkpoint(tmp_path / name / "last.npz") for name in ("one", "other"))
+    assert (one.parameters != other.parameters).any()
+
+
+class Allocations(Reporter):
+    """Traces memory from the third step on: bytes by which each step's peak rose."""
+
+    def __init__(self) -> None:
+        self.rises: list[int] = []
+        self._steps = self._start = 0
+
+    def step(self, epoch: int, chars: int, loss_nats: float) -> None:  # noqa: ARG002
+        self._steps += 1
+        if tracemalloc.is_tracing():
+            self.rises.append(tracemalloc.get_traced_memory()[1] - self._start)
+        elif self._steps == 3:
+            tracemalloc.start()
+        if tracemalloc.is_tracing():
+            tracemalloc.reset_peak()
+            self._start = tracemalloc.get_traced_memory()[0]
+
+    def end(self) -> None:
+        tracemalloc.stop()
+
+
+@each_cell
+def test_a_steady_step_allocates_little(cell: str, tmp_path: Path) -> None:
+    """At 2 x 128 and 50 streams of 50 steps, whose arrays take 20 MB and more: under 1 MB."""
+    (tmp_path / "text.txt").write_text(tiny_text(16_000))
+    config = tiny_config(
+        tmp_path,
+        {
+            "data.valid_fraction": 0,
+            "model.cell": cell,
+            "model.num_layers": 2,
+            "model.hidden_size": 128,
+            "model.dropout": 0.2,
+            "train.batch_size": 50,
+            "train.seq_length": 50,
+            "train.max_steps": 5,
+        },
+    )
+    allocations = Allocations()
+    train_run(config, tmp_path / "run", reporter=allocations)
+    assert len(allocations.rises) == 2
+    assert 0 < max(allocations.rises) < 1_000_000
+
+
+def test_the_tiny_configuration_is_what_the_figures_here_assume() -> None:
+    N, T = TINY["train"]["batch_size"], TINY["train"]["seq_length"]
+    length = (int(len(tiny_text()) * 0.9) - 1) // N
+    assert -(-length // T) == STEPS_PER_EPOCH

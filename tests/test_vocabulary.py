@@ -1,0 +1,167 @@
+"""Characters to codes and back: nothing is lost, and nothing depends on the order of the text."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charrnn.errors import TextError
+from charrnn.kernels import Array
+from charrnn.vocabulary import Vocabulary
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+ASTRAL = "\U0001d11e\U0001f41d"  # two code points of four UTF-8 bytes each
+each_tokens = pytest.mark.parametrize("tokens", ["char", "byte"])
+
+
+def vocabulary_of(text: str, tokens: str) -> Vocabulary:
+    """Return the vocabulary of a text; with byte tokens, of its UTF-8 bytes."""
+    symbols = Vocabulary(np.array([], np.uint32), tokens).symbols_of(text)
+    return Vocabulary.of(symbols, tokens)
+
+
+def encoded(text: str, tokens: str) -> tuple[Vocabulary, Array]:
+    """Return a text's own vocabulary and its codes."""
+    vocabulary = vocabulary_of(text, tokens)
+    return vocabulary, vocabulary.encode(vocabulary.symbols_of(text), "text")
+
+
+@st.composite
+def cut_in_pieces(draw: st.DrawFn, n: int) -> list[slice]:
+    """Slices that together cover n codes, some of them empty."""
+    cuts = sorted(draw(st.lists(st.integers(0, n), max_size=6)))
+    return [slice(a, b) for a, b in zip([0, *cuts], [*cuts, n], strict=True)]
+
+
+@each_tokens
+@given(TEXTS)
+def test_decoding_gives_back_what_was_encoded(tokens: str, text: str) -> None:
+    vocabulary, codes = encoded(text, tokens)
+    assert vocabulary.decode(codes) == text
+
+
+@given(st.binary(min_size=1))
+def test_bytes_that_are_no_text_decode_as_python_replaces_them(raw: bytes) -> None:
+    vocabulary = Vocabulary.of(np.frombuffer(raw, np.uint8), "byte")
+    codes = vocabulary.encode(np.frombuffer(raw, np.uint8), "text")
+    assert bytes(vocabulary.symbols[codes].tolist()) == raw
+    assert vocabulary.decode(codes) == raw.decode("utf-8", "replace")
+
+
+@each_tokens
+@given(TEXTS, st.data())
+def test_decoding_in_pieces_equals_decoding_the_whole(
+    tokens: str, text: str, data: st.DataObject
+) -> None:
+    vocabulary, codes = encoded(text, tokens)
+    decoder, so_far = vocabulary.decoder(), ""
+    for piece in data.draw(cut_in_pieces(len(codes))):
+        so_far += decoder.decode(codes[piece])
+        assert text.startswith(so_far)  # whole code points, never half of one
+    assert so_far + decoder.decode(codes[:0], final=True) == text
+
+
+@given(st.binary(min_size=1), st.data())
+def test_any_bytes_in_pieces_equal_the_whole(raw: bytes, data: st.DataObject) -> None:
+    vocabulary = Vocabulary.of(np.frombuffer(raw, np.uint8), "byte")
+    codes = vocabulary.encode(np.frombuffer(raw, np.uint8), "text")
+    decoder = vocabulary.decoder()
+    pieces = [decoder.decode(codes[piece]) for piece in data.draw(cut_in_pieces(len(codes)))]
+    pieces.append(decoder.decode(codes[:0], final=True))
+    assert "".join(pieces) == vocabulary.decode(codes)
+
+
+def test_a_code_point_comes_out_with_its_last_byte() -> None:
+    vocabulary, codes = encoded("a" + ASTRAL[0], "byte")
+    decoder = vocabulary.decoder()
+    pieces = [decoder.decode(codes[i : i + 1]) for i in range(len(codes))]
+    assert pieces == ["a", "", "", "", ASTRAL[0]]
+
+
+@each_tokens
+@given(TEXTS, st.randoms(use_true_random=False))
+def test_codes_ascend_with_the_symbols_whatever_the_order_of_the_text(
+    tokens: str, text: str, rng: random.Random
+) -> None:
+    vocabulary = vocabulary_of(text, tokens)
+    symbols = sorted(set(text.encode() if tokens == "byte" else map(ord, text)))
+    assert vocabulary.symbols.tolist() == symbols
+    ascending = vocabulary.encode(vocabulary.symbols, "symbols")
+    assert ascending.tolist() == list(range(len(vocabulary)))
+    shuffled = "".join(rng.sample(text, len(text)))
+    assert vocabulary_of(shuffled, tokens) == vocabulary
+
+
+def test_vocabularies_differ_by_symbols_and_by_tokens() -> None:
+    assert vocabulary_of("ab", "char") != vocabulary_of("ac", "char")
+    assert vocabulary_of("ab", "char") != vocabulary_of("ab", "byte")
+
+
+@pytest.mark.parametrize(
+    ("tokens", "text", "named"),
+    [
+        ("char", "ac?c", "'?' (U+003F) at position 2"),  # below the first symbol
+        ("char", "acbc", "'b' (U+0062) at position 2"),  # between two
+        ("char", "c\u00e9", "'\u00e9' (U+00E9) at position 1"),  # above the last
+        ("char", ASTRAL[1] + "a", f"'{ASTRAL[1]}' (U+1F41D) at position 0"),
+        ("char", "a\x00", r"'\x00' (U+0000) at position 1"),
+        ("char", "axyz", "'x' (U+0078) at position 1"),  # the first of several
+        ("byte", "aac\u00e9", "byte 0xc3 at position 3"),
+        ("byte", "\n", "byte 0x0a at position 0"),
+    ],
+)
+def test_an_unknown_character_is_named_with_its_position(
+    tokens: str, text: str, named: str
+) -> None:
+    vocabulary = vocabulary_of("aacc", tokens)
+    symbols = vocabulary.symbols_of(text)
+    with pytest.raises(TextError) as caught:
+        vocabulary.encode(symbols, "somewhere")
+    assert str(caught.value).startswith(f"somewhere: {named} is not among the 2 ")
+
+
+@each_tokens
+@given(TEXTS, TEXTS)
+def test_skip_unknown_leaves_out_those_and_no_others(tokens: str, known: str, text: str) -> None:
+    vocabulary = vocabulary_of(known, tokens)
+    symbols = vocabulary.symbols_of(text)
+    codes = vocabulary.encode(symbols, "text", skip_unknown=True)
+    among = set(vocabulary.symbols.tolist())
+    assert vocabulary.symbols[codes].tolist() == [s for s in symbols.tolist() if s in among]
+
+
+@pytest.mark.parametrize(
+    ("V", "dtype"),
+    [
+        (2, np.uint8),
+        (255, np.uint8),
+        (256, np.uint8),
+        (257, np.uint16),
+        (65_535, np.uint16),
+        (65_536, np.uint16),
+        (65_537, np.uint32),
+    ],
+)
+def test_codes_are_of_the_smallest_type_that_holds_them(V: int, dtype: type) -> None:
+    vocabulary = Vocabulary(np.arange(V), "char")
+    codes = vocabulary.encode(np.array([0, V - 1], np.uint32), "text")
+    assert codes.dtype == dtype
+    assert codes.tolist() == [0, V - 1]
+    with pytest.raises(TextError):
+        vocabulary.encode(np.array([V], np.uint32), "text")
+
+
+def test_a_character_outside_the_basic_plane_is_one_character() -> None:
+    vocabulary, codes = encoded(ASTRAL, "char")
+    assert len(vocabulary) == len(codes) == 2
+    assert vocabulary.symbols.tolist() == [0x1D11E, 0x1F41D]
+
+
+def test_the_bytes_of_a_surrogate_escape_are_those_it_stands_for() -> None:
+    vocabulary = Vocabulary(np.arange(256), "byte")
+    argument = b"a\xff".decode("utf-8", "surrogateescape")  # as Python reads the command line
+    assert vocabulary.symbols_of(argument).tolist() == [0x61, 0xFF]
