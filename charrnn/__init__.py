@@ -15,7 +15,7 @@ __version__ = "0.1.0"
 __all__ = ["CharRNNError", "LanguageModel", "__version__", "load", "load_config", "train"]
 
 if TYPE_CHECKING:
-    from charrnn.config import load_config
+    from charrnn.config_reader import load_config
     from charrnn.errors import CharRNNError
     from charrnn.language_model import LanguageModel, load
     from charrnn.training import train
@@ -24,7 +24,7 @@ _HOMES = {
     "CharRNNError": "errors",
     "LanguageModel": "language_model",
     "load": "language_model",
-    "load_config": "config",
+    "load_config": "config_reader",
     "train": "training",
 }
 

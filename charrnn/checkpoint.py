@@ -29,7 +29,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from charrnn.config import Config, config_from_dict
+from charrnn.config import Config
+from charrnn.config_reader import config_from_dict
 from charrnn.errors import CharRNNError, CheckpointError
 from charrnn.kernels import CELLS, Array
 from charrnn.model import Model, States, parameter_shapes, parameter_views
@@ -81,7 +82,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "counters": asdict(checkpoint.counters),
     }
     shapes = parameter_shapes(checkpoint.config.model, len(checkpoint.vocabulary))
-    members: dict[str, Array] = {
+    members: dict[str, Any] = {
         "meta": np.array(json.dumps(meta, ensure_ascii=False, allow_nan=False)),
         "vocabulary": checkpoint.vocabulary.symbols,
         **parameter_views(checkpoint.parameters, shapes),
@@ -90,7 +91,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     }
     try:
         with replaced_atomically(path) as file:
-            np.savez(file, allow_pickle=False, **members)
+            np.savez(file, **members)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be written: {error.strerror}") from None
 
@@ -148,10 +149,13 @@ class _Members:
         if f"{name}.npy" not in self._names:
             raise CheckpointError(f"the array {name} is missing; this is no checkpoint of charrnn")
         with self._archive.open(f"{name}.npy") as file:
-            version = np.lib.format.read_magic(file)
+            try:
+                version = np.lib.format.read_magic(file)
+                shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+            except Exception:  # a damaged header makes NumPy's parser raise almost anything
+                raise CheckpointError(f"the array {name} has a damaged header") from None
             if version != (1, 0):
                 raise CheckpointError(f"the array {name} is in an unknown version of the format")
-            shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
             problem = "it is of Python objects" if dtype.hasobject else accept(shape, dtype)
             if problem or fortran:
                 raise CheckpointError(f"the array {name} does not fit: {problem or 'its order'}")
@@ -201,10 +205,23 @@ def _read(members: _Members) -> Checkpoint:
         )
         for layer in range(config.model.num_layers)
     ]
-    counters = Counters(**{f.name: meta["counters"][f.name] for f in fields(Counters)})
+    counters = _read_counters(meta["counters"])
     return Checkpoint(
         config, vocabulary, parameters, counters, slots, states, str(meta["text_sha256"])
     )
+
+
+def _read_counters(found: dict[str, Any]) -> Counters:
+    """Take each counter, which is of the type that it has in a new training."""
+    for f in fields(Counters):
+        value, new = found[f.name], getattr(Counters(), f.name)
+        if f.name == "best_loss_nats":
+            fits = value is None or (type(value) is float and math.isfinite(value))
+        else:
+            fits = type(value) is type(new) and 0 <= value < math.inf
+        if not fits:
+            raise CheckpointError(f"its counter {f.name} is {value!r}, which is none")
+    return Counters(**{f.name: found[f.name] for f in fields(Counters)})
 
 
 def _accept_meta(shape: tuple[int, ...], dtype: np.dtype[Any]) -> str:

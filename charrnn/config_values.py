@@ -82,8 +82,7 @@ class Number:
             text += f" {'above' if self.strict_low else 'of at least'} {self.low:g}"
         if self.high < (_MANY if self.whole else math.inf):
             joint = " and" if self.low > -math.inf else ""
-            high = self.high if not self.whole else int(self.high)
-            text += f"{joint} {'below' if self.strict_high else 'at most'} {high}"
+            text += f"{joint} {'below' if self.strict_high else 'at most'} {self.high:,}"
         return text
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import glob
 import hashlib
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +19,10 @@ from charrnn.kernels import Array
 from charrnn.vocabulary import Vocabulary, code_points
 
 _UTF8_BOM = b"\xef\xbb\xbf"
+_OTHER_ENCODING = (
+    "if the text is in another encoding, name it (data.encoding: latin-1, cp1252, utf-16, ...), or "
+    "take the bytes as they are (data.tokens: byte)"
+)
 
 
 @dataclass(frozen=True)
@@ -68,10 +74,13 @@ def load_corpus(config: DataConfig, vocabulary: Vocabulary | None = None) -> Cor
         name = vocabulary.name(int(symbols[0]))
         raise TextError(f"{where}: the text is {name} throughout; it takes at least two characters")
     codes = vocabulary.encode(symbols, where)
-    n = len(codes)
+    return Corpus(codes, vocabulary, *cut_points(len(codes), config))
+
+
+def cut_points(n: int, config: DataConfig) -> tuple[int, int]:
+    """Return where the training and the validation part of n characters end."""
     train_end = int(n * (1 - config.valid_fraction - config.test_fraction))
-    valid_end = int(n * (1 - config.test_fraction))
-    return Corpus(codes, vocabulary, train_end, max(train_end, valid_end))
+    return train_end, max(train_end, int(n * (1 - config.test_fraction)))
 
 
 def find_files(path: str | tuple[str, ...]) -> list[str]:
@@ -86,7 +95,7 @@ def find_files(path: str | tuple[str, ...]) -> list[str]:
     return files
 
 
-def read_symbols(file: str, config: DataConfig) -> Array:
+def read_symbols(file: str, config: DataConfig, remedy: str = _OTHER_ENCODING) -> Array:
     """Return a file's bytes, or its code points with the line ends as configured.
 
     A byte order mark at the very start is not part of the text, except with byte tokens.
@@ -97,14 +106,20 @@ def read_symbols(file: str, config: DataConfig) -> Array:
         raise TextError(f"{file}: cannot be read: {error.strerror}") from None
     if config.tokens == "byte":
         return np.frombuffer(raw, np.uint8)
-    return code_points(decode_text(raw, file, config.encoding, config.newlines))
+    return code_points(decode_text(raw, file, config.encoding, config.newlines, remedy))
 
 
-def decode_text(raw: bytes, where: str, encoding: str = "utf-8", newlines: str = "lf") -> str:
+def decode_text(
+    raw: bytes,
+    where: str,
+    encoding: str = "utf-8",
+    newlines: str = "lf",
+    remedy: str = _OTHER_ENCODING,
+) -> str:
     """Decode a text's bytes; see `read_symbols`.
 
     Raises:
-        TextError: with the byte offset of what is not in the encoding.
+        TextError: with the byte offset of what is not in the encoding, and the remedy.
     """
     bom = len(_UTF8_BOM) if raw.startswith(_UTF8_BOM) and encoding_is_utf8(encoding) else 0
     try:
@@ -113,11 +128,10 @@ def decode_text(raw: bytes, where: str, encoding: str = "utf-8", newlines: str =
         offset = bom + error.start
         raise TextError(
             f"{where}: byte {offset} (0x{raw[offset]:02x}) is not {encoding}: {error.reason}; "
-            "if the text is in another encoding, name it (data.encoding: latin-1, cp1252, "
-            "utf-16, ...), or take the bytes as they are (data.tokens: byte)"
+            f"{remedy}"
         ) from None
     except UnicodeError as error:
-        raise TextError(f"{where}: is not {encoding}: {error}; set data.encoding") from None
+        raise TextError(f"{where}: is not {encoding}: {error}; {remedy}") from None
     if newlines == "lf":
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return text
@@ -125,7 +139,7 @@ def decode_text(raw: bytes, where: str, encoding: str = "utf-8", newlines: str =
 
 def encoding_is_utf8(encoding: str) -> bool:
     """Whether a name is one of UTF-8's."""
-    return encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig")
+    return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
 
 
 def _missing(item: str) -> str:
@@ -146,38 +160,74 @@ def check_sizes(corpus: Corpus, config: Config) -> None:
     """Refuse a text that is too small for one window.
 
     Raises:
-        TextError: with the smallest values that would work.
+        TextError: with the smallest changes, of which each would be enough.
     """
+    n, data = len(corpus.codes), config.data
     N, T = config.train.batch_size, config.train.seq_length
-    n, needed = corpus.train_end, N * T + 1
-    where = config.data.path if isinstance(config.data.path, str) else "the text"
-    if n < needed:
-        mends = [f"a text of {_text_needed(needed, config.data):,} characters"]
-        if n > T:
-            mends.append(f"train.batch_size {(n - 1) // T}")
-        if n > N:
-            mends.append(f"train.seq_length {(n - 1) // N}")
-        raise TextError(
-            f"{where}: the training part has {n:,} characters; train.batch_size {N} x "
-            f"train.seq_length {T} needs {needed:,}. It would work with {', or '.join(mends)}"
+    problem = _too_small(n, N, T, data)
+    if not problem:
+        return
+    train_chars, *others = (size for _, size in _parts(n, data))
+    fewer, shorter = (train_chars - 1) // T, min([(train_chars - 1) // N, *others])
+    remedies = [
+        (f"train.batch_size {fewer}", (n, fewer, T, data)),
+        (f"train.seq_length {shorter}", (n, N, shorter, data)),
+    ]
+    for key in ("valid_fraction", "test_fraction"):
+        if getattr(data, key):
+            least = math.ceil(T / n * 10_000) / 10_000
+            remedies.append((f"data.{key} {least:g}", (n, N, T, _changed(data, key, least))))
+            remedies.append((f"data.{key} 0, for none", (n, N, T, _changed(data, key, 0.0))))
+    enough = _text_needed(n, N, T, data)
+    remedies.append((f"a text of {enough:,} characters", (enough, N, T, data)))
+    mends = [mend for mend, sizes in remedies if not _too_small(*sizes)]
+    where = data.path if isinstance(data.path, str) else "the text"
+    raise TextError(f"{where}: {problem}. It would work with {'; or '.join(mends)}")
+
+
+def _too_small(n: int, N: int, T: int, data: DataConfig) -> str:
+    """Return which part of n characters is too small for a (T, N) window, or nothing."""
+    if N < 1 or T < 1:
+        return "there is no such window"
+    (_, train_chars), *others = _parts(n, data)
+    if train_chars < N * T + 1:
+        return (
+            f"the training part has {train_chars:,} characters; train.batch_size {N} x "
+            f"train.seq_length {T} needs {N * T + 1:,}"
         )
-    for name in ("valid", "test"):
-        start, end = corpus.split(name)
-        fraction = getattr(config.data, f"{name}_fraction")
-        if fraction and end - start < T:
-            least = math.ceil(T / len(corpus.codes) * 10_000) / 10_000
-            mend = f"data.{name}_fraction {least:g} or more, or 0 for none"
-            if least >= 0.5:
-                mend = f"data.{name}_fraction 0 for none, or a longer text"
-            raise TextError(
-                f"{where}: the {name} part has {end - start:,} characters; one window of "
-                f"train.seq_length {T} needs as many. It would work with {mend}"
+    for name, size in others:
+        if size < T:
+            return (
+                f"the {name} part has {size:,} characters; one window of train.seq_length {T} "
+                "needs as many"
             )
+    return ""
 
 
-def _text_needed(train_chars: int, config: DataConfig) -> int:
-    share = 1 - config.valid_fraction - config.test_fraction
-    return math.ceil(train_chars / share)
+def _parts(n: int, data: DataConfig) -> list[tuple[str, int]]:
+    """Return name and size of the parts that n characters are divided into."""
+    train_end, valid_end = cut_points(n, data)
+    parts = [("training", train_end)]
+    if data.valid_fraction:
+        parts.append(("validation", valid_end - train_end))
+    if data.test_fraction:
+        parts.append(("test", n - valid_end))
+    return parts
+
+
+def _changed(data: DataConfig, key: str, fraction: float) -> DataConfig:
+    change: dict[str, Any] = {key: fraction}
+    return replace(data, **change)
+
+
+def _text_needed(n: int, N: int, T: int, data: DataConfig) -> int:
+    """Return the fewest characters that are enough; rounding at the cuts decides the last few."""
+    shares = [(N * T + 1, 1 - data.valid_fraction - data.test_fraction)]
+    shares += [(T - 1, share) for share in (data.valid_fraction, data.test_fraction) if share]
+    needed = max(n, *(int(size / share) - 2 for size, share in shares))
+    while _too_small(needed, N, T, data):
+        needed += 1
+    return needed
 
 
 class Streams:

@@ -78,14 +78,16 @@ def checkpoint_text(path: Path, checkpoint: Checkpoint) -> str:
             f"{counters.best_loss_nats:.4f} nats/char "
             f"({counters.best_loss_nats / math.log(2):.4f} bits) at step {counters.best_step:,}"
         )
-    symbols = vocabulary.decode(np.arange(len(vocabulary))) if vocabulary.tokens == "char" else ""
+    symbols = ""
+    if vocabulary.tokens == "char":
+        symbols = repr(vocabulary.decode(np.arange(len(vocabulary))))
     width = max(map(len, shapes))
     return "\n".join(
         [
             f"file        {path} (format {FORMAT}, {path.stat().st_size:,} bytes)",
             f"steps       {counters.step:,}",
             f"validation  best {best}",
-            f"vocabulary  {len(vocabulary)} {vocabulary.tokens}s {symbols!r}".rstrip(" '"),
+            f"vocabulary  {len(vocabulary)} {vocabulary.tokens}s {symbols}".rstrip(),
             f"parameters  {checkpoint.parameters.size:,}",
             *(f"  {name:<{width}}  {shape}" for name, shape in shapes.items()),
             "configuration",

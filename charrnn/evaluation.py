@@ -8,7 +8,7 @@ depend on how many there are.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,9 +59,24 @@ class Score:
         }
 
 
-def score(model: Model, codes: Array, start: int, end: int, *, streams: int = STREAMS) -> Score:
-    """Score the characters from `start` to `end` of a text; see `score_windows`."""
-    return sum(score_windows(model, codes, start, end, streams=streams), Score(0, 0.0))
+def score(
+    model: Model,
+    codes: Array,
+    start: int,
+    end: int,
+    *,
+    streams: int = STREAMS,
+    scored: Callable[[int], object] = lambda _: None,
+) -> Score:
+    """Score the characters from `start` to `end` of a text; see `score_windows`.
+
+    `scored` is told the number of characters after each window.
+    """
+    total = Score(0, 0.0)
+    for window in score_windows(model, codes, start, end, streams=streams):
+        total += window
+        scored(window.chars)
+    return total
 
 
 def score_windows(
@@ -115,7 +130,7 @@ def codes_of_split(checkpoint: Checkpoint, split: str) -> tuple[Array, int, int]
         TextError: where the text is not the one it was trained on, or the part is empty.
     """
     data = checkpoint.config.data
-    corpus = load_corpus(data, checkpoint.vocabulary)
+    corpus = load_corpus(data)
     if corpus.sha256() != checkpoint.text_sha256:
         raise TextError(
             f"{data.path}: has changed since the training, and its parts with it; name a text "
@@ -136,7 +151,10 @@ def codes_of_file(checkpoint: Checkpoint, file: str) -> tuple[Array, int, int]:
     Raises:
         TextError: where it cannot be read or is too short, or for an unknown character.
     """
-    symbols = read_symbols(file, checkpoint.config.data)
+    encoding = checkpoint.config.data.encoding
+    symbols = read_symbols(
+        file, checkpoint.config.data, f"save it as {encoding}, as the model's text"
+    )
     if len(symbols) < 2:
         raise TextError(f"{file}: has no character to predict; it takes at least two")
     codes = checkpoint.vocabulary.encode(symbols, file)

@@ -72,15 +72,18 @@ def initial_parameters(
 
     Recurrent matrices are orthogonal, gate by gate: they keep the length of what passes through
     them, so that at first the gradient neither vanishes nor explodes on their account (Saxe,
-    McClelland and Ganguli 2014). The other matrices are uniform in +-1/sqrt(H); a scale by the
-    number of inputs would be wrong for one-hot input, of which one is on at a time. Biases are 0,
-    but for the forget gate's, which is 1 (Gers, Schmidhuber and Cummins 2000).
+    McClelland and Ganguli 2014). The other matrices are uniform, scaled so that what they give
+    starts with a variance of about 1 (LeCun et al. 1998): the bound is sqrt(3 / q), where q is the
+    expected sum of the squared inputs. Of one-hot input one unit is on, so q = 1; of E embedded
+    inputs q = E; of H outputs of a cell, which are small at first, q = H * h_mean_square. The usual
+    bound of 1/sqrt(H) everywhere takes four times as many steps to the same loss on tiny
+    Shakespeare. Biases are 0, but for the forget gate's, which is 1 (Gers, Schmidhuber and Cummins
+    2000).
     """
     rng = np.random.default_rng(seed)
     shapes = parameter_shapes(config, V)
     flat: Array = np.zeros(sum(math.prod(shape) for shape in shapes.values()), dtype)
     cell, H = CELLS[config.cell], config.hidden_size
-    bound = 1 / math.sqrt(H)
     for name, view in parameter_views(flat, shapes).items():
         kind = name.split(".")[-1]
         if kind == "Wh":
@@ -89,6 +92,10 @@ def initial_parameters(
         elif kind == "E":
             view[...] = rng.standard_normal(view.shape)
         elif view.ndim == 2:
+            q = H * cell.h_mean_square
+            if name == "layers.0.Wx":
+                q = config.embedding_size or 1
+            bound = math.sqrt(3 / q)
             view[...] = rng.uniform(-bound, bound, view.shape)
         elif kind == "b" and name.startswith("layers."):
             for gate, value in cell.bias_init.items():

@@ -74,7 +74,7 @@ class Vocabulary:
         codes[symbols >= len(self._codes)] = V
         unknown = codes == V  # (n,)
         if not unknown.any():
-            return codes
+            return codes.astype(smallest_type(V - 1), copy=False)
         if skip_unknown:
             known: Array = codes[~unknown]
             return known

@@ -19,7 +19,7 @@ from support import contents, train, write_config
 
 from charrnn.checkpoint import FORMAT, Checkpoint, Counters, load_checkpoint, save_checkpoint
 from charrnn.cli import run
-from charrnn.config import config_from_dict
+from charrnn.config_reader import config_from_dict
 from charrnn.errors import CheckpointError
 from charrnn.kernels import CELLS, Array
 from charrnn.model import parameter_shapes
@@ -259,8 +259,8 @@ UNFIT: dict[str, tuple[Callable[[Members], Members], str]] = {
         with_meta("config", "model", "cell", value="lsmt"),
         "its configuration: model.cell: unknown value 'lsmt'",
     ),
-    "larger model": (with_meta("config", "model", "hidden_size", value=10**9), "implies"),
-    "more streams": (with_meta("config", "train", "batch_size", value=10**9), "implies"),
+    "larger model": (with_meta("config", "model", "hidden_size", value=10**6), "implies"),
+    "more streams": (with_meta("config", "train", "batch_size", value=10**6), "implies"),
     "unknown tokens": (with_meta("tokens", value="word"), "word"),
     "no counters": (with_meta("counters", value={}), "step"),
     "counter of text": (with_meta("counters", "step", value="many"), "step"),

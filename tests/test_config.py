@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from support import contents, tiny_text, train, write_config
 
 from charrnn.cli import run
-from charrnn.config import Config, all_keys, config_from_dict, load_config
+from charrnn.config import Config, all_keys
+from charrnn.config_reader import config_from_dict, load_config
 from charrnn.config_values import Choice, Encoding, Interval, Kind, Number, Optional, Paths
 from charrnn.optimizers import RULES
 
@@ -452,6 +453,8 @@ def configurations(draw: st.DrawFn) -> Config:
     flat = {key: draw(values_of(spec["kind"])) for key, spec in all_keys().items()}
     if flat["data.valid_fraction"] + flat["data.test_fraction"] >= 1:
         flat["data.valid_fraction"] = 0.0
+    if not flat["data.valid_fraction"]:
+        flat["train.patience"] = None
     own = RULES[flat["train.optimizer"]].hyperparameters
     for name in {name for rule in RULES.values() for name in rule.hyperparameters} - own.keys():
         flat[f"train.{name}"] = None

@@ -18,12 +18,13 @@ import charrnn
 
 PACKAGE = Path(charrnn.__file__).parent
 
-# From the bottom up: a module imports from its own floor and from those below it. `kernels` stands
-# for all the modules in that folder, `charrnn` for the package's __init__.
+# From the bottom up: a module imports from its own floor and from those below it. `kernels` and
+# `commands` stand for all the modules in those folders, `charrnn` for the package's __init__.
 FLOORS = (
     {"charrnn", "errors", "kernels"},
     {
         "config",
+        "config_reader",
         "config_values",
         "corpus",
         "interrupts",
@@ -37,6 +38,7 @@ FLOORS = (
     {"checkpoint", "evaluation", "sampling", "transfer"},
     {"trainer"},
     {"description", "language_model", "training"},
+    {"commands"},
     {"cli"},
     {"__main__"},
 )

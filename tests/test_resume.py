@@ -17,7 +17,8 @@ from support import contents, tiny_text, train, write_config
 import charrnn.trainer
 from charrnn.checkpoint import load_checkpoint
 from charrnn.cli import run
-from charrnn.config import Config, all_keys, load_config
+from charrnn.config import Config, all_keys
+from charrnn.config_reader import load_config
 from charrnn.evaluation import score_windows
 from charrnn.metrics import read_metrics
 from charrnn.reporting import Reporter

@@ -20,7 +20,8 @@ from hypothesis.extra.numpy import arrays
 import charrnn
 from charrnn.checkpoint import Checkpoint, Counters, save_checkpoint
 from charrnn.cli import run
-from charrnn.config import ModelConfig, config_from_dict
+from charrnn.config import ModelConfig
+from charrnn.config_reader import config_from_dict
 from charrnn.kernels import Array
 from charrnn.model import Model, initial_parameters, parameter_shapes, parameter_views
 from charrnn.sampling import Choosing, continuations, generate

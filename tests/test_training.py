@@ -17,7 +17,8 @@ import charrnn.model
 import charrnn.trainer
 from charrnn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from charrnn.cli import run
-from charrnn.config import Config, load_config
+from charrnn.config import Config
+from charrnn.config_reader import load_config
 from charrnn.kernels import CELLS, Array
 from charrnn.metrics import read_metrics
 from charrnn.model import Model, initial_parameters

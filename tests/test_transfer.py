@@ -12,7 +12,8 @@ from support import contents, train, write_config
 import charrnn.trainer
 from charrnn.checkpoint import Checkpoint, load_checkpoint
 from charrnn.cli import run
-from charrnn.config import Config, load_config
+from charrnn.config import Config
+from charrnn.config_reader import load_config
 from charrnn.kernels import Array
 from charrnn.model import Model, initial_parameters, parameter_shapes
 from charrnn.training import train as train_run

@@ -45,6 +45,7 @@ class Cell:
     backward: Callable[..., Any]
     gates_forward: Callable[..., None]
     gates_backward: Callable[..., None]
+    h_mean_square: float  # of the outputs of a new network, about; weights that read them go by it
     bias_init: Mapping[str, float] = field(default_factory=dict)  # gate -> value; others start at 0
 
     def parameter_shapes(self, D: int, H: int) -> dict[str, tuple[int, ...]]:

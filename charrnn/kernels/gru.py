@@ -246,4 +246,5 @@ GRU = Cell(
     backward=gru_backward,
     gates_forward=gru_gates_forward,
     gates_backward=gru_gates_backward,
+    h_mean_square=0.25,
 )

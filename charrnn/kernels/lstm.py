@@ -257,5 +257,6 @@ LSTM = Cell(
     backward=lstm_backward,
     gates_forward=lstm_gates_forward,
     gates_backward=lstm_gates_backward,
+    h_mean_square=0.125,
     bias_init={"f": 1.0},
 )

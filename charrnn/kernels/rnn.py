@@ -176,4 +176,5 @@ RNN = Cell(
     backward=rnn_backward,
     gates_forward=rnn_gates_forward,
     gates_backward=rnn_gates_backward,
+    h_mean_square=0.5,
 )

@@ -1,0 +1,71 @@
+"""charrnn eval."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from charrnn.evaluation import Score
+
+
+@click.command(name="eval")
+@click.argument("arguments", metavar="[CHECKPOINT] [TEXT_FILE]", nargs=-1)
+@click.option(
+    "--split",
+    type=click.Choice(["train", "valid", "test"]),
+    help="Part of the model's own text to score.  [default: valid]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as one JSON object.")
+def evaluate(arguments: tuple[str, ...], split: str | None, as_json: bool) -> None:
+    """Measure how well a model predicts a text.
+
+    CHECKPOINT is a file or a run's folder; left out, it is the newest run under runs/. Of
+    TEXT_FILE every character but the first is scored, of a split every one.
+    """
+    checkpoint, text_file = _checkpoint_and_text(arguments)
+    if text_file is not None and split is not None:
+        raise click.UsageError("--split is of the model's own text; give it or TEXT_FILE.")
+    from charrnn.checkpoint import load_checkpoint
+    from charrnn.evaluation import codes_of_file, codes_of_split, score
+    from charrnn.reporting import progress
+    from charrnn.runs import find_checkpoint
+
+    path = find_checkpoint(checkpoint)
+    loaded = load_checkpoint(path)
+    if text_file is not None:
+        codes, start, end = codes_of_file(loaded, text_file)
+    else:
+        codes, start, end = codes_of_split(loaded, split or "valid")
+    click.echo(f"{path}, {text_file or (split or 'valid') + ' part'}", err=True)
+    with progress(end - max(start, 1)) as advance:
+        figures = score(loaded.model(), codes, start, end, scored=advance)
+    _print_score(figures, as_json)
+
+
+def _checkpoint_and_text(arguments: Sequence[str]) -> tuple[str | None, str | None]:
+    """Tell which of eval's arguments is which."""
+    if len(arguments) > 2:
+        raise click.UsageError(f"too many arguments: {' '.join(arguments)}")
+    if len(arguments) == 2:
+        return arguments[0], arguments[1]
+    if not arguments:
+        return None, None
+    (only,) = arguments
+    if only.endswith(".npz") or os.path.isdir(only):
+        return only, None
+    return None, only
+
+
+def _print_score(score: Score, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(score.to_dict()))
+        return
+    click.echo(f"characters  {score.chars:,}")
+    click.echo(f"nats/char   {score.loss_nats:.4f}")
+    click.echo(f"bits/char   {score.bits_per_char:.4f}")
+    click.echo(f"perplexity  {score.perplexity:.3f}")

@@ -1,0 +1,173 @@
+"""charrnn sample."""
+
+from __future__ import annotations
+
+import math
+import os
+import secrets
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from charrnn.errors import CharRNNError, TextError
+
+if TYPE_CHECKING:
+    from charrnn.language_model import LanguageModel
+
+
+class _Finite(click.FloatRange):
+    """A float within bounds; nan is within none."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a number that can be used here.", param, ctx)
+        return number
+
+
+@click.command()
+@click.argument("checkpoint", required=False)
+@click.option("--prime", metavar="TEXT", help="Text to go on from.")
+@click.option(
+    "--prime-file", metavar="FILE", help="File with the text to go on from; - is standard input."
+)
+@click.option("--no-prime", is_flag=True, help="Print the continuation without the prime.")
+@click.option(
+    "--length",
+    metavar="N",
+    type=click.IntRange(min=0),
+    default=500,
+    show_default=True,
+    help="New characters to write.",
+)
+@click.option(
+    "--temperature",
+    metavar="X",
+    type=_Finite(min=0),
+    default=1.0,
+    show_default=True,
+    help="Below 1 more of the likely, above 1 more of the unlikely; 0 is --greedy.",
+)
+@click.option(
+    "--top-k", metavar="K", type=click.IntRange(min=1), help="Choose among the K likeliest."
+)
+@click.option(
+    "--top-p",
+    metavar="P",
+    type=_Finite(min=0, max=1, min_open=True),
+    help="Choose among the likeliest that together have probability P.",
+)
+@click.option("--greedy", is_flag=True, help="Take the likeliest character each time.")
+@click.option(
+    "--seed",
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="For the same text each time.  [default: drawn, and printed to stderr]",
+)
+@click.option(
+    "--num-samples",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Texts to write side by side; a line of --- stands between them.",
+)
+@click.option("--stop", metavar="TEXT", help="End a text after this.")
+@click.option(
+    "--unknown",
+    type=click.Choice(["error", "skip"]),
+    default="error",
+    show_default=True,
+    help="What to do with a character of the prime that the model does not know.",
+)
+def sample(
+    checkpoint: str | None,
+    prime: str | None,
+    prime_file: str | None,
+    no_prime: bool,
+    length: int,
+    temperature: float,
+    top_k: int | None,
+    top_p: float | None,
+    greedy: bool,
+    seed: int | None,
+    num_samples: int,
+    stop: str | None,
+    unknown: str,
+) -> None:
+    """Let a model write.
+
+    CHECKPOINT is a file or a run's folder; left out, it is the newest run under runs/. The prime
+    and its continuation go to stdout.
+    """
+    if prime is not None and prime_file is not None:
+        raise click.UsageError("--prime and --prime-file both name a prime; give one.")
+    if stop == "":
+        raise click.UsageError("--stop: an empty text is everywhere; give at least one character.")
+    from charrnn.language_model import load
+    from charrnn.sampling import Choosing
+
+    model = load(checkpoint)
+    text = prime or "" if prime_file is None else _read_prime(prime_file, model)
+    if seed is None:
+        seed = secrets.randbits(32)
+        if not greedy:
+            click.echo(f"seed {seed}", err=True)
+    try:
+        pieces = model.stream(
+            text,
+            length,
+            N=num_samples,
+            choosing=Choosing(temperature, top_k, top_p, greedy),
+            seed=seed,
+            stop=stop,
+            skip_unknown=unknown == "skip",
+        )
+    except CharRNNError as error:
+        raise CharRNNError(f"{error}; --unknown skip leaves such characters out") from None
+    _print_samples(pieces, "" if no_prime else text, num_samples)
+
+
+def _read_prime(file: str, model: LanguageModel) -> str:
+    from charrnn.corpus import decode_text
+
+    try:
+        raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        raise TextError(f"--prime-file {file}: cannot be read: {error.strerror}") from None
+    if model.vocabulary.tokens == "byte":
+        return raw.decode("utf-8", "surrogateescape")
+    return decode_text(
+        raw,
+        f"--prime-file {file}",
+        newlines=model.config.data.newlines,
+        remedy="save it as UTF-8",
+    )
+
+
+def _print_samples(pieces: Iterable[list[str]], prime: str, num_samples: int) -> None:
+    """Write one text as it is made, several one after the other."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
+    try:
+        if num_samples > 1:
+            grown = list(zip(*pieces, strict=True)) or [()] * num_samples
+            texts = [prime + "".join(pieces_of_one) for pieces_of_one in grown]
+            separated = "---\n".join(text if text.endswith("\n") else text + "\n" for text in texts)
+            sys.stdout.write(separated)
+            sys.stdout.flush()
+            return
+        last = prime
+        sys.stdout.write(prime)
+        for (piece,) in pieces:
+            sys.stdout.write(piece)
+            sys.stdout.flush()
+            last = piece or last
+        sys.stdout.write("" if last.endswith("\n") else "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read has enough. Python would flush once more at its end, into nothing now.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

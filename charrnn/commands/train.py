@@ -1,0 +1,55 @@
+"""charrnn train."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("config")
+@click.option(
+    "--set",
+    "overrides",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Change a key of the configuration, as in train.learning_rate=1e-3. May be repeated.",
+)
+@click.option(
+    "--run-dir", metavar="DIR", help="Folder to write to.  [default: runs/NAME-OF-CONFIG]"
+)
+@click.option("--resume", is_flag=True, help="Go on exactly where the run stopped.")
+@click.option("--overwrite", is_flag=True, help="Begin anew in a folder that holds a run.")
+@click.option(
+    "--init-from", metavar="CHECKPOINT", help="Begin with the weights of another run or file."
+)
+def train(
+    config: str,
+    overrides: tuple[str, ...],
+    run_dir: str | None,
+    resume: bool,
+    overwrite: bool,
+    init_from: str | None,
+) -> int:
+    """Train a model as the file CONFIG says.
+
+    The folder of the run gets config.yaml (as resolved), metrics.jsonl, best.npz and last.npz.
+    Ctrl-C saves and stops; --resume goes on from there, bit for bit.
+    """
+    if resume and overwrite:
+        raise click.UsageError("--resume goes on with a run, --overwrite begins anew; give one.")
+    from charrnn.config_reader import load_config
+    from charrnn.reporting import TerminalReporter
+    from charrnn.runs import RUNS, find_checkpoint
+    from charrnn.training import train as train_run
+
+    outcome = train_run(
+        load_config(config, overrides),
+        run_dir or RUNS / Path(config).stem,
+        resume=resume,
+        overwrite=overwrite,
+        init_from=None if init_from is None else find_checkpoint(init_from),
+        reporter=TerminalReporter(),
+    )
+    return 0 if outcome.signal is None else 128 + outcome.signal

@@ -1,0 +1,236 @@
+"""A configuration file, and what was changed on the command line, to a checked `Config`."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from charrnn.config import SECTIONS, Config, all_keys
+from charrnn.config_values import did_you_mean, shown
+from charrnn.errors import ConfigError
+from charrnn.optimizers import RULES
+
+
+def load_config(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Config:
+    """Read a YAML file and apply `KEY=VALUE` overrides.
+
+    A path in the file is relative to the file's folder, one in an override to the current folder.
+
+    Raises:
+        ConfigError: naming file, key, problem and what would be right.
+    """
+    path = Path(path)
+    builder = _Builder()
+    builder.add(_read_yaml(path), str(path), path.absolute().parent)
+    for override in overrides:
+        dotted, raw = _parse_override(override)
+        builder.set(dotted, raw, "--set", Path.cwd())
+    return builder.build()
+
+
+def config_from_dict(
+    values: Mapping[str, Any], where: str = "configuration", folder: Path | None = None
+) -> Config:
+    """Check plain dictionaries, as `Config.to_dict` makes them; `where` names them in errors."""
+    builder = _Builder()
+    builder.add(values, where, folder or Path.cwd())
+    return builder.build()
+
+
+class _Builder:
+    """Collects checked values by dotted key, and remembers where each came from."""
+
+    def __init__(self) -> None:
+        self._keys = all_keys()
+        self._values: dict[str, Any] = {}
+        self._where: dict[str, str] = {}
+        self._file = "configuration"
+
+    def add(self, mapping: Any, where: str, folder: Path) -> None:
+        """Take all keys of a whole configuration."""
+        self._file = where
+        if not isinstance(mapping, Mapping):
+            raise ConfigError(
+                f"{where}: a configuration is a mapping of keys to values; it needs at least\n"
+                "data:\n  path: your-text.txt"
+            )
+        for name, value in mapping.items():
+            if name in self._keys and "." in name:
+                section, key = name.split(".")
+                raise ConfigError(f"{where}: {name}: write it as '{key}' below '{section}:'")
+            if name not in SECTIONS:
+                self.set(str(name), value, where, folder)
+            elif isinstance(value, Mapping):
+                for key, item in value.items():
+                    self.set(f"{name}.{key}", item, where, folder)
+            elif value is not None:
+                raise ConfigError(
+                    f"{where}: {name}: {shown(value)} is not a section; "
+                    f"put its keys below it, indented, as in '{name}:' and then "
+                    f"'  {next(k for k in self._keys if k.startswith(name)).split('.')[1]}: ...'"
+                )
+
+    def set(self, dotted: str, value: Any, where: str, folder: Path) -> None:
+        """Check one value; paths become absolute."""
+        if dotted not in self._keys:
+            raise ConfigError(f"{where}: {dotted}: unknown key{self._nearest(dotted)}")
+        try:
+            value = self._keys[dotted]["kind"].parse(value)
+        except ValueError as error:
+            raise ConfigError(f"{where}: {dotted}: {error}") from None
+        if dotted == "data.path":
+            value = _absolute(value, folder)
+        self._values[dotted] = value
+        self._where[dotted] = where
+
+    def build(self) -> Config:
+        """Fill in what depends on several keys, check it, and make the dataclasses."""
+        if "data.path" not in self._values:
+            raise ConfigError(
+                f"{self._file}: data.path is missing; name the text to train on:\n"
+                "data:\n  path: your-text.txt"
+            )
+        values = {key: spec["default"] for key, spec in self._keys.items()} | self._values
+        self._check_fractions(values)
+        self._choose_clipping(values)
+        self._choose_hyperparameters(values)
+        if values["train.max_epochs"] is None and values["train.max_steps"] is None:
+            values["train.max_epochs"] = 30
+        if values["train.min_learning_rate"] > values["train.learning_rate"]:
+            rate = values["train.learning_rate"]
+            self._fail("train.min_learning_rate", f"is above train.learning_rate {rate}", values)
+        if values["train.patience"] is not None and not values["data.valid_fraction"]:
+            self._fail("train.patience", "needs a validation part; set data.valid_fraction", values)
+        sections = {
+            name: cls(**{f.name: values[f"{name}.{f.name}"] for f in fields(cls)})
+            for name, cls in SECTIONS.items()
+        }
+        return Config(seed=values["seed"], **sections)
+
+    def _check_fractions(self, values: dict[str, Any]) -> None:
+        if values["data.valid_fraction"] + values["data.test_fraction"] >= 1:
+            key = max(
+                ("data.valid_fraction", "data.test_fraction"), key=lambda k: k in self._values
+            )
+            self._fail(
+                key,
+                "leaves nothing to train on; valid and test fraction must add up to < 1",
+                values,
+            )
+
+    def _choose_clipping(self, values: dict[str, Any]) -> None:
+        if values["train.clip_value"] is None:
+            return
+        if self._values.get("train.clip_norm") is not None:
+            self._fail("train.clip_value", "stands beside train.clip_norm; set one of them", values)
+        values["train.clip_norm"] = None
+
+    def _choose_hyperparameters(self, values: dict[str, Any]) -> None:
+        name = values["train.optimizer"]
+        rule = RULES[name]
+        for parameter in {p for r in RULES.values() for p in r.hyperparameters}:
+            key = f"train.{parameter}"
+            if parameter in rule.hyperparameters:
+                if values[key] is None:
+                    values[key] = rule.hyperparameters[parameter]
+            elif values[key] is not None:
+                used = ", ".join(rule.hyperparameters) or "none but learning_rate"
+                self._fail(key, f"is not a parameter of optimizer {name} (it has: {used})", values)
+
+    def _fail(self, key: str, problem: str, values: Mapping[str, Any]) -> None:
+        where = self._where.get(key, self._file)
+        raise ConfigError(f"{where}: {key}: {shown(values[key])} {problem}")
+
+    def _nearest(self, dotted: str) -> str:
+        same_name = [k for k in self._keys if k.split(".")[-1] == dotted.split(".")[-1]]
+        if same_name:
+            return f" (did you mean {same_name[0]}?)"
+        section, dot, name = dotted.partition(".")
+        if section in SECTIONS:
+            names = [f.name for f in fields(SECTIONS[section])]
+            if not dot:
+                return f"; it is a section: set a key of it, as in {section}.{names[0]}=..."
+            near = difflib.get_close_matches(name, names, n=1)
+            if near:
+                return f" (did you mean {section}.{near[0]}?)"
+            return f"; {section} has {', '.join(names)}"
+        names = [*SECTIONS, "seed"]
+        return did_you_mean(dotted, names) or f"; the top level has {', '.join(names)}"
+
+
+def _absolute(value: str | tuple[str, ...], folder: Path) -> str | tuple[str, ...]:
+    def one(path: str) -> str:
+        path = os.path.expanduser(path)
+        if glob.has_magic(path) and not os.path.exists(folder / path):
+            return os.path.normpath(os.path.join(glob.escape(str(folder)), path))
+        return os.path.normpath(folder / path)
+
+    return one(value) if isinstance(value, str) else tuple(one(path) for path in value)
+
+
+def _parse_override(override: str) -> tuple[str, Any]:
+    dotted, equals, raw = override.partition("=")
+    if not equals or not dotted.strip():
+        raise ConfigError(
+            f"--set {override}: expected KEY=VALUE, as in --set train.learning_rate=1e-3"
+        )
+    try:
+        return dotted.strip(), yaml.safe_load(raw)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        raise ConfigError(
+            f"--set {shown(override)[1:-1]}: {shown(raw)} is not a YAML value"
+        ) from None
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """The safe loader, which also refuses a key that stands twice."""
+
+
+def _construct_mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, str):
+            raise yaml.constructor.ConstructorError(
+                None, None, f"{shown(key)} is not a key", key_node.start_mark
+            )
+        if key in seen:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key {key} stands here a second time", key_node.start_mark
+            )
+        seen.add(key)
+    return loader.construct_mapping(node, deep=True)
+
+
+_UniqueKeyLoader.add_constructor("tag:yaml.org,2002:map", _construct_mapping)
+
+
+def _read_yaml(path: Path) -> Any:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; name a YAML configuration") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path}: is a folder; name a YAML configuration in it") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8"
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    try:
+        return yaml.load(text, _UniqueKeyLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise ConfigError(f"{path}: {place}{error.problem}; this is not valid YAML here") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ConfigError(f"{path}: is not valid YAML: {reason}") from None
