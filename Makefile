@@ -9,7 +9,7 @@ BIN = .venv/bin
 
 train: .venv/installed  ## train CONFIG (the tales), or go on with it, and show what it writes
 	@$(BIN)/charrnn train $(CONFIG) --resume
-	@$(BIN)/charrnn sample $(RUN) --prime "The " --length 400 --temperature 0.7 --seed 1
+	@$(BIN)/charrnn sample $(RUN) --prime "The " --length 600 --temperature 0.5 --seed 1 | fold -s
 
 sample: .venv/installed  ## let the newest model write
 	@$(BIN)/charrnn sample
