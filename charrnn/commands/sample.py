@@ -7,6 +7,8 @@ import os
 import secrets
 import sys
 from collections.abc import Iterable
+from io import StringIO
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -153,21 +155,29 @@ def _print_samples(pieces: Iterable[list[str]], prime: str, num_samples: int) ->
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     try:
-        if num_samples > 1:
-            grown = list(zip(*pieces, strict=True)) or [()] * num_samples
-            texts = [prime + "".join(pieces_of_one) for pieces_of_one in grown]
-            separated = "---\n".join(text if text.endswith("\n") else text + "\n" for text in texts)
-            sys.stdout.write(separated)
-            sys.stdout.flush()
+        if num_samples == 1:
+            _write(chain([prime], (piece for (piece,) in pieces)))
             return
-        last = prime
-        sys.stdout.write(prime)
-        for (piece,) in pieces:
-            sys.stdout.write(piece)
-            sys.stdout.flush()
-            last = piece or last
-        sys.stdout.write("" if last.endswith("\n") else "\n")
-        sys.stdout.flush()
+        texts = [StringIO() for _ in range(num_samples)]
+        for step in pieces:
+            for text, piece in zip(texts, step, strict=True):
+                text.write(piece)
+        for i, text in enumerate(texts):
+            if i:
+                _write(["---\n"])
+            _write([prime, text.getvalue()])
     except BrokenPipeError:
         # Whoever read has enough. Python would flush once more at its end, into nothing now.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _write(pieces: Iterable[str]) -> None:
+    """Write a text piece by piece, each at once, and a newline if it does not end in one."""
+    last = ""
+    for piece in pieces:
+        sys.stdout.write(piece)
+        sys.stdout.flush()
+        last = piece or last
+    if not last.endswith("\n"):
+        sys.stdout.write("\n")
+        sys.stdout.flush()
