@@ -9,7 +9,8 @@ BIN = .venv/bin
 
 train: .venv/installed  ## train CONFIG (the tales), or go on with it, and show what it writes
 	@$(BIN)/charrnn train $(CONFIG) --resume
-	@$(BIN)/charrnn sample $(RUN) --prime "The " --length 600 --temperature 0.5 --seed 1 | fold -s
+	@$(BIN)/charrnn sample $(RUN) --length 600 --temperature 0.5 --seed 1 > $(RUN)/sample.txt
+	@fold -s $(RUN)/sample.txt
 
 sample: .venv/installed  ## let the newest model write
 	@$(BIN)/charrnn sample

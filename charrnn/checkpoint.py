@@ -18,23 +18,23 @@ import json
 import math
 import os
 import struct
-import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
+from charrnn.atomic import replaced_atomically
 from charrnn.config import Config
 from charrnn.config_reader import config_from_dict
 from charrnn.errors import CharRNNError, CheckpointError
 from charrnn.kernels import CELLS, Array
-from charrnn.model import Model, States, parameter_shapes, parameter_views
+from charrnn.model import Model, States
 from charrnn.optimizers import RULES
+from charrnn.parameters import parameter_shapes, parameter_views
 from charrnn.vocabulary import Vocabulary
 
 FORMAT = 1
@@ -50,6 +50,8 @@ class Counters:
     best_loss_nats: float | None = None
     best_step: int = 0
     validations_since_best: int = 0
+    valid_loss_nats: float | None = None  # of the last validation
+    train_loss_nats: float | None = None  # of the last training line in the metrics
     unlogged_nats: float = 0.0  # training loss summed since the last line in the metrics
     unlogged_chars: int = 0
     out_of_patience: bool = False
@@ -94,23 +96,6 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
             np.savez(file, **members)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be written: {error.strerror}") from None
-
-
-@contextmanager
-def replaced_atomically(path: Path) -> Iterator[IO[bytes]]:
-    """Write to a temporary file beside `path`, flush it to disk, then rename it over `path`."""
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    _flush_folder(path.parent)
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
@@ -215,7 +200,7 @@ def _read_counters(found: dict[str, Any]) -> Counters:
     """Take each counter, which is of the type that it has in a new training."""
     for f in fields(Counters):
         value, new = found[f.name], getattr(Counters(), f.name)
-        if f.name == "best_loss_nats":
+        if new is None:
             fits = value is None or (type(value) is float and math.isfinite(value))
         else:
             fits = type(value) is type(new) and 0 <= value < math.inf
@@ -250,19 +235,3 @@ def _named_states(config: Config, states: States) -> dict[str, Array]:
         for layer, layer_states in enumerate(states)
         for name, state in zip(CELLS[config.model.cell].states, layer_states, strict=True)
     }
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make a rename last; not every system lets a folder be opened for it."""
-    if hasattr(os, "O_DIRECTORY"):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from typing import NoReturn
 
 import click
@@ -46,8 +47,10 @@ for command in (train, sample, evaluate, info):
 
 def run(args: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code: the one place where errors become messages."""
-    for variable in _BLAS_THREADS:
-        os.environ.setdefault(variable, "1")
+    if "OMP_NUM_THREADS" not in os.environ:
+        for variable in _BLAS_THREADS:
+            os.environ.setdefault(variable, "1")
+    _ready_streams()
     try:
         result = cli.main(args, prog_name="charrnn", standalone_mode=False)
     except click.ClickException as error:
@@ -62,6 +65,16 @@ def run(args: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _failed(f"{error.filename or 'output'}: {error.strerror}")
     return result if isinstance(result, int) else 0
+
+
+def _ready_streams() -> None:
+    """Let any character be printed, and nothing fail for want of a stream."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by whoever started the program
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        elif isinstance(stream, TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="replace")
 
 
 def _failed(message: str) -> int:

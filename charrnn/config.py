@@ -26,9 +26,19 @@ def _key(kind: Kind, meaning: str, default: Any = MISSING) -> Any:
     return field(default=default, metadata={"kind": kind, "meaning": meaning})
 
 
+DEFAULT_EPOCHS = 30  # where neither max_epochs nor max_steps is given
+
 _FRACTION = Number(0, 1, strict_high=True)
 _POSITIVE = Number(0, strict_low=True)
 _NOT_NEGATIVE = Number(0)
+
+
+def _hyperparameter(name: str, kind: Kind, meaning: str) -> Any:
+    """A key of some optimisers; null stands for their default."""
+    users = {rule: RULES[rule].hyperparameters.get(name) for rule in RULES}
+    defaults = {rule: default for rule, default in users.items() if default is not None}
+    (default,) = set(defaults.values())
+    return _key(Optional(kind), f"{', '.join(defaults)}: {meaning}; null: {default:g}", None)
 
 
 @dataclass(frozen=True)
@@ -74,7 +84,7 @@ class TrainConfig:
     seq_length: int = _key(whole(1, 10**6), "steps back-propagated through", 50)
     max_epochs: int | None = _key(
         Optional(whole(1)),
-        "passes over the training part; null: 30, unless max_steps is given",
+        f"passes over the training part; null: {DEFAULT_EPOCHS}, unless max_steps is given",
         None,
     )
     max_steps: int | None = _key(
@@ -82,28 +92,16 @@ class TrainConfig:
     )
     optimizer: str = _key(Choice(tuple(RULES)), "update rule", "adam")
     learning_rate: float = _key(_POSITIVE, "step size", 2e-3)
-    momentum: float | None = _key(
-        Optional(_FRACTION), "momentum: share of the velocity kept; null: 0.9", None
-    )
-    decay_rate: float | None = _key(
-        Optional(_FRACTION), "rmsprop: decay of the mean square; null: 0.95", None
-    )
-    beta1: float | None = _key(
-        Optional(_FRACTION), "adam, adamw: decay of the mean; null: 0.9", None
-    )
-    beta2: float | None = _key(
-        Optional(_FRACTION), "adam, adamw: decay of the mean square; null: 0.999", None
-    )
-    epsilon: float | None = _key(
-        Optional(_POSITIVE),
-        "rmsprop, adagrad, adam, adamw: keeps the divisor from 0; null: 1e-8",
-        None,
-    )
-    weight_decay: float | None = _key(
-        Optional(_NOT_NEGATIVE), "adamw: shrinks the weights, not the biases; null: 0.01", None
+    momentum: float | None = _hyperparameter("momentum", _FRACTION, "share of the velocity kept")
+    decay_rate: float | None = _hyperparameter("decay_rate", _FRACTION, "decay of the mean square")
+    beta1: float | None = _hyperparameter("beta1", _FRACTION, "decay of the mean")
+    beta2: float | None = _hyperparameter("beta2", _FRACTION, "decay of the mean square")
+    epsilon: float | None = _hyperparameter("epsilon", _POSITIVE, "keeps the divisor from 0")
+    weight_decay: float | None = _hyperparameter(
+        "weight_decay", _NOT_NEGATIVE, "shrinks the weights, not the biases"
     )
     schedule: str = _key(
-        Choice(SCHEDULES), "how the learning rate goes on after warm-up", "constant"
+        Choice(tuple(SCHEDULES)), "how the learning rate goes on after warm-up", "constant"
     )
     warmup_steps: int = _key(whole(0), "steps of linear warm-up", 0)
     decay_every: int | str = _key(
@@ -154,7 +152,11 @@ class Config:
 
     def to_yaml(self) -> str:
         """Return the configuration as a file that `load_config` reads."""
-        return yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)
+        plain = self.to_dict()
+        text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+        if yaml.safe_load(text) == plain:
+            return text
+        return yaml.safe_dump(plain, sort_keys=False)  # PyYAML reads U+0085 as a line's end
 
 
 SECTIONS: dict[str, type[Any]] = {"data": DataConfig, "model": ModelConfig, "train": TrainConfig}

@@ -12,10 +12,10 @@ from typing import Any
 
 import yaml
 
-from charrnn.config import SECTIONS, Config, all_keys
+from charrnn.config import DEFAULT_EPOCHS, SECTIONS, Config, all_keys
 from charrnn.config_values import did_you_mean, shown
 from charrnn.errors import ConfigError
-from charrnn.optimizers import RULES
+from charrnn.optimizers import RULES, SCHEDULES
 
 
 def load_config(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Config:
@@ -101,8 +101,9 @@ class _Builder:
         self._check_fractions(values)
         self._choose_clipping(values)
         self._choose_hyperparameters(values)
+        self._check_schedule(values)
         if values["train.max_epochs"] is None and values["train.max_steps"] is None:
-            values["train.max_epochs"] = 30
+            values["train.max_epochs"] = DEFAULT_EPOCHS
         if values["train.min_learning_rate"] > values["train.learning_rate"]:
             rate = values["train.learning_rate"]
             self._fail("train.min_learning_rate", f"is above train.learning_rate {rate}", values)
@@ -143,6 +144,14 @@ class _Builder:
             elif values[key] is not None:
                 used = ", ".join(rule.hyperparameters) or "none but learning_rate"
                 self._fail(key, f"is not a parameter of optimizer {name} (it has: {used})", values)
+
+    def _check_schedule(self, values: dict[str, Any]) -> None:
+        name = values["train.schedule"]
+        for parameter in {p for used in SCHEDULES.values() for p in used}:
+            key = f"train.{parameter}"
+            if parameter not in SCHEDULES[name] and values[key] != self._keys[key]["default"]:
+                users = ", ".join(s for s, used in SCHEDULES.items() if parameter in used)
+                self._fail(key, f"is not used by schedule {name} (but by: {users})", values)
 
     def _fail(self, key: str, problem: str, values: Mapping[str, Any]) -> None:
         where = self._where.get(key, self._file)

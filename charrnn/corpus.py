@@ -5,20 +5,17 @@ from __future__ import annotations
 import codecs
 import glob
 import hashlib
-import math
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from charrnn.config import Config, DataConfig
+from charrnn.config import DataConfig
 from charrnn.errors import TextError
 from charrnn.kernels import Array
 from charrnn.vocabulary import Vocabulary, code_points
 
-_UTF8_BOM = b"\xef\xbb\xbf"
 _OTHER_ENCODING = (
     "if the text is in another encoding, name it (data.encoding: latin-1, cp1252, utf-16, ...), or "
     "take the bytes as they are (data.tokens: byte)"
@@ -53,23 +50,18 @@ class Corpus:
         return digest.hexdigest()
 
 
-def load_corpus(config: DataConfig, vocabulary: Vocabulary | None = None) -> Corpus:
+def load_corpus(config: DataConfig) -> Corpus:
     """Read and encode the configured text.
-
-    Args:
-        config: the data section.
-        vocabulary: the one to encode with; without it, the text's own.
 
     Raises:
         TextError: for a text that cannot be read, is empty, or has one distinct character.
     """
     files = find_files(config.path)
-    where = config.path if isinstance(config.path, str) else ", ".join(config.path)
+    where = config.path if isinstance(config.path, str) else f"{len(files)} files"
     symbols = np.concatenate([read_symbols(file, config) for file in files])
     if not len(symbols):
         raise TextError(f"{where}: the text is empty; there is nothing to learn from")
-    if vocabulary is None:
-        vocabulary = Vocabulary.of(symbols, config.tokens)
+    vocabulary = Vocabulary.of(symbols, config.tokens)
     if len(vocabulary) < 2:
         name = vocabulary.name(int(symbols[0]))
         raise TextError(f"{where}: the text is {name} throughout; it takes at least two characters")
@@ -106,7 +98,15 @@ def read_symbols(file: str, config: DataConfig, remedy: str = _OTHER_ENCODING) -
         raise TextError(f"{file}: cannot be read: {error.strerror}") from None
     if config.tokens == "byte":
         return np.frombuffer(raw, np.uint8)
-    return code_points(decode_text(raw, file, config.encoding, config.newlines, remedy))
+    symbols = code_points(decode_text(raw, file, config.encoding, config.newlines, remedy))
+    surrogates = (symbols >= 0xD800) & (symbols < 0xE000)
+    if surrogates.any():
+        position = int(np.argmax(surrogates))
+        raise TextError(
+            f"{file}: character {position} is U+{symbols[position]:04X}, half of a pair "
+            "that encodes a character; take the bytes as they are (data.tokens: byte)"
+        )
+    return symbols
 
 
 def decode_text(
@@ -121,25 +121,21 @@ def decode_text(
     Raises:
         TextError: with the byte offset of what is not in the encoding, and the remedy.
     """
-    bom = len(_UTF8_BOM) if raw.startswith(_UTF8_BOM) and encoding_is_utf8(encoding) else 0
+    if codecs.lookup(encoding).name == "utf-8-sig":
+        encoding = "utf-8"  # which leaves the mark, so that offsets are the file's
     try:
-        text = raw[bom:].decode(encoding)
+        text = raw.decode(encoding)
     except UnicodeDecodeError as error:
-        offset = bom + error.start
         raise TextError(
-            f"{where}: byte {offset} (0x{raw[offset]:02x}) is not {encoding}: {error.reason}; "
-            f"{remedy}"
+            f"{where}: byte {error.start} (0x{raw[error.start]:02x}) is not {encoding}: "
+            f"{error.reason}; {remedy}"
         ) from None
     except UnicodeError as error:
         raise TextError(f"{where}: is not {encoding}: {error}; {remedy}") from None
+    text = text.removeprefix("\ufeff")  # a byte order mark
     if newlines == "lf":
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return text
-
-
-def encoding_is_utf8(encoding: str) -> bool:
-    """Whether a name is one of UTF-8's."""
-    return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
 
 
 def _missing(item: str) -> str:
@@ -154,80 +150,6 @@ def _missing(item: str) -> str:
         f"{item}: no such file; data.path is relative to the configuration file, with --set to the "
         "current folder"
     )
-
-
-def check_sizes(corpus: Corpus, config: Config) -> None:
-    """Refuse a text that is too small for one window.
-
-    Raises:
-        TextError: with the smallest changes, of which each would be enough.
-    """
-    n, data = len(corpus.codes), config.data
-    N, T = config.train.batch_size, config.train.seq_length
-    problem = _too_small(n, N, T, data)
-    if not problem:
-        return
-    train_chars, *others = (size for _, size in _parts(n, data))
-    fewer, shorter = (train_chars - 1) // T, min([(train_chars - 1) // N, *others])
-    remedies = [
-        (f"train.batch_size {fewer}", (n, fewer, T, data)),
-        (f"train.seq_length {shorter}", (n, N, shorter, data)),
-    ]
-    for key in ("valid_fraction", "test_fraction"):
-        if getattr(data, key):
-            least = math.ceil(T / n * 10_000) / 10_000
-            remedies.append((f"data.{key} {least:g}", (n, N, T, _changed(data, key, least))))
-            remedies.append((f"data.{key} 0, for none", (n, N, T, _changed(data, key, 0.0))))
-    enough = _text_needed(n, N, T, data)
-    remedies.append((f"a text of {enough:,} characters", (enough, N, T, data)))
-    mends = [mend for mend, sizes in remedies if not _too_small(*sizes)]
-    where = data.path if isinstance(data.path, str) else "the text"
-    raise TextError(f"{where}: {problem}. It would work with {'; or '.join(mends)}")
-
-
-def _too_small(n: int, N: int, T: int, data: DataConfig) -> str:
-    """Return which part of n characters is too small for a (T, N) window, or nothing."""
-    if N < 1 or T < 1:
-        return "there is no such window"
-    (_, train_chars), *others = _parts(n, data)
-    if train_chars < N * T + 1:
-        return (
-            f"the training part has {train_chars:,} characters; train.batch_size {N} x "
-            f"train.seq_length {T} needs {N * T + 1:,}"
-        )
-    for name, size in others:
-        if size < T:
-            return (
-                f"the {name} part has {size:,} characters; one window of train.seq_length {T} "
-                "needs as many"
-            )
-    return ""
-
-
-def _parts(n: int, data: DataConfig) -> list[tuple[str, int]]:
-    """Return name and size of the parts that n characters are divided into."""
-    train_end, valid_end = cut_points(n, data)
-    parts = [("training", train_end)]
-    if data.valid_fraction:
-        parts.append(("validation", valid_end - train_end))
-    if data.test_fraction:
-        parts.append(("test", n - valid_end))
-    return parts
-
-
-def _changed(data: DataConfig, key: str, fraction: float) -> DataConfig:
-    change: dict[str, Any] = {key: fraction}
-    return replace(data, **change)
-
-
-def _text_needed(n: int, N: int, T: int, data: DataConfig) -> int:
-    """Return the fewest characters that are enough; rounding at the cuts decides the last few."""
-    shares = [(N * T + 1, 1 - data.valid_fraction - data.test_fraction)]
-    shares += [(T - 1, share) for share in (data.valid_fraction, data.test_fraction) if share]
-    needed = max(n, *(int(size / share) - 2 for size, share in shares))
-    while _too_small(needed, N, T, data):
-        needed += 1
-    return needed
 
 
 class Streams:

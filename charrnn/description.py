@@ -10,7 +10,8 @@ import numpy as np
 
 from charrnn.checkpoint import FORMAT, Checkpoint
 from charrnn.corpus import Corpus
-from charrnn.model import parameter_shapes
+from charrnn.model import Model
+from charrnn.parameters import parameter_shapes, parameter_views
 from charrnn.runs import RunFolder
 from charrnn.trainer import Trainer
 from charrnn.transfer import Matched
@@ -49,8 +50,20 @@ def _memory_bytes(trainer: Trainer) -> int:
     """What parameters, gradient, slots and a window's arrays take, beside Python and NumPy."""
     train = trainer.config.train
     vectors = 4 + len(trainer.checkpoint().slots)  # parameters, gradient, two of scratch; slots
-    window = trainer.model.window_bytes(train.seq_length, train.batch_size)
+    one, two = (_window_bytes(trainer, T) for T in (1, 2))
+    window = one + (train.seq_length - 1) * (two - one)  # the arrays grow evenly with the steps
     return vectors * trainer.model.parameters.nbytes + window
+
+
+def _window_bytes(trainer: Trainer, T: int) -> int:
+    """What a window of T steps takes, by trying it."""
+    model, N = trainer.model, trainer.config.train.batch_size
+    trial = Model(model.config, model.V, model.parameters)
+    gradient = parameter_views(np.empty_like(model.parameters), model.shapes)
+    codes = np.zeros((T, N), np.intp)
+    dropout = [np.random.default_rng(0)] * model.config.num_layers
+    trial.loss_gradient(codes, codes, trial.zero_states(N), gradient, dropout)
+    return trial.workspace_bytes
 
 
 def matched_text(matched: Matched, corpus: Corpus) -> str:
@@ -72,12 +85,9 @@ def checkpoint_text(path: Path, checkpoint: Checkpoint) -> str:
     """Return what a checkpoint is, for reading."""
     counters, vocabulary = checkpoint.counters, checkpoint.vocabulary
     shapes = parameter_shapes(checkpoint.config.model, len(vocabulary))
-    best = "none yet"
+    best = _loss(counters.best_loss_nats)
     if counters.best_loss_nats is not None:
-        best = (
-            f"{counters.best_loss_nats:.4f} nats/char "
-            f"({counters.best_loss_nats / math.log(2):.4f} bits) at step {counters.best_step:,}"
-        )
+        best += f" at step {counters.best_step:,}"
     symbols = ""
     if vocabulary.tokens == "char":
         symbols = repr(vocabulary.decode(np.arange(len(vocabulary))))
@@ -86,7 +96,8 @@ def checkpoint_text(path: Path, checkpoint: Checkpoint) -> str:
         [
             f"file        {path} (format {FORMAT}, {path.stat().st_size:,} bytes)",
             f"steps       {counters.step:,}",
-            f"validation  best {best}",
+            f"validation  {_loss(counters.valid_loss_nats)}; best {best}",
+            f"training    {_loss(counters.train_loss_nats)}",
             f"vocabulary  {len(vocabulary)} {vocabulary.tokens}s {symbols}".rstrip(),
             f"parameters  {checkpoint.parameters.size:,}",
             *(f"  {name:<{width}}  {shape}" for name, shape in shapes.items()),
@@ -94,6 +105,10 @@ def checkpoint_text(path: Path, checkpoint: Checkpoint) -> str:
             *(f"  {line}" for line in checkpoint.config.to_yaml().splitlines()),
         ]
     )
+
+
+def _loss(nats: float | None) -> str:
+    return "none yet" if nats is None else f"{nats:.4f} nats/char ({nats / math.log(2):.4f} bits)"
 
 
 def shortest(path: str) -> str:

@@ -22,5 +22,9 @@ class CheckpointError(CharRNNError):
     """A file that is no checkpoint, or one that does not fit what is asked of it."""
 
 
+class SamplingError(CharRNNError):
+    """A way of sampling that does not exist, such as a negative temperature."""
+
+
 class RunError(CharRNNError):
     """A run's folder that cannot be used as asked, or a training that cannot go on."""

@@ -16,6 +16,8 @@ _SIGNALS = [
 def graceful_interrupts() -> Iterator[Callable[[], int | None]]:
     """While inside, note a signal instead of being stopped by it.
 
+    A hang-up that is ignored, as under nohup, stays ignored.
+
     Yields:
         A function that returns the number of the signal that came, or None.
     """
@@ -23,10 +25,17 @@ def graceful_interrupts() -> Iterator[Callable[[], int | None]]:
 
     def note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
         received.append(number)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for other in before:
+            at_once = signal.default_int_handler if other == signal.SIGINT else signal.SIG_DFL
+            signal.signal(other, at_once)
 
+    before = {}
     try:
-        before = {number: signal.signal(number, note) for number in _SIGNALS}
+        for number in _SIGNALS:
+            handler = signal.getsignal(number) or signal.SIG_DFL
+            if number == signal.SIGINT or handler is not signal.SIG_IGN:
+                before[number] = handler
+                signal.signal(number, note)
     except ValueError:  # not in the main thread, which alone may handle signals
         before = {}
     try:

@@ -1,17 +1,15 @@
 """The stack: embedding or one-hot input, recurrent layers, projection to logits.
 
-All parameters are views of one flat vector, so that clipping, an update and an average are a few
-passes over one array. A gradient is another flat vector with the same views.
+A window goes up through `Model.forward` and its gradient down through `Model.backward`; the loss
+between the two is `Model.loss_gradient`.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from charrnn.config import ModelConfig
 from charrnn.kernels import (
@@ -28,86 +26,9 @@ from charrnn.kernels import (
     softmax_cross_entropy_backward,
     softmax_cross_entropy_forward,
 )
+from charrnn.parameters import parameter_shapes, parameter_views
 
-Shapes = dict[str, tuple[int, ...]]
 States = list[tuple[Array, ...]]  # for each layer its cell's states, each (N, H)
-
-
-def parameter_shapes(config: ModelConfig, V: int) -> Shapes:
-    """Return every parameter's name and shape, in the order of the flat vector."""
-    shapes: Shapes = {}
-    width = V
-    if config.embedding_size is not None:
-        shapes["embedding.E"] = (V, config.embedding_size)
-        width = config.embedding_size
-    cell, H = CELLS[config.cell], config.hidden_size
-    for layer in range(config.num_layers):
-        for name, shape in cell.parameter_shapes(width, H).items():
-            shapes[f"layers.{layer}.{name}"] = shape
-        width = H
-    shapes["output.W"] = (H, V)
-    shapes["output.b"] = (V,)
-    return shapes
-
-
-def parameter_slices(shapes: Shapes) -> dict[str, slice]:
-    """Return each parameter's place in the flat vector."""
-    slices, start = {}, 0
-    for name, shape in shapes.items():
-        slices[name] = slice(start, start + math.prod(shape))
-        start = slices[name].stop
-    return slices
-
-
-def parameter_views(flat: Array, shapes: Shapes) -> dict[str, Array]:
-    """Return each parameter as a view of the flat vector."""
-    slices = parameter_slices(shapes)
-    return {name: flat[slices[name]].reshape(shape) for name, shape in shapes.items()}
-
-
-def initial_parameters(
-    config: ModelConfig, V: int, seed: int, dtype: npt.DTypeLike = np.float32
-) -> Array:
-    """Draw a new flat parameter vector.
-
-    Recurrent matrices are orthogonal, gate by gate: they keep the length of what passes through
-    them, so that at first the gradient neither vanishes nor explodes on their account (Saxe,
-    McClelland and Ganguli 2014). The other matrices are uniform, scaled so that what they give
-    starts with a variance of about 1 (LeCun et al. 1998): the bound is sqrt(3 / q), where q is the
-    expected sum of the squared inputs. Of one-hot input one unit is on, so q = 1; of E embedded
-    inputs q = E; of H outputs of a cell, which are small at first, q = H * h_mean_square. The usual
-    bound of 1/sqrt(H) everywhere takes four times as many steps to the same loss on tiny
-    Shakespeare. Biases are 0, but for the forget gate's, which is 1 (Gers, Schmidhuber and Cummins
-    2000).
-    """
-    rng = np.random.default_rng(seed)
-    shapes = parameter_shapes(config, V)
-    flat: Array = np.zeros(sum(math.prod(shape) for shape in shapes.values()), dtype)
-    cell, H = CELLS[config.cell], config.hidden_size
-    for name, view in parameter_views(flat, shapes).items():
-        kind = name.split(".")[-1]
-        if kind == "Wh":
-            for block in np.split(view, len(cell.gates), axis=1):
-                block[...] = _orthogonal(H, rng)
-        elif kind == "E":
-            view[...] = rng.standard_normal(view.shape)
-        elif view.ndim == 2:
-            q = H * cell.h_mean_square
-            if name == "layers.0.Wx":
-                q = config.embedding_size or 1
-            bound = math.sqrt(3 / q)
-            view[...] = rng.uniform(-bound, bound, view.shape)
-        elif kind == "b" and name.startswith("layers."):
-            for gate, value in cell.bias_init.items():
-                np.split(view, len(cell.gates))[cell.gates.index(gate)][...] = value
-    return flat
-
-
-def _orthogonal(H: int, rng: np.random.Generator) -> Array:
-    """Return a random orthogonal (H, H) matrix, uniformly distributed."""
-    Q, R = np.linalg.qr(rng.standard_normal((H, H)))
-    orthogonal: Array = Q * np.sign(np.diag(R))  # without the signs it is not quite uniform
-    return orthogonal
 
 
 class ModelCache(NamedTuple):
@@ -263,25 +184,10 @@ class Model:
         self.backward(dlogits, cache, gradient)
         return loss_nats, states
 
-    def window_bytes(self, T: int, N: int) -> int:
-        """Return the bytes of the arrays that training on a (T, N) window needs.
-
-        They grow evenly with T, so two short trials tell.
-        """
-        gradient = parameter_views(np.empty_like(self.parameters), self.shapes)
-        rng = np.random.default_rng(0)
-        one, two = (
-            self._trial_bytes(np.zeros((steps, N), np.intp), gradient, rng) for steps in (1, 2)
-        )
-        return one + (T - 1) * (two - one)
-
-    def _trial_bytes(
-        self, codes: Array, gradient: dict[str, Array], rng: np.random.Generator
-    ) -> int:
-        trial = Model(self.config, self.V, self.parameters)
-        dropout = [rng] * self.config.num_layers
-        trial.loss_gradient(codes, codes, trial.zero_states(codes.shape[1]), gradient, dropout)
-        spaces = (*trial._layer_workspaces, trial._embedding_workspace, trial._output_workspace)
+    @property
+    def workspace_bytes(self) -> int:
+        """Bytes of the arrays that the calls so far have needed."""
+        spaces = (*self._layer_workspaces, self._embedding_workspace, self._output_workspace)
         return sum(ws.nbytes for ws in spaces)
 
     def _layer_arrays(self, arrays: dict[str, Array], layer: int) -> tuple[Array, ...]:

@@ -43,7 +43,15 @@ def gradient_norm(gradient: Array) -> float:
         return math.sqrt(float(np.dot(gradient, gradient)))
 
 
-SCHEDULES = ("constant", "step", "exponential", "cosine")
+_DECAY = ("decay_every", "decay_factor", "min_learning_rate")
+
+# Each schedule with the keys that it uses, besides learning_rate and warmup_steps.
+SCHEDULES: dict[str, tuple[str, ...]] = {
+    "constant": (),
+    "step": _DECAY,
+    "exponential": _DECAY,
+    "cosine": ("min_learning_rate",),
+}
 
 
 def scheduled_rate(

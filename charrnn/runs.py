@@ -36,9 +36,13 @@ class RunFolder:
         """The newest checkpoint, which a resume goes on from."""
         return self.path / "last.npz"
 
-    def files(self) -> list[Path]:
-        """Return those of the four that exist."""
-        return [f for f in (self.config, self.metrics, self.best, self.last) if f.exists()]
+    def holds_run(self) -> bool:
+        """Whether a training has written here; a configuration alone may be anyone's."""
+        return any(file.exists() for file in (self.metrics, self.best, self.last))
+
+    def newest(self) -> Path | None:
+        """Return the checkpoint to go on from: last.npz, or best.npz before there is one."""
+        return next((file for file in (self.last, self.best) if file.exists()), None)
 
 
 def find_checkpoint(argument: str | None) -> Path:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from charrnn.errors import SamplingError
 from charrnn.kernels import Array
 from charrnn.model import Model
 from charrnn.vocabulary import Decoder, Vocabulary
@@ -27,6 +29,14 @@ class Choosing:
     top_k: int | None = None
     top_p: float | None = None
     greedy: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.temperature < math.inf:
+            raise SamplingError(f"temperature {self.temperature}: must be a number of at least 0")
+        if self.top_k is not None and self.top_k < 1:
+            raise SamplingError(f"top_k {self.top_k}: must be at least 1, or None")
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            raise SamplingError(f"top_p {self.top_p}: must be above 0 and at most 1, or None")
 
     def choose(self, logits: Array, rng: np.random.Generator) -> Array:
         """Return a code for each row of logits (N, V)."""
@@ -106,6 +116,8 @@ def continuations(
     Yields:
         N strings of whole code points, each often one character, and empty once it has ended.
     """
+    if length < 0 or N < 1:
+        raise SamplingError(f"length {length}, N {N}: length must be at least 0, N at least 1")
     if not len(prime):
         newline = vocabulary.symbols_of("\n")
         prime = vocabulary.encode(newline, "newline", skip_unknown=True)

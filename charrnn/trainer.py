@@ -15,7 +15,7 @@ from charrnn.corpus import Corpus, Streams
 from charrnn.errors import RunError
 from charrnn.evaluation import Score, score_windows
 from charrnn.metrics import MetricsLog
-from charrnn.model import Model, initial_parameters, parameter_slices, parameter_views
+from charrnn.model import Model
 from charrnn.optimizers import (
     RULES,
     Optimizer,
@@ -24,6 +24,7 @@ from charrnn.optimizers import (
     gradient_norm,
     scheduled_rate,
 )
+from charrnn.parameters import initial_parameters, parameter_slices, parameter_views
 from charrnn.reporting import Reporter
 from charrnn.runs import RunFolder
 from charrnn.sampling import Choosing, continuations
@@ -74,6 +75,8 @@ class Trainer:
         self.states = self.model.zero_states(train.batch_size)
         self.counters = Counters()
         self._text_sha256 = corpus.sha256()
+        self._saved_step, self._saved_at = -1, 0.0
+        self._busy_s, self._busy_chars = 0.0, 0  # in steps since the last line in the metrics
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint of the same run."""
@@ -104,7 +107,6 @@ class Trainer:
         """
         self._metrics = metrics
         self._start = time.monotonic() - elapsed_s
-        self._busy_s, self._busy_chars = 0.0, 0  # in steps since the last line in the metrics
         self._saved_step, self._saved_at = self.counters.step, time.monotonic()
         self._reporter.begin(self.counters.step, self.limits.total_steps)
         try:
@@ -116,14 +118,17 @@ class Trainer:
                     break
                 if self._checkpoint_due():
                     self.save()
-                self._step()
-                self._log()
+                self._log(*self._step())
             self.save()
         finally:
             self._reporter.end()
 
-    def _step(self) -> None:
-        """Read a window, go back through it, clip, update."""
+    def _step(self) -> tuple[float, float]:
+        """Read a window, go back through it, clip, update.
+
+        Returns:
+            The learning rate, and the gradient's norm before clipping.
+        """
         train, counters, began = self.config.train, self.counters, time.monotonic()
         position = counters.step % self.limits.steps_per_epoch
         if position == 0:
@@ -133,13 +138,11 @@ class Trainer:
             loss_nats, states = self.model.loss_gradient(
                 inputs, targets, self.states, self._gradient_views, self._dropout()
             )
-            self._norm = self._clip()
-        self._check_finite(loss=loss_nats, gradient=self._norm)
-        self._rate = self._learning_rate()
+            norm = self._clip()
+        self._check_finite(loss=loss_nats, gradient=norm)
+        rate = self._learning_rate()
         with np.errstate(over="ignore", invalid="ignore"):
-            self._optimizer.update(
-                self.model.parameters, self._gradient, self._rate, counters.step + 1
-            )
+            self._optimizer.update(self.model.parameters, self._gradient, rate, counters.step + 1)
         self._check_finite(parameters=gradient_norm(self.model.parameters))
         self.states = states
         counters.step += 1
@@ -148,6 +151,7 @@ class Trainer:
         self._busy_s += time.monotonic() - began
         self._busy_chars += targets.size
         self._reporter.step(self._epoch(), targets.size, loss_nats)
+        return rate, norm
 
     def _check_finite(self, **figures: float) -> None:
         """Stop before anything of no use is validated or saved."""
@@ -191,18 +195,19 @@ class Trainer:
         keys = [(self.config.seed, self.counters.step << 16 | layer) for layer in layers]
         return [np.random.Generator(np.random.Philox(key=key)) for key in keys]
 
-    def _log(self) -> None:
+    def _log(self, rate: float, norm: float) -> None:
         """Write a training line when it is due: the mean loss since the line before."""
         counters = self.counters
         if counters.step % self.config.train.log_every:
             return
+        counters.train_loss_nats = counters.unlogged_nats / counters.unlogged_chars
         self._metrics.write(
             step=counters.step,
             epoch=self._epoch(),
             split="train",
-            loss_nats=counters.unlogged_nats / counters.unlogged_chars,
-            learning_rate=self._rate,
-            gradient_norm=self._norm,
+            loss_nats=counters.train_loss_nats,
+            learning_rate=rate,
+            gradient_norm=norm,
             chars_per_s=round(self._busy_chars / max(self._busy_s, 1e-9)),
             elapsed_s=self._elapsed_s(),
         )
@@ -210,10 +215,12 @@ class Trainer:
         self._busy_s, self._busy_chars = 0.0, 0
 
     def _validation_due(self) -> bool:
-        counters, train = self.counters, self.config.train
-        if counters.validated_step == counters.step:
+        if self.counters.validated_step == self.counters.step:
             return False
-        return self._limit_reached or counters.step % self._steps(train.validate_every) == 0
+        return self._limit_reached or self._validation_scheduled()
+
+    def _validation_scheduled(self) -> bool:
+        return self.counters.step % self._steps(self.config.train.validate_every) == 0
 
     def _validate(self, interrupted: Interrupted) -> None:
         """Score the validation part, keep the best, count patience; show a sample."""
@@ -236,10 +243,11 @@ class Trainer:
         """Hold a validation against the best so far."""
         counters, train = self.counters, self.config.train
         best = counters.best_loss_nats is None or score.loss_nats < counters.best_loss_nats
+        counters.valid_loss_nats = score.loss_nats
         if best:
             counters.best_loss_nats, counters.best_step = score.loss_nats, counters.step
             counters.validations_since_best = 0
-        else:
+        elif self._validation_scheduled():  # the one at a limit is an extra
             counters.validations_since_best += 1
         counters.out_of_patience = (
             train.patience is not None and counters.validations_since_best >= train.patience

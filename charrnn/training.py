@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from charrnn.checkpoint import Checkpoint, Counters, load_checkpoint, replaced_atomically
+from charrnn.atomic import remove_leftovers, replaced_atomically
+from charrnn.checkpoint import Checkpoint, Counters, load_checkpoint
 from charrnn.config import Config
-from charrnn.corpus import check_sizes, load_corpus
+from charrnn.corpus import load_corpus
 from charrnn.description import matched_text, shortest, training_rows
 from charrnn.errors import CheckpointError, RunError, TextError
 from charrnn.interrupts import graceful_interrupts
 from charrnn.metrics import MetricsLog, keep_metrics_until
 from charrnn.reporting import Reporter
 from charrnn.runs import RunFolder
+from charrnn.text_sizes import check_sizes
 from charrnn.trainer import Trainer
 
 # What may differ when a run is resumed: how long it goes on, and how often it tells and saves.
@@ -66,7 +68,12 @@ def train(
     """
     run, reporter = RunFolder(Path(run_dir)), reporter or Reporter()
     checkpoint = _starting_point(run, config, resume, overwrite)
-    source = load_checkpoint(init_from) if init_from is not None and not checkpoint else None
+    source = None
+    if init_from is not None:
+        if checkpoint:
+            reporter.note("--init-from is not used: the run goes on with its own weights")
+        else:
+            source = load_checkpoint(init_from)
     corpus = load_corpus(config.data)
     check_sizes(corpus, config)
     trainer = Trainer(config, corpus, run, reporter)
@@ -75,7 +82,7 @@ def train(
         trainer.restore(checkpoint)
     reporter.block(training_rows(trainer, run))
     if checkpoint:
-        if trainer.finished:
+        if trainer.finished and run.last.exists():
             reporter.note(_finished(trainer, run))
             return _outcome(trainer, run, None)
         reporter.note(f"going on from step {trainer.counters.step:,}")
@@ -109,16 +116,24 @@ def _starting_point(
     """Return the checkpoint to go on from, or None to begin; refuse a folder that is taken."""
     if run.path.exists() and not run.path.is_dir():
         raise RunError(f"{run.path}: is a file; --run-dir names a folder")
-    if overwrite or not run.files():
+    if not run.holds_run():
+        if run.config.exists():
+            raise RunError(
+                f"{run.config}: is not a run's, and would be written over; --run-dir names another "
+                "folder"
+            )
+        return None
+    if overwrite:
         return None
     if not resume:
         raise RunError(
             f"{run.path}: holds a run already; --resume goes on with it, --overwrite begins anew, "
             "--run-dir names another folder"
         )
-    if not run.last.exists():
+    newest = run.newest()
+    if newest is None:
         return None
-    checkpoint = load_checkpoint(run.last)
+    checkpoint = load_checkpoint(newest)
     then, now = _flat(checkpoint.config.to_dict()), _flat(config.to_dict())
     changed = [
         f"{key} is {now[key]}, and was {then[key]}"
@@ -163,13 +178,16 @@ def _prepare(run: RunFolder, config: Config, resumed: Counters | None) -> float:
     """Make the folder ready; return the seconds that the run has taken so far."""
     try:
         run.path.mkdir(parents=True, exist_ok=True)
+        for file in (run.config, run.metrics, run.best, run.last):
+            remove_leftovers(file)
         if resumed is None:
-            for file in run.files():
-                file.unlink()
+            for checkpoint in (run.best, run.last):
+                checkpoint.unlink(missing_ok=True)
+        at = resumed or Counters()
+        elapsed_s = keep_metrics_until(run.metrics, at.step, at.validated_step)
         with replaced_atomically(run.config) as config_file:
             config_file.write(config.to_yaml().encode("utf-8"))
-        at = resumed or Counters()
-        return keep_metrics_until(run.metrics, at.step, at.validated_step)
+        return elapsed_s
     except OSError as error:
         raise RunError(f"{run.path}: cannot be written: {error.strerror}") from None
     except (ValueError, KeyError, TypeError):

@@ -9,7 +9,8 @@ import numpy as np
 from charrnn.checkpoint import Checkpoint
 from charrnn.errors import CheckpointError
 from charrnn.kernels import Array
-from charrnn.model import Model, parameter_shapes, parameter_views
+from charrnn.model import Model
+from charrnn.parameters import parameter_shapes, parameter_views
 from charrnn.vocabulary import Vocabulary
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import http.client
 import os
 import sys
 import urllib.request
@@ -27,7 +28,7 @@ def fetch(url: str, sha256: str, file: Path) -> str:
         content = response.read()
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
-        raise ValueError(f"{url}: SHA-256 is {found}, expected {sha256}; nothing was written")
+        raise ValueError(f"SHA-256 is {found}, expected {sha256}; nothing was written")
     part = file.with_suffix(".part")
     part.write_bytes(content)
     os.replace(part, file)
@@ -43,8 +44,9 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         print(fetch(arguments.url, arguments.sha256, arguments.file))
-    except (OSError, ValueError) as error:
-        print(f"{arguments.url}: {error}; fetch it by hand to {arguments.file}", file=sys.stderr)
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        reason = str(error) or type(error).__name__
+        print(f"{arguments.url}: {reason}; fetch it by hand to {arguments.file}", file=sys.stderr)
         return 1
     return 0
 

@@ -1,8 +1,15 @@
-"""Matrix products on one thread, as the command sets it; this must precede NumPy's import."""
+"""Settings of all tests."""
 
 from __future__ import annotations
 
 import os
 
+from hypothesis import settings
+
+# Matrix products on one thread, as the command sets it; this must precede NumPy's import.
 for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
     os.environ.setdefault(variable, "1")
+
+# A busy machine is no reason to fail.
+settings.register_profile("charrnn", deadline=None)
+settings.load_profile("charrnn")

@@ -22,8 +22,8 @@ from charrnn.cli import run
 from charrnn.config_reader import config_from_dict
 from charrnn.errors import CheckpointError
 from charrnn.kernels import CELLS, Array
-from charrnn.model import parameter_shapes
 from charrnn.optimizers import RULES
+from charrnn.parameters import parameter_shapes
 from charrnn.vocabulary import Vocabulary
 
 Members = dict[str, Array]
@@ -543,5 +543,6 @@ def test_info_of_a_run_that_has_not_validated(
     save_checkpoint(tmp_path / "model.npz", checkpoint_of(tokens="byte", counters=Counters()))
     assert run(["info", str(tmp_path / "model.npz")]) == 0
     out = capsys.readouterr().out
-    assert "validation  best none yet\n" in out
+    assert "validation  none yet; best none yet\n" in out
+    assert "training    none yet\n" in out
     assert "vocabulary  3 bytes\n" in out

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from support import contents, tiny_text, train, write_config
 
 import charrnn
 from charrnn.cli import run
+from charrnn.interrupts import graceful_interrupts
 
 COMMANDS = ("train", "sample", "eval", "info")
 USAGE, ERROR = 2, 1
@@ -288,3 +292,47 @@ def test_a_single_argument_of_eval_may_be_the_text(
     assert err == f"runs/tiny/best.npz, {text}\n"
     assert run(["eval", "runs/tiny/last.npz", text]) == 0
     assert capsys.readouterr().err == f"runs/tiny/last.npz, {text}\n"
+
+
+def test_a_closed_stream_is_no_error(tmp_path: Path) -> None:
+    """As with `2>&-` in a shell."""
+    train(tmp_path)
+    for closed in ("2>&-", ">&-"):
+        command = f'"{sys.executable}" -m charrnn sample run --length 5 --greedy {closed}'
+        done = subprocess.run(
+            command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+
+
+def test_any_character_can_be_printed_anywhere(tmp_path: Path) -> None:
+    """Also where the surroundings speak of an encoding without it."""
+    (tmp_path / "text.txt").write_text("жук и жаба " * 60, encoding="utf-8")
+    train(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "charrnn", "info", "run"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=True,
+    )
+    assert "' абжику'" in done.stdout.decode("utf-8")
+
+
+def test_a_hang_up_that_is_ignored_stays_ignored() -> None:
+    """As under nohup; an interrupt is heeded even where a shell's background job ignores it."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGINT)}
+    try:
+        for number in before:
+            signal.signal(number, signal.SIG_IGN)
+        with graceful_interrupts() as interrupted:
+            signal.raise_signal(signal.SIGHUP)
+            assert interrupted() is None
+            signal.raise_signal(signal.SIGINT)
+            assert interrupted() == signal.SIGINT
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)  # the second leaves at once
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

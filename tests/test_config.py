@@ -17,7 +17,7 @@ from charrnn.cli import run
 from charrnn.config import Config, all_keys
 from charrnn.config_reader import config_from_dict, load_config
 from charrnn.config_values import Choice, Encoding, Interval, Kind, Number, Optional, Paths
-from charrnn.optimizers import RULES
+from charrnn.optimizers import RULES, SCHEDULES
 
 DATA = "data: {path: text.txt}\n"
 HUGE = "1" * 400  # a whole number beyond the floats
@@ -167,8 +167,20 @@ REFUSED: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
         "data: {path: text.txt, test_fraction: 0.9}",
         ("data.test_fraction", "0.9", "nothing to train on", "add up to < 1"),
     ),
+    "key of another schedule": (
+        DATA + "train: {decay_factor: 0.5}",
+        ("train.decay_factor", "0.5 is not used by schedule constant", "step, exponential"),
+    ),
+    "patience without validation": (
+        "data: {path: text.txt, valid_fraction: 0}\ntrain: {patience: 3}",
+        ("train.patience", "validation part", "data.valid_fraction"),
+    ),
+    "dotted key in the file": (
+        DATA + "train.batch_size: 3",
+        ("train.batch_size", "below 'train:'"),
+    ),
     "min_learning_rate above learning_rate": (
-        DATA + "train: {learning_rate: 1e-3, min_learning_rate: 1e-2}",
+        DATA + "train: {schedule: cosine, learning_rate: 1e-3, min_learning_rate: 1e-2}",
         ("train.min_learning_rate", "0.01 is above train.learning_rate"),
     ),
     "key that stands twice": (
@@ -462,6 +474,9 @@ def configurations(draw: st.DrawFn) -> Config:
         flat["train.clip_norm"] = None
     bounds = ("train.min_learning_rate", "train.learning_rate")
     flat |= dict(zip(bounds, sorted(flat[key] for key in bounds), strict=True))
+    for name in ("decay_every", "decay_factor", "min_learning_rate"):
+        if name not in SCHEDULES[flat["train.schedule"]]:
+            flat[f"train.{name}"] = all_keys()[f"train.{name}"]["default"]
     nested: dict[str, Any] = {"seed": flat.pop("seed")}
     for dotted, value in flat.items():
         section, key = dotted.split(".")

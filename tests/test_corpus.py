@@ -14,7 +14,7 @@ from support import tiny_text, write_config
 
 from charrnn.cli import run
 from charrnn.config import DataConfig
-from charrnn.corpus import Streams, load_corpus
+from charrnn.corpus import Streams, load_corpus, read_symbols
 from charrnn.errors import TextError
 
 BOM = b"\xef\xbb\xbf"
@@ -315,3 +315,20 @@ def test_no_validation_part_is_allowed(tmp_path: Path, capsys: pytest.CaptureFix
     assert not train_sized(tmp_path, 11, sizes, capsys)
     assert (tmp_path / "run" / "last.npz").exists()
     assert not (tmp_path / "run" / "best.npz").exists()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_a_byte_order_mark_is_dropped_in_every_encoding(tmp_path: Path, encoding: str) -> None:
+    raw = "ab".encode(encoding)
+    if encoding in ("utf-8", "utf-16-le", "utf-16-be"):  # whose codecs write none
+        raw = "\ufeff".encode(encoding) + raw
+    (tmp_path / "text.txt").write_bytes(raw)
+    config = DataConfig(str(tmp_path / "text.txt"), encoding=encoding)
+    assert read_symbols(config.path, config).tolist() == [ord("a"), ord("b")]
+
+
+def test_half_a_surrogate_pair_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_bytes(rb"ab\ud800c")
+    config = DataConfig(str(tmp_path / "text.txt"), encoding="unicode_escape")
+    with pytest.raises(TextError, match=r"character 2 is U\+D800"):
+        read_symbols(config.path, config)

@@ -21,7 +21,8 @@ from charrnn.config import ModelConfig
 from charrnn.corpus import load_corpus
 from charrnn.evaluation import WARM_UP, Score, score, score_windows
 from charrnn.kernels import CELLS, Array
-from charrnn.model import Model, States, initial_parameters
+from charrnn.model import Model, States
+from charrnn.parameters import initial_parameters
 
 TALES = Path(__file__).parent.parent / "data" / "tales.txt"
 

@@ -23,6 +23,7 @@ PACKAGE = Path(charrnn.__file__).parent
 FLOORS = (
     {"charrnn", "errors", "kernels"},
     {
+        "atomic",
         "config",
         "config_reader",
         "config_values",
@@ -30,8 +31,10 @@ FLOORS = (
         "interrupts",
         "metrics",
         "optimizers",
+        "parameters",
         "reporting",
         "runs",
+        "text_sizes",
         "vocabulary",
     },
     {"model"},

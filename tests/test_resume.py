@@ -208,6 +208,48 @@ def test_a_second_interrupt_stops_at_once(config: Config, tmp_path: Path) -> Non
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_without_a_last_checkpoint_the_best_is_gone_on_from(tmp_path: Path) -> None:
+    """As when a run was killed before its first last.npz, but after a validation."""
+    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    for folder, limit in ((straight, 20), (killed, 10)):
+        folder.mkdir()
+        train(folder, {"train.validate_every": 5, "train.max_steps": limit})
+    (killed / "run" / "last.npz").unlink()
+    train(killed, {"train.validate_every": 5, "train.max_steps": 20}, "--resume")
+    finals = [load_checkpoint(folder / "run" / "last.npz") for folder in (straight, killed)]
+    assert np.array_equal(finals[0].parameters, finals[1].parameters)
+
+
+def test_leftovers_of_killed_writes_are_removed(tmp_path: Path) -> None:
+    run_dir = train(tmp_path, {"train.max_steps": 5})
+    (run_dir / ".last.npz.abc123").write_bytes(b"half a checkpoint")
+    train(tmp_path, {"train.max_steps": 10}, "--resume")
+    assert not list(run_dir.glob(".*"))
+
+
+@pytest.mark.parametrize("arguments", [[], ["--resume"], ["--overwrite"]])
+def test_a_configuration_that_is_no_runs_is_not_written_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    config = write_config(tmp_path, name="config")
+    own = config.read_bytes()
+    assert run(["train", str(config), "--run-dir", str(tmp_path), *arguments]) == 1
+    assert "is not a run's" in capsys.readouterr().err
+    assert config.read_bytes() == own
+
+
+def test_the_validation_at_a_limit_does_not_use_up_patience(tmp_path: Path) -> None:
+    """A run stopped by a limit between validations, and gone on with, ends where one run does."""
+    overrides = {"train.patience": 2, "train.validate_every": 10, "train.learning_rate": 1e-30}
+    ends = []
+    for name, limits in {"straight": [60], "raised": [15, 60]}.items():
+        (tmp_path / name).mkdir()
+        for limit in limits:
+            run_dir = train(tmp_path / name, overrides | {"train.max_steps": limit}, "--resume")
+        ends.append(load_checkpoint(run_dir / "last.npz").counters.step)
+    assert ends[0] == ends[1] == 30
+
+
 def test_a_raised_limit_gives_the_longer_run(tmp_path: Path) -> None:
     overrides = {**RUN, "train.schedule": "constant"}
     train(tmp_path, {**overrides, "train.max_steps": 100})

@@ -22,8 +22,10 @@ from charrnn.checkpoint import Checkpoint, Counters, save_checkpoint
 from charrnn.cli import run
 from charrnn.config import ModelConfig
 from charrnn.config_reader import config_from_dict
+from charrnn.errors import SamplingError
 from charrnn.kernels import Array
-from charrnn.model import Model, initial_parameters, parameter_shapes, parameter_views
+from charrnn.model import Model
+from charrnn.parameters import initial_parameters, parameter_shapes, parameter_views
 from charrnn.sampling import Choosing, continuations, generate
 from charrnn.vocabulary import Vocabulary
 
@@ -500,3 +502,13 @@ def test_a_reader_that_has_enough_is_no_error() -> None:
         error = process.stderr.read()
         assert process.wait() == 0
     assert re.fullmatch(rb"seed \d+\s", error)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"temperature": -1.0}, {"temperature": float("nan")}, {"top_k": 0}, {"top_p": 0.0}],
+    ids=str,
+)
+def test_a_way_of_choosing_that_does_not_exist_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(SamplingError, match=next(iter(wrong))):
+        Choosing(**wrong)

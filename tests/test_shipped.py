@@ -57,3 +57,14 @@ def test_tales_is_as_varied_as_written_text() -> None:
 def test_tales_repeats_no_paragraph() -> None:
     paragraphs = Counter(" ".join(p.split()) for p in TALES.decode("ascii").split("\n\n"))
     assert [p for p, count in paragraphs.items() if len(p) > 60 and count > 1] == []
+
+
+def test_hello_is_learnt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The word-completion example, as it ships: after h, e, l, l comes o."""
+    monkeypatch.chdir(tmp_path)
+    assert run(["train", str(ROOT / "configs" / "hello.yaml")]) == 0
+    capsys.readouterr()
+    assert run(["sample", "--prime", "hell", "--length", "1", "--greedy"]) == 0
+    assert capsys.readouterr().out == "hello\n"

@@ -21,8 +21,9 @@ from charrnn.config import Config
 from charrnn.config_reader import load_config
 from charrnn.kernels import CELLS, Array
 from charrnn.metrics import read_metrics
-from charrnn.model import Model, initial_parameters
+from charrnn.model import Model
 from charrnn.optimizers import RULES, SCHEDULES, scheduled_rate
+from charrnn.parameters import initial_parameters
 from charrnn.reporting import Reporter
 from charrnn.training import train as train_run
 
@@ -391,8 +392,12 @@ def test_each_schedule_sets_the_rate_of_each_step(
         "decay_factor": 0.5,
         "min_learning_rate": 1e-4,
     }
-    overrides: dict[str, Any] = {f"train.{key}": value for key, value in own.items()}
-    overrides |= {"train.decay_every": decay_every, "train.log_every": 1, "train.max_steps": 60}
+    given = own | {"decay_every": decay_every}
+    foreign = {key for used in SCHEDULES.values() for key in used} - set(SCHEDULES[schedule])
+    overrides: dict[str, Any] = {
+        f"train.{key}": value for key, value in given.items() if key not in foreign
+    }
+    overrides |= {"train.log_every": 1, "train.max_steps": 60}
     run_dir = train(tmp_path, overrides)
     steps = STEPS_PER_EPOCH if decay_every == "epoch" else decay_every
     assert [line["learning_rate"] for line in records(run_dir, "train")] == [

@@ -14,8 +14,9 @@ from charrnn.checkpoint import Checkpoint, load_checkpoint
 from charrnn.cli import run
 from charrnn.config import Config
 from charrnn.config_reader import load_config
-from charrnn.kernels import Array
-from charrnn.model import Model, initial_parameters, parameter_shapes
+from charrnn.kernels import CELLS, Array
+from charrnn.model import Model
+from charrnn.parameters import initial_parameters, parameter_shapes
 from charrnn.training import train as train_run
 from charrnn.vocabulary import Vocabulary
 
@@ -26,7 +27,7 @@ KEPT, ADDED, DROPPED = "bdf", "aceé", "xz"
 
 INPUTS = {"one-hot": {}, "embedding": {"model.embedding_size": 3}}
 each_input = pytest.mark.parametrize("given", INPUTS.values(), ids=INPUTS)
-each_cell = pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+each_cell = pytest.mark.parametrize("cell", CELLS)
 
 
 def source_run(folder: Path, overrides: dict[str, Any] | None = None) -> Path:

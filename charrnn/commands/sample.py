@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from charrnn.errors import CharRNNError, TextError
+from charrnn.errors import TextError
 
 if TYPE_CHECKING:
     from charrnn.language_model import LanguageModel
@@ -128,8 +128,8 @@ def sample(
             stop=stop,
             skip_unknown=unknown == "skip",
         )
-    except CharRNNError as error:
-        raise CharRNNError(f"{error}; --unknown skip leaves such characters out") from None
+    except TextError as error:
+        raise TextError(f"{error}; --unknown skip leaves such characters out") from None
     _print_samples(pieces, "" if no_prime else text, num_samples)
 
 
@@ -137,7 +137,10 @@ def _read_prime(file: str, model: LanguageModel) -> str:
     from charrnn.corpus import decode_text
 
     try:
-        raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        if file == "-":
+            raw = sys.stdin.buffer.read() if sys.stdin else b""
+        else:
+            raw = Path(file).read_bytes()
     except OSError as error:
         raise TextError(f"--prime-file {file}: cannot be read: {error.strerror}") from None
     if model.vocabulary.tokens == "byte":
@@ -152,8 +155,6 @@ def _read_prime(file: str, model: LanguageModel) -> str:
 
 def _print_samples(pieces: Iterable[list[str]], prime: str, num_samples: int) -> None:
     """Write one text as it is made, several one after the other."""
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     try:
         if num_samples == 1:
             _write(chain([prime], (piece for (piece,) in pieces)))

@@ -28,6 +28,8 @@ def projection_forward(
     """
     ws = workspace or Workspace()
     if x.dtype.kind in "iu":
+        if x.size < len(W):  # fewer rows to gather than there are in W: add b to them
+            return np.add(rows := embedding_forward(x, W, workspace=ws), b, out=rows)
         table = np.add(W, b, out=ws.array("table", W.shape, W.dtype))  # (D, K)
         return embedding_forward(x, table, workspace=ws)
     D, K = W.shape

@@ -18,8 +18,9 @@ from collections.abc import Callable
 import numpy as np
 
 from charrnn.config import ModelConfig
-from charrnn.model import Model, initial_parameters, parameter_views
+from charrnn.model import Model
 from charrnn.optimizers import RULES, Optimizer, clip_by_norm
+from charrnn.parameters import initial_parameters, parameter_views
 
 V = 65
 SHAPES = ((2, 128, 50, 50), (1, 256, 64, 64), (2, 512, 100, 64), (1, 100, 25, 1))

@@ -26,7 +26,8 @@ from charrnn.kernels import (
     softmax_cross_entropy_backward,
     softmax_cross_entropy_forward,
 )
-from charrnn.model import Model, parameter_shapes, parameter_views
+from charrnn.model import Model
+from charrnn.parameters import parameter_shapes, parameter_views
 
 T, N, D, H, V = 4, 3, 5, 2, 6
 
