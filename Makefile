@@ -9,7 +9,7 @@ BIN = .venv/bin
 
 train: .venv/installed  ## train CONFIG (the tales), or go on with it, and show what it writes
 	@$(BIN)/charrnn train $(CONFIG) --resume
-	@$(BIN)/charrnn sample $(RUN) --length 600 --temperature 0.5 --seed 1 > $(RUN)/sample.txt
+	@$(BIN)/charrnn sample $(RUN) --length 400 --temperature 0.6 --seed 3 > $(RUN)/sample.txt
 	@fold -s $(RUN)/sample.txt
 
 sample: .venv/installed  ## let the newest model write
