@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,41 +13,18 @@ from charrnn.config import Config
 from charrnn.corpus import Corpus, Streams
 from charrnn.errors import RunError
 from charrnn.evaluation import Score, score_windows
+from charrnn.limits import Limits
 from charrnn.metrics import MetricsLog
 from charrnn.model import Model
-from charrnn.optimizers import (
-    RULES,
-    Optimizer,
-    clip_by_norm,
-    clip_by_value,
-    gradient_norm,
-    scheduled_rate,
-)
-from charrnn.parameters import initial_parameters, parameter_slices, parameter_views
+from charrnn.optimizers import gradient_norm
+from charrnn.parameters import initial_parameters, parameter_views
 from charrnn.reporting import Reporter
 from charrnn.runs import RunFolder
 from charrnn.sampling import Choosing, continuations
 from charrnn.transfer import Matched, transfer_parameters
+from charrnn.updater import Updater
 
 Interrupted = Callable[[], int | None]  # the number of the signal that came, or None
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How long a training goes on."""
-
-    steps_per_epoch: int
-    total_steps: int
-
-    @classmethod
-    def of(cls, config: Config, streams: Streams) -> Limits:
-        """Return the limits that a configuration sets; the first one reached counts."""
-        limits = []
-        if config.train.max_epochs is not None:
-            limits.append(config.train.max_epochs * streams.windows)
-        if config.train.max_steps is not None:
-            limits.append(config.train.max_steps)
-        return cls(streams.windows, min(limits))
 
 
 class Trainer:
@@ -66,12 +42,12 @@ class Trainer:
         train = config.train
         start, end = corpus.split("train")
         self._streams = Streams(corpus.codes[start:end], train.batch_size, train.seq_length)
-        self.limits = Limits.of(config, self._streams)
+        self.limits = Limits.of(train, self._streams.windows)
         V = len(corpus.vocabulary)
         self.model = Model(config.model, V, initial_parameters(config.model, V, config.seed))
         self._gradient = np.zeros_like(self.model.parameters)
         self._gradient_views = parameter_views(self._gradient, self.model.shapes)
-        self._optimizer = self._make_optimizer()
+        self._updater = Updater(train, self.model, self.limits)
         self.states = self.model.zero_states(train.batch_size)
         self.counters = Counters()
         self._text_sha256 = corpus.sha256()
@@ -82,7 +58,7 @@ class Trainer:
         """Go on from a checkpoint of the same run."""
         self.model.parameters[...] = checkpoint.parameters
         for name, slot in checkpoint.slots.items():
-            self._optimizer.slots[name][...] = slot
+            self._updater.slots[name][...] = slot
         self.states = checkpoint.states
         self.counters = checkpoint.counters
 
@@ -138,11 +114,10 @@ class Trainer:
             loss_nats, states = self.model.loss_gradient(
                 inputs, targets, self.states, self._gradient_views, self._dropout()
             )
-            norm = self._clip()
+            norm = self._updater.clip(self._gradient)
         self._check_finite(loss=loss_nats, gradient=norm)
-        rate = self._learning_rate()
         with np.errstate(over="ignore", invalid="ignore"):
-            self._optimizer.update(self.model.parameters, self._gradient, rate, counters.step + 1)
+            rate = self._updater.update(self._gradient, counters.step)
         self._check_finite(parameters=gradient_norm(self.model.parameters))
         self.states = states
         counters.step += 1
@@ -162,30 +137,6 @@ class Trainer:
                     "a lower train.learning_rate, a smaller train.clip_norm or train.warmup_steps, "
                     "beginning anew with --overwrite"
                 )
-
-    def _clip(self) -> float:
-        """Bound the gradient as configured; return its norm before."""
-        train = self.config.train
-        if train.clip_norm is not None:
-            return clip_by_norm(self._gradient, train.clip_norm)
-        norm = gradient_norm(self._gradient)
-        if train.clip_value is not None:
-            clip_by_value(self._gradient, train.clip_value)
-        return norm
-
-    def _learning_rate(self) -> float:
-        """The rate of the step that is being made."""
-        train = self.config.train
-        return scheduled_rate(
-            self.counters.step,
-            schedule=train.schedule,
-            learning_rate=train.learning_rate,
-            warmup_steps=train.warmup_steps,
-            decay_every=self._steps(train.decay_every),
-            decay_factor=train.decay_factor,
-            min_learning_rate=train.min_learning_rate,
-            total_steps=self.limits.total_steps,
-        )
 
     def _dropout(self) -> Sequence[np.random.Generator] | None:
         """A generator for each layer's mask, keyed by seed, step and layer."""
@@ -220,7 +171,7 @@ class Trainer:
         return self._limit_reached or self._validation_scheduled()
 
     def _validation_scheduled(self) -> bool:
-        return self.counters.step % self._steps(self.config.train.validate_every) == 0
+        return self.counters.step % self.limits.steps(self.config.train.validate_every) == 0
 
     def _validate(self, interrupted: Interrupted) -> None:
         """Score the validation part, keep the best, count patience; show a sample."""
@@ -288,7 +239,7 @@ class Trainer:
             self.corpus.vocabulary,
             self.model.parameters,
             self.counters,
-            self._optimizer.slots,
+            self._updater.slots,
             self.states,
             self._text_sha256,
         )
@@ -305,21 +256,7 @@ class Trainer:
         return self.counters.step % every == 0 and self.counters.step != self._saved_step
 
     def _epoch(self) -> int:
-        """The epoch of the last step, from 1."""
-        return max(0, self.counters.step - 1) // self.limits.steps_per_epoch + 1
-
-    def _steps(self, interval: int | str) -> int:
-        return self.limits.steps_per_epoch if isinstance(interval, str) else interval
+        return self.limits.epoch(self.counters.step)
 
     def _elapsed_s(self) -> float:
         return round(time.monotonic() - self._start, 3)
-
-    def _make_optimizer(self) -> Optimizer:
-        """The configured rule; weight decay is for matrices, not biases."""
-        train, model = self.config.train, self.model
-        hyperparameters = {
-            name: getattr(train, name) for name in RULES[train.optimizer].hyperparameters
-        }
-        slices = parameter_slices(model.shapes)
-        matrices = [slices[name] for name, shape in model.shapes.items() if len(shape) == 2]
-        return Optimizer(train.optimizer, hyperparameters, model.parameters, matrices)

@@ -15,6 +15,7 @@ from support import TINY, tiny_text, train, write_config
 
 import charrnn.model
 import charrnn.trainer
+import charrnn.updater
 from charrnn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from charrnn.cli import run
 from charrnn.config import Config
@@ -491,7 +492,7 @@ def test_the_checkpoint_before_a_divergence_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     steps = 0
-    update = charrnn.trainer.Optimizer.update
+    update = charrnn.updater.Optimizer.update
 
     def spoilt(self: Any, parameters: Array, gradient: Array, rate: float, t: int) -> None:
         nonlocal steps
@@ -500,7 +501,7 @@ def test_the_checkpoint_before_a_divergence_stays(
         if t == 13:
             parameters[0] = np.nan
 
-    monkeypatch.setattr(charrnn.trainer.Optimizer, "update", spoilt)
+    monkeypatch.setattr(charrnn.updater.Optimizer, "update", spoilt)
     config = write_config(tmp_path, {"train.checkpoint_every": 5})
     assert run(["train", str(config), "--run-dir", str(tmp_path / "run")]) == 1
     assert steps == 13

@@ -1,0 +1,68 @@
+"""From a gradient to new parameters, as configured: clipping, the scheduled rate, the rule."""
+
+from __future__ import annotations
+
+from charrnn.config import TrainConfig
+from charrnn.kernels import Array
+from charrnn.limits import Limits
+from charrnn.model import Model
+from charrnn.optimizers import (
+    RULES,
+    Optimizer,
+    clip_by_norm,
+    clip_by_value,
+    gradient_norm,
+    scheduled_rate,
+)
+from charrnn.parameters import parameter_slices
+
+
+class Updater:
+    """Updates a model's parameters; owns the optimiser's slots."""
+
+    def __init__(self, train: TrainConfig, model: Model, limits: Limits) -> None:
+        self._train = train
+        self._limits = limits
+        self._parameters = model.parameters
+        slices = parameter_slices(model.shapes)
+        matrices = [slices[name] for name, shape in model.shapes.items() if len(shape) == 2]
+        hyperparameters = {
+            name: getattr(train, name) for name in RULES[train.optimizer].hyperparameters
+        }
+        # Weight decay is for matrices, not for biases.
+        self._optimizer = Optimizer(train.optimizer, hyperparameters, model.parameters, matrices)
+
+    @property
+    def slots(self) -> dict[str, Array]:
+        """The optimiser's slots by name, each (P,)."""
+        return self._optimizer.slots
+
+    def clip(self, gradient: Array) -> float:
+        """Bound a gradient as configured, in place; return its norm before."""
+        if self._train.clip_norm is not None:
+            return clip_by_norm(gradient, self._train.clip_norm)
+        norm = gradient_norm(gradient)
+        if self._train.clip_value is not None:
+            clip_by_value(gradient, self._train.clip_value)
+        return norm
+
+    def update(self, gradient: Array, step: int) -> float:
+        """Change the parameters by a gradient; return the learning rate.
+
+        Args:
+            gradient: (P,), clipped.
+            step: updates made before this one.
+        """
+        train, limits = self._train, self._limits
+        rate = scheduled_rate(
+            step,
+            schedule=train.schedule,
+            learning_rate=train.learning_rate,
+            warmup_steps=train.warmup_steps,
+            decay_every=limits.steps(train.decay_every),
+            decay_factor=train.decay_factor,
+            min_learning_rate=train.min_learning_rate,
+            total_steps=limits.total_steps,
+        )
+        self._optimizer.update(self._parameters, gradient, rate, step + 1)
+        return rate
