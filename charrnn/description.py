@@ -41,12 +41,12 @@ def training_rows(trainer: Trainer, run: RunFolder) -> list[tuple[str, str]]:
             f"{limits.total_steps:,} ({epochs:,.4g} epochs) of {train.batch_size} streams x "
             f"{train.seq_length} {unit}, {train.optimizer} {train.learning_rate:g}",
         ),
-        ("memory", f"about {_memory_bytes(trainer) / 1e6:,.0f} MB"),
+        ("memory", f"about {memory_bytes(trainer) / 1e6:,.0f} MB"),
         ("run", shortest(str(run.path))),
     ]
 
 
-def _memory_bytes(trainer: Trainer) -> int:
+def memory_bytes(trainer: Trainer) -> int:
     """What parameters, gradient, slots and a window's arrays take, beside Python and NumPy."""
     train = trainer.config.train
     vectors = 4 + len(trainer.checkpoint().slots)  # parameters, gradient, two of scratch; slots

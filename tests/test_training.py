@@ -20,12 +20,16 @@ from charrnn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from charrnn.cli import run
 from charrnn.config import Config
 from charrnn.config_reader import load_config
+from charrnn.corpus import load_corpus
+from charrnn.description import memory_bytes
 from charrnn.kernels import CELLS, Array
 from charrnn.metrics import read_metrics
 from charrnn.model import Model
 from charrnn.optimizers import RULES, SCHEDULES, scheduled_rate
-from charrnn.parameters import initial_parameters
+from charrnn.parameters import initial_parameters, parameter_views
 from charrnn.reporting import Reporter
+from charrnn.runs import RunFolder
+from charrnn.trainer import Trainer
 from charrnn.training import train as train_run
 
 # Of TINY: 540 characters to train on in 2 streams of 269, which is 54 windows of 5.
@@ -597,3 +601,18 @@ def test_the_tiny_configuration_is_what_the_figures_here_assume() -> None:
     N, T = TINY["train"]["batch_size"], TINY["train"]["seq_length"]
     length = (int(len(tiny_text()) * 0.9) - 1) // N
     assert -(-length // T) == STEPS_PER_EPOCH
+
+
+def test_the_memory_that_is_announced_is_what_the_arrays_take(tmp_path: Path) -> None:
+    overrides = {"model.hidden_size": 32, "train.batch_size": 4, "train.seq_length": 12}
+    overrides |= {"model.dropout": 0.1, "model.num_layers": 2}
+    config = load_config(write_config(tmp_path, overrides))
+    trainer = Trainer(config, load_corpus(config.data), RunFolder(tmp_path), Reporter())
+    inputs, targets = np.zeros((2, 12, 4), np.intp)
+    states = trainer.model.zero_states(4)
+    gradient = parameter_views(np.empty_like(trainer.model.parameters), trainer.model.shapes)
+    dropout = [np.random.default_rng(1)] * 2
+    trainer.model.loss_gradient(inputs, targets, states, gradient, dropout)
+    vectors = 6  # parameters, gradient, Adam's two slots and two of scratch
+    taken = vectors * trainer.model.parameters.nbytes + trainer.model.workspace_bytes
+    assert memory_bytes(trainer) == pytest.approx(taken, rel=0.02)

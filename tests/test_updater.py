@@ -1,0 +1,63 @@
+"""What the configuration makes of a gradient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from charrnn.config import ModelConfig, TrainConfig
+from charrnn.limits import Limits
+from charrnn.model import Model
+from charrnn.parameters import initial_parameters
+from charrnn.updater import Updater
+
+ADAMW = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0.5}
+
+
+def new_model() -> Model:
+    config = ModelConfig(hidden_size=4, embedding_size=3)
+    return Model(config, 5, initial_parameters(config, 5, 1))
+
+
+def updater(model: Model, **train: Any) -> Updater:
+    return Updater(TrainConfig(**train), model, Limits(10, 100))
+
+
+def test_weight_decay_shrinks_matrices_and_leaves_biases() -> None:
+    model = new_model()
+    model.parameters += 1  # no zeros
+    before = {name: view.copy() for name, view in model.views.items()}
+    decaying = updater(model, optimizer="adamw", learning_rate=0.1, **ADAMW)
+    rate = decaying.update(np.zeros_like(model.parameters), 0)
+    assert rate == pytest.approx(0.1)
+    for name, view in model.views.items():
+        factor = 0.95 if view.ndim == 2 else 1.0
+        np.testing.assert_allclose(view, factor * before[name], rtol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("clipping", "largest", "norm"),
+    [
+        ({"clip_norm": 5.0}, 5 / np.sqrt(100), 5.0),
+        ({"clip_norm": None, "clip_value": 0.5}, 0.5, 5.0),
+        ({"clip_norm": None}, 3.0, 30.0),
+    ],
+    ids=["by norm", "by value", "not at all"],
+)
+def test_clipping(clipping: dict[str, Any], largest: float, norm: float) -> None:
+    gradient = np.full(100, 3.0)
+    assert updater(new_model(), **clipping).clip(gradient) == pytest.approx(30.0)
+    assert gradient.max() == pytest.approx(largest)
+    assert np.linalg.norm(gradient) == pytest.approx(norm)
+
+
+def test_the_first_limit_reached_counts() -> None:
+    assert Limits.of(TrainConfig(max_epochs=3, max_steps=100), 10).total_steps == 30
+    assert Limits.of(TrainConfig(max_epochs=30, max_steps=100), 10).total_steps == 100
+
+
+@pytest.mark.parametrize(("step", "epoch"), [(0, 1), (1, 1), (10, 1), (11, 2), (20, 2), (21, 3)])
+def test_an_epoch_is_that_of_its_last_step(step: int, epoch: int) -> None:
+    assert Limits(10, 100).epoch(step) == epoch
