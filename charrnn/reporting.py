@@ -65,7 +65,7 @@ class TerminalReporter(Reporter):
         self._step += 1
         self._chars += chars
         old = self._loss_nats
-        self._loss_nats = loss_nats if old is None else 0.98 * old + 0.02 * loss_nats
+        self._loss_nats = loss_nats if old is None else 0.9 * old + 0.1 * loss_nats
         if self._bar is not None:
             self._bar.set_description_str(f"epoch {epoch}", refresh=False)
             self._bar.set_postfix_str(f"loss {self._loss_nats:.3f}, {self._rate()}", refresh=False)
