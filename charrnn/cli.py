@@ -57,6 +57,7 @@ def run(args: Sequence[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
+        click.echo("charrnn: interrupted", err=True)
         return _INTERRUPTED
     except CharRNNError as error:
         return _failed(str(error))

@@ -70,6 +70,11 @@ class _Builder:
             elif isinstance(value, Mapping):
                 for key, item in value.items():
                     self.set(f"{name}.{key}", item, where, folder)
+            elif isinstance(value, str) and ":" in value:
+                raise ConfigError(
+                    f"{where}: {name}: {shown(value)} has no space after its colon; "
+                    f"write {shown(value.replace(':', ': ', 1))}"
+                )
             elif value is not None:
                 raise ConfigError(
                     f"{where}: {name}: {shown(value)} is not a section; "
@@ -194,7 +199,8 @@ def _parse_override(override: str) -> tuple[str, Any]:
         return dotted.strip(), yaml.safe_load(raw)
     except (yaml.YAMLError, ValueError, RecursionError):
         raise ConfigError(
-            f"--set {shown(override)[1:-1]}: {shown(raw)} is not a YAML value"
+            f"--set {shown(override)[1:-1]}: {shown(raw)} is not a YAML value; a text that "
+            "begins with a sign such as * needs quotes of its own: 'data.path=\"*.txt\"'"
         ) from None
 
 
@@ -239,7 +245,12 @@ def _read_yaml(path: Path) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise ConfigError(f"{path}: {place}{error.problem}; this is not valid YAML here") from None
+        remedy = "this is not valid YAML here"
+        if "\\t" in str(error.problem):
+            remedy = "indent with spaces, not tabs"
+        elif "alphabetic or numeric" in str(error.problem):
+            remedy = "put a text that begins with * or & into quotes"
+        raise ConfigError(f"{path}: {place}{error.problem}; {remedy}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConfigError(f"{path}: is not valid YAML: {reason}") from None

@@ -94,6 +94,8 @@ def read_symbols(file: str, config: DataConfig, remedy: str = _OTHER_ENCODING) -
     """
     try:
         raw = Path(file).read_bytes()
+    except FileNotFoundError:
+        raise TextError(f"{file}: no such file") from None
     except OSError as error:
         raise TextError(f"{file}: cannot be read: {error.strerror}") from None
     if config.tokens == "byte":

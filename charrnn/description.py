@@ -70,8 +70,8 @@ def matched_text(matched: Matched, corpus: Corpus) -> str:
     """How the vocabularies of two runs met."""
 
     def names(symbols: tuple[int, ...]) -> str:
-        shown = " ".join(corpus.vocabulary.name(symbol) for symbol in symbols[:20])
-        more = f" and {len(symbols) - 20} more" if len(symbols) > 20 else ""
+        shown = " ".join(corpus.vocabulary.name(symbol) for symbol in symbols[:10])
+        more = f" and {len(symbols) - 10} more" if len(symbols) > 10 else ""
         return f": {shown}{more}" if symbols else ""
 
     return (

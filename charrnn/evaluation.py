@@ -8,6 +8,7 @@ depend on how many there are.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -130,7 +131,11 @@ def codes_of_split(checkpoint: Checkpoint, split: str) -> tuple[Array, int, int]
         TextError: where the text is not the one it was trained on, or the part is empty.
     """
     data = checkpoint.config.data
-    corpus = load_corpus(data)
+    try:
+        corpus = load_corpus(data)
+    except TextError as error:
+        place = str(error).split(";")[0]
+        raise TextError(f"the model's own text: {place}; name a text file to score") from None
     if corpus.sha256() != checkpoint.text_sha256:
         raise TextError(
             f"{data.path}: has changed since the training, and its parts with it; name a text "
@@ -151,13 +156,18 @@ def codes_of_file(checkpoint: Checkpoint, file: str) -> tuple[Array, int, int]:
     Raises:
         TextError: where it cannot be read or is too short, or for an unknown character.
     """
+    if not os.path.exists(file):
+        raise TextError(f"{file}: no such text file, checkpoint or run")
     encoding = checkpoint.config.data.encoding
     symbols = read_symbols(
         file, checkpoint.config.data, f"save it as {encoding}, as the model's text"
     )
     if len(symbols) < 2:
         raise TextError(f"{file}: has no character to predict; it takes at least two")
-    codes = checkpoint.vocabulary.encode(symbols, file)
+    try:
+        codes = checkpoint.vocabulary.encode(symbols, file)
+    except TextError as error:
+        raise TextError(f"{error}; take it out of the text to score the rest") from None
     return codes, 0, len(codes)
 
 

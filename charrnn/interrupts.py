@@ -1,8 +1,10 @@
-"""Ctrl-C and its kin: the first asks for a clean stop, the second stops at once."""
+"""Ctrl-C and its kin: the first asks for a clean stop, a later one stops at once."""
 
 from __future__ import annotations
 
+import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -10,24 +12,27 @@ from types import FrameType
 _SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
+_ONE_PRESS_S = 1.0  # signals that come within this time are one wish, not two
 
 
 @contextmanager
 def graceful_interrupts() -> Iterator[Callable[[], int | None]]:
     """While inside, note a signal instead of being stopped by it.
 
-    A hang-up that is ignored, as under nohup, stays ignored.
+    A signal that comes more than a second after the first ends the process at once. A hang-up that
+    is ignored, as under nohup, stays ignored.
 
     Yields:
         A function that returns the number of the signal that came, or None.
     """
-    received: list[int] = []
+    received: list[tuple[int, float]] = []  # number and time
 
     def note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        received.append(number)
-        for other in before:
-            at_once = signal.default_int_handler if other == signal.SIGINT else signal.SIG_DFL
-            signal.signal(other, at_once)
+        received.append((number, time.monotonic()))
+        if received[-1][1] - received[0][1] > _ONE_PRESS_S:
+            os.write(2, b"\nstopped at once; the last checkpoint that was written is whole\n")
+            # An exception could come in the middle of anything; files are replaced atomically.
+            os._exit(128 + number)
 
     before = {}
     try:
@@ -39,7 +44,7 @@ def graceful_interrupts() -> Iterator[Callable[[], int | None]]:
     except ValueError:  # not in the main thread, which alone may handle signals
         before = {}
     try:
-        yield lambda: received[0] if received else None
+        yield lambda: received[0][0] if received else None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

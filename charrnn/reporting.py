@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -58,7 +59,7 @@ class TerminalReporter(Reporter):
                 file=self._file,
                 dynamic_ncols=True,
                 leave=False,
-                bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}",
+                bar_format="{desc} {n_fmt}/{total_fmt} |{bar}| {elapsed}<{remaining}{postfix}",
             )
 
     def step(self, epoch: int, chars: int, loss_nats: float) -> None:
@@ -67,7 +68,7 @@ class TerminalReporter(Reporter):
         old = self._loss_nats
         self._loss_nats = loss_nats if old is None else 0.9 * old + 0.1 * loss_nats
         if self._bar is not None:
-            self._bar.set_description_str(f"epoch {epoch}", refresh=False)
+            self._bar.set_description_str(f"epoch {epoch}  step", refresh=False)
             self._bar.set_postfix_str(f"loss {self._loss_nats:.3f}, {self._rate()}", refresh=False)
             self._bar.update()
         elif time.monotonic() - self._line_at >= _LINE_EVERY_S:
@@ -80,7 +81,11 @@ class TerminalReporter(Reporter):
     def note(self, text: str) -> None:
         if self._bar is not None:
             self._bar.clear()
-        print(text, file=self._file, flush=True)
+        try:
+            print(text, file=self._file, flush=True)
+        except OSError:  # nobody reads any more: a training goes on all the same
+            self._file = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+            os.dup2(self._file.fileno(), 2)
         if self._bar is not None:
             self._bar.refresh()
 

@@ -28,6 +28,11 @@ def check_sizes(corpus: Corpus, config: Config) -> None:
         (f"train.batch_size {fewer}", (n, fewer, T, data)),
         (f"train.seq_length {shorter}", (n, N, shorter, data)),
     ]
+    side = min([math.isqrt(max(0, train_chars - 1)), T, *others])
+    if side and fewer < 1 and shorter < 1:
+        streams = min(N, (train_chars - 1) // side)
+        both = f"train.batch_size {streams} with train.seq_length {side}"
+        remedies.append((both, (n, streams, side, data)))
     for key in ("valid_fraction", "test_fraction"):
         if getattr(data, key):
             least = math.ceil(T / n * 10_000) / 10_000

@@ -213,8 +213,8 @@ class Trainer:
             elapsed_s=self._elapsed_s(),
         )
         self._reporter.note(
-            f"epoch {self._epoch()}  step {counters.step:,}  "
-            f"validation {score.loss_nats:.4f} nats/char ({score.bits_per_char:.3f} bits)"
+            f"epoch {self._epoch()}  step {counters.step:,}  validation {score.loss_nats:.4f} "
+            f"nats/{self.config.data.tokens} ({score.bits_per_char:.3f} bits)"
             + ("  best" if best else "")
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from charrnn.description import matched_text, shortest, training_rows
 from charrnn.errors import CheckpointError, RunError, TextError
 from charrnn.interrupts import graceful_interrupts
 from charrnn.metrics import MetricsLog, keep_metrics_until
+from charrnn.optimizers import RULES
+from charrnn.parameters import parameter_shapes
 from charrnn.reporting import Reporter
 from charrnn.runs import RunFolder
 from charrnn.text_sizes import check_sizes
@@ -76,23 +79,27 @@ def train(
             source = load_checkpoint(init_from)
     corpus = load_corpus(config.data)
     check_sizes(corpus, config)
+    _check_memory(config, len(corpus.vocabulary))
     trainer = Trainer(config, corpus, run, reporter)
     if checkpoint:
         _check_same_text(run, checkpoint, trainer.checkpoint())
         trainer.restore(checkpoint)
-    reporter.block(training_rows(trainer, run))
-    if checkpoint:
+        first_note = f"going on from step {trainer.counters.step:,}"
         if trainer.finished and run.last.exists():
+            reporter.block(training_rows(trainer, run))
             reporter.note(_finished(trainer, run))
             return _outcome(trainer, run, None)
-        reporter.note(f"going on from step {trainer.counters.step:,}")
-    if source:
+    elif source:
         try:
-            matched = trainer.start_from(source)
+            first_note = matched_text(trainer.start_from(source), corpus)
         except CheckpointError as error:
             raise CheckpointError(f"{init_from}: {error}") from None
-        reporter.note(matched_text(matched, corpus))
+    else:
+        first_note = "nothing to resume here: beginning" if resume else ""
     elapsed_s = _prepare(run, config, trainer.counters if checkpoint else None)
+    reporter.block(training_rows(trainer, run))
+    if first_note:
+        reporter.note(first_note)
     metrics = MetricsLog(run.metrics)
     try:
         with graceful_interrupts() as interrupted:
@@ -108,6 +115,23 @@ def train(
             "--resume goes on from there"
         )
     return _outcome(trainer, run, signal)
+
+
+def _check_memory(config: Config, V: int) -> None:
+    """Refuse a model whose parameters alone are more than this machine's memory."""
+    parameters = sum(math.prod(shape) for shape in parameter_shapes(config.model, V).values())
+    vectors = 4 + len(RULES[config.train.optimizer].slots)  # see `description.memory_bytes`
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not every system tells
+        return
+    if 4 * parameters * vectors > memory:
+        raise RunError(
+            f"model.hidden_size {config.model.hidden_size} x model.num_layers "
+            f"{config.model.num_layers} makes {parameters:,} parameters; training them takes "
+            f"{4 * parameters * vectors / 1e9:,.0f} GB, and this machine has {memory / 1e9:,.0f}. "
+            "Try a smaller model.hidden_size"
+        )
 
 
 def _starting_point(

@@ -89,8 +89,8 @@ REFUSED: list[tuple[str, int, tuple[str, ...]]] = [
     ("eval runs/tiny text.txt --split test", USAGE, ("--split", "give it or TEXT_FILE")),
     ("eval --split dev", USAGE, ("--split", "'dev' is not one of 'train', 'valid', 'test'")),
     ("eval --split test", ERROR, ("has no test part", "data.test_fraction is 0")),
-    ("eval gone.txt", ERROR, ("gone.txt: cannot be read: No such file",)),
-    ("eval runs/tiny gone.txt", ERROR, ("gone.txt: cannot be read: No such file",)),
+    ("eval gone.txt", ERROR, ("gone.txt: no such text file, checkpoint or run",)),
+    ("eval runs/tiny gone.txt", ERROR, ("gone.txt: no such text file",)),
     ("eval gone.npz", ERROR, ("gone.npz: no such file or folder",)),
     ("eval empty", ERROR, ("empty: has no best.npz or last.npz",)),
     ("eval text.npz", ERROR, ("text.npz: is not a checkpoint, or a damaged one",)),
@@ -208,9 +208,9 @@ def test_products_go_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["sample", "--prime", "the", "--length", "5"]) == 0
     out, err = capsys.readouterr()
     assert re.fullmatch(r"the[\s\S]{5}\n?", out)
-    assert re.fullmatch(r"seed \d+\n", err)
-    assert run(["sample", "--prime", "the", "--length", "5", "--seed", err.split()[1]]) == 0
-    assert capsys.readouterr() == (out, "")
+    assert re.fullmatch(r"runs.tiny.best.npz\nseed \d+\n", err)
+    assert run(["sample", "--prime", "the", "--length", "5", "--seed", err.split()[-1]]) == 0
+    assert capsys.readouterr() == (out, "runs/tiny/best.npz\n")
     assert run(["eval"]) == 0
     out, err = capsys.readouterr()
     assert [line.split()[0] for line in out.splitlines()] == [
@@ -219,7 +219,7 @@ def test_products_go_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
         "bits/char",
         "perplexity",
     ]
-    assert err == "runs/tiny/best.npz, valid part\n"
+    assert err == "runs/tiny/best.npz, validation part\n"
     assert run(["info"]) == 0
     out, err = capsys.readouterr()
     assert out.startswith("file        runs/tiny/best.npz (format 1")
@@ -319,6 +319,22 @@ def test_any_character_can_be_printed_anywhere(tmp_path: Path) -> None:
     assert "' абжику'" in done.stdout.decode("utf-8")
 
 
+def test_a_second_interrupt_leaves_at_once_if_it_is_not_the_same_press(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s, codes = 0.0, []
+    monkeypatch.setattr("charrnn.interrupts.time.monotonic", lambda: now_s)
+    monkeypatch.setattr("charrnn.interrupts.os._exit", codes.append)
+    monkeypatch.setattr("charrnn.interrupts.os.write", lambda *_: None)
+    with graceful_interrupts() as interrupted:
+        for now_s in (5.0, 5.2, 5.9):  # noqa: B007
+            signal.raise_signal(signal.SIGINT)
+        assert (interrupted(), codes) == (signal.SIGINT, [])
+        now_s = 6.5
+        signal.raise_signal(signal.SIGTERM)
+        assert (interrupted(), codes) == (signal.SIGINT, [128 + signal.SIGTERM])
+
+
 def test_a_hang_up_that_is_ignored_stays_ignored() -> None:
     """As under nohup; an interrupt is heeded even where a shell's background job ignores it."""
     before = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGINT)}
@@ -330,9 +346,37 @@ def test_a_hang_up_that_is_ignored_stays_ignored() -> None:
             assert interrupted() is None
             signal.raise_signal(signal.SIGINT)
             assert interrupted() == signal.SIGINT
-            with pytest.raises(KeyboardInterrupt):
-                signal.raise_signal(signal.SIGINT)  # the second leaves at once
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def test_a_reader_of_the_progress_that_goes_away_does_not_stop_a_training(tmp_path: Path) -> None:
+    """As with `2>&1 | head -1`."""
+    write_config(tmp_path)
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "charrnn", "train", "tiny.yaml"]
+    done = subprocess.run(command, cwd=tmp_path, stderr=writing, check=False)
+    os.close(writing)
+    assert done.returncode == 0
+    assert (tmp_path / "runs" / "tiny" / "last.npz").exists()
+
+
+def test_a_resume_of_nothing_says_that_it_begins(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(tmp_path, None, "--resume")
+    assert "nothing to resume here: beginning" in capsys.readouterr().err
+
+
+def test_a_model_larger_than_the_memory_is_refused_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = write_config(tmp_path, {"model.hidden_size": 2**20, "model.num_layers": 20})
+    assert run(["train", str(config), "--run-dir", str(tmp_path / "run")]) == 1
+    error = capsys.readouterr().err
+    assert "model.hidden_size 1048576" in error
+    assert " GB" in error
+    assert not (tmp_path / "run").exists()

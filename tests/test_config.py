@@ -190,7 +190,7 @@ REFUSED: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     "section that stands twice": (DATA + DATA, ("line 2, column 1", "the key data", "second time")),
     "key that is a number": (DATA + "1: 2", ("line 2, column 1", "1 is not a key")),
     "broken syntax": (DATA + "model: {cell: rnn", ("line 2, column 18", "not valid YAML")),
-    "tab": ("data:\n\tpath: text.txt", ("line 2, column 1", r"'\t'", "not valid YAML")),
+    "tab": ("data:\n\tpath: text.txt", ("line 2, column 1", r"'\t'", "with spaces, not tabs")),
     "two documents": (DATA + "---\n" + DATA, ("line 2, column 1", "another document")),
     "object of Python": (
         "data: !!python/object:os.system {}",

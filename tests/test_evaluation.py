@@ -252,7 +252,7 @@ def test_json_is_all_that_stdout_gets(capsys: pytest.CaptureFixture[str]) -> Non
     assert found["bits_per_char"] == pytest.approx(found["loss_nats"] / math.log(2))
     assert found["perplexity"] == pytest.approx(math.exp(found["loss_nats"]))
     assert str(Path("runs", "mine", "best.npz")) in captured.err
-    assert "valid part" in captured.err
+    assert "validation part" in captured.err
 
 
 @pytest.mark.usefixtures("run_dir")
@@ -322,7 +322,7 @@ def test_a_text_is_read_as_the_training_text_was(
         (b"a", "has no character to predict"),
         (b"in the Box", "'B' (U+0042) at position 7 is not among the "),
         (b"in \xff", "byte 3 (0xff) is not utf-8"),
-        (None, "cannot be read: No such file"),
+        (None, "no such text file, checkpoint or run"),
     ],
 )
 def test_a_text_that_cannot_be_scored_is_refused(

@@ -101,7 +101,7 @@ def screen(output: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("total", "epoch", "loss_nats"),
-    [(20, 1, 2.345), (10**9, 123_456, 12345.678)],
+    [(20, 1, 2.345), (10**6, 1234, 12.345)],
     ids=["short", "long"],
 )
 def test_the_bar_on_a_terminal(total: int, epoch: int, loss_nats: float) -> None:
@@ -134,7 +134,7 @@ def test_the_bar_on_a_terminal(total: int, epoch: int, loss_nats: float) -> None
             bar = lines[-1]
             assert 0 < len(bar) <= COLUMNS
             assert bar.startswith(f"epoch {epoch} ")
-            assert "%|" in bar
+            assert re.search(r"step \d+/\d+", bar)
             assert f"loss {loss_nats:.3f}, " in bar
         assert re.search(r"[\d,]+ chars/s$", bar)
         reporter.end()

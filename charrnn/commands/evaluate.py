@@ -41,10 +41,11 @@ def evaluate(arguments: tuple[str, ...], split: str | None, as_json: bool) -> No
         codes, start, end = codes_of_file(loaded, text_file)
     else:
         codes, start, end = codes_of_split(loaded, split or "valid")
-    click.echo(f"{path}, {text_file or (split or 'valid') + ' part'}", err=True)
+    part = {"train": "training", "valid": "validation", "test": "test"}[split or "valid"]
+    click.echo(f"{path}, {text_file or f'{part} part'}", err=True)
     with progress(end - max(start, 1)) as advance:
         figures = score(loaded.model(), codes, start, end, scored=advance)
-    _print_score(figures, as_json)
+    _print_score(figures, loaded.vocabulary.tokens, as_json)
 
 
 def _checkpoint_and_text(arguments: Sequence[str]) -> tuple[str | None, str | None]:
@@ -61,11 +62,11 @@ def _checkpoint_and_text(arguments: Sequence[str]) -> tuple[str | None, str | No
     return None, only
 
 
-def _print_score(score: Score, as_json: bool) -> None:
+def _print_score(score: Score, tokens: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(score.to_dict()))
         return
-    click.echo(f"characters  {score.chars:,}")
-    click.echo(f"nats/char   {score.loss_nats:.4f}")
-    click.echo(f"bits/char   {score.bits_per_char:.4f}")
+    click.echo(f"{'bytes     ' if tokens == 'byte' else 'characters'}  {score.chars:,}")
+    click.echo(f"nats/{tokens}   {score.loss_nats:.4f}")
+    click.echo(f"bits/{tokens}   {score.bits_per_char:.4f}")
     click.echo(f"perplexity  {score.perplexity:.3f}")

@@ -67,7 +67,7 @@ class _Finite(click.FloatRange):
     "--seed",
     metavar="N",
     type=click.IntRange(min=0),
-    help="For the same text each time.  [default: drawn, and printed to stderr]",
+    help="For the same text each time.  [default: drawn, and told on stderr]",
 )
 @click.option(
     "--num-samples",
@@ -110,14 +110,15 @@ def sample(
     if stop == "":
         raise click.UsageError("--stop: an empty text is everywhere; give at least one character.")
     from charrnn.language_model import load
+    from charrnn.runs import find_checkpoint
     from charrnn.sampling import Choosing
 
-    model = load(checkpoint)
+    path = find_checkpoint(checkpoint)
+    model = load(path)
     text = prime or "" if prime_file is None else _read_prime(prime_file, model)
+    drawn = seed is None and not greedy and temperature > 0
     if seed is None:
         seed = secrets.randbits(32)
-        if not greedy:
-            click.echo(f"seed {seed}", err=True)
     try:
         pieces = model.stream(
             text,
@@ -130,6 +131,10 @@ def sample(
         )
     except TextError as error:
         raise TextError(f"{error}; --unknown skip leaves such characters out") from None
+    if checkpoint is None:
+        click.echo(str(path), err=True)
+    if drawn:
+        click.echo(f"seed {seed}", err=True)
     _print_samples(pieces, "" if no_prime else text, num_samples)
 
 
