@@ -24,6 +24,8 @@ from charrnn.runs import RunFolder
 from charrnn.text_sizes import check_sizes
 from charrnn.trainer import Trainer
 
+_MANY_PARAMETERS = 20_000_000  # drawing the first values of more takes a while
+
 # What may differ when a run is resumed: how long it goes on, and how often it tells and saves.
 # The text may lie elsewhere, as long as it is the same.
 MAY_CHANGE = (
@@ -79,7 +81,9 @@ def train(
             source = load_checkpoint(init_from)
     corpus = load_corpus(config.data)
     check_sizes(corpus, config)
-    _check_memory(config, len(corpus.vocabulary))
+    parameters = _check_memory(config, len(corpus.vocabulary))
+    if parameters > _MANY_PARAMETERS:
+        reporter.note(f"preparing {parameters:,} parameters")
     trainer = Trainer(config, corpus, run, reporter)
     if checkpoint:
         _check_same_text(run, checkpoint, trainer.checkpoint())
@@ -117,14 +121,14 @@ def train(
     return _outcome(trainer, run, signal)
 
 
-def _check_memory(config: Config, V: int) -> None:
-    """Refuse a model whose parameters alone are more than this machine's memory."""
+def _check_memory(config: Config, V: int) -> int:
+    """Refuse a model whose parameters alone are more than this machine's memory; count them."""
     parameters = sum(math.prod(shape) for shape in parameter_shapes(config.model, V).values())
     vectors = 4 + len(RULES[config.train.optimizer].slots)  # see `description.memory_bytes`
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # not every system tells
-        return
+        return parameters
     if 4 * parameters * vectors > memory:
         raise RunError(
             f"model.hidden_size {config.model.hidden_size} x model.num_layers "
@@ -132,6 +136,7 @@ def _check_memory(config: Config, V: int) -> None:
             f"{4 * parameters * vectors / 1e9:,.0f} GB, and this machine has {memory / 1e9:,.0f}. "
             "Try a smaller model.hidden_size"
         )
+    return parameters
 
 
 def _starting_point(
