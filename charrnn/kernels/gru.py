@@ -23,7 +23,11 @@ import numpy as np
 
 from charrnn.kernels.arrays import Array, Workspace
 from charrnn.kernels.cell import Cell
-from charrnn.kernels.projection import projection_backward, projection_forward
+from charrnn.kernels.projection import (
+    projection_backward,
+    projection_forward,
+    weight_gradient,
+)
 
 
 class GRUStepCache(NamedTuple):
@@ -229,7 +233,7 @@ def gru_backward(
         np.matmul(dah[t], Wh_T, out=dh0)
         dh0 += dh_t
     dah_rows = dah.reshape(T * N, 3 * H)
-    np.matmul(h[:-1].reshape(T * N, H).T, dah_rows, out=dWh)
+    weight_gradient(h[:-1].reshape(T * N, H), dah_rows, dWh, workspace=ws)
     np.add.reduce(dah_rows, axis=0, out=dbh)
     dx, _, _ = projection_backward(dax, x, Wx, workspace=ws, grads=(dWx, db), need_dx=need_dx)
     return dx, dh0, dWx, dWh, db, dbh

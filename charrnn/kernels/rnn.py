@@ -22,7 +22,11 @@ import numpy as np
 
 from charrnn.kernels.arrays import Array, Workspace
 from charrnn.kernels.cell import Cell
-from charrnn.kernels.projection import projection_backward, projection_forward
+from charrnn.kernels.projection import (
+    projection_backward,
+    projection_forward,
+    weight_gradient,
+)
 
 
 class RNNStepCache(NamedTuple):
@@ -160,7 +164,7 @@ def rnn_backward(
         np.add(dh[t], dh0, out=dh_t)
         gates(dh_t, h[t + 1], da[t])
         np.matmul(da[t], Wh_T, out=dh0)
-    np.matmul(h[:-1].reshape(T * N, H).T, da.reshape(T * N, H), out=dWh)
+    weight_gradient(h[:-1].reshape(T * N, H), da.reshape(T * N, H), dWh, workspace=ws)
     dx, _, _ = projection_backward(da, x, Wx, workspace=ws, grads=(dWx, db), need_dx=need_dx)
     return dx, dh0, dWx, dWh, db
 
