@@ -31,7 +31,7 @@ def check_sizes(corpus: Corpus, config: Config) -> None:
     side = min([math.isqrt(max(0, train_chars - 1)), T, *others])
     if side and fewer < 1 and shorter < 1:
         streams = min(N, (train_chars - 1) // side)
-        both = f"train.batch_size {streams} with train.seq_length {side}"
+        both = f"train.batch_size {streams} and train.seq_length {side} together"
         remedies.append((both, (n, streams, side, data)))
     for key in ("valid_fraction", "test_fraction"):
         if getattr(data, key):
