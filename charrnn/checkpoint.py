@@ -114,6 +114,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         raise CheckpointError(f"{path}: is a folder, not a checkpoint") from None
     except CharRNNError as error:
         raise CheckpointError(f"{path}: {error}") from None
+    # zipfile raises NotImplementedError for a compression or a version that it does not know.
     except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError):
         raise CheckpointError(f"{path}: is not a checkpoint, or a damaged one") from None
     except OSError as error:
