@@ -94,7 +94,7 @@ class Model:
             zip(self._layers, self._layer_workspaces, strict=True)
         ):
             *sequences, cache = self.cell.forward(
-                x, *states[i], *parameters, workspace=ws, gates=self.cell.gates_forward
+                x, *states[i], *parameters, workspace=ws, loops=self.cell.loops
             )
             next_states.append(tuple(sequence[-1].copy() for sequence in sequences))
             caches.append(cache)
@@ -136,7 +136,7 @@ class Model:
                 workspace=ws,
                 grads=self._layer_arrays(gradient, i),
                 need_dx=i > 0 or embedded,
-                gates=self.cell.gates_backward,
+                loops=self.cell.loops,
             )[0]
         if embedded:
             assert dx is not None

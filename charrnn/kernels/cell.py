@@ -4,11 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
+import numpy as np
 import numpy.typing as npt
 
 from charrnn.kernels.arrays import Array, Workspace
+from charrnn.kernels.embedding import scatter_rows
+
+
+class Loops(NamedTuple):
+    """The loops over a window's steps, forward and backward.
+
+    Both multiply by one matrix at every step. `arrange(W, workspace, name)` brings it, once a
+    window, into the form that their product takes. `scatter` is the loop of `scatter_rows`.
+    """
+
+    forward: Callable[..., None]
+    backward: Callable[..., None]
+    arrange: Callable[[Array, Workspace, str], Array]
+    scatter: Callable[[Array, Array, Array, Workspace], None] = scatter_rows
+
+
+def numpy_loops(
+    forward: Callable[..., None],
+    gates_forward: Callable[..., None],
+    backward: Callable[..., None],
+    gates_backward: Callable[..., None],
+) -> Loops:
+    """Return loops as Python runs them, with NumPy's product and these gates."""
+    return Loops(
+        partial(forward, np.matmul, gates_forward),
+        partial(backward, np.matmul, gates_backward),
+        contiguous,
+    )
+
+
+def contiguous(W: Array, workspace: Workspace, name: str) -> Array:
+    """Return W in row order: itself, or a copy in the workspace."""
+    if W.flags.c_contiguous:
+        return W
+    copy = workspace.array(name, W.shape, W.dtype)
+    copy[...] = W
+    return copy
 
 
 @dataclass(frozen=True)
@@ -23,12 +62,13 @@ class Cell:
         forward(x, *states0, *parameters, ...)      -> *states at every step, cache
         backward(dh, cache, ...)                    -> dx, *dstates0, *dparameters
 
-    The sequence pair takes these keywords as well:
+    The sequence pair is the loop over the steps with what need not be in it before and after; the
+    loop itself is a function of its own, so that the same lines can also be compiled. These
+    keywords are taken as well:
 
         workspace   where temporary arrays and results live; what was returned from it is
                     overwritten by the next call. Without it the arrays are fresh.
-        gates       the element-wise part of one step (`gates_forward`, `gates_backward`), which
-                    may be exchanged for another implementation of the same function.
+        loops       the loops over the steps, which may be exchanged for compiled ones.
         dlast       backward: one gradient for each last state, added to what dh brings. Zero
                     without it, which is where back-propagation through time is truncated.
         grads       backward: one array for each parameter, to write its gradient into.
@@ -43,8 +83,7 @@ class Cell:
     step_backward: Callable[..., Any]
     forward: Callable[..., Any]
     backward: Callable[..., Any]
-    gates_forward: Callable[..., None]
-    gates_backward: Callable[..., None]
+    loops: Loops
     h_mean_square: float  # of the outputs of a new network, about; weights that read them go by it
     bias_init: Mapping[str, float] = field(default_factory=dict)  # gate -> value; others start at 0
 

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from charrnn.kernels.arrays import Array, Workspace
-from charrnn.kernels.cell import Cell
+from charrnn.kernels.cell import Cell, Loops, numpy_loops
 from charrnn.kernels.projection import (
     projection_backward,
     projection_forward,
@@ -86,18 +86,20 @@ def gru_step_backward(
     return dx, dnext_h * z + dah @ Wh.T, dWx, prev_h.T @ dah, db, dah.sum(axis=0)
 
 
-def gru_gates_forward(a: Array, ah: Array, prev_h: Array, ah_n: Array, h: Array) -> None:
+def gru_gates_forward(a: Array, ah: Array, bh: Array, prev_h: Array, ah_n: Array, h: Array) -> None:
     """The element-wise part of one step.
 
     Args:
         a: (N, 3H), the input's part of the pre-activations; becomes the gates r, z, n.
-        ah: (N, 3H), the recurrent part, with its bias.
+        ah: (N, 3H), the recurrent part, without its bias; used up.
+        bh: (3H,).
         prev_h: (N, H).
-        ah_n: (N, H), written: block n of ah, which the backward function needs.
+        ah_n: (N, H), written: block n of ah + bh, which the backward function needs.
         h: (N, H), written.
     """
     H = h.shape[1]
     rz, (r, z, n) = a[:, : 2 * H], _blocks(a)
+    ah += bh
     rz += ah[:, : 2 * H]
     rz *= 0.5  # sigmoid(a) = tanh(a / 2) / 2 + 1/2
     np.tanh(rz, out=rz)
@@ -113,12 +115,21 @@ def gru_gates_forward(a: Array, ah: Array, prev_h: Array, ah_n: Array, h: Array)
 
 
 def gru_gates_backward(
-    dh: Array, gates: Array, prev_h: Array, ah_n: Array, dax: Array, dah: Array
+    dh_t: Array,
+    dh: Array,
+    past: Array,
+    gates: Array,
+    prev_h: Array,
+    ah_n: Array,
+    dax: Array,
+    dah: Array,
 ) -> None:
     """The element-wise part of one step, backwards.
 
     Args:
-        dh: (N, H); becomes dh * z, the part of dh_{t-1} that passes Wh by.
+        dh_t: (N, H), the gradient of h_t from above.
+        dh: (N, H), that from step t + 1 through Wh; used up.
+        past: (N, H), that from step t + 1 past Wh, by way of z; becomes that for step t - 1.
         gates: (N, 3H): r, z, n.
         prev_h, ah_n: (N, H).
         dax, dah: (N, 3H), written.
@@ -126,6 +137,8 @@ def gru_gates_backward(
     H = dh.shape[1]
     rz, (r, z, n) = gates[:, : 2 * H], _blocks(gates)
     dax_rz, (da_r, da_z, da_n) = dax[:, : 2 * H], _blocks(dax)
+    dh += dh_t
+    dh += past
     dah_rz, dah_n = dah[:, : 2 * H], dah[:, 2 * H :]
     np.subtract(1, rz, out=dax_rz)
     np.multiply(n, n, out=dah_n)  # dah_n serves as scratch
@@ -140,13 +153,51 @@ def gru_gates_backward(
     da_r *= ah_n
     dah_rz[...] = dax_rz
     np.multiply(da_n, r, out=dah_n)
-    dh *= z
+    np.multiply(dh, z, out=past)
 
 
 def _blocks(a: Array) -> tuple[Array, Array, Array]:
     """The three (N, H) blocks of an (N, 3H) array, as views."""
     H = a.shape[1] // 3
     return a[:, :H], a[:, H : 2 * H], a[:, 2 * H :]
+
+
+def gru_forward_loop(
+    product: Callable[..., object],
+    gates: Callable[..., None],
+    a: Array,
+    ah: Array,
+    bh: Array,
+    h: Array,
+    ah_n: Array,
+    Wh: Array,
+) -> None:
+    """The steps in order: the recurrent product, then the gates; arrays as in `GRUCache`."""
+    for t in range(len(a)):
+        product(h[t], Wh, ah)
+        gates(a[t], ah, bh, h[t], ah_n[t], h[t + 1])
+
+
+def gru_backward_loop(
+    product: Callable[..., object],
+    gates: Callable[..., None],
+    dh: Array,
+    dh0: Array,
+    past: Array,
+    rzn: Array,
+    h: Array,
+    ah_n: Array,
+    dax: Array,
+    dah: Array,
+    Wh_T: Array,
+) -> None:
+    """The steps from the last to the first; dh0 and past are carried from step t + 1 to step t."""
+    for t in range(len(dah) - 1, -1, -1):
+        gates(dh[t], dh0, past, rzn[t], h[t], ah_n[t], dax[t], dah[t])
+        product(dah[t], Wh_T, dh0)
+
+
+GRU_LOOPS = numpy_loops(gru_forward_loop, gru_gates_forward, gru_backward_loop, gru_gates_backward)
 
 
 class GRUCache(NamedTuple):
@@ -167,7 +218,7 @@ def gru_forward(
     bh: Array,
     *,
     workspace: Workspace | None = None,
-    gates: Callable[..., None] = gru_gates_forward,
+    loops: Loops = GRU_LOOPS,
 ) -> tuple[Array, GRUCache]:
     """All steps of a window: the product with Wx once, before the loop.
 
@@ -175,7 +226,7 @@ def gru_forward(
         x: (T, N, D) features, or (T, N) codes that stand for one-hot rows.
         h0: (N, H), the state before the first step.
         Wx, Wh, b, bh: (D, 3H), (H, 3H), (3H,), (3H,).
-        workspace, gates: see `Cell`.
+        workspace, loops: see `Cell`.
 
     Returns:
         h: (T, N, H).
@@ -188,10 +239,7 @@ def gru_forward(
     ah_n = ws.array("ah_n", (T, N, H), Wh.dtype)
     h = ws.array("h", (T + 1, N, H), Wh.dtype)
     h[0] = h0
-    for t in range(T):
-        np.matmul(h[t], Wh, out=ah)
-        ah += bh
-        gates(a[t], ah, h[t], ah_n[t], h[t + 1])
+    loops.forward(a, ah, bh, h, ah_n, loops.arrange(Wh, ws, "Wh_arranged"))
     return h[1:], GRUCache(x, h, a, ah_n, Wx, Wh)
 
 
@@ -203,7 +251,7 @@ def gru_backward(
     workspace: Workspace | None = None,
     grads: tuple[Array, Array, Array, Array] | None = None,
     need_dx: bool = True,
-    gates: Callable[..., None] = gru_gates_backward,
+    loops: Loops = GRU_LOOPS,
 ) -> tuple[Array | None, Array, Array, Array, Array, Array]:
     """Gradients of a window: the weights' as one product each, after the loop.
 
@@ -211,7 +259,7 @@ def gru_backward(
         dh: (T, N, H), the gradient of every step's output.
         cache: from the forward function; left as it was.
         dlast: (dh_T,) of (N, H), a further gradient of the last state; see `Cell`.
-        workspace, grads, need_dx, gates: see `Cell`.
+        workspace, grads, need_dx, loops: see `Cell`.
 
     Returns:
         dx (T, N, D) or None, dh0 (N, H), dWx, dWh, db, dbh.
@@ -222,20 +270,25 @@ def gru_backward(
     dWx, dWh, db, dbh = grads or GRU.gradient_arrays(len(Wx), H, ws, Wh.dtype)
     dax = ws.array("dax", (T, N, 3 * H), Wh.dtype)
     dah = ws.array("dah", (T, N, 3 * H), Wh.dtype)
-    dh_t = ws.array("dh_t", (N, H), Wh.dtype)
-    dh0 = ws.array("dh0", (N, H), Wh.dtype)  # carried from step t + 1 to step t
+    dh0 = ws.array("dh0", (N, H), Wh.dtype)
     dh0[...] = dlast[0] if dlast else 0
-    Wh_T = ws.array("Wh_T", (3 * H, H), Wh.dtype)
-    Wh_T[...] = Wh.T
-    for t in reversed(range(T)):
-        np.add(dh[t], dh0, out=dh_t)
-        gates(dh_t, rzn[t], h[t], ah_n[t], dax[t], dah[t])
-        np.matmul(dah[t], Wh_T, out=dh0)
-        dh0 += dh_t
+    past = ws.array("past", (N, H), Wh.dtype)
+    past[...] = 0
+    Wh_T = loops.arrange(Wh.T, ws, "Wh_T_arranged")
+    loops.backward(dh, dh0, past, rzn, h, ah_n, dax, dah, Wh_T)
+    dh0 += past
     dah_rows = dah.reshape(T * N, 3 * H)
     weight_gradient(h[:-1].reshape(T * N, H), dah_rows, dWh, workspace=ws)
     np.add.reduce(dah_rows, axis=0, out=dbh)
-    dx, _, _ = projection_backward(dax, x, Wx, workspace=ws, grads=(dWx, db), need_dx=need_dx)
+    dx, _, _ = projection_backward(
+        dax,
+        x,
+        Wx,
+        workspace=ws,
+        grads=(dWx, db),
+        need_dx=need_dx,
+        scatter=loops.scatter,
+    )
     return dx, dh0, dWx, dWh, db, dbh
 
 
@@ -248,7 +301,6 @@ GRU = Cell(
     step_backward=gru_step_backward,
     forward=gru_forward,
     backward=gru_backward,
-    gates_forward=gru_gates_forward,
-    gates_backward=gru_gates_backward,
+    loops=GRU_LOOPS,
     h_mean_square=0.25,
 )

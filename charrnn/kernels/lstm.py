@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from charrnn.kernels.arrays import Array, Workspace
-from charrnn.kernels.cell import Cell
+from charrnn.kernels.cell import Cell, Loops, numpy_loops
 from charrnn.kernels.projection import (
     projection_backward,
     projection_forward,
@@ -121,12 +121,13 @@ def lstm_gates_forward(
 
 
 def lstm_gates_backward(
-    dh: Array, dc: Array, gates: Array, prev_c: Array, tanh_c: Array, da: Array
+    dh_t: Array, dh: Array, dc: Array, gates: Array, prev_c: Array, tanh_c: Array, da: Array
 ) -> None:
     """The element-wise part of one step, backwards.
 
     Args:
-        dh: (N, H); used up.
+        dh_t: (N, H), the gradient of h_t from above.
+        dh: (N, H), that from step t + 1; used up.
         dc: (N, H), the gradient of c_t from step t + 1; becomes that of c_{t-1}.
         gates: (N, 4H): i, f, o, g.
         prev_c, tanh_c: (N, H).
@@ -135,12 +136,13 @@ def lstm_gates_backward(
     H = dh.shape[1]
     ifo, (i, f, o, g) = gates[:, : 3 * H], _blocks(gates)
     da_ifo, (da_i, da_f, da_o, da_g) = da[:, : 3 * H], _blocks(da)
+    dh += dh_t
     np.subtract(1, ifo, out=da_ifo)
     da_ifo *= ifo
     da_o *= tanh_c
     da_o *= dh
     dh *= o
-    dc += dh  # dh o (1 - tanh_c^2), in two parts, as whole rows are faster than blocks of them
+    dc += dh  # dh_t o (1 - tanh_c^2), in two parts, as whole rows are faster than blocks of them
     dh *= tanh_c
     dh *= tanh_c
     dc -= dh
@@ -159,6 +161,45 @@ def _blocks(a: Array) -> tuple[Array, Array, Array, Array]:
     """The four (N, H) blocks of an (N, 4H) array, as views."""
     H = a.shape[1] // 4
     return a[:, :H], a[:, H : 2 * H], a[:, 2 * H : 3 * H], a[:, 3 * H :]
+
+
+def lstm_forward_loop(
+    product: Callable[..., object],
+    gates: Callable[..., None],
+    a: Array,
+    ah: Array,
+    h: Array,
+    c: Array,
+    tanh_c: Array,
+    Wh: Array,
+) -> None:
+    """The steps in order: the recurrent product, then the gates; arrays as in `LSTMCache`."""
+    for t in range(len(a)):
+        product(h[t], Wh, ah)
+        gates(a[t], ah, c[t], c[t + 1], tanh_c[t], h[t + 1])
+
+
+def lstm_backward_loop(
+    product: Callable[..., object],
+    gates: Callable[..., None],
+    dh: Array,
+    dh0: Array,
+    dc0: Array,
+    ifog: Array,
+    c: Array,
+    tanh_c: Array,
+    da: Array,
+    Wh_T: Array,
+) -> None:
+    """The steps from the last to the first; dh0 and dc0 are carried from step t + 1 to step t."""
+    for t in range(len(da) - 1, -1, -1):
+        gates(dh[t], dh0, dc0, ifog[t], c[t], tanh_c[t], da[t])
+        product(da[t], Wh_T, dh0)
+
+
+LSTM_LOOPS = numpy_loops(
+    lstm_forward_loop, lstm_gates_forward, lstm_backward_loop, lstm_gates_backward
+)
 
 
 class LSTMCache(NamedTuple):
@@ -180,7 +221,7 @@ def lstm_forward(
     b: Array,
     *,
     workspace: Workspace | None = None,
-    gates: Callable[..., None] = lstm_gates_forward,
+    loops: Loops = LSTM_LOOPS,
 ) -> tuple[Array, Array, LSTMCache]:
     """All steps of a window: the product with Wx once, before the loop.
 
@@ -188,7 +229,7 @@ def lstm_forward(
         x: (T, N, D) features, or (T, N) codes that stand for one-hot rows.
         h0, c0: (N, H), the states before the first step.
         Wx, Wh, b: (D, 4H), (H, 4H), (4H,).
-        workspace, gates: see `Cell`.
+        workspace, loops: see `Cell`.
 
     Returns:
         h, c: (T, N, H).
@@ -203,9 +244,7 @@ def lstm_forward(
     tanh_c = ws.array("tanh_c", (T, N, H), Wh.dtype)
     h[0] = h0
     c[0] = c0
-    for t in range(T):
-        np.matmul(h[t], Wh, out=ah)
-        gates(a[t], ah, c[t], c[t + 1], tanh_c[t], h[t + 1])
+    loops.forward(a, ah, h, c, tanh_c, loops.arrange(Wh, ws, "Wh_arranged"))
     return h[1:], c[1:], LSTMCache(x, h, c, a, tanh_c, Wx, Wh)
 
 
@@ -217,7 +256,7 @@ def lstm_backward(
     workspace: Workspace | None = None,
     grads: tuple[Array, Array, Array] | None = None,
     need_dx: bool = True,
-    gates: Callable[..., None] = lstm_gates_backward,
+    loops: Loops = LSTM_LOOPS,
 ) -> tuple[Array | None, Array, Array, Array, Array, Array]:
     """Gradients of a window: the weights' as one product each, after the loop.
 
@@ -225,7 +264,7 @@ def lstm_backward(
         dh: (T, N, H), the gradient of every step's output.
         cache: from the forward function; left as it was.
         dlast: (dh_T, dc_T) of (N, H), further gradients of the last states; see `Cell`.
-        workspace, grads, need_dx, gates: see `Cell`.
+        workspace, grads, need_dx, loops: see `Cell`.
 
     Returns:
         dx (T, N, D) or None, dh0 and dc0 (N, H), dWx, dWh, db.
@@ -235,18 +274,20 @@ def lstm_backward(
     T, N, H = dh.shape
     dWx, dWh, db = grads or LSTM.gradient_arrays(len(Wx), H, ws, Wh.dtype)
     da = ws.array("da", (T, N, 4 * H), Wh.dtype)
-    dh_t = ws.array("dh_t", (N, H), Wh.dtype)
-    dh0 = ws.array("dh0", (N, H), Wh.dtype)  # carried from step t + 1 to step t, as is dc0
+    dh0 = ws.array("dh0", (N, H), Wh.dtype)
     dc0 = ws.array("dc0", (N, H), Wh.dtype)
     dh0[...], dc0[...] = dlast or (0, 0)
-    Wh_T = ws.array("Wh_T", (4 * H, H), Wh.dtype)
-    Wh_T[...] = Wh.T
-    for t in reversed(range(T)):
-        np.add(dh[t], dh0, out=dh_t)
-        gates(dh_t, dc0, ifog[t], c[t], tanh_c[t], da[t])
-        np.matmul(da[t], Wh_T, out=dh0)
+    loops.backward(dh, dh0, dc0, ifog, c, tanh_c, da, loops.arrange(Wh.T, ws, "Wh_T_arranged"))
     weight_gradient(h[:-1].reshape(T * N, H), da.reshape(T * N, 4 * H), dWh, workspace=ws)
-    dx, _, _ = projection_backward(da, x, Wx, workspace=ws, grads=(dWx, db), need_dx=need_dx)
+    dx, _, _ = projection_backward(
+        da,
+        x,
+        Wx,
+        workspace=ws,
+        grads=(dWx, db),
+        need_dx=need_dx,
+        scatter=loops.scatter,
+    )
     return dx, dh0, dc0, dWx, dWh, db
 
 
@@ -259,8 +300,7 @@ LSTM = Cell(
     step_backward=lstm_step_backward,
     forward=lstm_forward,
     backward=lstm_backward,
-    gates_forward=lstm_gates_forward,
-    gates_backward=lstm_gates_backward,
+    loops=LSTM_LOOPS,
     h_mean_square=0.125,
     bias_init={"f": 1.0},
 )

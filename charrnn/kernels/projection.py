@@ -7,10 +7,12 @@ Gradients, with the rows of all steps and sequences under one another:
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from charrnn.kernels.arrays import Array, Workspace
-from charrnn.kernels.embedding import embedding_backward, embedding_forward
+from charrnn.kernels.embedding import embedding_backward, embedding_forward, scatter_rows
 
 
 def projection_forward(
@@ -48,6 +50,7 @@ def projection_backward(
     workspace: Workspace | None = None,
     grads: tuple[Array, Array] | None = None,
     need_dx: bool = True,
+    scatter: Callable[[Array, Array, Array, Workspace], None] = scatter_rows,
 ) -> tuple[Array | None, Array, Array]:
     """Gradients of `projection_forward`.
 
@@ -57,6 +60,7 @@ def projection_backward(
         workspace: where temporary arrays and results live.
         grads: (dW, db), the arrays to write into.
         need_dx: False spares the product for dx.
+        scatter: the sums of rows by code, for codes; see `scatter_rows`.
 
     Returns:
         dx: (..., D), or None for codes or where it is not needed.
@@ -69,7 +73,7 @@ def projection_backward(
     dy_rows = dy.reshape(-1, K)  # (M, K)
     np.add.reduce(dy_rows, axis=0, out=db)
     if x.dtype.kind in "iu":
-        embedding_backward(dy, x, W, workspace=ws, grads=(dW,))
+        embedding_backward(dy, x, W, workspace=ws, grads=(dW,), scatter=scatter)
         return None, dW, db
     weight_gradient(x.reshape(-1, D), dy_rows, dW, workspace=ws)
     if not need_dx:

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from charrnn.kernels.arrays import Array, Workspace
-from charrnn.kernels.cell import Cell
+from charrnn.kernels.cell import Cell, Loops, numpy_loops
 from charrnn.kernels.projection import (
     projection_backward,
     projection_forward,
@@ -81,11 +81,47 @@ def rnn_gates_forward(ax: Array, ah: Array, h: Array) -> None:
     np.tanh(h, out=h)
 
 
-def rnn_gates_backward(dh: Array, h: Array, da: Array) -> None:
-    """Write da = dh * (1 - h^2) for one step; all (N, H)."""
+def rnn_gates_backward(dh_t: Array, dh: Array, h: Array, da: Array) -> None:
+    """Write da = (dh_t + dh) * (1 - h^2) for one step; all (N, H).
+
+    dh_t is the gradient of h_t from above, dh that from step t + 1, which is used up.
+    """
+    dh += dh_t
     np.multiply(h, h, out=da)
     np.subtract(1, da, out=da)
     da *= dh
+
+
+def rnn_forward_loop(
+    product: Callable[..., object],
+    gates: Callable[..., None],
+    ax: Array,
+    ah: Array,
+    h: Array,
+    Wh: Array,
+) -> None:
+    """The steps in order: the recurrent product, then tanh; arrays as in `RNNCache`."""
+    for t in range(len(ax)):
+        product(h[t], Wh, ah)
+        gates(ax[t], ah, h[t + 1])
+
+
+def rnn_backward_loop(
+    product: Callable[..., object],
+    gates: Callable[..., None],
+    dh: Array,
+    dh0: Array,
+    h: Array,
+    da: Array,
+    Wh_T: Array,
+) -> None:
+    """The steps from the last to the first; dh0 is carried from step t + 1 to step t."""
+    for t in range(len(da) - 1, -1, -1):
+        gates(dh[t], dh0, h[t + 1], da[t])
+        product(da[t], Wh_T, dh0)
+
+
+RNN_LOOPS = numpy_loops(rnn_forward_loop, rnn_gates_forward, rnn_backward_loop, rnn_gates_backward)
 
 
 class RNNCache(NamedTuple):
@@ -103,7 +139,7 @@ def rnn_forward(
     b: Array,
     *,
     workspace: Workspace | None = None,
-    gates: Callable[..., None] = rnn_gates_forward,
+    loops: Loops = RNN_LOOPS,
 ) -> tuple[Array, RNNCache]:
     """All steps of a window: the product with Wx once, before the loop.
 
@@ -111,7 +147,7 @@ def rnn_forward(
         x: (T, N, D) features, or (T, N) codes that stand for one-hot rows.
         h0: (N, H), the state before the first step.
         Wx, Wh, b: (D, H), (H, H), (H,).
-        workspace, gates: see `Cell`.
+        workspace, loops: see `Cell`.
 
     Returns:
         h: (T, N, H).
@@ -123,9 +159,7 @@ def rnn_forward(
     ah = ws.array("ah", (N, H), Wh.dtype)
     h = ws.array("h", (T + 1, N, H), Wh.dtype)
     h[0] = h0
-    for t in range(T):
-        np.matmul(h[t], Wh, out=ah)
-        gates(ax[t], ah, h[t + 1])
+    loops.forward(ax, ah, h, loops.arrange(Wh, ws, "Wh_arranged"))
     return h[1:], RNNCache(x, h, Wx, Wh)
 
 
@@ -137,7 +171,7 @@ def rnn_backward(
     workspace: Workspace | None = None,
     grads: tuple[Array, Array, Array] | None = None,
     need_dx: bool = True,
-    gates: Callable[..., None] = rnn_gates_backward,
+    loops: Loops = RNN_LOOPS,
 ) -> tuple[Array | None, Array, Array, Array, Array]:
     """Gradients of a window: the weights' as one product each, after the loop.
 
@@ -145,7 +179,7 @@ def rnn_backward(
         dh: (T, N, H), the gradient of every step's output.
         cache: from the forward function; left as it was.
         dlast: (dh_T,) of (N, H), a further gradient of the last state; see `Cell`.
-        workspace, grads, need_dx, gates: see `Cell`.
+        workspace, grads, need_dx, loops: see `Cell`.
 
     Returns:
         dx (T, N, D) or None, dh0 (N, H), dWx, dWh, db.
@@ -155,17 +189,19 @@ def rnn_backward(
     T, N, H = dh.shape
     dWx, dWh, db = grads or RNN.gradient_arrays(len(Wx), H, ws, Wh.dtype)
     da = ws.array("da", (T, N, H), Wh.dtype)
-    dh_t = ws.array("dh_t", (N, H), Wh.dtype)
-    dh0 = ws.array("dh0", (N, H), Wh.dtype)  # carried from step t + 1 to step t
+    dh0 = ws.array("dh0", (N, H), Wh.dtype)
     dh0[...] = dlast[0] if dlast else 0
-    Wh_T = ws.array("Wh_T", (H, H), Wh.dtype)
-    Wh_T[...] = Wh.T
-    for t in reversed(range(T)):
-        np.add(dh[t], dh0, out=dh_t)
-        gates(dh_t, h[t + 1], da[t])
-        np.matmul(da[t], Wh_T, out=dh0)
+    loops.backward(dh, dh0, h, da, loops.arrange(Wh.T, ws, "Wh_T_arranged"))
     weight_gradient(h[:-1].reshape(T * N, H), da.reshape(T * N, H), dWh, workspace=ws)
-    dx, _, _ = projection_backward(da, x, Wx, workspace=ws, grads=(dWx, db), need_dx=need_dx)
+    dx, _, _ = projection_backward(
+        da,
+        x,
+        Wx,
+        workspace=ws,
+        grads=(dWx, db),
+        need_dx=need_dx,
+        scatter=loops.scatter,
+    )
     return dx, dh0, dWx, dWh, db
 
 
@@ -178,7 +214,6 @@ RNN = Cell(
     step_backward=rnn_step_backward,
     forward=rnn_forward,
     backward=rnn_backward,
-    gates_forward=rnn_gates_forward,
-    gates_backward=rnn_gates_backward,
+    loops=RNN_LOOPS,
     h_mean_square=0.5,
 )

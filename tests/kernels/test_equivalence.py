@@ -29,6 +29,7 @@ from charrnn.kernels import (
     softmax_cross_entropy_backward,
     softmax_cross_entropy_forward,
 )
+from charrnn.kernels.cell import Loops
 
 D, H, V = 5, 6, 7
 SIZES = [(1, 1), (1, 3), (5, 1), (4, 3)]  # T, N
@@ -221,20 +222,19 @@ def test_need_dx_spares_dx_and_nothing_else(cell: Cell) -> None:
 
 
 @each_cell
-def test_gates_are_the_ones_handed_in(cell: Cell) -> None:
-    T = 4
-    p = problem(cell, T, 3)
-    calls = {"forward": 0, "backward": 0}
+def test_loops_are_the_ones_handed_in(cell: Cell) -> None:
+    p = problem(cell, 4, 3)
+    calls: list[str] = []
 
-    def counted(way: str, gates: Callable[..., None], *arrays: Array) -> None:
-        calls[way] += 1
-        gates(*arrays)
+    def noted(way: str, loop: Callable[..., None], *arrays: Array) -> None:
+        calls.append(way)
+        loop(*arrays)
 
-    forward_gates = partial(counted, "forward", cell.gates_forward)
-    backward_gates = partial(counted, "backward", cell.gates_backward)
-    *states, cache = cell.forward(p.x, *p.states, *p.parameters, gates=forward_gates)
-    result = cell.backward(p.dh, cache, dlast=p.dlast, gates=backward_gates)
-    assert calls == {"forward": T, "backward": T}
+    forward, backward, arrange = cell.loops
+    loops = Loops(partial(noted, "forward", forward), partial(noted, "backward", backward), arrange)
+    *states, cache = cell.forward(p.x, *p.states, *p.parameters, loops=loops)
+    result = cell.backward(p.dh, cache, dlast=p.dlast, loops=loops)
+    assert calls == ["forward", "backward"]
     for a, b in zip([*states, *result], run_sequence(cell, p), strict=True):
         np.testing.assert_array_equal(a, b)
 
