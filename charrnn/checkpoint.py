@@ -172,6 +172,8 @@ def _read(members: _Members) -> Checkpoint:
             f"it has format {meta['format']}, and this charrnn reads format {FORMAT}; "
             "a newer charrnn wrote it"
         )
+    # What was written before there were these keys was computed so.
+    meta["config"]["train"] = {"workers": 1, "backend": "numpy", **meta["config"]["train"]}
     config = config_from_dict(meta["config"], "its configuration")
     vocabulary = _read_vocabulary(members, meta["tokens"])
     shapes = parameter_shapes(config.model, len(vocabulary))

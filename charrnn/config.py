@@ -8,7 +8,9 @@ from typing import Any
 
 import yaml
 
+from charrnn.backends import BACKENDS
 from charrnn.config_values import (
+    Auto,
     Choice,
     Encoding,
     Interval,
@@ -131,6 +133,14 @@ class TrainConfig:
     )
     sample_length: int = _key(
         whole(0), "characters of a sample shown at each validation; 0: none", 0
+    )
+    workers: int | str = _key(
+        Auto(whole(1, 1024)),
+        "processes that share the batch's streams; auto: by cores and batch size",
+        "auto",
+    )
+    backend: str = _key(
+        Choice(("auto", *BACKENDS)), "who does the inner loops; auto: numba where installed", "auto"
     )
 
 

@@ -124,6 +124,19 @@ class Optional:
 
 
 @dataclass(frozen=True)
+class Auto:
+    """Another kind, or the word auto."""
+
+    kind: Kind
+
+    def parse(self, value: Any) -> Any:
+        return "auto" if value == "auto" else self.kind.parse(value)
+
+    def __str__(self) -> str:
+        return f"{self.kind}, or the word auto"
+
+
+@dataclass(frozen=True)
 class Interval:
     """A number of steps, or a unit of its own: `epoch`, or seconds as in `60s`."""
 

@@ -170,10 +170,14 @@ class Streams:
         self._seq_length = seq_length
         self.windows = -(-length // seq_length)  # in an epoch
 
-    def window(self, index: int) -> tuple[Array, Array]:
-        """Return inputs and targets, each (T, N), of an epoch's window."""
+    def window_length(self, index: int) -> int:
+        """Return the steps of an epoch's window."""
+        return min(self._seq_length, self._inputs.shape[1] - index * self._seq_length)
+
+    def window(self, index: int, streams: slice = slice(None)) -> tuple[Array, Array]:
+        """Return inputs and targets of an epoch's window, each (T, N), or of some streams of it."""
         start = index * self._seq_length
         part = slice(start, start + self._seq_length)
-        inputs = self._inputs[:, part].T.astype(np.intp, order="C")  # (T, N)
-        targets = self._targets[:, part].T.astype(np.intp, order="C")  # (T, N)
+        inputs = self._inputs[streams, part].T.astype(np.intp, order="C")  # (T, N)
+        targets = self._targets[streams, part].T.astype(np.intp, order="C")  # (T, N)
         return inputs, targets

@@ -41,6 +41,7 @@ def training_rows(trainer: Trainer, run: RunFolder) -> list[tuple[str, str]]:
             f"{limits.total_steps:,} ({epochs:,.4g} epochs) of {train.batch_size} streams x "
             f"{train.seq_length} {unit}, {train.optimizer} {train.learning_rate:g}",
         ),
+        ("workers", f"{train.workers}, {train.backend}"),
         ("memory", f"about {memory_bytes(trainer) / 1e6:,.0f} MB"),
         ("run", shortest(str(run.path))),
     ]
@@ -49,7 +50,8 @@ def training_rows(trainer: Trainer, run: RunFolder) -> list[tuple[str, str]]:
 def memory_bytes(trainer: Trainer) -> int:
     """What parameters, gradient, slots and a window's arrays take, beside Python and NumPy."""
     train = trainer.config.train
-    vectors = 4 + len(trainer.checkpoint().slots)  # parameters, gradient, two of scratch; slots
+    vectors = 3 + len(trainer.checkpoint().slots)  # parameters, two of scratch; slots
+    vectors += int(train.workers)  # gradients
     one, two = (_window_bytes(trainer, T) for T in (1, 2))
     window = one + (train.seq_length - 1) * (two - one)  # the arrays grow evenly with the steps
     return vectors * trainer.model.parameters.nbytes + window
@@ -58,12 +60,13 @@ def memory_bytes(trainer: Trainer) -> int:
 def _window_bytes(trainer: Trainer, T: int) -> int:
     """What a window of T steps takes, by trying it."""
     model, N = trainer.model, trainer.config.train.batch_size
-    trial = Model(model.config, model.V, model.parameters)
+    trial = Model(model.config, model.V, model.parameters, model.backend)
     gradient = parameter_views(np.empty_like(model.parameters), model.shapes)
     codes = np.zeros((T, N), np.intp)
-    dropout = [np.random.default_rng(0)] * model.config.num_layers
-    trial.loss_gradient(codes, codes, trial.zero_states(N), gradient, dropout)
-    return trial.workspace_bytes
+    shape = (T, N, model.config.hidden_size)
+    masks = [np.ones(shape, np.float32)] * model.config.num_layers if model.config.dropout else []
+    trial.loss_gradient(codes, codes, trial.zero_states(N), gradient, masks)
+    return trial.workspace_bytes + sum(mask.nbytes for mask in masks)
 
 
 def matched_text(matched: Matched, corpus: Corpus) -> str:

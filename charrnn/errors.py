@@ -28,3 +28,7 @@ class SamplingError(CharRNNError):
 
 class RunError(CharRNNError):
     """A run's folder that cannot be used as asked, or a training that cannot go on."""
+
+
+class BackendError(CharRNNError):
+    """A backend that cannot be had."""

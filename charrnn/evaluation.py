@@ -81,7 +81,13 @@ def score(
 
 
 def score_windows(
-    model: Model, codes: Array, start: int, end: int, *, streams: int = STREAMS
+    model: Model,
+    codes: Array,
+    start: int,
+    end: int,
+    *,
+    streams: int = STREAMS,
+    share: tuple[int, int] = (0, 1),
 ) -> Iterator[Score]:
     """Score the characters from `start` to `end` of a text, window by window.
 
@@ -91,6 +97,7 @@ def score_windows(
         codes: (n,) the whole text; what lies before `start` serves as context.
         start, end: the part to score.
         streams: upper bound on the parallel streams.
+        share: (k, K) reads the k-th of K parts of the streams, and nothing where it has none.
 
     Yields:
         The score of each window; their sum is the part's.
@@ -98,21 +105,26 @@ def score_windows(
     start = max(start, 1)
     N = max(1, min(streams, (end - start) // (4 * WARM_UP)))
     length = -(-(end - start) // N)
-    first_input = start - 1 + length * np.arange(N)  # (N,), of each stream
+    k, K = share
+    mine = np.arange(N * k // K, N * (k + 1) // K)  # (n,)
+    if not len(mine):
+        yield from (Score(0, 0.0) for _ in _windows(0, length))
+        return
+    first_input = start - 1 + length * mine  # (n,), of each stream
     stream_end = np.minimum(first_input + 1 + length, end)  # (N,), of its targets
 
     def window(t0: int, t1: int) -> Array:
-        return first_input + np.arange(t0, t1)[:, None]  # (t1 - t0, N), places in the text
+        return first_input + np.arange(t0, t1)[:, None]  # (t1 - t0, n), places in the text
 
     # The first stream may have less text before it than the others: it joins them with a fresh
     # state when theirs begins. What it has read until then does not matter.
-    states = model.zero_states(N)
+    states = model.zero_states(len(mine))
     before_first = min(WARM_UP, start - 1)
     for t0, t1 in _windows(-WARM_UP if N > 1 else 0, -before_first):
         places = np.maximum(window(t0, t1), 0)
         _, states, _ = model.forward(codes[places].astype(np.intp), states)
     for state in (s for layer in states for s in layer):
-        state[0] = 0
+        state[mine == 0] = 0
     for t0, t1 in _windows(-before_first, 0):
         _, states, _ = model.forward(codes[window(t0, t1)].astype(np.intp), states)
     for t0, t1 in _windows(0, length):

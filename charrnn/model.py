@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from charrnn.backends import NUMPY, Backend
 from charrnn.config import ModelConfig
 from charrnn.kernels import (
     CELLS,
@@ -18,13 +19,10 @@ from charrnn.kernels import (
     Workspace,
     dropout_backward,
     dropout_forward,
-    dropout_mask,
     embedding_backward,
     embedding_forward,
     projection_backward,
     projection_forward,
-    softmax_cross_entropy_backward,
-    softmax_cross_entropy_forward,
 )
 from charrnn.parameters import parameter_shapes, parameter_views
 
@@ -36,7 +34,7 @@ class ModelCache(NamedTuple):
 
     codes: Array  # (T, N)
     layers: list[Any]  # each cell's cache
-    masks: list[Array]  # each layer's dropout mask (T, N, H); empty without dropout
+    masks: Sequence[Array]  # each layer's dropout mask (T, N, H); empty without dropout
     top: Array  # (T, N, H), what the output projection saw
 
 
@@ -47,13 +45,18 @@ class Model:
         config: the shape of the stack.
         V: characters in the vocabulary.
         parameters: the (P,) vector; it is used, not copied.
+        backend: for float32; float64 is always NumPy's.
     """
 
-    def __init__(self, config: ModelConfig, V: int, parameters: Array) -> None:
+    def __init__(
+        self, config: ModelConfig, V: int, parameters: Array, backend: Backend = NUMPY
+    ) -> None:
         self.config = config
         self.V = V
         self.cell = CELLS[config.cell]
         self.parameters = parameters
+        self.backend = backend if parameters.dtype == np.float32 else NUMPY
+        self._loops = self.backend.loops[config.cell]
         self.shapes = parameter_shapes(config, V)
         self.views = parameter_views(parameters, self.shapes)
         self._layers = [self._layer_arrays(self.views, i) for i in range(config.num_layers)]
@@ -71,21 +74,21 @@ class Model:
         self,
         codes: Array,
         states: States,
-        dropout: Sequence[np.random.Generator] | None = None,
+        masks: Sequence[Array] = (),
     ) -> tuple[Array, States, ModelCache]:
         """Read a window of text.
 
         Args:
             codes: (T, N) integers.
             states: before the first step; left as they are.
-            dropout: in training, the generator of each layer's dropout mask.
+            masks: in training with dropout, each layer's mask (T, N, H).
 
         Returns:
             logits: (T, N, V), of the character after each; overwritten by the next call.
             states: after the last step, fresh arrays.
             cache: for `backward`; overwritten by the next call.
         """
-        x, caches, masks, next_states = codes, [], [], []
+        x, caches, next_states = codes, [], []
         if "embedding.E" in self.views:
             x = embedding_forward(
                 codes, self.views["embedding.E"], workspace=self._embedding_workspace
@@ -94,16 +97,13 @@ class Model:
             zip(self._layers, self._layer_workspaces, strict=True)
         ):
             *sequences, cache = self.cell.forward(
-                x, *states[i], *parameters, workspace=ws, loops=self.cell.loops
+                x, *states[i], *parameters, workspace=ws, loops=self._loops
             )
             next_states.append(tuple(sequence[-1].copy() for sequence in sequences))
             caches.append(cache)
             x = sequences[0]
-            if dropout and self.config.dropout:
-                dtype = self.parameters.dtype.type
-                mask = dropout_mask(x.shape, self.config.dropout, dropout[i], dtype, workspace=ws)
-                masks.append(mask)
-                x = dropout_forward(x, mask, workspace=ws)
+            if masks:
+                x = dropout_forward(x, masks[i], workspace=ws)
         logits = projection_forward(
             x, self.views["output.W"], self.views["output.b"], workspace=self._output_workspace
         )
@@ -136,7 +136,7 @@ class Model:
                 workspace=ws,
                 grads=self._layer_arrays(gradient, i),
                 need_dx=i > 0 or embedded,
-                loops=self.cell.loops,
+                loops=self._loops,
             )[0]
         if embedded:
             assert dx is not None
@@ -146,12 +146,13 @@ class Model:
                 self.views["embedding.E"],
                 workspace=self._embedding_workspace,
                 grads=(gradient["embedding.E"],),
+                scatter=self._loops.scatter,
             )
 
     def score(self, codes: Array, targets: Array, states: States) -> tuple[Array, States]:
         """Return what each target costs, in nats (T, N), and the states after the window."""
         logits, states, _ = self.forward(codes, states)
-        nll_nats, _ = softmax_cross_entropy_forward(
+        nll_nats, _ = self.backend.softmax_cross_entropy_forward(
             logits, targets, workspace=self._output_workspace
         )
         return nll_nats, states
@@ -162,7 +163,8 @@ class Model:
         targets: Array,
         states: States,
         gradient: dict[str, Array],
-        dropout: Sequence[np.random.Generator] | None = None,
+        masks: Sequence[Array] = (),
+        scale: float | None = None,
     ) -> tuple[float, States]:
         """Write the gradient of a window's mean loss.
 
@@ -170,19 +172,24 @@ class Model:
             codes, targets: (T, N) integers.
             states: before the first step.
             gradient: arrays by parameter name; written.
-            dropout: the generator of each layer's dropout mask.
+            masks: with dropout, each layer's mask (T, N, H).
+            scale: the weight of a character, where it is not 1 / their number: that of a larger
+                window which this one is a part of.
 
         Returns:
-            loss_nats: the mean over the window's characters.
+            nats: the window's loss, the sum over its characters.
             states: after the window.
         """
-        logits, states, cache = self.forward(codes, states, dropout)
-        ws = self._output_workspace
-        nll_nats, softmax_cache = softmax_cross_entropy_forward(logits, targets, workspace=ws)
-        loss_nats = float(np.mean(nll_nats, dtype=np.float64))
-        dlogits = softmax_cross_entropy_backward(softmax_cache, 1 / targets.size, workspace=ws)
+        logits, states, cache = self.forward(codes, states, masks)
+        ws, backend = self._output_workspace, self.backend
+        nll_nats, softmax_cache = backend.softmax_cross_entropy_forward(
+            logits, targets, workspace=ws
+        )
+        dlogits = backend.softmax_cross_entropy_backward(
+            softmax_cache, scale or 1 / targets.size, workspace=ws
+        )
         self.backward(dlogits, cache, gradient)
-        return loss_nats, states
+        return float(np.sum(nll_nats, dtype=np.float64)), states
 
     @property
     def workspace_bytes(self) -> int:

@@ -192,6 +192,7 @@ class Optimizer:
         hyperparameters: the rule's, by name.
         parameters: the (P,) vector to update; only its size and dtype are used.
         decayed: the parts of it that weight decay shrinks; biases are left out.
+        update: another implementation of the rule's update.
     """
 
     def __init__(
@@ -200,9 +201,10 @@ class Optimizer:
         hyperparameters: Mapping[str, float],
         parameters: Array,
         decayed: Sequence[slice] = (),
+        update: Callable[..., None] | None = None,
     ) -> None:
         rule = RULES[name]
-        self._update = rule.update
+        self._update = update or rule.update
         self._hyperparameters = dict(hyperparameters)
         self._weight_decay = self._hyperparameters.pop("weight_decay", 0.0)
         self._decayed = decayed

@@ -4,51 +4,47 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
 from charrnn.checkpoint import Checkpoint, Counters, save_checkpoint
-from charrnn.config import Config
-from charrnn.corpus import Corpus, Streams
+from charrnn.corpus import Corpus
 from charrnn.errors import RunError
-from charrnn.evaluation import Score, score_windows
+from charrnn.evaluation import Score
 from charrnn.limits import Limits
 from charrnn.metrics import MetricsLog
-from charrnn.model import Model
 from charrnn.optimizers import gradient_norm
-from charrnn.parameters import initial_parameters, parameter_views
+from charrnn.parameters import initial_parameters
 from charrnn.reporting import Reporter
 from charrnn.runs import RunFolder
 from charrnn.sampling import Choosing, continuations
 from charrnn.transfer import Matched, transfer_parameters
 from charrnn.updater import Updater
+from charrnn.workers import Team
 
 Interrupted = Callable[[], int | None]  # the number of the signal that came, or None
 
 
 class Trainer:
-    """A training in progress: the one owner of its parameters, slots, states and counters.
+    """A training in progress: the one owner of its slots and counters.
+
+    Parameters, gradient and states lie in the buffers of its team, which it alone tells what to do.
 
     Every random number is drawn from a generator made for the place that it is drawn at (seed,
     step, layer), so there is no generator to keep, and sampling disturbs nothing.
     """
 
-    def __init__(self, config: Config, corpus: Corpus, run: RunFolder, reporter: Reporter) -> None:
-        self.config = config
+    def __init__(self, corpus: Corpus, run: RunFolder, reporter: Reporter, team: Team) -> None:
+        self.config = config = team.job.config
         self.corpus = corpus
+        self.team = team
         self._run = run
         self._reporter = reporter
-        train = config.train
-        start, end = corpus.split("train")
-        self._streams = Streams(corpus.codes[start:end], train.batch_size, train.seq_length)
-        self.limits = Limits.of(train, self._streams.windows)
-        V = len(corpus.vocabulary)
-        self.model = Model(config.model, V, initial_parameters(config.model, V, config.seed))
-        self._gradient = np.zeros_like(self.model.parameters)
-        self._gradient_views = parameter_views(self._gradient, self.model.shapes)
-        self._updater = Updater(train, self.model, self.limits)
-        self.states = self.model.zero_states(train.batch_size)
+        self.limits = Limits.of(config.train, team.worker.windows)
+        self.model = team.worker.model
+        self.model.parameters[...] = initial_parameters(config.model, self.model.V, config.seed)
+        self._updater = Updater(config.train, self.model, self.limits)
         self.counters = Counters()
         self._text_sha256 = corpus.sha256()
         self._saved_step, self._saved_at = -1, 0.0
@@ -59,7 +55,7 @@ class Trainer:
         self.model.parameters[...] = checkpoint.parameters
         for name, slot in checkpoint.slots.items():
             self._updater.slots[name][...] = slot
-        self.states = checkpoint.states
+        self.team.states[...] = checkpoint.states
         self.counters = checkpoint.counters
 
     def start_from(self, checkpoint: Checkpoint) -> Matched:
@@ -105,27 +101,25 @@ class Trainer:
         Returns:
             The learning rate, and the gradient's norm before clipping.
         """
-        train, counters, began = self.config.train, self.counters, time.monotonic()
+        counters, began = self.counters, time.monotonic()
         position = counters.step % self.limits.steps_per_epoch
         if position == 0:
-            self.states = self.model.zero_states(train.batch_size)
-        inputs, targets = self._streams.window(position)  # (T, N) each
+            self.team.states[...] = 0
+        chars = self.team.worker.window_length(position) * self.config.train.batch_size
         with np.errstate(over="ignore", invalid="ignore"):  # looked for below
-            loss_nats, states = self.model.loss_gradient(
-                inputs, targets, self.states, self._gradient_views, self._dropout()
-            )
-            norm = self._updater.clip(self._gradient)
-        self._check_finite(loss=loss_nats, gradient=norm)
+            nats = self.team.train(counters.step)
+            norm = self._updater.clip(self.team.gradient)
+        self._check_finite(loss=nats, gradient=norm)
         with np.errstate(over="ignore", invalid="ignore"):
-            rate = self._updater.update(self._gradient, counters.step)
+            rate = self._updater.update(self.team.gradient, counters.step)
         self._check_finite(parameters=gradient_norm(self.model.parameters))
-        self.states = states
+        self.team.carry_states()
         counters.step += 1
-        counters.unlogged_nats += loss_nats * targets.size
-        counters.unlogged_chars += targets.size
+        counters.unlogged_nats += nats
+        counters.unlogged_chars += chars
         self._busy_s += time.monotonic() - began
-        self._busy_chars += targets.size
-        self._reporter.step(self._epoch(), targets.size, loss_nats)
+        self._busy_chars += chars
+        self._reporter.step(self._epoch(), chars, nats / chars)
         return rate, norm
 
     def _check_finite(self, **figures: float) -> None:
@@ -137,14 +131,6 @@ class Trainer:
                     "a lower train.learning_rate, a smaller train.clip_norm or train.warmup_steps, "
                     "beginning anew with --overwrite"
                 )
-
-    def _dropout(self) -> Sequence[np.random.Generator] | None:
-        """A generator for each layer's mask, keyed by seed, step and layer."""
-        if not self.config.model.dropout:
-            return None
-        layers = range(self.config.model.num_layers)
-        keys = [(self.config.seed, self.counters.step << 16 | layer) for layer in layers]
-        return [np.random.Generator(np.random.Philox(key=key)) for key in keys]
 
     def _log(self, rate: float, norm: float) -> None:
         """Write a training line when it is due: the mean loss since the line before."""
@@ -179,7 +165,7 @@ class Trainer:
         start, end = self.corpus.split("valid")
         if start < end:
             score = Score(0, 0.0)
-            for window in score_windows(self.model, self.corpus.codes, start, end):
+            for window in self.team.score_windows(start, end):
                 score += window
                 if interrupted():
                     return
@@ -240,7 +226,7 @@ class Trainer:
             self.model.parameters,
             self.counters,
             self._updater.slots,
-            self.states,
+            [tuple(layer) for layer in self.team.states],
             self._text_sha256,
         )
 

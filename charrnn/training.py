@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from charrnn.atomic import remove_leftovers, replaced_atomically
+from charrnn.backends import compiling_takes_time, resolve_backend
 from charrnn.checkpoint import Checkpoint, Counters, load_checkpoint
 from charrnn.config import Config
 from charrnn.corpus import load_corpus
@@ -23,6 +25,8 @@ from charrnn.reporting import Reporter
 from charrnn.runs import RunFolder
 from charrnn.text_sizes import check_sizes
 from charrnn.trainer import Trainer
+from charrnn.worker import Job
+from charrnn.workers import ProcessTeam, Team, automatic_workers
 
 _MANY_PARAMETERS = 20_000_000  # drawing the first values of more takes a while
 
@@ -37,6 +41,8 @@ MAY_CHANGE = (
     "train.sample_length",
     "data.path",
 )
+
+_AUTOMATIC = {"train.workers": "auto", "train.backend": "auto"}  # then the checkpoint's count
 
 
 @dataclass(frozen=True)
@@ -78,13 +84,31 @@ def train(
         if checkpoint:
             reporter.note("--init-from is not used: the run goes on with its own weights")
         else:
-            source = load_checkpoint(init_from)
+            source = Path(init_from), load_checkpoint(init_from)
     corpus = load_corpus(config.data)
     check_sizes(corpus, config)
     parameters = _check_memory(config, len(corpus.vocabulary))
     if parameters > _MANY_PARAMETERS:
         reporter.note(f"preparing {parameters:,} parameters")
-    trainer = Trainer(config, corpus, run, reporter)
+    config = _resolved(config, checkpoint, len(corpus.vocabulary))
+    if config.train.backend == "numba" and compiling_takes_time():
+        reporter.note("compiling the inner loops for this processor, once: some seconds")
+    job = Job(config, len(corpus.vocabulary), corpus.codes, corpus.train_end)
+    team = Team(job) if job.size == 1 else ProcessTeam(job)
+    with closing(team):
+        note = "nothing to resume here: beginning" if resume else ""
+        return _train(Trainer(corpus, run, reporter, team), run, reporter, checkpoint, source, note)
+
+
+def _train(
+    trainer: Trainer,
+    run: RunFolder,
+    reporter: Reporter,
+    checkpoint: Checkpoint | None,
+    source: tuple[Path, Checkpoint] | None,
+    first_note: str,
+) -> Outcome:
+    """Begin, or go on from a checkpoint, or begin from the weights of a source."""
     if checkpoint:
         _check_same_text(run, checkpoint, trainer.checkpoint())
         trainer.restore(checkpoint)
@@ -95,12 +119,10 @@ def train(
             return _outcome(trainer, run, None)
     elif source:
         try:
-            first_note = matched_text(trainer.start_from(source), corpus)
+            first_note = matched_text(trainer.start_from(source[1]), trainer.corpus)
         except CheckpointError as error:
-            raise CheckpointError(f"{init_from}: {error}") from None
-    else:
-        first_note = "nothing to resume here: beginning" if resume else ""
-    elapsed_s = _prepare(run, config, trainer.counters if checkpoint else None)
+            raise CheckpointError(f"{source[0]}: {error}") from None
+    elapsed_s = _prepare(run, trainer.config, trainer.counters if checkpoint else None)
     reporter.block(training_rows(trainer, run))
     if first_note:
         reporter.note(first_note)
@@ -119,6 +141,27 @@ def train(
             "--resume goes on from there"
         )
     return _outcome(trainer, run, signal)
+
+
+def _resolved(config: Config, checkpoint: Checkpoint | None, V: int) -> Config:
+    """Return the configuration with the number of workers and the backend settled.
+
+    They are the checkpoint's where there is one: other ones would give other bits.
+    """
+    train = config.train
+    if checkpoint:
+        then = checkpoint.config.train
+        workers, name = then.workers, resolve_backend(then.backend)
+    else:
+        workers, name = train.workers, resolve_backend(train.backend)
+        if workers == "auto":
+            workers = automatic_workers(config, V)
+    if int(workers) > train.batch_size:
+        raise RunError(
+            f"train.workers {workers}: the batch has {train.batch_size} streams to share "
+            f"(train.batch_size), so there can be at most {train.batch_size} workers"
+        )
+    return replace(config, train=replace(train, workers=workers, backend=name))
 
 
 def _check_memory(config: Config, V: int) -> int:
@@ -167,7 +210,7 @@ def _starting_point(
     changed = [
         f"{key} is {now[key]}, and was {then[key]}"
         for key in now
-        if now[key] != then[key] and key not in MAY_CHANGE
+        if now[key] not in (then[key], _AUTOMATIC.get(key)) and key not in MAY_CHANGE
     ]
     if changed:
         raise RunError(

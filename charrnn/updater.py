@@ -30,7 +30,13 @@ class Updater:
             name: getattr(train, name) for name in RULES[train.optimizer].hyperparameters
         }
         # Weight decay is for matrices, not for biases.
-        self._optimizer = Optimizer(train.optimizer, hyperparameters, model.parameters, matrices)
+        self._optimizer = Optimizer(
+            train.optimizer,
+            hyperparameters,
+            model.parameters,
+            matrices,
+            model.backend.updates.get(train.optimizer),
+        )
 
     @property
     def slots(self) -> dict[str, Array]:

@@ -11,21 +11,45 @@ import numpy as np
 
 from charrnn.kernels.arrays import Array, Workspace
 
+_LEVELS = 1 << 16  # a rate is a number of these
+_BLOCK = 16  # 16-bit numbers in a step of the generator's counter
+
 
 def dropout_mask(
-    shape: tuple[int, ...],
+    T: int,
+    sequences: range,
+    H: int,
     rate: float,
-    generator: np.random.Generator,
+    key: tuple[int, int],
     dtype: type[np.floating],
     *,
     workspace: Workspace | None = None,
 ) -> Array:
-    """Draw a mask whose entries are 0 with probability `rate` and 1 / (1 - rate) otherwise."""
+    """Draw the mask of some sequences of a batch.
+
+    The generator is a counter (Salmon et al. 2011) of which each sequence has a stretch of its own,
+    so its mask does not depend on which others are drawn with it.
+
+    Args:
+        T: steps.
+        sequences: their places in the batch.
+        H: units.
+        rate: the probability of 0, to 1/65536; all others are 1 / (1 - rate).
+        key: for the same mask each time, below 2^64 each.
+
+    Returns:
+        mask: (T, N, H), N the number of sequences.
+    """
     ws = workspace or Workspace()
-    mask = ws.array("dropout_mask", shape, dtype)
-    generator.random(out=mask, dtype=dtype)  # uniform in [0, 1)
-    np.greater_equal(mask, rate, out=mask)
-    mask *= 1.0 / (1.0 - rate)
+    N = len(sequences)
+    blocks = -(-T * H // _BLOCK)  # of a sequence
+    generator = np.random.Philox(key=key).advance(sequences.start * blocks)
+    bits = generator.random_raw(N * blocks * 4).view(np.uint16)
+    drawn = bits.reshape(N, -1)[:, : T * H].reshape(N, T, H)
+    dropped = min(round(rate * _LEVELS), _LEVELS - 1)
+    mask = ws.array("dropout_mask", (T, N, H), dtype)
+    np.greater_equal(drawn.transpose(1, 0, 2), dropped, out=mask)
+    mask *= _LEVELS / (_LEVELS - dropped)
     return mask
 
 

@@ -30,6 +30,23 @@ def embedding_forward(codes: Array, E: Array, *, workspace: Workspace | None = N
     return np.take(E, codes, axis=0, out=y, mode="clip")
 
 
+def scatter_rows(rows: Array, codes: Array, sums: Array, workspace: Workspace) -> None:
+    """Write into each row k of `sums` (V, D) the sum of the rows (M, D) whose code (M,) is k.
+
+    The rows are sorted by code first, so that each code's are added up in one call: four times
+    faster here than a product with a one-hot matrix, and ten times faster than `np.add.at`, at
+    V = 65.
+    """
+    order = np.argsort(codes, kind="stable")  # (M,)
+    by_code = workspace.array("sorted_rows", rows.shape, rows.dtype)  # (M, D)
+    np.take(rows, order, axis=0, out=by_code, mode="clip")
+    ends = np.cumsum(np.bincount(codes, minlength=len(sums)))  # (V,)
+    start = 0
+    for code, end in enumerate(ends.tolist()):
+        np.add.reduce(by_code[start:end], axis=0, out=sums[code])
+        start = end
+
+
 def embedding_backward(
     dy: Array,
     codes: Array,
@@ -37,7 +54,7 @@ def embedding_backward(
     *,
     workspace: Workspace | None = None,
     grads: tuple[Array] | None = None,
-    scatter: Callable[[Array, Array, Array, Workspace], None] | None = None,
+    scatter: Callable[[Array, Array, Array, Workspace], None] = scatter_rows,
 ) -> Array:
     """Gradient of `embedding_forward` with respect to E.
 
@@ -55,22 +72,5 @@ def embedding_backward(
     ws = workspace or Workspace()
     V, D = E.shape
     (dE,) = grads or (ws.array("dE", (V, D), dy.dtype),)
-    (scatter or scatter_rows)(dy.reshape(-1, D), codes.reshape(-1), dE, ws)
+    scatter(dy.reshape(-1, D), codes.reshape(-1), dE, ws)
     return dE
-
-
-def scatter_rows(rows: Array, codes: Array, sums: Array, workspace: Workspace) -> None:
-    """Write into each row k of `sums` (V, D) the sum of the rows (M, D) whose code (M,) is k.
-
-    The rows are sorted by code first, so that each code's are added up in one call: four times
-    faster here than a product with a one-hot matrix, and ten times faster than `np.add.at`, at
-    V = 65.
-    """
-    order = np.argsort(codes, kind="stable")  # (M,)
-    by_code = workspace.array("sorted_rows", rows.shape, rows.dtype)  # (M, D)
-    np.take(rows, order, axis=0, out=by_code, mode="clip")
-    ends = np.cumsum(np.bincount(codes, minlength=len(sums)))  # (V,)
-    start = 0
-    for code, end in enumerate(ends.tolist()):
-        np.add.reduce(by_code[start:end], axis=0, out=sums[code])
-        start = end

@@ -1,0 +1,70 @@
+"""How functions are compiled, and where the machine code is kept."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import llvmlite.binding as llvm
+import numba
+
+import charrnn
+from charrnn.caches import cache_folder
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+# NaN and infinities keep their meaning, as the trainer looks for them.
+_FAST = {"contract", "reassoc", "nsz", "arcp"}
+
+
+def _sources_digest() -> str:
+    """Return a digest of all the code that the compiled functions are made of."""
+    package = Path(charrnn.__file__).parent
+    digest = hashlib.sha256(numba.__version__.encode())
+    for folder in ("kernels", "compiled"):
+        for file in sorted((package / folder).glob("*.py")):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def kept_folder() -> Path | None:
+    """Return where machine code is kept, or None where caches are turned off.
+
+    There is one for each state of the sources: Numba looks only at the file that a function is in.
+    """
+    folder = cache_folder()
+    return None if folder is None else folder / "compiled" / _sources_digest()
+
+
+_KEPT = kept_folder()
+if _KEPT is not None:
+    numba.config.CACHE_DIR = str(_KEPT)
+
+
+def vector_width() -> int:
+    """Return how many float32 numbers this processor multiplies and adds at once; 0: unknown."""
+    features = llvm.get_host_cpu_features()
+    if features.get("avx512f"):
+        return 16
+    return 8 if features.get("avx2") and features.get("fma") else 0
+
+
+def inner(function: Function) -> Function:
+    """Compile a function that compiled ones call."""
+    compiled: Function = numba.njit(fastmath=_FAST, error_model="numpy")(function)
+    return compiled
+
+
+def inlined(function: Function) -> Function:
+    """Compile a function into those that call it; needed where its arguments are functions."""
+    compiled: Function = numba.njit(inline="always")(function)
+    return compiled
+
+
+def outer(function: Function) -> Function:
+    """Compile a function that Python calls, once: the machine code is kept."""
+    cached = _KEPT is not None
+    compiled: Function = numba.njit(fastmath=_FAST, error_model="numpy", cache=cached)(function)
+    return compiled
