@@ -69,6 +69,10 @@ class Ranks:
             self._waiting = False
             self.comm.bcast(None)
 
+    def lost(self) -> None:
+        """Remember that a rank has ended: nobody can be reached together with it."""
+        self._waiting = False
+
 
 class MPITeam(Team):
     """Rank 0's view of all ranks: parameters go out, gradients come back as their sum."""
@@ -82,6 +86,18 @@ class MPITeam(Team):
         self._check(self._comm.gather(None))
 
     def _do(self, task: Task) -> list[Any]:
+        from mpi4py import MPI
+
+        try:
+            return self._check(self._results(task))
+        except MPI.Exception:
+            self._ranks.lost()
+            raise RunError(
+                f"one of the {self._ranks.size} ranks has ended; what was saved last is whole, and "
+                "--resume goes on from it"
+            ) from None
+
+    def _results(self, task: Task) -> list[Any]:
         self._comm.bcast(task)
         self._comm.Bcast(self._memory)
         result = attempt(self.worker, task)
@@ -91,7 +107,8 @@ class MPITeam(Team):
                 streams = self.job.streams_of(rank)
                 if part is not None:
                     self._buffers.next_states[:, :, streams.start : streams.stop] = part
-        return self._check(self._comm.gather(result))
+        results: list[Any] = self._comm.gather(result)
+        return results
 
     def _check(self, results: list[Any]) -> list[Any]:
         for rank, result in enumerate(results):
@@ -112,6 +129,15 @@ def _sum_up(comm: Any, gradient: Any) -> None:
 
 def serve(ranks: Ranks) -> None:
     """Be a rank other than 0: do its tasks until it says that there are no more."""
+    from mpi4py import MPI
+
+    try:
+        _serve(ranks)
+    except MPI.Exception:  # another rank has ended, which is for rank 0 or mpiexec to say
+        os._exit(1)
+
+
+def _serve(ranks: Ranks) -> None:
     for number in SIGNALS:  # they are for rank 0
         signal.signal(number, signal.SIG_IGN)
     comm = ranks.comm
