@@ -27,7 +27,7 @@ from charrnn.runs import RunFolder
 from charrnn.text_sizes import check_sizes
 from charrnn.trainer import Trainer
 from charrnn.worker import Job
-from charrnn.workers import ProcessTeam, Team, automatic_workers
+from charrnn.workers import Team, automatic_workers, new_team
 
 _MANY_PARAMETERS = 20_000_000  # drawing the first values of more takes a while
 
@@ -93,7 +93,7 @@ def train(
     parameters = _check_memory(config, len(corpus.vocabulary))
     if parameters > _MANY_PARAMETERS:
         reporter.note(f"preparing {parameters:,} parameters")
-    config = _resolved(config, checkpoint, len(corpus.vocabulary), ranks)
+    config = resolved(config, len(corpus.vocabulary), checkpoint, ranks)
     if config.train.backend == "numba" and compiling_takes_time():
         reporter.note("compiling the inner loops for this processor, once: some seconds")
     job = Job(config, len(corpus.vocabulary), corpus.codes, corpus.train_end)
@@ -148,10 +148,12 @@ def _train(
 def _team(job: Job, ranks: Ranks | None, corpus: Corpus) -> Team:
     if ranks:
         return MPITeam(job, ranks, corpus.sha256())
-    return Team(job) if job.size == 1 else ProcessTeam(job)
+    return new_team(job)
 
 
-def _resolved(config: Config, checkpoint: Checkpoint | None, V: int, ranks: Ranks | None) -> Config:
+def resolved(
+    config: Config, V: int, checkpoint: Checkpoint | None = None, ranks: Ranks | None = None
+) -> Config:
     """Return the configuration with the number of workers and the backend settled.
 
     They are the checkpoint's where there is one: other ones would give other bits.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -137,6 +138,16 @@ class Worker:
             )
             for layer, workspace in enumerate(self._mask_workspaces)
         ]
+
+    def peak_gflops(self) -> float:
+        """Return the rate of large float32 products, in 1e9 operations/s; it takes a while."""
+        side = 1024
+        a, b, c = np.random.default_rng(1).random((3, side, side), np.float32)
+        start, products = time.perf_counter(), 0
+        while (elapsed_s := time.perf_counter() - start) < 0.4 or products < 3:
+            np.matmul(a, b, out=c)
+            products += 1
+        return products * 2 * side**3 / elapsed_s / 1e9
 
     def score(self, start: int, end: int, index: int) -> Score | None:
         """Score this worker's share of a window of the text from `start` to `end`.

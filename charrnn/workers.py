@@ -76,6 +76,11 @@ class Team:
             yield sum(scores[1:], scores[0])
             index += 1
 
+    def peak_gflops(self) -> float:
+        """Return the rate of large products, of all workers at once, in 1e9 operations/s."""
+        rates: list[float] = self._do(("peak_gflops",))
+        return sum(rates)
+
     def close(self) -> None:
         """Let the other workers end."""
 
@@ -209,6 +214,11 @@ class ProcessTeam(Team):
                 process.join()
             process.close()
         self._pipes, self._processes = [], []
+
+
+def new_team(job: Job) -> Team:
+    """Return the workers of a job, on this machine."""
+    return Team(job) if job.size == 1 else ProcessTeam(job)
 
 
 def start_method() -> str:
