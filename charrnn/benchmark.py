@@ -54,12 +54,12 @@ def measure(config: Config, rounds: int = 5, round_s: float = 0.5) -> Speeds:
         rounds: how often each is measured.
         round_s: about how long a round takes, in seconds.
     """
-    job = _job(config)
+    job = training_job(config)
     with closing(new_team(job)) as team:
         team.parameters[...] = initial_parameters(config.model, V, config.seed)
         step = training_step(team)
         step()
-        memory_mb = _memory_mb()
+        memory = memory_mb()
         train = _rates(step, config.train.batch_size * config.train.seq_length, rounds, round_s)
         chars = min(_EVALUATED_CHARS, len(job.codes))
         scoring = _rates(lambda: list(team.score_windows(0, chars)), chars, 3, round_s)
@@ -77,7 +77,7 @@ def measure(config: Config, rounds: int = 5, round_s: float = 0.5) -> Speeds:
         flops,
         peak_gflops,
         rate * flops / (peak_gflops * 1e9),
-        memory_mb,
+        memory,
     )
 
 
@@ -109,7 +109,7 @@ def training_flops(job: Job) -> int:
     return sum(6 * s[0] * s[1] for name, s in shapes.items() if len(s) == 2 and name not in unused)
 
 
-def _job(config: Config) -> Job:
+def training_job(config: Config) -> Job:
     """Return work on a made-up text that has some windows, and enough to evaluate."""
     train = config.train
     n = max(4 * train.batch_size * train.seq_length, _EVALUATED_CHARS) + 1
@@ -136,12 +136,15 @@ def _sampling_rate(team: Team, N: int, rounds: int, round_s: float) -> float:
     return statistics.median(_rates(lambda: next(texts), N, rounds, round_s))
 
 
-def _memory_mb() -> float | None:
-    """Return the proportional set size of this process and its children, where the system tells."""
-    children = Path(f"/proc/self/task/{os.getpid()}/children")
+def memory_mb(process: int | None = None) -> float | None:
+    """Return what a process, by default this one, and its children take in memory together.
+
+    It is the proportional set size, in 1e6 bytes; None where the system does not tell.
+    """
+    process = process or os.getpid()
     try:
-        processes = ["self", *children.read_text().split()]
-        return sum(_pss_kb(process) for process in processes) / 1000
+        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+        return sum(_pss_kb(number) for number in [str(process), *children]) * 1024 / 1e6
     except OSError:
         return None
 
