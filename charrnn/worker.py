@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -67,10 +68,8 @@ class Worker:
     """Does the tasks; the result of each is small, and the gradient lies in the buffers."""
 
     def __init__(self, job: Job, rank: int, buffers: Buffers) -> None:
-        train = job.config.train
         self._job = job
         self._rank = rank
-        self._streams = Streams(job.codes[: job.train_end], train.batch_size, train.seq_length)
         self._mine = job.streams_of(rank)
         self._buffers = buffers
         self.model = Model(
@@ -79,6 +78,11 @@ class Worker:
         self._gradient = parameter_views(buffers.gradient, self.model.shapes)
         self._mask_workspaces = [Workspace() for _ in range(job.config.model.num_layers)]
         self._scores: Iterator[Score] = iter(())
+
+    @cached_property
+    def _streams(self) -> Streams:
+        train, codes = self._job.config.train, self._job.codes
+        return Streams(codes[: self._job.train_end], train.batch_size, train.seq_length)
 
     @property
     def windows(self) -> int:

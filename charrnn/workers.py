@@ -291,11 +291,12 @@ def _signals_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def cores() -> int:
-    """Return how many processor cores this process may use."""
+def free_cores() -> int:
+    """Return how many workers this process may start: its cores, by the threads of a product."""
+    cores = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        cores = len(os.sched_getaffinity(0))
+    return max(1, cores // _blas_threads())
 
 
 def automatic_workers(config: Config, V: int) -> int:
@@ -307,8 +308,7 @@ def automatic_workers(config: Config, V: int) -> int:
     train = config.train
     job = Job(config, V, _NO_TEXT, 0)
     window_s = 6 * job.parameter_count * train.batch_size * train.seq_length / _OPERATIONS_PER_S
-    free = cores() // _blas_threads()
-    return max(1, min(free, train.batch_size // _MIN_STREAMS, int(window_s / _MIN_WORK_S)))
+    return max(1, min(free_cores(), train.batch_size // _MIN_STREAMS, int(window_s / _MIN_WORK_S)))
 
 
 def _blas_threads() -> int:
