@@ -11,9 +11,11 @@ import numpy as np
 from charrnn.errors import SamplingError
 from charrnn.kernels import Array
 from charrnn.model import Model
+from charrnn.stepping import stepper
 from charrnn.vocabulary import Decoder, Vocabulary
 
 _PRIME_WINDOW = 256  # steps of a prime read at a time
+_NOISE_NUMBERS = 1 << 14  # random numbers drawn at a time
 
 
 @dataclass(frozen=True)
@@ -38,37 +40,62 @@ class Choosing:
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise SamplingError(f"top_p {self.top_p}: must be above 0 and at most 1, or None")
 
-    def choose(self, logits: Array, rng: np.random.Generator) -> Array:
-        """Return a code for each row of logits (N, V)."""
+    def noise(self, N: int, V: int, rng: np.random.Generator) -> Iterator[Array]:
+        """Yield the noise (N, V) of one choice after another, without end.
+
+        It is the temperature times Gumbel's distribution, -log(e) for an exponential e, drawn for
+        many choices at once. Drawn in float64, as in float32 one e in eight million is 0 and would
+        let the impossible happen; kept in float32, which rounds it no coarser than the logits are.
+        """
+        scale = -min(self.temperature, 1e30)  # beyond it the logits no longer count in float32
+        count = max(1, _NOISE_NUMBERS // (N * V))
+        while True:
+            noise = rng.standard_exponential((count, N, V)).astype(np.float32)
+            np.log(noise, out=noise)
+            noise *= scale
+            yield from noise
+
+    def choose(self, logits: Array, noise: Array) -> Array:
+        """Return a code for each row of logits.
+
+        The place of the largest of logits + temperature * Gumbel noise has the distribution
+        softmax(logits / temperature) (Gumbel 1954; Maddison, Tarlow and Minka 2014): exact at any
+        temperature, without the softmax.
+
+        Args:
+            logits: (N, V).
+            noise: (N, V), from `noise`; used up.
+
+        Returns:
+            codes: (N,).
+        """
         if self.greedy or self.temperature == 0:
-            likeliest: Array = np.argmax(logits, axis=1)
+            likeliest: Array = logits.argmax(1)
             return likeliest
-        below_best = logits.astype(np.float64)  # (N, V)
-        below_best -= below_best.max(axis=1, keepdims=True)
-        with np.errstate(over="ignore"):  # at a temperature near 0 all others become impossible
-            weights = np.exp(below_best / self.temperature)  # (N, V)
-        if self.top_k is not None or self.top_p is not None:
-            weights *= self._kept(weights)
-        cumulative = np.cumsum(weights, axis=1)  # (N, V)
-        threshold = rng.random((len(logits), 1)) * cumulative[:, -1:]  # (N, 1)
-        codes: Array = np.minimum((cumulative <= threshold).sum(axis=1), logits.shape[1] - 1)
+        if self.top_k is None and self.top_p is None:
+            drawn: Array = np.add(logits, noise, out=noise).argmax(1)
+            return drawn
+        order = np.argsort(-logits, axis=1, kind="stable")  # (N, V), likeliest first
+        ranked = np.take_along_axis(logits, order, axis=1)
+        noise += ranked
+        noise[~self._kept(ranked)] = -np.inf
+        ranks = noise.argmax(1)  # (N,)
+        codes: Array = order[np.arange(len(order)), ranks]
         return codes
 
-    def _kept(self, weights: Array) -> Array:
-        """Return which entries (N, V) top_k and top_p leave."""
-        order = np.argsort(-weights, axis=1, kind="stable")  # (N, V), likeliest first
-        ranked = np.take_along_axis(weights, order, axis=1)
-        kept = np.ones(weights.shape, np.bool_)
+    def _kept(self, ranked: Array) -> Array:
+        """Return which of logits (N, V) in descending order top_k and top_p leave."""
+        kept = np.ones(ranked.shape, np.bool_)
         if self.top_k is not None:
             kept[:, self.top_k :] = False
         if self.top_p is not None:
-            likelier = np.cumsum(ranked, axis=1) - ranked  # weight of those before
-            within = likelier < self.top_p * ranked.sum(axis=1, keepdims=True)
-            within[:, 0] = True
-            kept &= within
-        back = np.empty(weights.shape, np.bool_)
-        np.put_along_axis(back, order, kept, axis=1)
-        return back
+            below_best = (ranked - ranked[:, :1]).astype(np.float64)
+            with np.errstate(over="ignore"):  # at a temperature near 0 only the best is left
+                weights = np.exp(below_best / self.temperature)
+            likelier = np.cumsum(weights, axis=1) - weights  # weight of those before
+            kept &= likelier < self.top_p * weights.sum(axis=1, keepdims=True)
+            kept[:, 0] = True
+        return kept
 
 
 def generate(
@@ -87,11 +114,11 @@ def generate(
         codes = np.repeat(window[:, None], N, axis=1)  # (T, N)
         all_logits, states, _ = model.forward(codes, states)
         logits = all_logits[-1]
-    while True:
-        codes = choosing.choose(logits, rng)  # (N,)
+    step = stepper(model, states)
+    for noise in choosing.noise(N, model.V, rng):
+        codes = choosing.choose(logits, noise)  # (N,)
         yield codes
-        all_logits, states, _ = model.forward(codes[None], states)
-        logits = all_logits[0]
+        logits = step(codes)
 
 
 def continuations(

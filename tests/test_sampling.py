@@ -36,9 +36,15 @@ ROWS = arrays(np.float32, (3, 8), elements=st.floats(-20, 20, width=32))
 # Choosing.
 
 
+def chosen(choosing: Choosing, logits: Array, seed: int) -> Array:
+    """Return a code for each row of logits."""
+    noise = next(choosing.noise(*logits.shape, np.random.default_rng(seed)))
+    return choosing.choose(logits, noise)
+
+
 def drawn(choosing: Choosing, n: int = 20_000) -> Array:
     """Return how often each character is chosen in n draws."""
-    codes = choosing.choose(np.tile(LOGITS, (n, 1)), np.random.default_rng(1))
+    codes = chosen(choosing, np.tile(LOGITS, (n, 1)), seed=1)
     return np.bincount(codes, minlength=len(LOGITS))
 
 
@@ -96,7 +102,7 @@ def test_characters_are_drawn_with_the_exact_probabilities(
 def test_what_is_the_same_as_greedy(choosing: Choosing, logits: Array, seed: int) -> None:
     rows = np.arange(len(logits))
     logits[rows, (seed + rows) % logits.shape[1]] = 21  # one likeliest in each row
-    codes = choosing.choose(logits, np.random.default_rng(seed))
+    codes = chosen(choosing, logits, seed)
     assert codes.tolist() == ((seed + rows) % logits.shape[1]).tolist()
 
 
@@ -104,7 +110,7 @@ def test_what_is_the_same_as_greedy(choosing: Choosing, logits: Array, seed: int
 def test_impossible_characters_are_never_chosen(logits: Array, seed: int) -> None:
     logits[:, ::2] = -np.inf
     for choosing in (Choosing(), Choosing(temperature=10.0), Choosing(top_k=3), Choosing(top_p=1)):
-        assert (choosing.choose(logits, np.random.default_rng(seed)) % 2 == 1).all()
+        assert (chosen(choosing, logits, seed) % 2 == 1).all()
 
 
 # Models to sample from.
@@ -181,7 +187,7 @@ class Recording(Choosing):
 
     seen: list[Array] = field(default_factory=list)
 
-    def choose(self, logits: Array, rng: np.random.Generator) -> Array:  # noqa: ARG002
+    def choose(self, logits: Array, noise: Array) -> Array:  # noqa: ARG002
         self.seen.append(logits.copy())
         return np.argmax(logits, axis=1)
 
