@@ -152,7 +152,7 @@ def continuations(
     if length == 0:
         return
     for codes in generate(model, prime, N, choosing, rng):
-        yield [one.take(codes[i : i + 1]) for i, one in enumerate(growing)]
+        yield [one.take(code) for one, code in zip(growing, codes.tolist(), strict=True)]
         if all(one.ended for one in growing):
             return
 
@@ -161,16 +161,16 @@ class _Continuation:
     """One text as it grows: decodes, counts characters, looks for the stop text."""
 
     def __init__(self, decoder: Decoder, length: int, stop: str | None) -> None:
-        self._decoder = decoder
+        self._decode = decoder
         self._left = length
         self._stop = stop
         self._tail = ""  # the newest characters, in which the stop text may have begun
         self.ended = False
 
-    def take(self, code: Array) -> str:
+    def take(self, code: int) -> str:
         if self.ended:
             return ""
-        piece = self._decoder.decode(code)[: self._left]
+        piece = self._decode(code)[: self._left]
         if self._stop:
             recent = self._tail + piece
             found = recent.find(self._stop)
