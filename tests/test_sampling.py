@@ -6,7 +6,9 @@ import io
 import re
 import subprocess
 import sys
+import time
 import tracemalloc
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from hypothesis.extra.numpy import arrays
 import charrnn
 from charrnn.checkpoint import Checkpoint, Counters, save_checkpoint
 from charrnn.cli import run
+from charrnn.commands.sample import _write
 from charrnn.config import ModelConfig
 from charrnn.config_reader import config_from_dict
 from charrnn.errors import SamplingError
@@ -495,6 +498,41 @@ def test_a_missing_prime_file_is_named(capsys: pytest.CaptureFixture[str]) -> No
     assert run(["sample", "reciting.npz", "--prime-file", "none.txt"]) == 1
     error = capsys.readouterr().err
     assert error.startswith("charrnn: error: --prime-file none.txt: cannot be read: No such file")
+
+
+class Flushed(io.StringIO):
+    """A stream that counts its flushes, and knows how much of it is out."""
+
+    count = 0
+    out = ""
+
+    def flush(self) -> None:
+        self.count += 1
+        self.out = self.getvalue()
+
+
+def test_a_text_that_is_made_slowly_comes_out_character_by_character(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "stdout", stdout := Flushed())
+
+    def pieces() -> Iterator[str]:
+        for i, piece in enumerate("abc"):
+            time.sleep(0.03)
+            yield piece
+            assert stdout.out == "abc"[: i + 1]
+
+    _write(pieces())
+    assert stdout.out == "abc\n"
+
+
+def test_a_text_that_is_made_fast_is_not_flushed_for_each_character(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "stdout", stdout := Flushed())
+    _write("a" for _ in range(10_000))
+    assert stdout.out == "a" * 10_000 + "\n"
+    assert stdout.count < 500
 
 
 @pytest.mark.usefixtures("folder")
