@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import secrets
 import sys
 import time
 from collections.abc import Iterable
@@ -122,7 +121,7 @@ def sample(
     text = prime or "" if prime_file is None else _read_prime(prime_file, model)
     drawn = seed is None and not greedy and temperature > 0
     if seed is None:
-        seed = secrets.randbits(32)
+        seed = int.from_bytes(os.urandom(4), "little")
     try:
         pieces = model.stream(
             text,
