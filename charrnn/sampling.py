@@ -47,20 +47,19 @@ class Choosing:
         many choices at once. Drawn in float64, as in float32 one e in eight million is 0 and would
         let the impossible happen; kept in float32, which rounds it no coarser than the logits are.
         """
-        scale = -min(self.temperature, 1e30)  # beyond it the logits no longer count in float32
         count = max(1, _NOISE_NUMBERS // (N * V))
         while True:
             noise = rng.standard_exponential((count, N, V)).astype(np.float32)
             np.log(noise, out=noise)
-            noise *= scale
+            noise *= -self._temperature
             yield from noise
 
     def choose(self, logits: Array, noise: Array) -> Array:
         """Return a code for each row of logits.
 
         The place of the largest of logits + temperature * Gumbel noise has the distribution
-        softmax(logits / temperature) (Gumbel 1954; Maddison, Tarlow and Minka 2014): exact at any
-        temperature, without the softmax.
+        softmax(logits / temperature) (Gumbel 1954; Maddison, Tarlow and Minka 2014), and takes
+        neither an exponential nor a sum.
 
         Args:
             logits: (N, V).
@@ -69,33 +68,33 @@ class Choosing:
         Returns:
             codes: (N,).
         """
+        codes: Array
         if self.greedy or self.temperature == 0:
-            likeliest: Array = logits.argmax(1)
-            return likeliest
-        if self.top_k is None and self.top_p is None:
-            drawn: Array = np.add(logits, noise, out=noise).argmax(1)
-            return drawn
-        order = np.argsort(-logits, axis=1, kind="stable")  # (N, V), likeliest first
-        ranked = np.take_along_axis(logits, order, axis=1)
-        noise += ranked
-        noise[~self._kept(ranked)] = -np.inf
-        ranks = noise.argmax(1)  # (N,)
-        codes: Array = order[np.arange(len(order)), ranks]
+            codes = logits.argmax(1)
+        elif self.top_k is None and self.top_p is None:
+            codes = np.add(logits, noise, out=noise).argmax(1)
+        else:
+            order = np.argsort(-logits, axis=1, kind="stable")  # (N, V), likeliest first
+            rows = np.arange(len(logits))
+            ranked = logits[rows[:, None], order]  # (N, V), descending
+            noise += ranked
+            if self.top_p is not None:
+                noise[self._likelier(ranked) >= self.top_p] = -np.inf
+            codes = order[rows, noise[:, : self.top_k].argmax(1)]
         return codes
 
-    def _kept(self, ranked: Array) -> Array:
-        """Return which of logits (N, V) in descending order top_k and top_p leave."""
-        kept = np.ones(ranked.shape, np.bool_)
-        if self.top_k is not None:
-            kept[:, self.top_k :] = False
-        if self.top_p is not None:
-            below_best = (ranked - ranked[:, :1]).astype(np.float64)
-            with np.errstate(over="ignore"):  # at a temperature near 0 only the best is left
-                weights = np.exp(below_best / self.temperature)
-            likelier = np.cumsum(weights, axis=1) - weights  # weight of those before
-            kept &= likelier < self.top_p * weights.sum(axis=1, keepdims=True)
-            kept[:, 0] = True
-        return kept
+    def _likelier(self, ranked: Array) -> Array:
+        """Return for each of logits (N, V) in descending order the probability of those before."""
+        below_best = np.subtract(ranked, ranked[:, :1], dtype=np.float64)
+        weights = np.exp(below_best / self._temperature)
+        cumulative = np.cumsum(weights, axis=1)
+        likelier: Array = (cumulative - weights) / cumulative[:, -1:]
+        return likelier
+
+    @property
+    def _temperature(self) -> float:
+        """The temperature, within bounds beyond which it changes nothing but may overflow."""
+        return min(max(self.temperature, 1e-30), 1e30)
 
 
 def generate(

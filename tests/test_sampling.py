@@ -88,6 +88,15 @@ def test_characters_are_drawn_with_the_exact_probabilities(
     assert chi_square < 21  # 5 degrees of freedom: by chance once in a thousand, the seed is fixed
 
 
+def test_one_choice_after_another_is_drawn_with_the_exact_probabilities() -> None:
+    n, choosing, logits = 20_000, Choosing(temperature=0.5), LOGITS[None].astype(np.float32)
+    noise = choosing.noise(1, len(LOGITS), np.random.default_rng(1))
+    codes = np.array([choosing.choose(logits, next(noise))[0] for _ in range(n)])
+    for which in (codes, codes[1:][codes[:-1] == 1]):  # whatever the choice before
+        counts, expected = np.bincount(which, minlength=6), len(which) * softened(0.5, *range(6))
+        assert ((counts - expected) ** 2 / expected).sum() < 21
+
+
 @pytest.mark.parametrize(
     "choosing",
     [
