@@ -7,12 +7,14 @@ vocabulary, which is in ascending order.
 from __future__ import annotations
 
 import codecs
-from typing import Protocol
+from collections.abc import Callable
 
 import numpy as np
 
 from charrnn.errors import TextError
 from charrnn.kernels import Array
+
+Decoder = Callable[[int], str]
 
 _CODE_POINTS = 0x110000
 
@@ -86,11 +88,23 @@ class Vocabulary:
 
     def decode(self, codes: Array) -> str:
         """Return the text of codes; bytes that form no code point become U+FFFD."""
-        return self.decoder().decode(codes, final=True)
+        symbols = self.symbols[codes]
+        if self.tokens == "byte":
+            return symbols.astype(np.uint8).tobytes().decode("utf-8", "replace")
+        return symbols.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
 
     def decoder(self) -> Decoder:
-        """Return a decoder that takes codes piece by piece and gives whole code points."""
-        return _ByteDecoder(self.symbols) if self.tokens == "byte" else _CharDecoder(self.symbols)
+        """Return a function that takes one code after another and gives whole code points.
+
+        What it gives for a code is the text that the code completes: a character, or with byte
+        tokens nothing until a code point's last byte.
+        """
+        symbols = self.symbols.tolist()
+        if self.tokens == "char":
+            return [chr(symbol) for symbol in symbols].__getitem__
+        utf8 = codecs.getincrementaldecoder("utf-8")("replace")
+        pieces = [bytes([symbol]) for symbol in symbols]
+        return lambda code: utf8.decode(pieces[code])
 
     def name(self, symbol: int) -> str:
         """Return how a message shows a symbol: itself where it can be seen, and its number."""
@@ -114,27 +128,3 @@ def smallest_type(largest: int) -> type[np.unsignedinteger]:
     if largest <= 0xFF:
         return np.uint8
     return np.uint16 if largest <= 0xFFFF else np.uint32
-
-
-class Decoder(Protocol):
-    """Codes to text, piece by piece."""
-
-    def decode(self, codes: Array, final: bool = False) -> str:
-        """Return the text that the codes complete; `final` gives out what is left."""
-
-
-class _CharDecoder:
-    def __init__(self, symbols: Array) -> None:
-        self._symbols = symbols.astype("<u4")
-
-    def decode(self, codes: Array, final: bool = False) -> str:  # noqa: ARG002
-        return self._symbols[codes].tobytes().decode("utf-32-le", "surrogatepass")
-
-
-class _ByteDecoder:
-    def __init__(self, symbols: Array) -> None:
-        self._symbols = symbols.astype(np.uint8)
-        self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
-
-    def decode(self, codes: Array, final: bool = False) -> str:
-        return self._utf8.decode(self._symbols[codes].tobytes(), final)

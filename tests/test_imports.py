@@ -39,7 +39,7 @@ FLOORS = (
         "vocabulary",
     },
     {"model"},
-    {"checkpoint", "evaluation", "sampling", "transfer"},
+    {"checkpoint", "evaluation", "sampling", "stepping", "transfer"},
     {"updater"},
     {"trainer"},
     {"description", "language_model", "training"},
