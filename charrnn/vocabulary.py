@@ -30,8 +30,8 @@ class Vocabulary:
         self.symbols = np.asarray(symbols, np.uint32)  # (V,)
         self.tokens = tokens
         last = int(self.symbols[-1]) if len(self.symbols) else 0
-        # Code V stands for 'not in the vocabulary'.
-        self._codes = np.full(last + 1, len(self.symbols), smallest_type(len(self.symbols)))
+        # Code V stands for 'not in the vocabulary'; what is beyond the table is sent to its end.
+        self._codes = np.full(last + 2, len(self.symbols), smallest_type(len(self.symbols)))
         self._codes[self.symbols] = np.arange(len(self.symbols))
 
     @classmethod
@@ -82,7 +82,6 @@ class Vocabulary:
         """
         V = len(self)
         codes: Array = np.take(self._codes, symbols, mode="clip")  # (n,)
-        codes[symbols >= len(self._codes)] = V
         unknown = codes == V  # (n,)
         if not unknown.any():
             return codes.astype(smallest_type(V - 1), copy=False)
