@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -27,9 +28,10 @@ class Corpus:
     The splits are contiguous: training, validation, test.
     """
 
-    codes: Array  # (n,) unsigned integers, read-only; a large text's are mapped from a file
+    codes: Array  # (n,) unsigned integers, read-only
     vocabulary: Vocabulary
     text_sha256: str  # of the text as the model sees it: its symbols, not its files
+    file: Path | None  # that the codes are mapped from, for `read_cached` in another process
     train_end: int
     valid_end: int
 

@@ -1,7 +1,9 @@
 """Encoded large texts, kept in files that are mapped into memory.
 
 A file's name is a digest of what it was made from: the bytes of the text and the settings that
-they were read with. So it never goes stale, and every process that trains on the text shares it.
+they were read with. So it never goes stale. Every process that maps it shares the one copy that
+the system keeps.
+
 It holds, little-endian: magic, number of codes n, number of symbols V, SHA-256 of symbols and
 codes; the symbols, uint32; the codes, of the smallest type that holds V - 1.
 """
@@ -73,7 +75,7 @@ def read_cached(file: Path, tokens: str) -> EncodedText | None:
             codes = np.memmap(opened, dtype, "r", begin, (n,))
     except (OSError, ValueError, struct.error):
         return None
-    return EncodedText(np.asarray(codes), Vocabulary(symbols, tokens), sha256.hex())
+    return EncodedText(np.asarray(codes), Vocabulary(symbols, tokens), sha256.hex(), file)
 
 
 def write_cached(file: Path, pieces: Iterable[Array], vocabulary: Vocabulary, where: str) -> None:

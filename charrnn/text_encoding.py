@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterable
+from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ class EncodedText(NamedTuple):
     codes: Array  # (n,) unsigned integers, read-only
     vocabulary: Vocabulary
     sha256: str  # of its symbols and codes, whatever files they came from
+    file: Path | None = None  # that the codes are mapped from; None: they are held in memory
 
 
 def code_type(V: int) -> np.dtype[Any]:
