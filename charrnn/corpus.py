@@ -96,7 +96,7 @@ def _encode_large(
     file = folder / "texts" / f"{content_key(files, config)}.codes"
     if cached := read_cached(file, config.tokens):
         return cached
-    note(f"encoding {size} once, kept in {file}")
+    note(f"encoding {size} once, kept in {file.parent}")
     vocabulary, problem = _vocabulary(pieces(), where, config.tokens), "cannot be read"
     try:
         write_cached(file, pieces(), vocabulary, where)
@@ -104,7 +104,7 @@ def _encode_large(
         problem = f"cannot be written: {error.strerror}"
     if cached := read_cached(file, config.tokens):  # another process may have written it
         return cached
-    note(f"{file}: {problem}; the encoded text is held in memory")
+    note(f"{file.parent}: {problem}; the encoded text is held in memory")
     return encode_in_memory(pieces(), vocabulary, where)
 
 

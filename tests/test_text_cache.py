@@ -146,7 +146,7 @@ def test_the_first_start_encodes_and_the_second_maps(
 ) -> None:
     first = load_corpus(data, notes.append)
     (file,) = cache.iterdir()
-    assert notes == [f"encoding 0 MB once, kept in {file}"]
+    assert notes == [f"encoding 0 MB once, kept in {cache}"]
 
     def nothing(*_: object) -> Iterator[Any]:
         raise AssertionError
@@ -229,7 +229,7 @@ def test_a_folder_that_cannot_be_written_costs_memory_only(
     assert text_of(corpus) == READ
     assert corpus.file is None
     assert re.fullmatch(
-        rf"{re.escape(str(cache))}\S+: cannot be written: .+; the encoded text is held in memory",
+        rf"{re.escape(str(cache))}: cannot be written: .+; the encoded text is held in memory",
         notes[-1],
     )
 
