@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -28,10 +27,9 @@ class Corpus:
     The splits are contiguous: training, validation, test.
     """
 
-    codes: Array  # (n,) unsigned integers, read-only
+    codes: Array  # (n,) unsigned integers, read-only; a large text's are an np.memmap
     vocabulary: Vocabulary
     text_sha256: str  # of the text as the model sees it: its symbols, not its files
-    file: Path | None  # that the codes are mapped from, for `read_cached` in another process
     train_end: int
     valid_end: int
 
@@ -142,6 +140,7 @@ class Streams:
     """
 
     def __init__(self, codes: Array, batch_size: int, seq_length: int) -> None:
+        codes = np.asarray(codes)  # a slice of an np.memmap is one too, even where it was copied
         length = (len(codes) - 1) // batch_size
         used = batch_size * length
         self._inputs = codes[:used].reshape(batch_size, length)  # (N, length)

@@ -75,7 +75,7 @@ def read_cached(file: Path, tokens: str) -> EncodedText | None:
             codes = np.memmap(opened, dtype, "r", begin, (n,))
     except (OSError, ValueError, struct.error):
         return None
-    return EncodedText(np.asarray(codes), Vocabulary(symbols, tokens), sha256.hex(), file)
+    return EncodedText(codes, Vocabulary(symbols, tokens), sha256.hex())
 
 
 def write_cached(file: Path, pieces: Iterable[Array], vocabulary: Vocabulary, where: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterable
-from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
@@ -17,10 +16,9 @@ from charrnn.vocabulary import Vocabulary, smallest_type
 class EncodedText(NamedTuple):
     """A text as a model sees it."""
 
-    codes: Array  # (n,) unsigned integers, read-only
+    codes: Array  # (n,) unsigned integers, read-only; np.memmap where they are a file's
     vocabulary: Vocabulary
     sha256: str  # of its symbols and codes, whatever files they came from
-    file: Path | None = None  # that the codes are mapped from; None: they are held in memory
 
 
 def code_type(V: int) -> np.dtype[Any]:

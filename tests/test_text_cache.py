@@ -26,7 +26,7 @@ from support import tiny_text, train
 from charrnn.checkpoint import load_checkpoint
 from charrnn.cli import run
 from charrnn.config import DataConfig
-from charrnn.corpus import Corpus, load_corpus
+from charrnn.corpus import Corpus, Streams, load_corpus
 from charrnn.errors import TextError
 from charrnn.evaluation import codes_of_file
 from charrnn.text_cache import content_key, read_cached
@@ -56,6 +56,12 @@ def data(tmp_path: Path) -> DataConfig:
 def notes() -> list[str]:
     """What was said; `notes.append` is told it."""
     return []
+
+
+def mapped_file(corpus: Corpus) -> Path | None:
+    """Return the file that the codes are mapped from, or None where they are held in memory."""
+    codes = corpus.codes
+    return Path(str(codes.filename)) if isinstance(codes, np.memmap) else None
 
 
 def text_of(corpus: Corpus) -> str:
@@ -157,7 +163,7 @@ def test_the_first_start_encodes_and_the_second_maps(
     for corpus in (first, second):
         assert text_of(corpus) == READ
         assert not corpus.codes.flags.writeable
-        assert corpus.file == file
+        assert mapped_file(corpus) == file
     assert first.text_sha256 == second.text_sha256
 
 
@@ -174,9 +180,9 @@ def test_cached_and_held_in_memory_are_the_same(
     streamed = load_corpus(DataConfig(str(path)))
     monkeypatch.setattr("charrnn.corpus.LARGE", 1 << 30)
     whole = load_corpus(DataConfig(str(path)))
-    assert cached.file is not None
+    assert mapped_file(cached)
     for other in (streamed, whole):
-        assert other.file is None
+        assert not mapped_file(other)
         assert np.array_equal(other.codes, cached.codes)
         assert other.codes.dtype == cached.codes.dtype
         assert other.vocabulary == cached.vocabulary
@@ -186,15 +192,23 @@ def test_cached_and_held_in_memory_are_the_same(
 
 
 @pytest.mark.usefixtures("cache")
-def test_another_process_maps_the_same_file(data: DataConfig) -> None:
-    corpus = load_corpus(data)
+def test_another_process_can_map_the_same_file(data: DataConfig) -> None:
+    codes = load_corpus(data).codes
+    assert isinstance(codes, np.memmap)
     code = (
-        "import sys, pathlib; from charrnn.text_cache import read_cached; "
-        "text = read_cached(pathlib.Path(sys.argv[1]), 'char'); "
-        "sys.stdout.buffer.write(text.vocabulary.decode(text.codes).encode())"
+        "import sys, numpy; file, dtype, offset, n = sys.argv[1:]; "
+        "codes = numpy.memmap(file, dtype, 'r', int(offset), (int(n),)); "
+        "sys.stdout.buffer.write(codes.tobytes())"
     )
-    command = [sys.executable, "-c", code, str(corpus.file)]
-    assert subprocess.run(command, capture_output=True, check=True).stdout == READ.encode()
+    described = (str(codes.filename), codes.dtype.str, str(codes.offset), str(len(codes)))
+    done = subprocess.run([sys.executable, "-c", code, *described], capture_output=True, check=True)
+    assert done.stdout == codes.tobytes()
+
+
+@pytest.mark.usefixtures("cache")
+def test_windows_are_plain_arrays(data: DataConfig) -> None:
+    streams = Streams(load_corpus(data).codes, batch_size=2, seq_length=5)
+    assert {type(array) for array in streams.window(0)} == {np.ndarray}
 
 
 @pytest.mark.parametrize(
@@ -227,7 +241,7 @@ def test_a_folder_that_cannot_be_written_costs_memory_only(
     cache.parent.write_text("a file")
     corpus = load_corpus(data, notes.append)
     assert text_of(corpus) == READ
-    assert corpus.file is None
+    assert not mapped_file(corpus)
     assert re.fullmatch(
         rf"{re.escape(str(cache))}: cannot be written: .+; the encoded text is held in memory",
         notes[-1],
@@ -378,7 +392,7 @@ def test_loading_takes_a_few_chunks_of_memory(
         corpus = load_corpus(DataConfig(str(path)))
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        assert corpus.file is not None
+        assert mapped_file(corpus)
         assert peak < 24e6
 
 
