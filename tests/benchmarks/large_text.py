@@ -27,7 +27,7 @@ VALID_CHARS = 100_000
 CONFIG = """
 data: {{path: {path}, valid_fraction: {valid_fraction}}}
 model: {{cell: lstm, num_layers: 2, hidden_size: 128}}
-train: {{batch_size: 50, seq_length: 50, max_steps: 50, log_every: 1}}
+train: {{batch_size: 50, seq_length: 50, max_steps: 50, log_every: 1, workers: 1}}
 """
 
 
@@ -100,6 +100,7 @@ def main() -> None:
             load_corpus(DataConfig(str(large)))
         with timed("loading it again", size):
             load_corpus(DataConfig(str(large)))
+        train(small)  # which compiles, where Numba is installed
         for path in (small, large, small, large):
             first_step_s, most_mb = train(path)
             print(
