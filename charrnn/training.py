@@ -88,7 +88,7 @@ def train(
             reporter.note("--init-from is not used: the run goes on with its own weights")
         else:
             source = Path(init_from), load_checkpoint(init_from)
-    corpus = load_corpus(config.data)
+    corpus = load_corpus(config.data, reporter.note)
     check_sizes(corpus, config)
     parameters = _check_memory(config, len(corpus.vocabulary))
     if parameters > _MANY_PARAMETERS:
@@ -147,7 +147,7 @@ def _train(
 
 def _team(job: Job, ranks: Ranks | None, corpus: Corpus) -> Team:
     if ranks:
-        return MPITeam(job, ranks, corpus.sha256())
+        return MPITeam(job, ranks, corpus.text_sha256)
     return new_team(job)
 
 

@@ -7,7 +7,7 @@ vocabulary, which is in ascending order.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -31,15 +31,22 @@ class Vocabulary:
         self.symbols = np.asarray(symbols, np.uint32)  # (V,)
         self.tokens = tokens
         last = int(self.symbols[-1]) if len(self.symbols) else 0
-        # Code V stands for 'not in the vocabulary'.
-        self._codes = np.full(last + 1, len(self.symbols), smallest_type(len(self.symbols)))
+        # Code V stands for 'not in the vocabulary'; what is beyond the table is sent to its end.
+        self._codes = np.full(last + 2, len(self.symbols), smallest_type(len(self.symbols)))
         self._codes[self.symbols] = np.arange(len(self.symbols))
 
     @classmethod
     def of(cls, symbols: Array, tokens: str) -> Vocabulary:
         """Return the vocabulary of a text's symbols."""
+        return cls.of_pieces([symbols], tokens)
+
+    @classmethod
+    def of_pieces(cls, pieces: Iterable[Array], tokens: str) -> Vocabulary:
+        """Return the vocabulary of a text whose symbols come in pieces."""
         present = np.zeros(_CODE_POINTS, np.bool_)
-        present[symbols] = True
+        for symbols in pieces:
+            if not np.take(present, symbols).all():  # reading is several times faster
+                present[symbols] = True
         return cls(np.flatnonzero(present), tokens)
 
     def __len__(self) -> int:
@@ -60,20 +67,22 @@ class Vocabulary:
             return np.frombuffer(text.encode("utf-8", "surrogateescape"), np.uint8)
         return code_points(text)
 
-    def encode(self, symbols: Array, where: str, *, skip_unknown: bool = False) -> Array:
+    def encode(
+        self, symbols: Array, where: str, *, skip_unknown: bool = False, first: int = 0
+    ) -> Array:
         """Return the codes of symbols, in the smallest unsigned type that holds them.
 
         Args:
             symbols: (n,) integers.
             where: what the symbols are, for the error.
             skip_unknown: leave symbols out that are not in the vocabulary.
+            first: the position of the first one, for the error.
 
         Raises:
             TextError: naming the first unknown symbol and its position.
         """
         V = len(self)
         codes: Array = np.take(self._codes, symbols, mode="clip")  # (n,)
-        codes[symbols >= len(self._codes)] = V
         unknown = codes == V  # (n,)
         if not unknown.any():
             return codes.astype(smallest_type(V - 1), copy=False)
@@ -82,8 +91,8 @@ class Vocabulary:
             return known
         position = int(np.argmax(unknown))
         raise TextError(
-            f"{where}: {self.name(int(symbols[position]))} at position {position} is not among the "
-            f"{V} characters this model knows"
+            f"{where}: {self.name(int(symbols[position]))} at position {first + position} is not "
+            f"among the {V} characters this model knows"
         )
 
     def decode(self, codes: Array) -> str:

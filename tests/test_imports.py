@@ -24,6 +24,7 @@ FLOORS = (
     {"charrnn", "errors", "kernels"},
     {
         "atomic",
+        "caches",
         "config",
         "config_reader",
         "config_values",
@@ -35,6 +36,9 @@ FLOORS = (
         "parameters",
         "reporting",
         "runs",
+        "text_cache",
+        "text_encoding",
+        "text_reader",
         "text_sizes",
         "vocabulary",
     },

@@ -41,7 +41,9 @@ def evaluate(arguments: tuple[str, ...], split: str | None, as_json: bool) -> No
     if text_file is not None:
         codes, start, end = codes_of_file(loaded, text_file)
     else:
-        codes, start, end = codes_of_split(loaded, split or "valid")
+        codes, start, end = codes_of_split(
+            loaded, split or "valid", lambda text: click.echo(text, err=True)
+        )
     part = {"train": "training", "valid": "validation", "test": "test"}[split or "valid"]
     click.echo(f"{path}, {text_file or f'{part} part'}", err=True)
     with progress(end - max(start, 1)) as advance:

@@ -142,7 +142,7 @@ def sample(
 
 
 def _read_prime(file: str, model: LanguageModel) -> str:
-    from charrnn.corpus import decode_text
+    from charrnn.text_reader import decode_text
 
     try:
         if file == "-":
