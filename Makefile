@@ -4,6 +4,7 @@ PYTHON ?= python3
 CONFIG ?= configs/tales.yaml
 RUN = runs/$(notdir $(basename $(CONFIG)))
 BIN = .venv/bin
+EXTRAS ?= dev,fast
 
 .PHONY: train sample eval data test lint fmt bench clean help
 
@@ -33,8 +34,8 @@ fmt: .venv/installed-dev  ## format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: .venv/installed-dev  ## measure training and sampling on one core, beside PyTorch if there
-	@OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/training_step.py
+bench: .venv/installed-dev  ## measure the speed beside PyTorch, where it is installed in .venv
+	@$(BIN)/python tests/benchmarks/training_step.py
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/python tests/benchmarks/sampling.py
 
 clean:  ## remove what make has made, but no runs
@@ -50,9 +51,11 @@ help:  ## show this list
 	$(PYTHON) -m venv .venv
 
 .venv/installed: pyproject.toml | .venv/bin/python
-	$(BIN)/pip install --quiet --editable .
+	$(BIN)/pip install --quiet --editable '.[fast]' || \
+		{ echo "Numba cannot be had here; NumPy alone will do, more slowly"; \
+		$(BIN)/pip install --quiet --editable .; }
 	@touch $@
 
 .venv/installed-dev: pyproject.toml | .venv/bin/python
-	$(BIN)/pip install --quiet --editable '.[dev]'
+	$(BIN)/pip install --quiet --editable '.[$(EXTRAS)]'
 	@touch $@ .venv/installed
