@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from charrnn.backends import resolve_backend
 from charrnn.cli import run
+from charrnn.config import Config
 
 WORDS = ("a", "bee", "hums", "in", "the", "blue", "box", "and", "all", "of", "them", "listen")
 
@@ -56,6 +59,12 @@ def train(folder: Path, overrides: Mapping[str, Any] | None = None, *arguments: 
     run_dir = folder / "run"
     assert run(["train", str(config), "--run-dir", str(run_dir), *arguments]) == 0
     return run_dir
+
+
+def settled(config: Config, workers: int = 1) -> Config:
+    """Return a configuration as a run keeps it, with this number of workers."""
+    backend = resolve_backend(config.train.backend)
+    return replace(config, train=replace(config.train, workers=workers, backend=backend))
 
 
 def contents(folder: Path) -> dict[str, bytes | None]:
