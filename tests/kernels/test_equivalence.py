@@ -293,7 +293,7 @@ def run_dropout(T: int, N: int, dtype: type, ws: Workspace | None) -> list[Array
     """One sequence more, so that some units stay."""
     rng = np.random.default_rng(4)
     x, dy = (frozen(rng.standard_normal((T, N + 1, H)).astype(dtype)) for _ in range(2))
-    mask = frozen(dropout_mask(x.shape, 0.5, rng, np.float64).astype(dtype))
+    mask = frozen(dropout_mask(T, range(N + 1), H, 0.5, (4, 0), dtype))
     return [dropout_forward(x, mask, workspace=ws), dropout_backward(dy, mask, workspace=ws)]
 
 
@@ -340,11 +340,29 @@ def test_a_workspace_that_is_large_enough_is_kept(run: Callable[..., list[Array]
 @each_dtype
 def test_a_dropout_mask_is_the_same_in_a_workspace(dtype: type) -> None:
     workspace = Workspace()
-    for shape in [(6, 5, H), (4, 3, H), (4, 3, H)]:
-        expected = dropout_mask(shape, 0.4, np.random.default_rng(5), dtype)
-        mask = dropout_mask(shape, 0.4, np.random.default_rng(5), dtype, workspace=workspace)
+    for T, N in [(6, 5), (4, 3), (4, 3)]:
+        expected = dropout_mask(T, range(N), H, 0.4, (5, 0), dtype)
+        mask = dropout_mask(T, range(N), H, 0.4, (5, 0), dtype, workspace=workspace)
         assert mask.dtype == dtype
+        assert mask.shape == (T, N, H)
         np.testing.assert_array_equal(mask, expected)
+
+
+@pytest.mark.parametrize(("T", "H"), [(1, 1), (3, 5), (4, 4), (16, 1), (17, 3)])
+def test_a_sequence_has_its_mask_whichever_others_are_drawn_with_it(T: int, H: int) -> None:
+    N = 7
+    whole = dropout_mask(T, range(N), H, 0.4, (5, 6), np.float32)
+    for start in range(N):
+        for end in range(start + 1, N + 1):
+            part = dropout_mask(T, range(start, end), H, 0.4, (5, 6), np.float32)
+            np.testing.assert_array_equal(part, whole[:, start:end])
+
+
+def test_each_sequence_and_each_key_has_a_mask_of_its_own() -> None:
+    T, N, H = 8, 5, 16
+    keys = [(0, 0), (0, 1), (1, 0), (1, 1), (2**32 - 1, 2**62)]
+    masks = [dropout_mask(T, range(N), H, 0.5, key, np.float32) for key in keys]
+    assert len({mask[:, n].tobytes() for mask in masks for n in range(N)}) == len(keys) * N
 
 
 @each_kernel
