@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from support import contents, tiny_text, train, write_config
 
-import charrnn.trainer
+import charrnn.worker
+from charrnn.backends import resolve_backend
 from charrnn.checkpoint import load_checkpoint
 from charrnn.cli import run
 from charrnn.config import Config, all_keys
@@ -132,14 +133,14 @@ def stop_validation(monkeypatch: pytest.MonkeyPatch, number: int, how: Callable[
     """Do something within the validation of this number, counted from 1."""
     count = 0
 
-    def stopped(*arguments: Any) -> Iterator[Any]:
+    def stopped(*arguments: Any, **named: Any) -> Iterator[Any]:
         nonlocal count
         count += 1
         if count == number:
             how()
-        yield from score_windows(*arguments)
+        yield from score_windows(*arguments, **named)
 
-    monkeypatch.setattr(charrnn.trainer, "score_windows", stopped)
+    monkeypatch.setattr(charrnn.worker, "score_windows", stopped)
 
 
 @pytest.mark.parametrize(("number", "step"), [(1, 40), (2, 80), (5, 200), (8, STEPS)])
@@ -325,6 +326,10 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "train.clip_norm": ("train.clip_norm=1",),
     "train.clip_value": ("train.clip_value=1", "train.clip_norm=null"),
     "train.patience": ("train.patience=3",),
+    "train.workers": ("train.workers=2",),
+    "train.backend": (
+        f"train.backend={'numpy' if resolve_backend('auto') == 'numba' else 'numba'}",
+    ),
 }
 
 
