@@ -14,11 +14,12 @@ from charrnn.atomic import remove_leftovers, replaced_atomically
 from charrnn.backends import compiling_takes_time, resolve_backend
 from charrnn.checkpoint import Checkpoint, Counters, load_checkpoint
 from charrnn.config import Config
-from charrnn.corpus import load_corpus
+from charrnn.corpus import Corpus, load_corpus
 from charrnn.description import matched_text, shortest, training_rows
 from charrnn.errors import CheckpointError, RunError, TextError
 from charrnn.interrupts import graceful_interrupts
 from charrnn.metrics import MetricsLog, keep_metrics_until
+from charrnn.mpi import MPITeam, Ranks
 from charrnn.optimizers import RULES
 from charrnn.parameters import parameter_shapes
 from charrnn.reporting import Reporter
@@ -63,6 +64,7 @@ def train(
     overwrite: bool = False,
     init_from: str | os.PathLike[str] | None = None,
     reporter: Reporter | None = None,
+    ranks: Ranks | None = None,
 ) -> Outcome:
     """Train a model, or go on with its training.
 
@@ -73,6 +75,7 @@ def train(
         overwrite: begin anew in a folder that holds a run.
         init_from: a checkpoint to take the first weights from, in a new run.
         reporter: told what happens; by default nobody is.
+        ranks: those of MPI to share the work with, of which this is rank 0.
 
     Raises:
         CharRNNError: before anything is written, for whatever keeps the run from starting.
@@ -90,12 +93,11 @@ def train(
     parameters = _check_memory(config, len(corpus.vocabulary))
     if parameters > _MANY_PARAMETERS:
         reporter.note(f"preparing {parameters:,} parameters")
-    config = _resolved(config, checkpoint, len(corpus.vocabulary))
+    config = _resolved(config, checkpoint, len(corpus.vocabulary), ranks)
     if config.train.backend == "numba" and compiling_takes_time():
         reporter.note("compiling the inner loops for this processor, once: some seconds")
     job = Job(config, len(corpus.vocabulary), corpus.codes, corpus.train_end)
-    team = Team(job) if job.size == 1 else ProcessTeam(job)
-    with closing(team):
+    with closing(_team(job, ranks, corpus)) as team:
         note = "nothing to resume here: beginning" if resume else ""
         return _train(Trainer(corpus, run, reporter, team), run, reporter, checkpoint, source, note)
 
@@ -143,7 +145,13 @@ def _train(
     return _outcome(trainer, run, signal)
 
 
-def _resolved(config: Config, checkpoint: Checkpoint | None, V: int) -> Config:
+def _team(job: Job, ranks: Ranks | None, corpus: Corpus) -> Team:
+    if ranks:
+        return MPITeam(job, ranks, corpus.sha256())
+    return Team(job) if job.size == 1 else ProcessTeam(job)
+
+
+def _resolved(config: Config, checkpoint: Checkpoint | None, V: int, ranks: Ranks | None) -> Config:
     """Return the configuration with the number of workers and the backend settled.
 
     They are the checkpoint's where there is one: other ones would give other bits.
@@ -155,7 +163,12 @@ def _resolved(config: Config, checkpoint: Checkpoint | None, V: int) -> Config:
     else:
         workers, name = train.workers, resolve_backend(train.backend)
         if workers == "auto":
-            workers = automatic_workers(config, V)
+            workers = ranks.size if ranks else automatic_workers(config, V)
+    if ranks and workers != ranks.size:
+        raise RunError(
+            f"train.workers is {workers}{' in this run' if checkpoint else ''}, and mpiexec has "
+            f"started {ranks.size}; start as many with mpiexec -n {workers}"
+        )
     if int(workers) > train.batch_size:
         raise RunError(
             f"train.workers {workers}: the batch has {train.batch_size} streams to share "

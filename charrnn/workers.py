@@ -29,7 +29,8 @@ _MIN_WORK_S = 5e-4  # of a window for each worker
 _MIN_STREAMS = 8  # for each worker
 _PATIENCE_S = 5.0  # with a worker that is to end
 _NO_TEXT = np.empty(0, np.uint8)
-_SIGNALS = [getattr(signal, s) for s in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, s)]
+# What a worker leaves to the process that the user started.
+SIGNALS = [getattr(signal, s) for s in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, s)]
 
 
 class Team:
@@ -249,10 +250,10 @@ def _serve(
     job: Job, text: Any, rank: int, raw: Any, pipe: Connection, inherited: list[Connection]
 ) -> None:
     """Be a worker: do the tasks that come through the pipe until it is closed."""
-    for number in _SIGNALS:  # they are for the first process, which sees to the others
+    for number in SIGNALS:  # they are for the first process, which sees to the others
         signal.signal(number, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     for end in inherited:
         end.close()  # or the pipes would not close with the process whose ends these are
     worker: Worker | None = None
@@ -273,7 +274,7 @@ def _signals_blocked() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
     finally:

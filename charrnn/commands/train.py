@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import click
@@ -35,21 +36,29 @@ def train(
     """Train a model as the file CONFIG says.
 
     The folder of the run gets config.yaml (as resolved), metrics.jsonl, best.npz and last.npz.
-    Ctrl-C saves and stops; --resume goes on from there, bit for bit.
+    Ctrl-C saves and stops; --resume goes on from there, bit for bit. Under mpiexec -n K the K
+    processes share the work.
     """
     if resume and overwrite:
         raise click.UsageError("--resume goes on with a run, --overwrite begins anew; give one.")
     from charrnn.config_reader import load_config
+    from charrnn.mpi import ranks, serve
     from charrnn.reporting import TerminalReporter
     from charrnn.runs import RUNS, find_checkpoint
     from charrnn.training import train as train_run
 
-    outcome = train_run(
-        load_config(config, overrides),
-        run_dir or RUNS / Path(config).stem,
-        resume=resume,
-        overwrite=overwrite,
-        init_from=None if init_from is None else find_checkpoint(init_from),
-        reporter=TerminalReporter(),
-    )
+    all_ranks = ranks()
+    if all_ranks and all_ranks.rank:
+        serve(all_ranks)
+        return 0
+    with closing(all_ranks) if all_ranks else nullcontext():
+        outcome = train_run(
+            load_config(config, overrides),
+            run_dir or RUNS / Path(config).stem,
+            resume=resume,
+            overwrite=overwrite,
+            init_from=None if init_from is None else find_checkpoint(init_from),
+            reporter=TerminalReporter(),
+            ranks=all_ranks,
+        )
     return 0 if outcome.signal is None else 128 + outcome.signal

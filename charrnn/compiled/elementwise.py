@@ -33,7 +33,8 @@ def exp(x: float) -> float:
     y = y * r + _ONE
     y = y * r + _ONE
     two_to_n: float = np.int32((np.int32(n) + 127) << 23).view(np.float32)
-    return y * two_to_n
+    result: float = y * two_to_n
+    return result
 
 
 def softmax_cross_entropy_forward(

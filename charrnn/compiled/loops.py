@@ -6,6 +6,8 @@ compiled gates.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from charrnn.compiled import gates
 from charrnn.compiled.elementwise import scatter_rows
 from charrnn.compiled.jit import inlined, inner, outer, vector_width
@@ -87,7 +89,7 @@ def compiled_loops() -> dict[str, Loops]:
 
 def interpreted_loops() -> dict[str, Loops]:
     """Return loops that Python runs, with NumPy's product, around compiled gates."""
-    pairs = {
+    pairs: dict[str, tuple[Callable[..., None], ...]] = {
         "rnn": (rnn_forward_loop, gates.rnn_forward, rnn_backward_loop, gates.rnn_backward),
         "lstm": (lstm_forward_loop, gates.lstm_forward, lstm_backward_loop, gates.lstm_backward),
         "gru": (gru_forward_loop, gates.gru_forward, gru_backward_loop, gates.gru_backward),

@@ -1,0 +1,170 @@
+"""Workers on several machines: the ranks of `mpiexec -n K charrnn train CONFIG`.
+
+Rank 0 is the program as it is without MPI: it reads the configuration, trains, writes and reports.
+The other ranks wait for its tasks, as the worker processes of one machine do.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from charrnn.corpus import load_corpus
+from charrnn.errors import BackendError, CharRNNError, RunError
+from charrnn.worker import Job, Task, Worker
+from charrnn.workers import SIGNALS, Failure, Team, attempt, buffers_in, floats_needed
+
+# How MPICH, Intel MPI and Open MPI tell a process how many were started.
+_SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "PMIX_SIZE")
+
+
+def ranks() -> Ranks | None:
+    """Return the ranks that this process is one of, or None where it was started alone.
+
+    Raises:
+        BackendError: MPI has started several, and it cannot be used.
+    """
+    started = max((int(os.environ.get(name, "1")) for name in _SIZES), default=1)
+    if started == 1:
+        return None
+    try:
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:
+        raise BackendError(
+            f"mpiexec has started {started} processes, and mpi4py cannot be imported ({error}); "
+            "install charrnn[mpi]"
+        ) from None
+    if started != MPI.COMM_WORLD.size:
+        raise BackendError(
+            f"mpiexec has started {started} processes, and mpi4py sees {MPI.COMM_WORLD.size}: it "
+            "was made for another MPI; use that one's mpiexec"
+        )
+    return Ranks(MPI.COMM_WORLD)
+
+
+class Ranks:
+    """The communicator, and whether the other ranks still wait for what rank 0 has to say."""
+
+    def __init__(self, comm: Any) -> None:
+        self.comm = comm
+        self._waiting = True
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        return int(self.comm.size)
+
+    @property
+    def rank(self) -> int:
+        """Which of them this process is."""
+        return int(self.comm.rank)
+
+    def close(self) -> None:
+        """Rank 0: let the others end."""
+        if self._waiting:
+            self._waiting = False
+            self.comm.bcast(None)
+
+    def lost(self) -> None:
+        """Remember that a rank has ended: nobody can be reached together with it."""
+        self._waiting = False
+
+
+class MPITeam(Team):
+    """Rank 0's view of all ranks: parameters go out, gradients come back as their sum."""
+
+    def __init__(self, job: Job, ranks: Ranks, text_sha256: str) -> None:
+        self._memory = np.zeros(floats_needed(job), np.float32)
+        super().__init__(job, buffers_in(job, self._memory))
+        self._ranks = ranks
+        self._comm = ranks.comm
+        self._comm.bcast((replace(job, codes=job.codes[:0]), text_sha256))
+        self._check(self._comm.gather(None))
+
+    def _do(self, task: Task) -> list[Any]:
+        from mpi4py import MPI
+
+        try:
+            return self._check(self._results(task))
+        except MPI.Exception:
+            self._ranks.lost()
+            raise RunError(
+                f"one of the {self._ranks.size} ranks has ended; what was saved last is whole, and "
+                "--resume goes on from it"
+            ) from None
+
+    def _results(self, task: Task) -> list[Any]:
+        self._comm.bcast(task)
+        self._comm.Bcast(self._memory)
+        result = attempt(self.worker, task)
+        if task[0] == "train":
+            _sum_up(self._comm, self.gradient)
+            for rank, part in enumerate(self._comm.gather(None)):
+                streams = self.job.streams_of(rank)
+                if part is not None:
+                    self._buffers.next_states[:, :, streams.start : streams.stop] = part
+        results: list[Any] = self._comm.gather(result)
+        return results
+
+    def _check(self, results: list[Any]) -> list[Any]:
+        for rank, result in enumerate(results):
+            if isinstance(result, Failure):
+                raise RunError(f"rank {rank} of {self._ranks.size}: {result.message}")
+        return results
+
+    def close(self) -> None:
+        self._ranks.close()
+
+
+def _sum_up(comm: Any, gradient: Any) -> None:
+    """Add up the gradients of all ranks into rank 0's."""
+    from mpi4py import MPI
+
+    comm.Reduce(MPI.IN_PLACE if comm.rank == 0 else gradient, gradient, MPI.SUM)
+
+
+def serve(ranks: Ranks) -> None:
+    """Be a rank other than 0: do its tasks until it says that there are no more."""
+    from mpi4py import MPI
+
+    try:
+        _serve(ranks)
+    except MPI.Exception:  # another rank has ended, which is for rank 0 or mpiexec to say
+        os._exit(1)
+
+
+def _serve(ranks: Ranks) -> None:
+    for number in SIGNALS:  # they are for rank 0
+        signal.signal(number, signal.SIG_IGN)
+    comm = ranks.comm
+    order = comm.bcast(None)
+    if order is None:
+        return
+    job, text_sha256 = order
+    memory = np.zeros(floats_needed(job), np.float32)
+    buffers = buffers_in(job, memory)
+    worker = _worker(job, ranks.rank, buffers, text_sha256)
+    comm.gather(worker if isinstance(worker, Failure) else None)
+    while (task := comm.bcast(None)) is not None:
+        comm.Bcast(memory)
+        result = attempt(worker, task)
+        if task[0] == "train":
+            _sum_up(comm, buffers.gradient)
+            streams = job.streams_of(ranks.rank)
+            comm.gather(buffers.next_states[:, :, streams.start : streams.stop])
+        comm.gather(result)
+
+
+def _worker(job: Job, rank: int, buffers: Any, text_sha256: str) -> Any:
+    """Return this rank's worker on this machine's copy of the text, or what is in the way."""
+    try:
+        corpus = load_corpus(job.config.data)
+        if corpus.sha256() != text_sha256:
+            return Failure(f"{job.config.data.path}: is another text here than on rank 0")
+        return Worker(replace(job, codes=corpus.codes), rank, buffers)
+    except CharRNNError as error:
+        return Failure(str(error))
