@@ -47,6 +47,7 @@ FLOORS = (
     {"checkpoint", "evaluation", "sampling", "transfer"},
     {"updater", "worker"},
     {"workers"},
+    {"mpi"},
     {"trainer"},
     {"description", "language_model", "training"},
     {"commands"},
