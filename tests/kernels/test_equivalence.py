@@ -5,13 +5,14 @@ Every array that goes into a kernel here is read-only, so that a change to it ra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
+from cell_problem import D, H, Problem, frozen, leaves, problem
 from gradient_check import relative_error
 
 from charrnn.kernels import (
@@ -30,55 +31,12 @@ from charrnn.kernels import (
     softmax_cross_entropy_forward,
 )
 
-D, H, V = 5, 6, 7
+V = 7
 SIZES = [(1, 1), (1, 3), (5, 1), (4, 3)]  # T, N
 
 each_cell = pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
 each_size = pytest.mark.parametrize(("T", "N"), SIZES)
 each_input = pytest.mark.parametrize("codes", [False, True], ids=["features", "codes"])
-
-
-class Problem(NamedTuple):
-    """All that a cell's sequence functions take."""
-
-    x: Array  # (T, N, D), or codes (T, N)
-    states: tuple[Array, ...]  # each (N, H)
-    parameters: tuple[Array, ...]
-    dh: Array  # (T, N, H)
-    dlast: tuple[Array, ...]  # each (N, H)
-
-
-def frozen(array: Array) -> Array:
-    array.flags.writeable = False
-    return array
-
-
-def problem(
-    cell: Cell, T: int, N: int, codes: bool = False, dtype: type = np.float64, scale: float = 1.0
-) -> Problem:
-    """The same numbers at each call; `scale` multiplies the parameters."""
-    rng = np.random.default_rng(1)
-
-    def normal(*shape: int, scale: float = 1.0) -> Array:
-        return frozen((scale * rng.standard_normal(shape)).astype(dtype))
-
-    shapes = cell.parameter_shapes(D, H).values()
-    return Problem(
-        frozen(rng.integers(D, size=(T, N))) if codes else normal(T, N, D),
-        tuple(normal(N, H) for _ in cell.states),
-        tuple(normal(*shape, scale=scale) for shape in shapes),
-        normal(T, N, H),
-        tuple(normal(N, H) for _ in cell.states),
-    )
-
-
-def leaves(cache: Any) -> Iterator[Array]:
-    """Every array of a cache."""
-    if isinstance(cache, tuple):
-        for part in cache:
-            yield from leaves(part)
-    else:
-        yield cache
 
 
 def run_sequence(cell: Cell, p: Problem, workspace: Workspace | None = None) -> list[Array | None]:
