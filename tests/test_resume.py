@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import contents, tiny_text, train, write_config
+from support import assert_same_run, contents, tiny_text, train, write_config
 
 import charrnn.worker
 from charrnn.backends import resolve_backend
@@ -90,20 +90,6 @@ def config(place: Path) -> Config:
 def _no_flushing(monkeypatch: pytest.MonkeyPatch) -> None:
     """What outlasts a failure of power is not tested here, and takes a third of the time."""
     monkeypatch.setattr("os.fsync", lambda descriptor: None)  # noqa: ARG005
-
-
-def assert_same_run(run_dir: Path, whole: Path) -> None:
-    """Equal bytes; of the metrics, all but the times."""
-    records, expected = (
-        [
-            {key: value for key, value in record.items() if key not in ("chars_per_s", "elapsed_s")}
-            for record in read_metrics(folder / "metrics.jsonl")
-        ]
-        for folder in (run_dir, whole)
-    )
-    assert records == expected
-    for name in ("last.npz", "best.npz", "config.yaml"):
-        assert (run_dir / name).read_bytes() == (whole / name).read_bytes(), name
 
 
 INTERRUPTED_AT = [1, 2, 6, 7, 8, 39, 40, 41, 49, 50, 51, EPOCH - 1, EPOCH, EPOCH + 1]
