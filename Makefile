@@ -33,8 +33,9 @@ fmt: .venv/installed-dev  ## format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: .venv/installed-dev  ## measure training on one core, beside PyTorch where installed
+bench: .venv/installed-dev  ## measure training and sampling on one core, beside PyTorch if there
 	@OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/training_step.py
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python tests/benchmarks/sampling.py
 
 clean:  ## remove what make has made, but no runs
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

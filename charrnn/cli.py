@@ -14,6 +14,7 @@ from typing import NoReturn
 import click
 
 from charrnn import __version__
+from charrnn.commands.bench import bench
 from charrnn.commands.evaluate import evaluate
 from charrnn.commands.info import info
 from charrnn.commands.sample import sample
@@ -38,10 +39,11 @@ def cli() -> None:
     charrnn train config.yaml        train a model on your text
     charrnn sample --prime "Once"    let the newest model write
     charrnn eval                     measure how well it predicts
+    charrnn bench                    measure how fast it all goes here
     """
 
 
-for command in (train, sample, evaluate, info):
+for command in (train, sample, evaluate, info, bench):
     cli.add_command(command)
 
 

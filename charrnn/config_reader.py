@@ -35,6 +35,16 @@ def load_config(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> 
     return builder.build()
 
 
+def override_defaults(overrides: Iterable[str] = ()) -> Config:
+    """Return the defaults with `KEY=VALUE` overrides, for what needs no text."""
+    builder = _Builder()
+    builder.set("data.path", os.devnull, "configuration", Path.cwd())
+    for override in overrides:
+        dotted, raw = _parse_override(override)
+        builder.set(dotted, raw, "--set", Path.cwd())
+    return builder.build()
+
+
 def config_from_dict(
     values: Mapping[str, Any], where: str = "configuration", folder: Path | None = None
 ) -> Config:

@@ -1,25 +1,23 @@
-"""A text as codes: read, encoded, split, and cut into windows."""
+"""A text as codes: encoded, split, and cut into windows."""
 
 from __future__ import annotations
 
-import codecs
-import glob
-import hashlib
 import os
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
+from charrnn.caches import cache_folder
 from charrnn.config import DataConfig
 from charrnn.errors import TextError
 from charrnn.kernels import Array
-from charrnn.vocabulary import Vocabulary, code_points
+from charrnn.text_cache import content_key, read_cached, write_cached
+from charrnn.text_encoding import EncodedText, encode_in_memory
+from charrnn.text_reader import find_files, read_symbols, reading
+from charrnn.vocabulary import Vocabulary
 
-_OTHER_ENCODING = (
-    "if the text is in another encoding, name it (data.encoding: latin-1, cp1252, utf-16, ...), or "
-    "take the bytes as they are (data.tokens: byte)"
-)
+LARGE = 16_000_000  # bytes; a text of more is not held in memory
 
 
 @dataclass(frozen=True)
@@ -29,8 +27,9 @@ class Corpus:
     The splits are contiguous: training, validation, test.
     """
 
-    codes: Array  # (n,) unsigned integers
+    codes: Array  # (n,) unsigned integers, read-only; a large text's are an np.memmap
     vocabulary: Vocabulary
+    text_sha256: str  # of the text as the model sees it: its symbols, not its files
     train_end: int
     valid_end: int
 
@@ -43,30 +42,23 @@ class Corpus:
         }
         return bounds[name]
 
-    def sha256(self) -> str:
-        """Return a digest of the text as the model sees it: its symbols, not its files."""
-        digest = hashlib.sha256(self.vocabulary.symbols.astype("<u4").tobytes())
-        digest.update(self.codes.astype(self.codes.dtype.newbyteorder("<"), copy=False).data)
-        return digest.hexdigest()
 
-
-def load_corpus(config: DataConfig) -> Corpus:
+def load_corpus(config: DataConfig, note: Callable[[str], object] = lambda _: None) -> Corpus:
     """Read and encode the configured text.
+
+    A large one is encoded once, into the cache folder, and mapped into memory from there.
+
+    Args:
+        config: where the text is, and how it is read and divided.
+        note: told when a large text is encoded, and where the result cannot be kept.
 
     Raises:
         TextError: for a text that cannot be read, is empty, or has one distinct character.
     """
     files = find_files(config.path)
-    where = config.path if isinstance(config.path, str) else f"{len(files)} files"
-    symbols = np.concatenate([read_symbols(file, config) for file in files])
-    if not len(symbols):
-        raise TextError(f"{where}: the text is empty; there is nothing to learn from")
-    vocabulary = Vocabulary.of(symbols, config.tokens)
-    if len(vocabulary) < 2:
-        name = vocabulary.name(int(symbols[0]))
-        raise TextError(f"{where}: the text is {name} throughout; it takes at least two characters")
-    codes = vocabulary.encode(symbols, where)
-    return Corpus(codes, vocabulary, *cut_points(len(codes), config))
+    large = all(map(os.path.isfile, files)) and sum(map(os.path.getsize, files)) > LARGE
+    text = _encode_large(files, config, note) if large else _encode_small(files, config)
+    return Corpus(*text, *cut_points(len(text.codes), config))
 
 
 def cut_points(n: int, config: DataConfig) -> tuple[int, int]:
@@ -75,83 +67,68 @@ def cut_points(n: int, config: DataConfig) -> tuple[int, int]:
     return train_end, max(train_end, int(n * (1 - config.test_fraction)))
 
 
-def find_files(path: str | tuple[str, ...]) -> list[str]:
-    """Return the files of a path, a glob (alphabetically) or a list (in its order)."""
-    files: list[str] = []
-    for item in (path,) if isinstance(path, str) else path:
-        matches = [item] if os.path.exists(item) else sorted(glob.glob(item, recursive=True))
-        matches = [match for match in matches if not os.path.isdir(match)]
-        if not matches:
-            raise TextError(_missing(item))
-        files += matches
-    return files
+def _encode_small(files: list[str], config: DataConfig) -> EncodedText:
+    """Encode files that are read once, so that a pipe will do."""
+    pieces = [symbols for file in files for symbols in read_symbols(file, config)]
+    where = _where(files, config)
+    return encode_in_memory(pieces, _vocabulary(pieces, where, config.tokens), where)
 
 
-def read_symbols(file: str, config: DataConfig, remedy: str = _OTHER_ENCODING) -> Array:
-    """Return a file's bytes, or its code points with the line ends as configured.
+def _encode_large(
+    files: list[str], config: DataConfig, note: Callable[[str], object]
+) -> EncodedText:
+    """Encode files that are read twice, a piece at a time, or take what was encoded before."""
+    states, where = _states(files), _where(files, config)
+    size = f"{sum(size for size, _ in states) / 1e6:,.0f} MB"
 
-    A byte order mark at the very start is not part of the text, except with byte tokens.
-    """
+    def pieces() -> Iterator[Array]:
+        for file in files:
+            yield from read_symbols(file, config)
+        if _states(files) != states:
+            raise TextError(f"{where}: has changed while it was read; begin again")
+
+    folder = cache_folder()
+    if folder is None:
+        note(f"encoding {size} in memory: the cache is turned off")
+        return encode_in_memory(pieces(), _vocabulary(pieces(), where, config.tokens), where)
+    file = folder / "texts" / f"{content_key(files, config)}.codes"
+    if cached := read_cached(file, config.tokens):
+        return cached
+    note(f"encoding {size} once, kept in {file.parent}")
+    vocabulary, problem = _vocabulary(pieces(), where, config.tokens), "cannot be read"
     try:
-        raw = Path(file).read_bytes()
-    except FileNotFoundError:
-        raise TextError(f"{file}: no such file") from None
+        write_cached(file, pieces(), vocabulary, where)
     except OSError as error:
-        raise TextError(f"{file}: cannot be read: {error.strerror}") from None
-    if config.tokens == "byte":
-        return np.frombuffer(raw, np.uint8)
-    symbols = code_points(decode_text(raw, file, config.encoding, config.newlines, remedy))
-    surrogates = (symbols >= 0xD800) & (symbols < 0xE000)
-    if surrogates.any():
-        position = int(np.argmax(surrogates))
-        raise TextError(
-            f"{file}: character {position} is U+{symbols[position]:04X}, half of a pair "
-            "that encodes a character; take the bytes as they are (data.tokens: byte)"
-        )
-    return symbols
+        problem = f"cannot be written: {error.strerror}"
+    if cached := read_cached(file, config.tokens):  # another process may have written it
+        return cached
+    note(f"{file.parent}: {problem}; the encoded text is held in memory")
+    return encode_in_memory(pieces(), vocabulary, where)
 
 
-def decode_text(
-    raw: bytes,
-    where: str,
-    encoding: str = "utf-8",
-    newlines: str = "lf",
-    remedy: str = _OTHER_ENCODING,
-) -> str:
-    """Decode a text's bytes; see `read_symbols`.
-
-    Raises:
-        TextError: with the byte offset of what is not in the encoding, and the remedy.
-    """
-    if codecs.lookup(encoding).name == "utf-8-sig":
-        encoding = "utf-8"  # which leaves the mark, so that offsets are the file's
-    try:
-        text = raw.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise TextError(
-            f"{where}: byte {error.start} (0x{raw[error.start]:02x}) is not {encoding}: "
-            f"{error.reason}; {remedy}"
-        ) from None
-    except UnicodeError as error:
-        raise TextError(f"{where}: is not {encoding}: {error}; {remedy}") from None
-    text = text.removeprefix("\ufeff")  # a byte order mark
-    if newlines == "lf":
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return text
+def _vocabulary(pieces: Iterable[Array], where: str, tokens: str) -> Vocabulary:
+    """Return the vocabulary of a text that something can be learned from."""
+    vocabulary = Vocabulary.of_pieces(pieces, tokens)
+    if not len(vocabulary):
+        raise TextError(f"{where}: the text is empty; there is nothing to learn from")
+    if len(vocabulary) < 2:
+        name = vocabulary.name(int(vocabulary.symbols[0]))
+        raise TextError(f"{where}: the text is {name} throughout; it takes at least two characters")
+    return vocabulary
 
 
-def _missing(item: str) -> str:
-    if os.path.isdir(item):
-        return f"{item}: is a folder; name its texts, as in {os.path.join(item, '*.txt')}"
-    if glob.has_magic(item):
-        return (
-            f"{item}: no file matches; data.path is relative to the configuration file, with --set "
-            "to the current folder"
-        )
-    return (
-        f"{item}: no such file; data.path is relative to the configuration file, with --set to the "
-        "current folder"
-    )
+def _where(files: list[str], config: DataConfig) -> str:
+    return config.path if isinstance(config.path, str) else f"{len(files)} files"
+
+
+def _states(files: list[str]) -> list[tuple[int, int]]:
+    """Return size and time of change of each file."""
+    states = []
+    for file in files:
+        with reading(file):
+            found = os.stat(file)
+        states.append((found.st_size, found.st_mtime_ns))
+    return states
 
 
 class Streams:
@@ -163,6 +140,7 @@ class Streams:
     """
 
     def __init__(self, codes: Array, batch_size: int, seq_length: int) -> None:
+        codes = np.asarray(codes)  # a slice of an np.memmap is one too, even where it was copied
         length = (len(codes) - 1) // batch_size
         used = batch_size * length
         self._inputs = codes[:used].reshape(batch_size, length)  # (N, length)

@@ -7,18 +7,22 @@ depend on how many there are.
 
 from __future__ import annotations
 
+import io
 import math
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 
 import numpy as np
 
 from charrnn.checkpoint import Checkpoint
-from charrnn.corpus import load_corpus, read_symbols
+from charrnn.corpus import load_corpus
 from charrnn.errors import TextError
 from charrnn.kernels import Array
 from charrnn.model import Model
+from charrnn.text_reader import read_symbols
+from charrnn.vocabulary import smallest_type
 
 STREAMS = 64  # at most; short texts have fewer
 WARM_UP = 256  # characters that a stream reads, unscored, before its part
@@ -136,19 +140,23 @@ def score_windows(
         yield Score(int(scored.sum()), float(nll_nats[scored].sum(dtype=np.float64)))
 
 
-def codes_of_split(checkpoint: Checkpoint, split: str) -> tuple[Array, int, int]:
+def codes_of_split(
+    checkpoint: Checkpoint, split: str, note: Callable[[str], object] = lambda _: None
+) -> tuple[Array, int, int]:
     """Return a model's own text, and where one of its parts begins and ends.
+
+    `note` is told what `load_corpus` has to say.
 
     Raises:
         TextError: where the text is not the one it was trained on, or the part is empty.
     """
     data = checkpoint.config.data
     try:
-        corpus = load_corpus(data)
+        corpus = load_corpus(data, note)
     except TextError as error:
         place = str(error).split(";")[0]
         raise TextError(f"the model's own text: {place}; name a text file to score") from None
-    if corpus.sha256() != checkpoint.text_sha256:
+    if corpus.text_sha256 != checkpoint.text_sha256:
         raise TextError(
             f"{data.path}: has changed since the training, and its parts with it; name a text "
             "file to score it whole"
@@ -171,16 +179,20 @@ def codes_of_file(checkpoint: Checkpoint, file: str) -> tuple[Array, int, int]:
     if not os.path.exists(file):
         raise TextError(f"{file}: no such text file, checkpoint or run")
     encoding = checkpoint.config.data.encoding
-    symbols = read_symbols(
+    pieces = read_symbols(
         file, checkpoint.config.data, f"save it as {encoding}, as the model's text"
     )
-    if len(symbols) < 2:
+    head = list(islice(pieces, 2))
+    if sum(map(len, head)) < 2:  # no piece is empty
         raise TextError(f"{file}: has no character to predict; it takes at least two")
-    try:
-        codes = checkpoint.vocabulary.encode(symbols, file)
-    except TextError as error:
-        raise TextError(f"{error}; take it out of the text to score the rest") from None
-    return codes, 0, len(codes)
+    vocabulary, codes, n = checkpoint.vocabulary, io.BytesIO(), 0
+    for symbols in chain(head, pieces):
+        try:
+            codes.write(vocabulary.encode(symbols, file, first=n).data)
+        except TextError as error:
+            raise TextError(f"{error}; take it out of the text to score the rest") from None
+        n += len(symbols)
+    return np.frombuffer(codes.getvalue(), smallest_type(len(vocabulary) - 1)), 0, n
 
 
 def _windows(start: int, end: int) -> Iterator[tuple[int, int]]:

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 
+from charrnn.backends import resolve_backend
 from charrnn.checkpoint import Checkpoint, load_checkpoint
 from charrnn.config import Config
 from charrnn.errors import TextError
 from charrnn.evaluation import Score, score
+from charrnn.kernels import Array
 from charrnn.runs import find_checkpoint
 from charrnn.sampling import Choosing, continuations
 from charrnn.vocabulary import Vocabulary
+from charrnn.worker import Job
+from charrnn.workers import free_cores, new_team
+
+_CHARS_FOR_A_WORKER = 20_000  # for fewer it does not pay to start one
+_CHARS_FOR_COMPILED = 2_000_000  # and for fewer than these, to import the compiler
 
 
 def load(path: str | os.PathLike[str] | None = None) -> LanguageModel:
@@ -26,6 +35,33 @@ def load(path: str | os.PathLike[str] | None = None) -> LanguageModel:
         CheckpointError: where there is none, or it cannot be read.
     """
     return LanguageModel(load_checkpoint(find_checkpoint(None if path is None else str(path))))
+
+
+def score_by_workers(
+    checkpoint: Checkpoint,
+    codes: Array,
+    start: int,
+    end: int,
+    scored: Callable[[int], object] = lambda _: None,
+) -> Score:
+    """Score the characters from `start` to `end` of a text with all cores, if it is long enough.
+
+    `scored` is told the number of characters after each window.
+    """
+    chars = end - start
+    train = replace(
+        checkpoint.config.train,
+        workers=max(1, min(free_cores(), chars // _CHARS_FOR_A_WORKER)),
+        backend=resolve_backend("auto") if chars >= _CHARS_FOR_COMPILED else "numpy",
+    )
+    config = replace(checkpoint.config, train=train)
+    total = Score(0, 0.0)
+    with closing(new_team(Job(config, len(checkpoint.vocabulary), codes, 0))) as team:
+        team.parameters[...] = checkpoint.parameters
+        for window in team.score_windows(start, end):
+            total += window
+            scored(window.chars)
+    return total
 
 
 class LanguageModel:

@@ -163,7 +163,7 @@ def _worker(job: Job, rank: int, buffers: Any, text_sha256: str) -> Any:
     """Return this rank's worker on this machine's copy of the text, or what is in the way."""
     try:
         corpus = load_corpus(job.config.data)
-        if corpus.sha256() != text_sha256:
+        if corpus.text_sha256 != text_sha256:
             return Failure(f"{job.config.data.path}: is another text here than on rank 0")
         return Worker(replace(job, codes=corpus.codes), rank, buffers)
     except CharRNNError as error:

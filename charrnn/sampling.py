@@ -11,9 +11,11 @@ import numpy as np
 from charrnn.errors import SamplingError
 from charrnn.kernels import Array
 from charrnn.model import Model
+from charrnn.stepping import stepper
 from charrnn.vocabulary import Decoder, Vocabulary
 
 _PRIME_WINDOW = 256  # steps of a prime read at a time
+_NOISE_NUMBERS = 1 << 14  # random numbers drawn at a time
 
 
 @dataclass(frozen=True)
@@ -38,37 +40,61 @@ class Choosing:
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise SamplingError(f"top_p {self.top_p}: must be above 0 and at most 1, or None")
 
-    def choose(self, logits: Array, rng: np.random.Generator) -> Array:
-        """Return a code for each row of logits (N, V)."""
+    def noise(self, N: int, V: int, rng: np.random.Generator) -> Iterator[Array]:
+        """Yield the noise (N, V) of one choice after another, without end.
+
+        It is the temperature times Gumbel's distribution, -log(e) for an exponential e, drawn for
+        many choices at once. Drawn in float64, as in float32 one e in eight million is 0 and would
+        let the impossible happen; kept in float32, which rounds it no coarser than the logits are.
+        """
+        count = max(1, _NOISE_NUMBERS // (N * V))
+        while True:
+            noise = rng.standard_exponential((count, N, V)).astype(np.float32)
+            np.log(noise, out=noise)
+            noise *= -self._temperature
+            yield from noise
+
+    def choose(self, logits: Array, noise: Array) -> Array:
+        """Return a code for each row of logits.
+
+        The place of the largest of logits + temperature * Gumbel noise has the distribution
+        softmax(logits / temperature) (Gumbel 1954; Maddison, Tarlow and Minka 2014), and takes
+        neither an exponential nor a sum.
+
+        Args:
+            logits: (N, V).
+            noise: (N, V), from `noise`; used up.
+
+        Returns:
+            codes: (N,).
+        """
+        codes: Array
         if self.greedy or self.temperature == 0:
-            likeliest: Array = np.argmax(logits, axis=1)
-            return likeliest
-        below_best = logits.astype(np.float64)  # (N, V)
-        below_best -= below_best.max(axis=1, keepdims=True)
-        with np.errstate(over="ignore"):  # at a temperature near 0 all others become impossible
-            weights = np.exp(below_best / self.temperature)  # (N, V)
-        if self.top_k is not None or self.top_p is not None:
-            weights *= self._kept(weights)
-        cumulative = np.cumsum(weights, axis=1)  # (N, V)
-        threshold = rng.random((len(logits), 1)) * cumulative[:, -1:]  # (N, 1)
-        codes: Array = np.minimum((cumulative <= threshold).sum(axis=1), logits.shape[1] - 1)
+            codes = logits.argmax(1)
+        elif self.top_k is None and self.top_p is None:
+            codes = np.add(logits, noise, out=noise).argmax(1)
+        else:
+            order = np.argsort(-logits, axis=1, kind="stable")  # (N, V), likeliest first
+            rows = np.arange(len(logits))
+            ranked = logits[rows[:, None], order]  # (N, V), descending
+            noise += ranked
+            if self.top_p is not None:
+                noise[self._likelier(ranked) >= self.top_p] = -np.inf
+            codes = order[rows, noise[:, : self.top_k].argmax(1)]
         return codes
 
-    def _kept(self, weights: Array) -> Array:
-        """Return which entries (N, V) top_k and top_p leave."""
-        order = np.argsort(-weights, axis=1, kind="stable")  # (N, V), likeliest first
-        ranked = np.take_along_axis(weights, order, axis=1)
-        kept = np.ones(weights.shape, np.bool_)
-        if self.top_k is not None:
-            kept[:, self.top_k :] = False
-        if self.top_p is not None:
-            likelier = np.cumsum(ranked, axis=1) - ranked  # weight of those before
-            within = likelier < self.top_p * ranked.sum(axis=1, keepdims=True)
-            within[:, 0] = True
-            kept &= within
-        back = np.empty(weights.shape, np.bool_)
-        np.put_along_axis(back, order, kept, axis=1)
-        return back
+    def _likelier(self, ranked: Array) -> Array:
+        """Return for each of logits (N, V) in descending order the probability of those before."""
+        below_best = np.subtract(ranked, ranked[:, :1], dtype=np.float64)
+        weights = np.exp(below_best / self._temperature)
+        cumulative = np.cumsum(weights, axis=1)
+        likelier: Array = (cumulative - weights) / cumulative[:, -1:]
+        return likelier
+
+    @property
+    def _temperature(self) -> float:
+        """The temperature, within bounds beyond which it changes nothing but may overflow."""
+        return min(max(self.temperature, 1e-30), 1e30)
 
 
 def generate(
@@ -87,11 +113,11 @@ def generate(
         codes = np.repeat(window[:, None], N, axis=1)  # (T, N)
         all_logits, states, _ = model.forward(codes, states)
         logits = all_logits[-1]
-    while True:
-        codes = choosing.choose(logits, rng)  # (N,)
+    step = stepper(model, states)
+    for noise in choosing.noise(N, model.V, rng):
+        codes = choosing.choose(logits, noise)  # (N,)
         yield codes
-        all_logits, states, _ = model.forward(codes[None], states)
-        logits = all_logits[0]
+        logits = step(codes)
 
 
 def continuations(
@@ -125,7 +151,7 @@ def continuations(
     if length == 0:
         return
     for codes in generate(model, prime, N, choosing, rng):
-        yield [one.take(codes[i : i + 1]) for i, one in enumerate(growing)]
+        yield [one.take(code) for one, code in zip(growing, codes.tolist(), strict=True)]
         if all(one.ended for one in growing):
             return
 
@@ -134,16 +160,16 @@ class _Continuation:
     """One text as it grows: decodes, counts characters, looks for the stop text."""
 
     def __init__(self, decoder: Decoder, length: int, stop: str | None) -> None:
-        self._decoder = decoder
+        self._decode = decoder
         self._left = length
         self._stop = stop
         self._tail = ""  # the newest characters, in which the stop text may have begun
         self.ended = False
 
-    def take(self, code: Array) -> str:
+    def take(self, code: int) -> str:
         if self.ended:
             return ""
-        piece = self._decoder.decode(code)[: self._left]
+        piece = self._decode(code)[: self._left]
         if self._stop:
             recent = self._tail + piece
             found = recent.find(self._stop)

@@ -46,7 +46,7 @@ class Trainer:
         self.model.parameters[...] = initial_parameters(config.model, self.model.V, config.seed)
         self._updater = Updater(config.train, self.model, self.limits)
         self.counters = Counters()
-        self._text_sha256 = corpus.sha256()
+        self._text_sha256 = corpus.text_sha256
         self._saved_step, self._saved_at = -1, 0.0
         self._busy_s, self._busy_chars = 0.0, 0  # in steps since the last line in the metrics
 

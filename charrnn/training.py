@@ -27,7 +27,7 @@ from charrnn.runs import RunFolder
 from charrnn.text_sizes import check_sizes
 from charrnn.trainer import Trainer
 from charrnn.worker import Job
-from charrnn.workers import ProcessTeam, Team, automatic_workers
+from charrnn.workers import Team, automatic_workers, new_team
 
 _MANY_PARAMETERS = 20_000_000  # drawing the first values of more takes a while
 
@@ -88,12 +88,12 @@ def train(
             reporter.note("--init-from is not used: the run goes on with its own weights")
         else:
             source = Path(init_from), load_checkpoint(init_from)
-    corpus = load_corpus(config.data)
+    corpus = load_corpus(config.data, reporter.note)
     check_sizes(corpus, config)
     parameters = _check_memory(config, len(corpus.vocabulary))
     if parameters > _MANY_PARAMETERS:
         reporter.note(f"preparing {parameters:,} parameters")
-    config = _resolved(config, checkpoint, len(corpus.vocabulary), ranks)
+    config = resolved(config, len(corpus.vocabulary), checkpoint, ranks)
     if config.train.backend == "numba" and compiling_takes_time():
         reporter.note("compiling the inner loops for this processor, once: some seconds")
     job = Job(config, len(corpus.vocabulary), corpus.codes, corpus.train_end)
@@ -147,11 +147,13 @@ def _train(
 
 def _team(job: Job, ranks: Ranks | None, corpus: Corpus) -> Team:
     if ranks:
-        return MPITeam(job, ranks, corpus.sha256())
-    return Team(job) if job.size == 1 else ProcessTeam(job)
+        return MPITeam(job, ranks, corpus.text_sha256)
+    return new_team(job)
 
 
-def _resolved(config: Config, checkpoint: Checkpoint | None, V: int, ranks: Ranks | None) -> Config:
+def resolved(
+    config: Config, V: int, checkpoint: Checkpoint | None = None, ranks: Ranks | None = None
+) -> Config:
     """Return the configuration with the number of workers and the backend settled.
 
     They are the checkpoint's where there is one: other ones would give other bits.

@@ -7,12 +7,14 @@ vocabulary, which is in ascending order.
 from __future__ import annotations
 
 import codecs
-from typing import Protocol
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from charrnn.errors import TextError
 from charrnn.kernels import Array
+
+Decoder = Callable[[int], str]
 
 _CODE_POINTS = 0x110000
 
@@ -29,15 +31,22 @@ class Vocabulary:
         self.symbols = np.asarray(symbols, np.uint32)  # (V,)
         self.tokens = tokens
         last = int(self.symbols[-1]) if len(self.symbols) else 0
-        # Code V stands for 'not in the vocabulary'.
-        self._codes = np.full(last + 1, len(self.symbols), smallest_type(len(self.symbols)))
+        # Code V stands for 'not in the vocabulary'; what is beyond the table is sent to its end.
+        self._codes = np.full(last + 2, len(self.symbols), smallest_type(len(self.symbols)))
         self._codes[self.symbols] = np.arange(len(self.symbols))
 
     @classmethod
     def of(cls, symbols: Array, tokens: str) -> Vocabulary:
         """Return the vocabulary of a text's symbols."""
+        return cls.of_pieces([symbols], tokens)
+
+    @classmethod
+    def of_pieces(cls, pieces: Iterable[Array], tokens: str) -> Vocabulary:
+        """Return the vocabulary of a text whose symbols come in pieces."""
         present = np.zeros(_CODE_POINTS, np.bool_)
-        present[symbols] = True
+        for symbols in pieces:
+            if not np.take(present, symbols).all():  # reading is several times faster
+                present[symbols] = True
         return cls(np.flatnonzero(present), tokens)
 
     def __len__(self) -> int:
@@ -58,20 +67,22 @@ class Vocabulary:
             return np.frombuffer(text.encode("utf-8", "surrogateescape"), np.uint8)
         return code_points(text)
 
-    def encode(self, symbols: Array, where: str, *, skip_unknown: bool = False) -> Array:
+    def encode(
+        self, symbols: Array, where: str, *, skip_unknown: bool = False, first: int = 0
+    ) -> Array:
         """Return the codes of symbols, in the smallest unsigned type that holds them.
 
         Args:
             symbols: (n,) integers.
             where: what the symbols are, for the error.
             skip_unknown: leave symbols out that are not in the vocabulary.
+            first: the position of the first one, for the error.
 
         Raises:
             TextError: naming the first unknown symbol and its position.
         """
         V = len(self)
         codes: Array = np.take(self._codes, symbols, mode="clip")  # (n,)
-        codes[symbols >= len(self._codes)] = V
         unknown = codes == V  # (n,)
         if not unknown.any():
             return codes.astype(smallest_type(V - 1), copy=False)
@@ -80,17 +91,29 @@ class Vocabulary:
             return known
         position = int(np.argmax(unknown))
         raise TextError(
-            f"{where}: {self.name(int(symbols[position]))} at position {position} is not among the "
-            f"{V} characters this model knows"
+            f"{where}: {self.name(int(symbols[position]))} at position {first + position} is not "
+            f"among the {V} characters this model knows"
         )
 
     def decode(self, codes: Array) -> str:
         """Return the text of codes; bytes that form no code point become U+FFFD."""
-        return self.decoder().decode(codes, final=True)
+        symbols = self.symbols[codes]
+        if self.tokens == "byte":
+            return symbols.astype(np.uint8).tobytes().decode("utf-8", "replace")
+        return symbols.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
 
     def decoder(self) -> Decoder:
-        """Return a decoder that takes codes piece by piece and gives whole code points."""
-        return _ByteDecoder(self.symbols) if self.tokens == "byte" else _CharDecoder(self.symbols)
+        """Return a function that takes one code after another and gives whole code points.
+
+        What it gives for a code is the text that the code completes: a character, or with byte
+        tokens nothing until a code point's last byte.
+        """
+        symbols = self.symbols.tolist()
+        if self.tokens == "char":
+            return [chr(symbol) for symbol in symbols].__getitem__
+        utf8 = codecs.getincrementaldecoder("utf-8")("replace")
+        pieces = [bytes([symbol]) for symbol in symbols]
+        return lambda code: utf8.decode(pieces[code])
 
     def name(self, symbol: int) -> str:
         """Return how a message shows a symbol: itself where it can be seen, and its number."""
@@ -114,27 +137,3 @@ def smallest_type(largest: int) -> type[np.unsignedinteger]:
     if largest <= 0xFF:
         return np.uint8
     return np.uint16 if largest <= 0xFFFF else np.uint32
-
-
-class Decoder(Protocol):
-    """Codes to text, piece by piece."""
-
-    def decode(self, codes: Array, final: bool = False) -> str:
-        """Return the text that the codes complete; `final` gives out what is left."""
-
-
-class _CharDecoder:
-    def __init__(self, symbols: Array) -> None:
-        self._symbols = symbols.astype("<u4")
-
-    def decode(self, codes: Array, final: bool = False) -> str:  # noqa: ARG002
-        return self._symbols[codes].tobytes().decode("utf-32-le", "surrogatepass")
-
-
-class _ByteDecoder:
-    def __init__(self, symbols: Array) -> None:
-        self._symbols = symbols.astype(np.uint8)
-        self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
-
-    def decode(self, codes: Array, final: bool = False) -> str:
-        return self._utf8.decode(self._symbols[codes].tobytes(), final)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,10 +68,8 @@ class Worker:
     """Does the tasks; the result of each is small, and the gradient lies in the buffers."""
 
     def __init__(self, job: Job, rank: int, buffers: Buffers) -> None:
-        train = job.config.train
         self._job = job
         self._rank = rank
-        self._streams = Streams(job.codes[: job.train_end], train.batch_size, train.seq_length)
         self._mine = job.streams_of(rank)
         self._buffers = buffers
         self.model = Model(
@@ -78,6 +78,11 @@ class Worker:
         self._gradient = parameter_views(buffers.gradient, self.model.shapes)
         self._mask_workspaces = [Workspace() for _ in range(job.config.model.num_layers)]
         self._scores: Iterator[Score] = iter(())
+
+    @cached_property
+    def _streams(self) -> Streams:
+        train, codes = self._job.config.train, self._job.codes
+        return Streams(codes[: self._job.train_end], train.batch_size, train.seq_length)
 
     @property
     def windows(self) -> int:
@@ -137,6 +142,16 @@ class Worker:
             )
             for layer, workspace in enumerate(self._mask_workspaces)
         ]
+
+    def peak_gflops(self) -> float:
+        """Return the rate of large float32 products, in 1e9 operations/s; it takes a while."""
+        side = 1024
+        a, b, c = np.random.default_rng(1).random((3, side, side), np.float32)
+        start, products = time.perf_counter(), 0
+        while (elapsed_s := time.perf_counter() - start) < 0.4 or products < 3:
+            np.matmul(a, b, out=c)
+            products += 1
+        return products * 2 * side**3 / elapsed_s / 1e9
 
     def score(self, start: int, end: int, index: int) -> Score | None:
         """Score this worker's share of a window of the text from `start` to `end`.

@@ -10,13 +10,14 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
 
+from charrnn.blas import one_blas_thread
 from charrnn.config import Config
 from charrnn.errors import CharRNNError, RunError
 from charrnn.evaluation import Score
@@ -75,6 +76,11 @@ class Team:
         while (scores := self._do(("score", start, end, index)))[0] is not None:
             yield sum(scores[1:], scores[0])
             index += 1
+
+    def peak_gflops(self) -> float:
+        """Return the rate of large products, of all workers at once, in 1e9 operations/s."""
+        rates: list[float] = self._do(("peak_gflops",))
+        return sum(rates)
 
     def close(self) -> None:
         """Let the other workers end."""
@@ -138,17 +144,21 @@ class ProcessTeam(Team):
     """
 
     def __init__(self, job: Job, method: str | None = None) -> None:
+        self._pipes: list[Connection] = []
+        self._processes: list[Any] = []
+        self._stack = ExitStack()
+        if _blas_threads() == 1:
+            self._stack.enter_context(one_blas_thread())
         method = method or start_method()
         context: Any = multiprocessing.get_context(method)
         raw = context.RawArray("f", floats_needed(job, job.size) + _CACHE_LINE)
         memory = _aligned(raw)
         super().__init__(job, buffers_in(job, memory))
         self._gradients = [buffers_in(job, memory, rank).gradient for rank in range(1, job.size)]
-        self._pipes: list[Connection] = []
-        self._processes: list[Any] = []
         text: Any = job.codes if method == "fork" else _shared_text(job.codes, context)
         if method == "fork":
             self.worker.warm_up()  # so that the others find it done
+            self._stack.callback(gc.unfreeze)
             gc.freeze()  # or the collector's marks would copy the pages that a fork shares
         try:
             for rank in range(1, job.size):
@@ -209,6 +219,12 @@ class ProcessTeam(Team):
                 process.join()
             process.close()
         self._pipes, self._processes = [], []
+        self._stack.close()
+
+
+def new_team(job: Job) -> Team:
+    """Return the workers of a job, on this machine."""
+    return Team(job) if job.size == 1 else ProcessTeam(job)
 
 
 def start_method() -> str:
@@ -256,16 +272,16 @@ def _serve(
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     for end in inherited:
         end.close()  # or the pipes would not close with the process whose ends these are
-    worker: Worker | None = None
-    try:
+    whole = replace(job, codes=_opened_text(text))
+    with one_blas_thread() if _blas_threads() == 1 else nullcontext():
+        worker: Worker | None = None
         while True:
-            task = pipe.recv()
-            if worker is None:
-                whole = replace(job, codes=_opened_text(text))
-                worker = Worker(whole, rank, buffers_in(whole, _aligned(raw), rank))
-            pipe.send(attempt(worker, task))
-    except (EOFError, OSError):
-        pass  # nobody is at the other end any more
+            try:
+                task = pipe.recv()
+                worker = worker or Worker(whole, rank, buffers_in(whole, _aligned(raw), rank))
+                pipe.send(attempt(worker, task))
+            except (EOFError, OSError):
+                return  # nobody is at the other end any more
 
 
 @contextmanager
@@ -281,11 +297,12 @@ def _signals_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def cores() -> int:
-    """Return how many processor cores this process may use."""
+def free_cores() -> int:
+    """Return how many workers this process may start: its cores, by the threads of a product."""
+    cores = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        cores = len(os.sched_getaffinity(0))
+    return max(1, cores // _blas_threads())
 
 
 def automatic_workers(config: Config, V: int) -> int:
@@ -297,8 +314,7 @@ def automatic_workers(config: Config, V: int) -> int:
     train = config.train
     job = Job(config, V, _NO_TEXT, 0)
     window_s = 6 * job.parameter_count * train.batch_size * train.seq_length / _OPERATIONS_PER_S
-    free = cores() // _blas_threads()
-    return max(1, min(free, train.batch_size // _MIN_STREAMS, int(window_s / _MIN_WORK_S)))
+    return max(1, min(free_cores(), train.batch_size // _MIN_STREAMS, int(window_s / _MIN_WORK_S)))
 
 
 def _blas_threads() -> int:

@@ -14,8 +14,9 @@ from support import tiny_text, write_config
 
 from charrnn.cli import run
 from charrnn.config import DataConfig
-from charrnn.corpus import Streams, load_corpus, read_symbols
+from charrnn.corpus import Streams, load_corpus
 from charrnn.errors import TextError
+from charrnn.text_reader import read_symbols
 
 BOM = b"\xef\xbb\xbf"
 
@@ -27,6 +28,22 @@ def read(path: Path | tuple[Path, ...], **keys: Any) -> str:
     if corpus.vocabulary.tokens == "byte":
         return bytes(corpus.vocabulary.symbols[corpus.codes].tolist()).decode("latin-1")
     return corpus.vocabulary.decode(corpus.codes)
+
+
+@pytest.fixture(
+    params=[None, 1, 3, 7], ids=lambda size: f"in chunks of {size}" if size else "whole"
+)
+def each_way(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Read a text at once, or as a large one: a few bytes at a time, through the cache."""
+    if request.param:
+        monkeypatch.setattr("charrnn.corpus.LARGE", 0)
+        monkeypatch.setattr("charrnn.text_reader.CHUNK", request.param)
+        monkeypatch.setenv("CHARRNN_CACHE_DIR", str(tmp_path / "cache"))
+
+
+whole_and_in_chunks = pytest.mark.usefixtures("each_way")
 
 
 # Streams and windows.
@@ -66,6 +83,7 @@ def test_the_streams_of_a_part_that_is_not_divisible() -> None:
 # Splits.
 
 
+@whole_and_in_chunks
 @pytest.mark.parametrize(
     ("n", "valid", "test", "train_end", "valid_end"),
     [
@@ -94,6 +112,7 @@ def test_the_cut_points(
 # Reading.
 
 
+@whole_and_in_chunks
 @pytest.mark.parametrize(
     ("raw", "keys", "text"),
     [
@@ -126,6 +145,7 @@ def test_what_a_file_is_read_as(
     assert read(path, **keys) == text
 
 
+@whole_and_in_chunks
 @pytest.mark.parametrize(
     ("raw", "encoding", "offset", "byte"),
     [
@@ -151,6 +171,7 @@ def test_bytes_that_are_not_in_the_encoding_are_pointed_at(
     assert "data.tokens: byte" in message
 
 
+@whole_and_in_chunks
 def test_a_glob_is_read_alphabetically_and_a_list_in_its_order(tmp_path: Path) -> None:
     for name, text in {"b.txt": "2b", "a.txt": "1a", "c.md": "3c", "sub/d.txt": "4d"}.items():
         path = tmp_path / name
@@ -196,17 +217,19 @@ def test_a_text_that_cannot_be_trained_on_is_refused(
     assert not list(run_dir.iterdir())
 
 
+@whole_and_in_chunks
 def test_a_missing_file_of_a_list_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("ab")
     with pytest.raises(TextError, match=r"b\.txt: no such file"):
         read((tmp_path / "a.txt", tmp_path / "b.txt"))
 
 
+@whole_and_in_chunks
 def test_the_digest_is_of_the_text_as_the_model_sees_it(tmp_path: Path) -> None:
     digests = []
     for name, raw in {"a": b"a\nb", "b": BOM + b"a\r\nb", "c": b"b\na", "d": b"c\nd"}.items():
         (tmp_path / name).write_bytes(raw)
-        digests.append(load_corpus(DataConfig(str(tmp_path / name))).sha256())
+        digests.append(load_corpus(DataConfig(str(tmp_path / name))).text_sha256)
     assert digests[0] == digests[1]
     assert len(set(digests)) == 3  # "c\nd" has the codes of "a\nb", and other characters
 
@@ -317,6 +340,7 @@ def test_no_validation_part_is_allowed(tmp_path: Path, capsys: pytest.CaptureFix
     assert not (tmp_path / "run" / "best.npz").exists()
 
 
+@whole_and_in_chunks
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
 def test_a_byte_order_mark_is_dropped_in_every_encoding(tmp_path: Path, encoding: str) -> None:
     raw = "ab".encode(encoding)
@@ -324,11 +348,12 @@ def test_a_byte_order_mark_is_dropped_in_every_encoding(tmp_path: Path, encoding
         raw = "\ufeff".encode(encoding) + raw
     (tmp_path / "text.txt").write_bytes(raw)
     config = DataConfig(str(tmp_path / "text.txt"), encoding=encoding)
-    assert read_symbols(config.path, config).tolist() == [ord("a"), ord("b")]
+    assert np.concatenate(list(read_symbols(config.path, config))).tolist() == [ord("a"), ord("b")]
 
 
+@whole_and_in_chunks
 def test_half_a_surrogate_pair_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_bytes(rb"ab\ud800c")
     config = DataConfig(str(tmp_path / "text.txt"), encoding="unicode_escape")
     with pytest.raises(TextError, match=r"character 2 is U\+D800"):
-        read_symbols(config.path, config)
+        list(read_symbols(config.path, config))

@@ -6,7 +6,9 @@ import io
 import re
 import subprocess
 import sys
+import time
 import tracemalloc
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from hypothesis.extra.numpy import arrays
 import charrnn
 from charrnn.checkpoint import Checkpoint, Counters, save_checkpoint
 from charrnn.cli import run
+from charrnn.commands.sample import _write
 from charrnn.config import ModelConfig
 from charrnn.config_reader import config_from_dict
 from charrnn.errors import SamplingError
@@ -36,9 +39,15 @@ ROWS = arrays(np.float32, (3, 8), elements=st.floats(-20, 20, width=32))
 # Choosing.
 
 
+def chosen(choosing: Choosing, logits: Array, seed: int) -> Array:
+    """Return a code for each row of logits."""
+    noise = next(choosing.noise(*logits.shape, np.random.default_rng(seed)))
+    return choosing.choose(logits, noise)
+
+
 def drawn(choosing: Choosing, n: int = 20_000) -> Array:
     """Return how often each character is chosen in n draws."""
-    codes = choosing.choose(np.tile(LOGITS, (n, 1)), np.random.default_rng(1))
+    codes = chosen(choosing, np.tile(LOGITS, (n, 1)), seed=1)
     return np.bincount(codes, minlength=len(LOGITS))
 
 
@@ -79,6 +88,15 @@ def test_characters_are_drawn_with_the_exact_probabilities(
     assert chi_square < 21  # 5 degrees of freedom: by chance once in a thousand, the seed is fixed
 
 
+def test_one_choice_after_another_is_drawn_with_the_exact_probabilities() -> None:
+    n, choosing, logits = 20_000, Choosing(temperature=0.5), LOGITS[None].astype(np.float32)
+    noise = choosing.noise(1, len(LOGITS), np.random.default_rng(1))
+    codes = np.array([choosing.choose(logits, next(noise))[0] for _ in range(n)])
+    for which in (codes, codes[1:][codes[:-1] == 1]):  # whatever the choice before
+        counts, expected = np.bincount(which, minlength=6), len(which) * softened(0.5, *range(6))
+        assert ((counts - expected) ** 2 / expected).sum() < 21
+
+
 @pytest.mark.parametrize(
     "choosing",
     [
@@ -96,7 +114,7 @@ def test_characters_are_drawn_with_the_exact_probabilities(
 def test_what_is_the_same_as_greedy(choosing: Choosing, logits: Array, seed: int) -> None:
     rows = np.arange(len(logits))
     logits[rows, (seed + rows) % logits.shape[1]] = 21  # one likeliest in each row
-    codes = choosing.choose(logits, np.random.default_rng(seed))
+    codes = chosen(choosing, logits, seed)
     assert codes.tolist() == ((seed + rows) % logits.shape[1]).tolist()
 
 
@@ -104,7 +122,7 @@ def test_what_is_the_same_as_greedy(choosing: Choosing, logits: Array, seed: int
 def test_impossible_characters_are_never_chosen(logits: Array, seed: int) -> None:
     logits[:, ::2] = -np.inf
     for choosing in (Choosing(), Choosing(temperature=10.0), Choosing(top_k=3), Choosing(top_p=1)):
-        assert (choosing.choose(logits, np.random.default_rng(seed)) % 2 == 1).all()
+        assert (chosen(choosing, logits, seed) % 2 == 1).all()
 
 
 # Models to sample from.
@@ -181,7 +199,7 @@ class Recording(Choosing):
 
     seen: list[Array] = field(default_factory=list)
 
-    def choose(self, logits: Array, rng: np.random.Generator) -> Array:  # noqa: ARG002
+    def choose(self, logits: Array, noise: Array) -> Array:  # noqa: ARG002
         self.seen.append(logits.copy())
         return np.argmax(logits, axis=1)
 
@@ -489,6 +507,41 @@ def test_a_missing_prime_file_is_named(capsys: pytest.CaptureFixture[str]) -> No
     assert run(["sample", "reciting.npz", "--prime-file", "none.txt"]) == 1
     error = capsys.readouterr().err
     assert error.startswith("charrnn: error: --prime-file none.txt: cannot be read: No such file")
+
+
+class Flushed(io.StringIO):
+    """A stream that counts its flushes, and knows how much of it is out."""
+
+    count = 0
+    out = ""
+
+    def flush(self) -> None:
+        self.count += 1
+        self.out = self.getvalue()
+
+
+def test_a_text_that_is_made_slowly_comes_out_character_by_character(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "stdout", stdout := Flushed())
+
+    def pieces() -> Iterator[str]:
+        for i, piece in enumerate("abc"):
+            time.sleep(0.03)
+            yield piece
+            assert stdout.out == "abc"[: i + 1]
+
+    _write(pieces())
+    assert stdout.out == "abc\n"
+
+
+def test_a_text_that_is_made_fast_is_not_flushed_for_each_character(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "stdout", stdout := Flushed())
+    _write("a" for _ in range(10_000))
+    assert stdout.out == "a" * 10_000 + "\n"
+    assert stdout.count < 500
 
 
 @pytest.mark.usefixtures("folder")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import Any
 import pytest
 from support import contents, write_config
 
-import charrnn.workers
 from charrnn.cli import run
 from charrnn.config_reader import config_from_dict, load_config
 from charrnn.worker import Job
@@ -93,7 +93,7 @@ def test_automatic_workers(
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(charrnn.workers, "cores", lambda: available)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(available)), raising=False)  # noqa: ARG005
     given = {"batch_size": 64, "seq_length": 64, "hidden_size": 256} | values
     model = {"cell": "lstm", "num_layers": 1, "hidden_size": given.pop("hidden_size")}
     config = config_from_dict({"data": {"path": "text.txt"}, "model": model, "train": given})

@@ -31,7 +31,8 @@ def evaluate(arguments: tuple[str, ...], split: str | None, as_json: bool) -> No
     if text_file is not None and split is not None:
         raise click.UsageError("--split is of the model's own text; give it or TEXT_FILE.")
     from charrnn.checkpoint import load_checkpoint
-    from charrnn.evaluation import codes_of_file, codes_of_split, score
+    from charrnn.evaluation import codes_of_file, codes_of_split
+    from charrnn.language_model import score_by_workers
     from charrnn.reporting import progress
     from charrnn.runs import find_checkpoint
 
@@ -40,11 +41,13 @@ def evaluate(arguments: tuple[str, ...], split: str | None, as_json: bool) -> No
     if text_file is not None:
         codes, start, end = codes_of_file(loaded, text_file)
     else:
-        codes, start, end = codes_of_split(loaded, split or "valid")
+        codes, start, end = codes_of_split(
+            loaded, split or "valid", lambda text: click.echo(text, err=True)
+        )
     part = {"train": "training", "valid": "validation", "test": "test"}[split or "valid"]
     click.echo(f"{path}, {text_file or f'{part} part'}", err=True)
     with progress(end - max(start, 1)) as advance:
-        figures = score(loaded.model(), codes, start, end, scored=advance)
+        figures = score_by_workers(loaded, codes, start, end, advance)
     _print_score(figures, loaded.vocabulary.tokens, as_json)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-import secrets
 import sys
+import time
 from collections.abc import Iterable
 from io import StringIO
 from itertools import chain
@@ -18,6 +18,9 @@ from charrnn.errors import TextError
 
 if TYPE_CHECKING:
     from charrnn.language_model import LanguageModel
+
+
+_FLUSH_EVERY_S = 0.02  # shorter than the eye can tell
 
 
 class _Finite(click.FloatRange):
@@ -118,7 +121,7 @@ def sample(
     text = prime or "" if prime_file is None else _read_prime(prime_file, model)
     drawn = seed is None and not greedy and temperature > 0
     if seed is None:
-        seed = secrets.randbits(32)
+        seed = int.from_bytes(os.urandom(4), "little")
     try:
         pieces = model.stream(
             text,
@@ -139,7 +142,7 @@ def sample(
 
 
 def _read_prime(file: str, model: LanguageModel) -> str:
-    from charrnn.corpus import decode_text
+    from charrnn.text_reader import decode_text
 
     try:
         if file == "-":
@@ -178,12 +181,19 @@ def _print_samples(pieces: Iterable[list[str]], prime: str, num_samples: int) ->
 
 
 def _write(pieces: Iterable[str]) -> None:
-    """Write a text piece by piece, each at once, and a newline if it does not end in one."""
-    last = ""
+    """Write a text as it is made, and a newline if it does not end in one.
+
+    What is written comes out at once where it is made slowly, and otherwise many times a second:
+    flushing for each character can take longer than choosing it.
+    """
+    last, flushed_s = "", -math.inf
     for piece in pieces:
         sys.stdout.write(piece)
-        sys.stdout.flush()
         last = piece or last
+        now_s = time.monotonic()
+        if now_s - flushed_s > _FLUSH_EVERY_S:
+            sys.stdout.flush()
+            flushed_s = now_s
     if not last.endswith("\n"):
         sys.stdout.write("\n")
-        sys.stdout.flush()
+    sys.stdout.flush()

@@ -23,7 +23,7 @@ from charrnn.kernels import Array, Workspace
 WIDTH = vector_width() or 4  # floats in a register
 _VECTORS = 2  # registers side by side in a tile
 COLUMNS = WIDTH * _VECTORS  # of a panel
-ROWS = 12 if WIDTH == 16 else 6  # of a tile, at most: it takes 24 of 32 registers, or 12 of 16
+ROWS = 8 if WIDTH == 16 else 6  # of a tile, at most: their sums and a panel's row stay in registers
 
 _FLOAT, _INT, _LANE = ir.FloatType(), ir.IntType(64), ir.IntType(32)
 _VECTOR = ir.VectorType(_FLOAT, WIDTH)

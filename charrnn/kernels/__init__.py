@@ -19,6 +19,7 @@ from charrnn.kernels.arrays import Array, Workspace
 from charrnn.kernels.cell import Cell
 from charrnn.kernels.dropout import dropout_backward, dropout_forward, dropout_mask
 from charrnn.kernels.embedding import embedding_backward, embedding_forward
+from charrnn.kernels.gatewise import gatewise_lookup, gatewise_projection, gatewise_row
 from charrnn.kernels.gru import (
     GRU,
     gru_backward,
@@ -55,6 +56,9 @@ __all__ = [
     "dropout_mask",
     "embedding_backward",
     "embedding_forward",
+    "gatewise_lookup",
+    "gatewise_projection",
+    "gatewise_row",
     "gru_backward",
     "gru_forward",
     "gru_step_backward",

@@ -61,6 +61,7 @@ class Cell:
         step_backward(*dnext_states, cache)         -> dx, *dprev_states, *dparameters
         forward(x, *states0, *parameters, ...)      -> *states at every step, cache
         backward(dh, cache, ...)                    -> dx, *dstates0, *dparameters
+        stepper(*states0, *parameters but Wx and b) -> step, and step(a) -> h
 
     The sequence pair is the loop over the steps with what need not be in it before and after; the
     loop itself is a function of its own, so that the same lines can also be compiled. These
@@ -73,6 +74,11 @@ class Cell:
                     without it, which is where back-propagation through time is truncated.
         grads       backward: one array for each parameter, to write its gradient into.
         need_dx     backward: False spares the product for dx, which is then None.
+
+    The stepper is for text that is not known beforehand: it makes its arrays once, owns the states
+    from states0 on, and each call of `step` takes them one step further. Its argument is the
+    input's part of the pre-activations, x Wx + b, as a row that `gatewise` makes, and is used up;
+    h (N, H) is overwritten by the next call.
     """
 
     name: str
@@ -84,6 +90,7 @@ class Cell:
     forward: Callable[..., Any]
     backward: Callable[..., Any]
     loops: Loops
+    stepper: Callable[..., Callable[[Array], Array]]
     h_mean_square: float  # of the outputs of a new network, about; weights that read them go by it
     bias_init: Mapping[str, float] = field(default_factory=dict)  # gate -> value; others start at 0
 

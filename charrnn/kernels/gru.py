@@ -23,6 +23,7 @@ import numpy as np
 
 from charrnn.kernels.arrays import Array, Workspace
 from charrnn.kernels.cell import Cell, Loops, numpy_loops
+from charrnn.kernels.gatewise import gatewise_projection, gatewise_row
 from charrnn.kernels.projection import (
     projection_backward,
     projection_forward,
@@ -292,6 +293,30 @@ def gru_backward(
     return dx, dh0, dWx, dWh, db, dbh
 
 
+def gru_stepper(h0: Array, Wh: Array, bh: Array) -> Callable[[Array], Array]:
+    """The steps after h0, one at each call; see `Cell`.
+
+    Args:
+        h0: (N, H), left as it is.
+        Wh, bh: (H, 3H), (3H,).
+
+    Returns:
+        step: takes ax, a row (1, 3NH) gate by gate, and returns h (N, H).
+    """
+    h = np.copy(h0, order="C")  # (N, H)
+    h_row = h.reshape(1, -1)  # (1, NH), of the same memory
+    prev_h, ah_n = np.empty_like(h_row), np.empty_like(h_row)  # (1, NH)
+    bh_row = gatewise_row(bh, *h.shape)  # (1, 3NH)
+    recurrent_part = gatewise_projection(Wh, None, *h.shape)
+
+    def step(ax: Array) -> Array:
+        prev_h[...] = h_row
+        gru_gates_forward(ax, recurrent_part(h), bh_row, prev_h, ah_n, h_row)
+        return h
+
+    return step
+
+
 GRU = Cell(
     name="gru",
     gates=("r", "z", "n"),
@@ -302,5 +327,6 @@ GRU = Cell(
     forward=gru_forward,
     backward=gru_backward,
     loops=GRU_LOOPS,
+    stepper=gru_stepper,
     h_mean_square=0.25,
 )

@@ -25,6 +25,7 @@ import numpy as np
 
 from charrnn.kernels.arrays import Array, Workspace
 from charrnn.kernels.cell import Cell, Loops, numpy_loops
+from charrnn.kernels.gatewise import gatewise_projection
 from charrnn.kernels.projection import (
     projection_backward,
     projection_forward,
@@ -291,6 +292,28 @@ def lstm_backward(
     return dx, dh0, dc0, dWx, dWh, db
 
 
+def lstm_stepper(h0: Array, c0: Array, Wh: Array) -> Callable[[Array], Array]:
+    """The steps after h0 and c0, one at each call; see `Cell`.
+
+    Args:
+        h0, c0: (N, H), left as they are.
+        Wh: (H, 4H).
+
+    Returns:
+        step: takes the input's part of a, a row (1, 4NH) gate by gate, and returns h (N, H).
+    """
+    h = np.copy(h0, order="C")  # (N, H)
+    h_row = h.reshape(1, -1)  # (1, NH), of the same memory
+    c, tanh_c = c0.reshape(1, -1).copy(), np.empty_like(h_row)  # (1, NH)
+    recurrent_part = gatewise_projection(Wh, None, *h.shape)
+
+    def step(a: Array) -> Array:
+        lstm_gates_forward(a, recurrent_part(h), c, c, tanh_c, h_row)
+        return h
+
+    return step
+
+
 LSTM = Cell(
     name="lstm",
     gates=("i", "f", "o", "g"),
@@ -301,6 +324,7 @@ LSTM = Cell(
     forward=lstm_forward,
     backward=lstm_backward,
     loops=LSTM_LOOPS,
+    stepper=lstm_stepper,
     h_mean_square=0.125,
     bias_init={"f": 1.0},
 )

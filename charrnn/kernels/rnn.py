@@ -22,6 +22,7 @@ import numpy as np
 
 from charrnn.kernels.arrays import Array, Workspace
 from charrnn.kernels.cell import Cell, Loops, numpy_loops
+from charrnn.kernels.gatewise import gatewise_projection
 from charrnn.kernels.projection import (
     projection_backward,
     projection_forward,
@@ -205,6 +206,27 @@ def rnn_backward(
     return dx, dh0, dWx, dWh, db
 
 
+def rnn_stepper(h0: Array, Wh: Array) -> Callable[[Array], Array]:
+    """The steps after h0, one at each call; see `Cell`.
+
+    Args:
+        h0: (N, H), left as it is.
+        Wh: (H, H).
+
+    Returns:
+        step: takes ax, a row (1, NH), and returns h (N, H).
+    """
+    h = np.copy(h0, order="C")  # (N, H)
+    h_row = h.reshape(1, -1)  # (1, NH), of the same memory
+    recurrent_part = gatewise_projection(Wh, None, *h.shape)
+
+    def step(ax: Array) -> Array:
+        rnn_gates_forward(ax, recurrent_part(h), h_row)
+        return h
+
+    return step
+
+
 RNN = Cell(
     name="rnn",
     gates=("h",),
@@ -215,5 +237,6 @@ RNN = Cell(
     forward=rnn_forward,
     backward=rnn_backward,
     loops=RNN_LOOPS,
+    stepper=rnn_stepper,
     h_mean_square=0.5,
 )

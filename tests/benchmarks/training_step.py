@@ -1,142 +1,188 @@
-"""The rate of whole training steps, beside PyTorch where it is installed.
+"""The rate of whole training steps beside PyTorch's, on all cores of this machine.
 
 Forward, loss, backward, clipping and Adam, of a recurrent language model with one-hot input over
-65 characters, float32. The two take turns in the same process, a round each, and the medians are
-compared: on a shared machine only the ratio means something. `make bench` runs it on one core; the
-number of threads is OMP_NUM_THREADS for PyTorch and OPENBLAS_NUM_THREADS for NumPy.
+65 characters, float32. charrnn is measured with NumPy alone and with Numba, its workers as
+`train.workers: auto` has them. All take turns, each in processes of its own, and what counts is the
+median of the rounds' ratios: on a shared machine nothing else means much. `make bench` runs it;
+with --write it puts the tables into RESULTS.md and README.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import os
+import re
 import statistics
+import subprocess
+import sys
 import time
-import tracemalloc
-from collections.abc import Callable
+from contextlib import ExitStack, closing
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
 
-import numpy as np
+from charrnn_peer import configuration
 
-from charrnn.config import ModelConfig
-from charrnn.model import Model
-from charrnn.optimizers import RULES, Optimizer, clip_by_norm
-from charrnn.parameters import initial_parameters, parameter_views
+from charrnn.benchmark import memory_mb, training_flops, training_job
 
-V = 65
+CELLS = ("lstm", "gru", "rnn")
 SHAPES = ((2, 128, 50, 50), (1, 256, 64, 64), (2, 512, 100, 64), (1, 100, 25, 1))
-Step = Callable[[], None]
+HERE = Path(__file__).parent
+SETTLE_S = 0.2  # before a turn: the threads of the one before may still be spinning
 
 
-def charrnn_step(cell: str, layers: int, H: int, T: int, N: int) -> Step:
-    """Return a function that makes one training step."""
-    config = ModelConfig(cell=cell, num_layers=layers, hidden_size=H)
-    model = Model(config, V, initial_parameters(config, V, seed=1))
-    gradient = np.zeros_like(model.parameters)
-    views = parameter_views(gradient, model.shapes)
-    optimizer = Optimizer("adam", RULES["adam"].hyperparameters, model.parameters)
-    rng = np.random.default_rng(1)
-    inputs, targets = rng.integers(0, V, (2, T, N))
-    states, t = model.zero_states(N), 0
+class Row(NamedTuple):
+    """A row of the table. Rates are characters/s, ratios are to PyTorch's rate; None: not had."""
 
-    def step() -> None:
-        nonlocal states, t
-        t += 1
-        _, states = model.loss_gradient(inputs, targets, states, views)
-        clip_by_norm(gradient, 5.0)
-        optimizer.update(model.parameters, gradient, 2e-3, t)
-
-    return step
+    name: str
+    pytorch: float | None
+    numpy: float
+    numpy_ratio: float | None
+    numba: float | None
+    numba_ratio: float | None
+    share_of_peak: float | None  # of the products of 1024 x 1024 matrices, with Numba
+    memory_mb: dict[str, float | None]  # by side
 
 
-def torch_step(cell: str, layers: int, H: int, T: int, N: int) -> Step | None:
-    """Return PyTorch's function of the same step, or None where PyTorch is not installed."""
-    try:
-        import torch
-        from torch import nn
-    except ImportError:
-        return None
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
-    torch.manual_seed(1)
-    rnn = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}[cell](V, H, layers)
-    output = nn.Linear(H, V)
-    parameters = [*rnn.parameters(), *output.parameters()]
-    adam = torch.optim.Adam(parameters, lr=2e-3, fused=True)
-    inputs, targets = torch.randint(0, V, (2, T, N))
-    one_hot = nn.functional.one_hot(inputs, V).float()
-    zero = torch.zeros(layers, N, H)
-    states = (zero, zero.clone()) if cell == "lstm" else zero
+class Peer:
+    """A side of the benchmark, which makes training steps when it is its turn."""
 
-    def step() -> None:
-        nonlocal states
-        adam.zero_grad()
-        h, states = rnn(one_hot, states)
-        states = tuple(s.detach() for s in states) if cell == "lstm" else states.detach()
-        loss = nn.functional.cross_entropy(output(h).view(-1, V), targets.view(-1))
-        loss.backward()
-        nn.utils.clip_grad_norm_(parameters, 5.0)
-        adam.step()
+    def __init__(self, side: str, cell: str, shape: tuple[int, ...]) -> None:
+        sizes = [cell, *map(str, shape)]
+        script = ["pytorch_peer.py"] if side == "pytorch" else ["charrnn_peer.py", side]
+        command = [sys.executable, HERE / script[0], *script[1:], *sizes]
+        threads = {} if side == "pytorch" else {"OPENBLAS_NUM_THREADS": "1"}
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **threads},
+        )
 
-    return step
+    def ask(self, question: object) -> float:
+        """Return the answer: to a number, the mean time of so many steps, in seconds."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(question, file=self._process.stdin, flush=True)
+        return float(self._process.stdout.readline())
 
+    def memory_mb(self) -> float | None:
+        """Return what its processes take."""
+        return memory_mb(self._process.pid)
 
-def seconds(step: Step, count: int) -> float:
-    """Return the mean time of a step."""
-    start = time.perf_counter()
-    for _ in range(count):
-        step()
-    return (time.perf_counter() - start) / count
+    def close(self) -> None:
+        """End it."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
 
 
-def allocated_bytes(step: Step) -> int:
-    """Return a steady-state step's peak of traced memory, less what it began with."""
-    tracemalloc.start()
-    try:
-        step()
-        tracemalloc.reset_peak()
-        before = tracemalloc.get_traced_memory()[0]
-        step()
-        return tracemalloc.get_traced_memory()[1] - before
-    finally:
-        tracemalloc.stop()
-
-
-def measure(cell: str, shape: tuple[int, int, int, int], rounds: int) -> str:
+def measure(cell: str, shape: tuple[int, ...], rounds: int, round_s: float) -> Row:
     """Return a row of the table."""
+    sides = ["numpy"]
+    sides += ["numba"] * (find_spec("numba") is not None)
+    sides += ["pytorch"] * (find_spec("torch") is not None)
+    times: dict[str, list[float]] = {side: [] for side in sides}
+    with ExitStack() as stack:
+        peers = {side: stack.enter_context(closing(Peer(side, cell, shape))) for side in sides}
+        for peer in peers.values():
+            peer.ask(2)
+        counts = {side: max(1, round(round_s / peers[side].ask(1))) for side in sides}
+        for _ in range(rounds):
+            for side in sides:
+                time.sleep(SETTLE_S)
+                times[side].append(peers[side].ask(counts[side]))
+        memory = {side: peer.memory_mb() for side, peer in peers.items()}
+        peaks = [peers["numpy"].ask("peak") for _ in range(rounds)]
     layers, H, T, N = shape
-    ours, theirs = charrnn_step(cell, *shape), torch_step(cell, *shape)
-    allocated = allocated_bytes(ours)
-    count = max(1, round(0.5 / seconds(ours, 2)))  # steps in a round of half a second
-    times: dict[str, list[float]] = {"ours": [], "theirs": []}
-    if theirs:
-        seconds(theirs, 2)
-    for _ in range(rounds):
-        times["ours"].append(seconds(ours, count))
-        if theirs:
-            times["theirs"].append(seconds(theirs, count))
-    rate = T * N / statistics.median(times["ours"])
-    row = f"| {cell} | {layers}x{H}, {T}, {N} | {rate:,.0f} |"
-    if theirs:
-        other = T * N / statistics.median(times["theirs"])
-        pairs = zip(times["ours"], times["theirs"], strict=True)
-        ratio = statistics.median(b / a for a, b in pairs)
-        row += f" {other:,.0f} | {ratio:.2f} |"
-    else:
-        row += " - | - |"
-    return f"{row} {allocated / 1e6:.2f} |"
+    rates = {side: T * N / statistics.median(values) for side, values in times.items()}
+
+    def ratio(side: str) -> float | None:
+        if not {side, "pytorch"} <= times.keys():
+            return None
+        pairs = zip(times["pytorch"], times[side], strict=True)
+        return statistics.median(theirs / ours for theirs, ours in pairs)
+
+    flops = training_flops(training_job(configuration("numpy", cell, *shape)))
+    share = rates["numba"] * flops / statistics.median(peaks) / 1e9 if "numba" in rates else None
+    return Row(
+        f"{cell.upper()} {layers}x{H}, {T}, {N}",
+        rates.get("pytorch"),
+        rates["numpy"],
+        ratio("numpy"),
+        rates.get("numba"),
+        ratio("numba"),
+        share,
+        memory,
+    )
+
+
+def table(rows: list[Row]) -> str:
+    """Return the rows in Markdown."""
+    lines = [
+        "| layers x hidden, T, N | PyTorch | NumPy | ratio | with Numba | ratio | share of peak |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        cells = [
+            row.name,
+            _rate(row.pytorch),
+            _rate(row.numpy),
+            _ratio(row.numpy_ratio),
+            _rate(row.numba),
+            _ratio(row.numba_ratio),
+            "-" if row.share_of_peak is None else f"{row.share_of_peak:.0%}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def memory_line(row: Row) -> str:
+    """Return what a row's sides take in memory, in a sentence."""
+    sides = [f"{side} {mb:,.0f}" for side, mb in row.memory_mb.items() if mb is not None]
+    return f"Memory of all processes at {row.name}, in MB (PSS): {', '.join(sides)}."
+
+
+def write(file: Path, text: str) -> None:
+    """Put the text between a file's two marks."""
+    marks = "<!-- make bench: begin -->", "<!-- make bench: end -->"
+    pattern = re.compile(f"{marks[0]}.*{marks[1]}", re.DOTALL)
+    new, count = pattern.subn(lambda _: f"{marks[0]}\n{text}\n{marks[1]}", file.read_text())
+    assert count == 1, f"{file}: has no place for the table"
+    file.write_text(new)
+
+
+def _rate(rate: float | None) -> str:
+    return "-" if rate is None else f"{rate:,.0f}"
+
+
+def _ratio(ratio: float | None) -> str:
+    return "-" if ratio is None else f"{ratio:.2f}"
 
 
 def main() -> None:
-    """Print a Markdown table."""
+    """Print the tables, and write them where they are shown if that is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cells", nargs="+", default=["lstm", "gru", "rnn"])
+    parser.add_argument("--cells", nargs="+", default=CELLS)
     parser.add_argument("--shapes", type=int, default=len(SHAPES), help="the first so many")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--round-s", type=float, default=0.7, help="seconds of a turn")
+    parser.add_argument("--write", action="store_true", help="to RESULTS.md and README.md")
     arguments = parser.parse_args()
-    print("| cell | layers x hidden, T, N | chars/s | PyTorch | ratio | MB allocated |")
-    print("|---|---|---|---|---|---|")
+    rows = []
     for cell in arguments.cells:
         for shape in SHAPES[: arguments.shapes]:
-            print(measure(cell, shape, arguments.rounds), flush=True)
+            rows.append(measure(cell, shape, arguments.rounds, arguments.round_s))
+            print(table(rows[-1:]).splitlines()[-1], flush=True)
+    cores = len(os.sched_getaffinity(0))
+    when = f"{datetime.date.today()}, {cores} cores, {arguments.rounds} rounds."
+    text = f"{when}\n\n{table(rows)}\n\n{memory_line(rows[0])}"
+    print(text)
+    if arguments.write:
+        write(HERE / "RESULTS.md", text)
+        write(HERE.parent.parent / "README.md", text)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,8 @@ from charrnn.kernels import (
     dropout_mask,
     embedding_backward,
     embedding_forward,
+    gatewise_lookup,
+    gatewise_projection,
     projection_backward,
     projection_forward,
     softmax_cross_entropy_backward,
@@ -82,6 +84,36 @@ def assert_close(actual: list[Any], expected: list[Any], tolerance: float = 1e-1
 def test_chained_steps_equal_the_sequence(cell: Cell, T: int, N: int, codes: bool) -> None:
     p = problem(cell, T, N, codes)
     assert_close(run_sequence(cell, p), run_steps(cell, p))
+
+
+@pytest.mark.parametrize("N", [1, 3])
+def test_gatewise_is_the_same_in_another_order(N: int) -> None:
+    rng = np.random.default_rng(2)
+    x, codes = rng.standard_normal((N, D)), rng.integers(D, size=N)
+    W, b = rng.standard_normal((D, 4 * H)), rng.standard_normal(4 * H)
+
+    def row(a: Array) -> Array:
+        return np.concatenate([block.reshape(1, -1) for block in np.split(a, 4, axis=1)], axis=1)
+
+    assert_close([gatewise_projection(W, None, N, H)(x)], [row(x @ W)])
+    assert_close([gatewise_projection(W, b, N, H)(x)], [row(x @ W + b)])
+    assert_close([gatewise_lookup(W, N, H)(codes)], [row(W[codes])])
+
+
+@each_cell
+@each_size
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 1e-5)])
+def test_a_stepper_equals_the_sequence(
+    cell: Cell, T: int, N: int, dtype: type, tolerance: float
+) -> None:
+    p = problem(cell, T, N, dtype=dtype)
+    h, *_ = cell.forward(p.x, *p.states, *p.parameters)
+    Wx, Wh, b, *bh = p.parameters
+    step = cell.stepper(*p.states, Wh, *bh)
+    input_part = gatewise_projection(Wx, b, N, H)
+    stepped = np.stack([step(input_part(x)).copy() for x in p.x])
+    assert stepped.dtype == dtype
+    assert_close([stepped], [h], tolerance)
 
 
 @each_cell

@@ -1,0 +1,172 @@
+"""Text files as symbols, piece by piece, so that a text may be larger than the memory."""
+
+from __future__ import annotations
+
+import codecs
+import glob
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+
+import numpy as np
+
+from charrnn.config import DataConfig
+from charrnn.errors import TextError
+from charrnn.kernels import Array
+from charrnn.vocabulary import code_points
+
+CHUNK = 1 << 20  # bytes read at a time
+_WHOLE = ("idna", "punycode")  # whose codecs cannot go on from where a chunk ends
+_OTHER_ENCODING = (
+    "if the text is in another encoding, name it (data.encoding: latin-1, cp1252, utf-16, ...), or "
+    "take the bytes as they are (data.tokens: byte)"
+)
+
+
+def find_files(path: str | tuple[str, ...]) -> list[str]:
+    """Return the files of a path, a glob (alphabetically) or a list (in its order)."""
+    files: list[str] = []
+    for item in (path,) if isinstance(path, str) else path:
+        matches = [item] if os.path.exists(item) else sorted(glob.glob(item, recursive=True))
+        matches = [match for match in matches if not os.path.isdir(match)]
+        if not matches:
+            raise TextError(_missing(item))
+        files += matches
+    return files
+
+
+def read_symbols(file: str, config: DataConfig, remedy: str = _OTHER_ENCODING) -> Iterator[Array]:
+    """Yield a file's bytes, or its code points with the line ends as configured.
+
+    A byte order mark at the very start is not part of the text, except with byte tokens.
+
+    Yields:
+        (n,) uint8 or uint32, n > 0.
+
+    Raises:
+        TextError: for a file that cannot be read or is not in its encoding, with `remedy`.
+    """
+    if config.tokens == "byte":
+        for chunk in _chunks(file):
+            yield np.frombuffer(chunk, np.uint8)
+        return
+    position = 0
+    for text in _decoded(_chunks(file), file, config.encoding, config.newlines, remedy):
+        if text.isascii():
+            yield np.frombuffer(text.encode("ascii"), np.uint8)
+        else:
+            symbols = code_points(text)
+            _refuse_surrogates(symbols, file, position)
+            yield symbols
+        position += len(text)
+
+
+def decode_text(
+    raw: bytes,
+    where: str,
+    encoding: str = "utf-8",
+    newlines: str = "lf",
+    remedy: str = _OTHER_ENCODING,
+) -> str:
+    """Decode a text's bytes; see `read_symbols`.
+
+    Raises:
+        TextError: with the byte offset of what is not in the encoding, and the remedy.
+    """
+    return "".join(_decoded([raw] if raw else [], where, encoding, newlines, remedy))
+
+
+@contextmanager
+def reading(file: str) -> Iterator[None]:
+    """Turn the system's errors into ours."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise TextError(f"{file}: no such file") from None
+    except OSError as error:
+        raise TextError(f"{file}: cannot be read: {error.strerror}") from None
+
+
+def _chunks(file: str) -> Iterator[bytes]:
+    with reading(file), open(file, "rb") as opened:
+        while chunk := opened.read(CHUNK):
+            yield chunk
+
+
+def _decoded(
+    chunks: Iterable[bytes], where: str, encoding: str, newlines: str, remedy: str
+) -> Iterator[str]:
+    """Yield what chunks of bytes say, never an empty text."""
+    if codecs.lookup(encoding).name == "utf-8-sig":
+        encoding = "utf-8"  # which leaves the mark, so that offsets are the file's
+    if codecs.lookup(encoding).name in _WHOLE:
+        chunks = [b"".join(chunks)]
+    chunks = iter(chunks)
+    head = b""
+    while len(head) < 4 and (chunk := next(chunks, b"")):  # 4: the longest byte order mark
+        head += chunk
+    decoder = codecs.getincrementaldecoder(_with_byte_order(encoding, head))()
+    read, at_start, after_cr = 0, True, False
+    for chunk, final in chain(((c, False) for c in chain([head], chunks)), [(b"", True)]):
+        read += len(chunk)
+        try:
+            text = decoder.decode(chunk, final)
+        except UnicodeDecodeError as error:
+            raw = error.object  # ends where the chunk does, and may begin before it
+            raise TextError(
+                f"{where}: byte {read - len(raw) + error.start} (0x{raw[error.start]:02x}) is not "
+                f"{encoding}: {error.reason}; {remedy}"
+            ) from None
+        except UnicodeError as error:
+            raise TextError(f"{where}: is not {encoding}: {error}; {remedy}") from None
+        if at_start and text:
+            at_start, text = False, text.removeprefix("\ufeff")  # a byte order mark
+        if newlines == "lf" and text:
+            line_end_goes_on, after_cr = after_cr and text[0] == "\n", text[-1] == "\r"
+            text = text[line_end_goes_on:]
+            if "\r" in text:
+                text = text.replace("\r\n", "\n").replace("\r", "\n")
+        if text:
+            yield text
+
+
+def _with_byte_order(encoding: str, head: bytes) -> str:
+    """Return the encoding of a text that begins so.
+
+    Without a mark UTF-16 and UTF-32 are in the machine's order; read in chunks, Python's would
+    refuse them.
+    """
+    marks = {
+        "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
+        "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
+    }
+    name = codecs.lookup(encoding).name
+    if name not in marks or head.startswith(marks[name]):
+        return encoding
+    return f"{name}-{'le' if sys.byteorder == 'little' else 'be'}"
+
+
+def _refuse_surrogates(symbols: Array, file: str, position: int) -> None:
+    surrogates = (symbols >= 0xD800) & (symbols < 0xE000)
+    if surrogates.any():
+        first = int(np.argmax(surrogates))
+        raise TextError(
+            f"{file}: character {position + first} is U+{symbols[first]:04X}, half of a pair "
+            "that encodes a character; take the bytes as they are (data.tokens: byte)"
+        )
+
+
+def _missing(item: str) -> str:
+    if os.path.isdir(item):
+        return f"{item}: is a folder; name its texts, as in {os.path.join(item, '*.txt')}"
+    if glob.has_magic(item):
+        return (
+            f"{item}: no file matches; data.path is relative to the configuration file, with --set "
+            "to the current folder"
+        )
+    return (
+        f"{item}: no such file; data.path is relative to the configuration file, with --set to the "
+        "current folder"
+    )

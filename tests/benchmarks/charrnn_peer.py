@@ -1,0 +1,46 @@
+"""charrnn's side of the benchmarks: `python charrnn_peer.py numba lstm 2 128 50 50`.
+
+For every number that it reads it makes so many whole training steps and prints the seconds that one
+took; for the word peak, the rate of large matrix products of all its workers, in GFLOP/s.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import closing
+
+from charrnn.benchmark import V, training_job, training_step
+from charrnn.config import Config
+from charrnn.config_reader import override_defaults
+from charrnn.parameters import initial_parameters
+from charrnn.training import resolved
+from charrnn.workers import new_team
+
+
+def configuration(backend: str, cell: str, layers: int, H: int, T: int, N: int) -> Config:
+    """Return the settled configuration of a shape."""
+    values = {"model.cell": cell, "model.num_layers": layers, "model.hidden_size": H}
+    values |= {"train.seq_length": T, "train.batch_size": N, "train.backend": backend}
+    return resolved(override_defaults([f"{key}={value}" for key, value in values.items()]), V)
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    backend, cell, *sizes = sys.argv[1:]
+    config = configuration(backend, cell, *map(int, sizes))
+    with closing(new_team(training_job(config))) as team:
+        team.parameters[...] = initial_parameters(config.model, V, config.seed)
+        step = training_step(team)
+        for line in sys.stdin:
+            if line.strip() == "peak":
+                print(team.peak_gflops(), flush=True)
+                continue
+            start = time.perf_counter()
+            for _ in range(int(line)):
+                step()
+            print((time.perf_counter() - start) / int(line), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,439 @@
+"""Large texts: read a piece at a time, encoded once, mapped from a file."""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+import tracemalloc
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import tiny_text, train
+
+from charrnn.checkpoint import load_checkpoint
+from charrnn.cli import run
+from charrnn.config import DataConfig
+from charrnn.corpus import Corpus, Streams, load_corpus
+from charrnn.errors import TextError
+from charrnn.evaluation import codes_of_file
+from charrnn.text_cache import content_key, read_cached
+from charrnn.text_reader import read_symbols
+
+TEXT = "Größe, 大きさ 🐝\r\n" * 9 + "end"
+ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32", "utf-7", "gb18030", "latin-1")
+
+
+@pytest.fixture
+def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The folder of encoded texts, where every text counts as large."""
+    monkeypatch.setattr("charrnn.corpus.LARGE", 0)
+    monkeypatch.setattr("charrnn.text_reader.CHUNK", 7)
+    monkeypatch.setenv("CHARRNN_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "texts"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> DataConfig:
+    """A text of a few hundred bytes."""
+    (tmp_path / "text.txt").write_bytes(TEXT.encode())
+    return DataConfig(str(tmp_path / "text.txt"))
+
+
+@pytest.fixture
+def notes() -> list[str]:
+    """What was said; `notes.append` is told it."""
+    return []
+
+
+def mapped_file(corpus: Corpus) -> Path | None:
+    """Return the file that the codes are mapped from, or None where they are held in memory."""
+    codes = corpus.codes
+    return Path(str(codes.filename)) if isinstance(codes, np.memmap) else None
+
+
+def text_of(corpus: Corpus) -> str:
+    return corpus.vocabulary.decode(corpus.codes)
+
+
+READ = TEXT.replace("\r\n", "\n")
+
+
+# Reading in pieces.
+
+
+def read_in_chunks(raw: bytes, chunk: int, **keys: Any) -> list[int] | str:
+    """Return a file's symbols, or the error without the file's name."""
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("charrnn.text_reader.CHUNK", chunk)
+        file = Path(folder, "text")
+        file.write_bytes(raw)
+        try:
+            pieces = list(read_symbols(str(file), DataConfig(str(file), **keys)))
+        except TextError as error:
+            return str(error).replace(str(file), "")
+        assert all(map(len, pieces))
+        return [symbol for symbols in pieces for symbol in symbols.tolist()]
+
+
+NEWLINES = st.sampled_from(("lf", "keep"))
+CHUNKS = st.integers(1, 7)
+CHARACTERS = st.sampled_from([*"ab\r\n\u00e9\u4e2d\ufeff+-", "\r\n", "\U0001f41d"])
+TEXTS = st.lists(CHARACTERS, max_size=20).map("".join)
+
+
+@given(TEXTS, st.sampled_from(ENCODINGS), NEWLINES, CHUNKS)
+def test_chunks_read_as_the_whole(text: str, encoding: str, newlines: str, chunk: int) -> None:
+    raw = text.encode(encoding, "ignore")
+    name = "utf-8" if encoding == "utf-8-sig" else encoding  # which leaves a second mark
+    whole = raw.decode(name).removeprefix("\ufeff")
+    if newlines == "lf":
+        whole = whole.replace("\r\n", "\n").replace("\r", "\n")
+    symbols = read_in_chunks(raw, chunk, encoding=encoding, newlines=newlines)
+    assert symbols == [ord(character) for character in whole]
+
+
+def as_a_whole(raw: bytes, encoding: str) -> list[int] | str:
+    """Return the symbols, or how the error begins, by Python's decoding of all of it."""
+    try:
+        text = raw.decode(encoding).removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        at = error.start
+        return f": byte {at} (0x{raw[at]:02x}) is not {encoding}: {error.reason}; "
+    if surrogate := re.search("[\ud800-\udfff]", text):
+        return f": character {surrogate.start()} is U+D"
+    return [ord(character) for character in text]
+
+
+@given(TEXTS, st.data(), st.sampled_from(ENCODINGS), CHUNKS)
+def test_damaged_bytes_are_reported_alike(
+    text: str, data: st.DataObject, encoding: str, chunk: int
+) -> None:
+    raw = bytearray(text.encode(encoding, "ignore"))
+    for _ in range(data.draw(st.integers(1, 3))):
+        raw.insert(data.draw(st.integers(0, len(raw))), data.draw(st.integers(0, 255)))
+    found = read_in_chunks(bytes(raw), chunk, encoding=encoding, newlines="keep")
+    expected = as_a_whole(bytes(raw), "utf-8" if encoding == "utf-8-sig" else encoding)
+    assert found == expected or str(found).startswith(str(expected))
+
+
+def test_utf_16_without_a_mark_is_in_the_machines_order() -> None:
+    order = "le" if sys.byteorder == "little" else "be"
+    raw = "aé".encode(f"utf-16-{order}")
+    assert read_in_chunks(raw, 1, encoding="utf-16") == [ord("a"), ord("é")]
+    for mark, order in ((codecs.BOM_UTF16_BE, "be"), (codecs.BOM_UTF16_LE, "le")):
+        raw = mark + "aé".encode(f"utf-16-{order}")
+        assert read_in_chunks(raw, 1, encoding="utf-16") == [ord("a"), ord("é")]
+    assert "is not utf-16: truncated data" in str(read_in_chunks(raw + b"a", 1, encoding="utf-16"))
+
+
+def test_the_position_of_half_a_pair_is_the_files() -> None:
+    error = read_in_chunks(b"\\u00e9b\r\n\\ud800", 3, encoding="unicode_escape")
+    assert str(error).startswith(": character 3 is U+D800")
+
+
+# The cache.
+
+
+def test_the_first_start_encodes_and_the_second_maps(
+    cache: Path, data: DataConfig, notes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = load_corpus(data, notes.append)
+    (file,) = cache.iterdir()
+    assert notes == [f"encoding 0 MB once, kept in {cache}"]
+
+    def nothing(*_: object) -> Iterator[Any]:
+        raise AssertionError
+
+    monkeypatch.setattr("charrnn.corpus.read_symbols", nothing)
+    second = load_corpus(data, notes.append)
+    assert len(notes) == 1
+    for corpus in (first, second):
+        assert text_of(corpus) == READ
+        assert not corpus.codes.flags.writeable
+        assert mapped_file(corpus) == file
+    assert first.text_sha256 == second.text_sha256
+
+
+@pytest.mark.parametrize("V", [255, 256, 257, 65_536, 65_537])
+def test_cached_and_held_in_memory_are_the_same(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, V: int
+) -> None:
+    path = tmp_path / "text.txt"
+    symbols = range(0x10000, 0x10000 + V)
+    path.write_text("".join(map(chr, symbols)), encoding="utf-8")
+    monkeypatch.setattr("charrnn.text_reader.CHUNK", 1 << 16)
+    cached = load_corpus(DataConfig(str(path)))
+    monkeypatch.setenv("CHARRNN_CACHE_DIR", "")
+    streamed = load_corpus(DataConfig(str(path)))
+    monkeypatch.setattr("charrnn.corpus.LARGE", 1 << 30)
+    whole = load_corpus(DataConfig(str(path)))
+    assert mapped_file(cached)
+    for other in (streamed, whole):
+        assert not mapped_file(other)
+        assert np.array_equal(other.codes, cached.codes)
+        assert other.codes.dtype == cached.codes.dtype
+        assert other.vocabulary == cached.vocabulary
+        assert other.text_sha256 == cached.text_sha256
+    assert cached.codes.tolist() == list(range(V))
+    assert len(list(cache.iterdir())) == 1
+
+
+@pytest.mark.usefixtures("cache")
+def test_another_process_can_map_the_same_file(data: DataConfig) -> None:
+    codes = load_corpus(data).codes
+    assert isinstance(codes, np.memmap)
+    code = (
+        "import sys, numpy; file, dtype, offset, n = sys.argv[1:]; "
+        "codes = numpy.memmap(file, dtype, 'r', int(offset), (int(n),)); "
+        "sys.stdout.buffer.write(codes.tobytes())"
+    )
+    described = (str(codes.filename), codes.dtype.str, str(codes.offset), str(len(codes)))
+    done = subprocess.run([sys.executable, "-c", code, *described], capture_output=True, check=True)
+    assert done.stdout == codes.tobytes()
+
+
+@pytest.mark.usefixtures("cache")
+def test_windows_are_plain_arrays(data: DataConfig) -> None:
+    streams = Streams(load_corpus(data).codes, batch_size=2, seq_length=5)
+    assert {type(array) for array in streams.window(0)} == {np.ndarray}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda raw: raw[:0],
+        lambda raw: raw[:20],
+        lambda raw: raw[:-1],
+        lambda raw: raw + b"\0",
+        lambda raw: b"charrnn0" + raw[8:],
+        lambda raw: bytes(len(raw)),
+        lambda raw: raw[:16] + b"\xff" * 8 + raw[24:],
+    ],
+)
+def test_a_damaged_file_is_written_anew(
+    cache: Path, data: DataConfig, notes: list[str], damage: Any
+) -> None:
+    load_corpus(data)
+    (file,) = cache.iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(damage(whole))
+    assert text_of(load_corpus(data, notes.append)) == READ
+    assert len(notes) == 1
+    assert file.read_bytes() == whole
+
+
+def test_a_folder_that_cannot_be_written_costs_memory_only(
+    cache: Path, data: DataConfig, notes: list[str]
+) -> None:
+    cache.parent.write_text("a file")
+    corpus = load_corpus(data, notes.append)
+    assert text_of(corpus) == READ
+    assert not mapped_file(corpus)
+    assert re.fullmatch(
+        rf"{re.escape(str(cache))}: cannot be written: .+; the encoded text is held in memory",
+        notes[-1],
+    )
+
+
+def test_a_full_disk_costs_memory_only(
+    cache: Path, data: DataConfig, notes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> tuple[int, str]:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("charrnn.text_cache.write_codes", full)
+    assert text_of(load_corpus(data, notes.append)) == READ
+    assert f"cannot be written: {os.strerror(errno.ENOSPC)}" in notes[-1]
+    assert not list(cache.iterdir())
+
+
+def test_turned_off_nothing_is_written(
+    cache: Path, data: DataConfig, notes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHARRNN_CACHE_DIR", "")
+    assert text_of(load_corpus(data, notes.append)) == READ
+    assert notes == ["encoding 0 MB in memory: the cache is turned off"]
+    assert not cache.parent.exists()
+
+
+def test_a_small_text_is_not_kept(
+    cache: Path, data: DataConfig, notes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("charrnn.corpus.LARGE", len(TEXT.encode()))
+    assert text_of(load_corpus(data, notes.append)) == READ
+    assert not notes
+    assert not cache.parent.exists()
+
+
+def test_the_key_is_of_the_bytes_their_bounds_and_how_they_are_read(tmp_path: Path) -> None:
+    def key(*raws: bytes, **keys: Any) -> str:
+        files = [str(tmp_path / f"{place}.txt") for place in range(len(raws))]
+        for file, raw in zip(files, raws, strict=True):
+            Path(file).write_bytes(raw)
+        return content_key(files, DataConfig(path=tuple(files), **keys))
+
+    keys = [
+        key(b"abcd"),
+        key(b"abce"),
+        key(b"abcd", b""),
+        key(b"ab", b"cd"),  # a mark at the start of a file is none within it
+        key(b"abc", b"d"),
+        key(b"abcd", newlines="keep"),
+        key(b"abcd", encoding="latin-1"),
+        key(b"abcd", tokens="byte"),
+    ]
+    assert len(set(keys)) == len(keys)
+    assert key(b"abcd", valid_fraction=0.5) == keys[0]
+    assert key(b"abcd", tokens="byte", encoding="latin-1") == keys[-1]
+
+
+def test_the_key_of_a_text_of_several_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "text.txt"
+    monkeypatch.setattr("charrnn.text_cache._BLOCK", 3)
+    keys = set()
+    for raw in (b"abcdefgh", b"abcdefgi", b"abXdefgh", b"defabcgh"):
+        path.write_bytes(raw)
+        of_threads = set()
+        for threads in (1, 4):
+            monkeypatch.setattr("charrnn.text_cache._THREADS", threads)
+            of_threads.add(content_key([str(path)], DataConfig(str(path))))
+        assert len(of_threads) == 1
+        keys |= of_threads
+    assert len(keys) == 4
+
+
+def test_a_changed_text_is_encoded_anew(cache: Path, data: DataConfig) -> None:
+    load_corpus(data)
+    Path(str(data.path)).write_text("another", encoding="utf-8")
+    assert text_of(load_corpus(data)) == "another"
+    assert len(list(cache.iterdir())) == 2
+
+
+def test_a_text_that_changes_while_it_is_read_is_refused(cache: Path, data: DataConfig) -> None:
+    def change(_: str) -> None:  # told after the key is taken
+        with open(str(data.path), "ab") as file:
+            file.write(b"!")
+
+    with pytest.raises(TextError, match="has changed while it was read"):
+        load_corpus(data, change)
+    assert not cache.exists()
+
+
+def test_writers_at_once_do_no_harm(cache: Path, data: DataConfig) -> None:
+    together = threading.Barrier(4)
+    with ThreadPoolExecutor(4) as pool:
+        futures = [pool.submit(load_corpus, data, lambda _: together.wait()) for _ in range(4)]
+        assert [text_of(future.result()) for future in futures] == [READ] * 4
+    (file,) = cache.iterdir()
+    assert read_cached(file, "char") is not None
+
+
+def test_what_a_killed_write_left_is_removed_later(cache: Path, data: DataConfig) -> None:
+    cache.mkdir(parents=True)
+    old, new = (cache / f".{'0' * 64}.codes.{name}" for name in ("old", "new"))
+    other = cache / ".other"
+    for leftover in (old, new, other):
+        leftover.write_text("half")
+    for leftover in (old, other):
+        os.utime(leftover, (time.time() - 7200,) * 2)
+    load_corpus(data)
+    assert not old.exists()
+    assert new.exists()
+    assert other.exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no permissions of this kind")
+def test_a_private_text_stays_private(cache: Path, data: DataConfig) -> None:
+    load_corpus(data)
+    assert cache.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_a_pipe_is_read_once(cache: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(TEXT.encode(),))
+    writer.start()
+    assert text_of(load_corpus(DataConfig(str(pipe)))) == READ
+    writer.join()
+    assert not cache.exists()
+
+
+# Memory.
+
+
+@pytest.mark.parametrize("unit", ["All the bees hum in the box.\n", "Größe 大きさ\n"])
+def test_loading_takes_a_few_chunks_of_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unit: str
+) -> None:
+    raw = unit.encode() * 1000
+    path = tmp_path / "text.txt"
+    with open(path, "wb") as file:
+        for _ in range(40_000_000 // len(raw)):
+            file.write(raw)
+    monkeypatch.setenv("CHARRNN_CACHE_DIR", str(tmp_path / "cache"))
+    for _ in ("encoded", "mapped"):
+        tracemalloc.start()
+        corpus = load_corpus(DataConfig(str(path)))
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert mapped_file(corpus)
+        assert peak < 24e6
+
+
+# Through the commands.
+
+
+def test_training_on_a_large_text_is_the_same_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_dir = train(tmp_path)
+    last = (run_dir / "last.npz").read_bytes()
+    monkeypatch.setattr("charrnn.corpus.LARGE", 0)
+    monkeypatch.setattr("charrnn.text_reader.CHUNK", 100)
+    monkeypatch.setenv("CHARRNN_CACHE_DIR", str(tmp_path / "cache"))
+    for times in (1, 0):
+        capsys.readouterr()
+        train(tmp_path, None, "--overwrite")
+        assert capsys.readouterr().err.count("encoding") == times
+        assert (run_dir / "last.npz").read_bytes() == last
+    for folder in (tmp_path / "cache", tmp_path / "elsewhere"):
+        monkeypatch.setenv("CHARRNN_CACHE_DIR", str(folder))
+        assert run(["eval", str(run_dir)]) == 0
+        assert ("encoding" in capsys.readouterr().err) == (folder.name == "elsewhere")
+
+
+def test_a_file_scored_in_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint = load_checkpoint(train(tmp_path) / "last.npz")
+    file = tmp_path / "other.txt"
+    text = tiny_text(300)
+    for chunk in (1, 7, 1 << 20):
+        monkeypatch.setattr("charrnn.text_reader.CHUNK", chunk)
+        file.write_text(text, encoding="utf-8")
+        codes, start, end = codes_of_file(checkpoint, str(file))
+        assert checkpoint.vocabulary.decode(codes) == text
+        assert (start, end) == (0, 300)
+        file.write_text(text + "É", encoding="utf-8")
+        with pytest.raises(
+            TextError, match=r"'É' \(U\+00C9\) at position 300 is not .*take it out"
+        ):
+            codes_of_file(checkpoint, str(file))
+        for short in ("", "É", "a"):
+            file.write_text(short, encoding="utf-8")
+            with pytest.raises(TextError, match="has no character to predict"):
+                codes_of_file(checkpoint, str(file))
