@@ -130,7 +130,12 @@ class Auto:
     kind: Kind
 
     def parse(self, value: Any) -> Any:
-        return "auto" if value == "auto" else self.kind.parse(value)
+        if value == "auto":
+            return "auto"
+        try:
+            return self.kind.parse(value)
+        except ValueError:
+            raise ValueError(f"{shown(value)} is not {self}") from None
 
     def __str__(self) -> str:
         return f"{self.kind}, or the word auto"

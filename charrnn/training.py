@@ -225,7 +225,7 @@ def _starting_point(
     changed = [
         f"{key} is {now[key]}, and was {then[key]}"
         for key in now
-        if now[key] not in (then[key], _AUTOMATIC.get(key)) and key not in MAY_CHANGE
+        if now[key] not in (then[key], _AUTOMATIC.get(key, then[key])) and key not in MAY_CHANGE
     ]
     if changed:
         raise RunError(

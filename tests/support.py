@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import random
-from collections.abc import Mapping
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from charrnn.backends import resolve_backend
 from charrnn.cli import run
+from charrnn.config import Config
+from charrnn.metrics import read_metrics
 
 WORDS = ("a", "bee", "hums", "in", "the", "blue", "box", "and", "all", "of", "them", "listen")
 
@@ -58,9 +68,108 @@ def train(folder: Path, overrides: Mapping[str, Any] | None = None, *arguments: 
     return run_dir
 
 
+def settled(config: Config, workers: int = 1) -> Config:
+    """Return a configuration as a run keeps it, with this number of workers."""
+    backend = resolve_backend(config.train.backend)
+    return replace(config, train=replace(config.train, workers=workers, backend=backend))
+
+
 def contents(folder: Path) -> dict[str, bytes | None]:
     """Return every file below a folder with its bytes, and every folder with None."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else None
         for path in sorted(folder.rglob("*"))
     }
+
+
+def timeless(run_dir: Path) -> list[dict[str, Any]]:
+    """Return the records of a run's metrics, without the times."""
+    return [
+        {key: value for key, value in record.items() if key not in ("chars_per_s", "elapsed_s")}
+        for record in read_metrics(run_dir / "metrics.jsonl")
+    ]
+
+
+def assert_same_run(run_dir: Path, whole: Path) -> None:
+    """Equal bytes; of the metrics, all but the times."""
+    assert timeless(run_dir) == timeless(whole)
+    for name in ("last.npz", "best.npz", "config.yaml"):
+        assert (run_dir / name).read_bytes() == (whole / name).read_bytes(), name
+
+
+# The command, with its worker processes started by the method that is its first argument.
+LAUNCHER = """\
+import sys
+import charrnn.workers
+
+if __name__ == "__main__":
+    method = sys.argv.pop(1)
+    charrnn.workers.start_method = lambda: method
+    from charrnn.cli import main
+    main()
+"""
+
+
+@contextmanager
+def started(
+    folder: Path, method: str, *arguments: str
+) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+    """Run a command in a process group of its own, until it has shown its first validation.
+
+    Args:
+        folder: for the launcher's file.
+        method: "fork" or "spawn", for worker processes.
+        arguments: of charrnn.
+
+    Yields:
+        The process, whose standard error goes on after the lines; and these lines.
+    """
+    launcher = folder / "launcher.py"
+    launcher.write_text(LAUNCHER)
+    with subprocess.Popen(
+        [sys.executable, str(launcher), method, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            assert process.stderr is not None
+            lines = []
+            for line in process.stderr:
+                lines.append(line)
+                if "  validation " in line:
+                    break
+            assert process.poll() is None, lines
+            yield process, lines
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def processes_of(group: int) -> dict[int, str]:
+    """Return the living processes of a group, but for its leader: number and command line."""
+    found = {}
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdecimal() or folder.name == str(group):
+            continue
+        try:
+            after_name = (folder / "stat").read_text().rpartition(")")[2].split()
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:  # it has ended meanwhile
+            continue
+        if int(after_name[2]) == group and after_name[0] != "Z":
+            found[int(folder.name)] = command
+    return found
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    """Wait for something that is to come about soon.
+
+    Raises:
+        AssertionError: it has not.
+    """
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it has not come about"
+        time.sleep(0.02)

@@ -11,12 +11,13 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from support import contents, tiny_text, train, write_config
+from support import contents, settled, tiny_text, train, write_config
 
+from charrnn.backends import BACKENDS
 from charrnn.cli import run
 from charrnn.config import Config, all_keys
 from charrnn.config_reader import config_from_dict, load_config
-from charrnn.config_values import Choice, Encoding, Interval, Kind, Number, Optional, Paths
+from charrnn.config_values import Auto, Choice, Encoding, Interval, Kind, Number, Optional, Paths
 from charrnn.optimizers import RULES, SCHEDULES
 
 DATA = "data: {path: text.txt}\n"
@@ -135,6 +136,18 @@ REFUSED: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     "interval of no steps": (
         DATA + "train: {decay_every: 0}",
         ("train.decay_every", "0 is not a whole number of steps of at least 1"),
+    ),
+    "no workers": (
+        DATA + "train: {workers: 0}",
+        ("train.workers", "0 is not a whole number", "at least 1", "or the word auto"),
+    ),
+    "word for workers": (
+        DATA + "train: {workers: all}",
+        ("train.workers", "'all' is not a whole number", "or the word auto"),
+    ),
+    "unknown backend": (
+        DATA + "train: {backend: nubma}",
+        ("train.backend", "'nubma'", "choose auto, numpy or numba", "did you mean numba?"),
     ),
     "unknown encoding": (
         "data: {path: text.txt, encoding: utf9}",
@@ -314,6 +327,10 @@ def test_configuration_that_is_no_file(
         ("model.embedding_size", "null", None),
         ("model.embedding_size", "4", 4),
         ("data.encoding", "latin-1", "latin-1"),
+        ("train.workers", "auto", "auto"),
+        ("train.workers", "2", 2),
+        ("train.workers", "'2.0'", 2),
+        ("train.backend", "numba", "numba"),
     ],
 )
 def test_understood(dotted: str, written: str, meant: Any, tmp_path: Path) -> None:
@@ -443,6 +460,8 @@ def values_of(kind: Kind) -> st.SearchStrategy[Any]:
     """Any value that a kind of key can take."""
     if isinstance(kind, Optional):
         return st.none() | values_of(kind.kind)
+    if isinstance(kind, Auto):
+        return st.just("auto") | values_of(kind.kind)
     if isinstance(kind, Number) and kind.whole:
         return st.integers(int(kind.low), int(min(kind.high, 10**12)))
     if isinstance(kind, Number):
@@ -513,5 +532,8 @@ def test_every_key_is_in_the_file_that_a_run_keeps(
     assert kept["data"]["path"] == str(tmp_path / "text.txt")
     assert kept["train"]["momentum"] == 0.9
     assert kept["train"]["beta1"] is None
+    assert kept["train"]["workers"] == 1  # of as few streams
+    assert kept["train"]["backend"] in BACKENDS
     monkeypatch.chdir(os.path.dirname(tmp_path))
-    assert load_config(run_dir / "config.yaml") == load_config(tmp_path / "tiny.yaml", ["seed=9"])
+    given = load_config(tmp_path / "tiny.yaml", ["seed=9"])
+    assert load_config(run_dir / "config.yaml") == settled(given)

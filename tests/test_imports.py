@@ -13,18 +13,23 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from support import train
 
 import charrnn
 
 PACKAGE = Path(charrnn.__file__).parent
 
-# From the bottom up: a module imports from its own floor and from those below it. `kernels` and
-# `commands` stand for all the modules in those folders, `charrnn` for the package's __init__.
+# From the bottom up: a module imports from its own floor and from those below it. `kernels`,
+# `compiled` and `commands` stand for all the modules in those folders, `charrnn` for the package's
+# __init__.
 FLOORS = (
     {"charrnn", "errors", "kernels"},
     {
         "atomic",
+        "backends",
+        "blas",
         "caches",
+        "compiled",
         "config",
         "config_reader",
         "config_values",
@@ -44,16 +49,20 @@ FLOORS = (
     },
     {"model"},
     {"checkpoint", "evaluation", "sampling", "stepping", "transfer"},
-    {"updater"},
+    {"updater", "worker"},
+    {"workers"},
+    {"mpi"},
     {"trainer"},
-    {"description", "language_model", "training"},
+    {"benchmark", "description", "language_model", "training"},
     {"commands"},
     {"cli"},
     {"__main__"},
 )
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 THIRD_PARTY = {"click", "numpy", "tqdm", "yaml"}
-NOT_FOR_HELP = {"numpy", "tqdm", "yaml"}
+# What is used where it is installed, and the one place that may import it.
+OPTIONAL = {"llvmlite": "compiled", "mpi4py": "mpi", "numba": "compiled"}
+NOT_FOR_HELP = {"numpy", "tqdm", "yaml", *OPTIONAL}
 
 
 class Import(NamedTuple):
@@ -62,16 +71,17 @@ class Import(NamedTuple):
     module: str  # dotted, as written
     line: int
     for_types: bool  # under `if TYPE_CHECKING:`
+    later: bool  # in a function
 
 
 def imports_of(path: Path) -> Iterator[Import]:
     """Yield every import of a file, those inside functions too."""
 
-    def walk(node: ast.AST, for_types: bool) -> Iterator[Import]:
+    def walk(node: ast.AST, for_types: bool, later: bool) -> Iterator[Import]:
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.Import):
                 for alias in child.names:
-                    yield Import(alias.name, child.lineno, for_types)
+                    yield Import(alias.name, child.lineno, for_types, later)
             elif isinstance(child, ast.ImportFrom):
                 assert child.level == 0, f"{path}:{child.lineno}: write the import out"
                 assert child.module is not None
@@ -79,16 +89,17 @@ def imports_of(path: Path) -> Iterator[Import]:
                 if child.module == "charrnn":  # modules of it, or names of its own
                     for name in names:
                         module = f"charrnn.{name}" if name in FLOOR_OF else "charrnn"
-                        yield Import(module, child.lineno, for_types)
+                        yield Import(module, child.lineno, for_types, later)
                 else:
-                    yield Import(child.module, child.lineno, for_types)
+                    yield Import(child.module, child.lineno, for_types, later)
             elif isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
-                yield from walk(ast.Module(child.body, []), True)
-                yield from walk(ast.Module(child.orelse, []), for_types)
+                yield from walk(ast.Module(child.body, []), True, later)
+                yield from walk(ast.Module(child.orelse, []), for_types, later)
             else:
-                yield from walk(child, for_types)
+                function = isinstance(child, ast.FunctionDef)
+                yield from walk(child, for_types, later or function)
 
-    yield from walk(ast.parse(path.read_text(encoding="utf-8")), False)
+    yield from walk(ast.parse(path.read_text(encoding="utf-8")), False, False)
 
 
 def dotted(path: Path) -> str:
@@ -150,14 +161,33 @@ def test_no_module_imports_itself_in_a_circle() -> None:
 @each_module
 def test_third_parties_are_the_four_packages(module: str) -> None:
     outside = {found.module.split(".")[0] for found in imports_of(MODULES[module])}
-    assert outside - set(sys.stdlib_module_names) - {"charrnn"} <= THIRD_PARTY
+    allowed = THIRD_PARTY | {name for name, where in OPTIONAL.items() if where == place(module)}
+    assert outside - set(sys.stdlib_module_names) - {"charrnn"} <= allowed
+
+
+@each_module
+def test_the_compiled_backend_is_imported_when_it_is_asked_for(module: str) -> None:
+    """By one module, in a function; Numba takes a second, and need not be installed."""
+    found = [f for f in of_charrnn(module) if place(f.module) == "compiled" and not f.for_types]
+    if place(module) != "compiled":
+        assert all(f.later for f in found)
+        assert bool(found) is (module == "charrnn.backends")
+
+
+@each_module
+def test_mpi_is_imported_when_it_is_asked_for(module: str) -> None:
+    """What it needs is brought up by the import itself, and it need not be installed."""
+    found = [f for f in imports_of(MODULES[module]) if f.module.split(".")[0] == "mpi4py"]
+    assert all(f.later for f in found)
 
 
 def test_the_dependencies_are_what_is_imported() -> None:
     imported = {f.module.split(".")[0] for path in MODULES.values() for f in imports_of(path)}
     required = [r for r in requires("charrnn") or [] if "extra ==" not in r]
     names = {re.split(r"[^\w-]", requirement)[0].lower() for requirement in required}
-    assert imported - set(sys.stdlib_module_names) - {"charrnn"} == THIRD_PARTY
+    third_party = imported - set(sys.stdlib_module_names) - {"charrnn"}
+    assert third_party - set(OPTIONAL) == THIRD_PARTY
+    assert third_party >= {name for name, where in OPTIONAL.items() if where in FLOOR_OF}
     assert {"yaml" if name == "pyyaml" else name for name in names} == THIRD_PARTY
 
 
@@ -165,13 +195,28 @@ def test_the_dependencies_are_what_is_imported() -> None:
     "arguments", [["--help"], ["--version"], ["train", "--help"], ["sample", "-h"]], ids=" ".join
 )
 def test_help_and_version_import_nothing_heavy(arguments: list[str]) -> None:
+    modules = imported_by(arguments)
+    assert "charrnn.cli" in modules
+    assert not {module.split(".")[0] for module in modules} & NOT_FOR_HELP
+
+
+@pytest.mark.parametrize("command", ["sample", "eval", "info"])
+def test_what_reads_a_checkpoint_imports_no_optional_package(command: str, tmp_path: Path) -> None:
+    """Whatever it was trained with: there is nothing to wait for, or to be missing."""
+    run_dir = train(tmp_path)
+    modules = imported_by([command, str(run_dir)])
+    assert "charrnn.checkpoint" in modules
+    assert not {module.split(".")[0] for module in modules} & set(OPTIONAL)
+    assert not {module for module in modules if module.startswith("charrnn.compiled")}
+
+
+def imported_by(arguments: list[str]) -> set[str]:
+    """Return the modules that a command imports."""
     command = [sys.executable, "-X", "importtime", "-m", "charrnn", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=True, encoding="utf-8")
     rows = [line.split("|") for line in done.stderr.splitlines() if line.startswith("import time:")]
-    modules = {row[-1].strip() for row in rows}
-    assert "charrnn.cli" in modules
-    assert not {module.split(".")[0] for module in modules} & NOT_FOR_HELP
-    assert "charrnn" in done.stdout
+    assert done.stdout
+    return {row[-1].strip() for row in rows}
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:

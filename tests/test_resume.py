@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import contents, tiny_text, train, write_config
+from support import assert_same_run, contents, tiny_text, train, write_config
 
-import charrnn.trainer
+import charrnn.worker
+from charrnn.backends import resolve_backend
 from charrnn.checkpoint import load_checkpoint
 from charrnn.cli import run
 from charrnn.config import Config, all_keys
@@ -91,20 +92,6 @@ def _no_flushing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.fsync", lambda descriptor: None)  # noqa: ARG005
 
 
-def assert_same_run(run_dir: Path, whole: Path) -> None:
-    """Equal bytes; of the metrics, all but the times."""
-    records, expected = (
-        [
-            {key: value for key, value in record.items() if key not in ("chars_per_s", "elapsed_s")}
-            for record in read_metrics(folder / "metrics.jsonl")
-        ]
-        for folder in (run_dir, whole)
-    )
-    assert records == expected
-    for name in ("last.npz", "best.npz", "config.yaml"):
-        assert (run_dir / name).read_bytes() == (whole / name).read_bytes(), name
-
-
 INTERRUPTED_AT = [1, 2, 6, 7, 8, 39, 40, 41, 49, 50, 51, EPOCH - 1, EPOCH, EPOCH + 1]
 INTERRUPTED_AT += [80, 100, 200, 2 * EPOCH, 280, STEPS - 1, STEPS]
 
@@ -132,14 +119,14 @@ def stop_validation(monkeypatch: pytest.MonkeyPatch, number: int, how: Callable[
     """Do something within the validation of this number, counted from 1."""
     count = 0
 
-    def stopped(*arguments: Any) -> Iterator[Any]:
+    def stopped(*arguments: Any, **named: Any) -> Iterator[Any]:
         nonlocal count
         count += 1
         if count == number:
             how()
-        yield from score_windows(*arguments)
+        yield from score_windows(*arguments, **named)
 
-    monkeypatch.setattr(charrnn.trainer, "score_windows", stopped)
+    monkeypatch.setattr(charrnn.worker, "score_windows", stopped)
 
 
 @pytest.mark.parametrize(("number", "step"), [(1, 40), (2, 80), (5, 200), (8, STEPS)])
@@ -325,6 +312,10 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "train.clip_norm": ("train.clip_norm=1",),
     "train.clip_value": ("train.clip_value=1", "train.clip_norm=null"),
     "train.patience": ("train.patience=3",),
+    "train.workers": ("train.workers=2",),
+    "train.backend": (
+        f"train.backend={'numpy' if resolve_backend('auto') == 'numba' else 'numba'}",
+    ),
 }
 
 

@@ -5,13 +5,14 @@ Every array that goes into a kernel here is read-only, so that a change to it ra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
+from cell_problem import D, H, Problem, frozen, leaves, problem
 from gradient_check import relative_error
 
 from charrnn.kernels import (
@@ -32,55 +33,12 @@ from charrnn.kernels import (
     softmax_cross_entropy_forward,
 )
 
-D, H, V = 5, 6, 7
+V = 7
 SIZES = [(1, 1), (1, 3), (5, 1), (4, 3)]  # T, N
 
 each_cell = pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
 each_size = pytest.mark.parametrize(("T", "N"), SIZES)
 each_input = pytest.mark.parametrize("codes", [False, True], ids=["features", "codes"])
-
-
-class Problem(NamedTuple):
-    """All that a cell's sequence functions take."""
-
-    x: Array  # (T, N, D), or codes (T, N)
-    states: tuple[Array, ...]  # each (N, H)
-    parameters: tuple[Array, ...]
-    dh: Array  # (T, N, H)
-    dlast: tuple[Array, ...]  # each (N, H)
-
-
-def frozen(array: Array) -> Array:
-    array.flags.writeable = False
-    return array
-
-
-def problem(
-    cell: Cell, T: int, N: int, codes: bool = False, dtype: type = np.float64, scale: float = 1.0
-) -> Problem:
-    """The same numbers at each call; `scale` multiplies the parameters."""
-    rng = np.random.default_rng(1)
-
-    def normal(*shape: int, scale: float = 1.0) -> Array:
-        return frozen((scale * rng.standard_normal(shape)).astype(dtype))
-
-    shapes = cell.parameter_shapes(D, H).values()
-    return Problem(
-        frozen(rng.integers(D, size=(T, N))) if codes else normal(T, N, D),
-        tuple(normal(N, H) for _ in cell.states),
-        tuple(normal(*shape, scale=scale) for shape in shapes),
-        normal(T, N, H),
-        tuple(normal(N, H) for _ in cell.states),
-    )
-
-
-def leaves(cache: Any) -> Iterator[Array]:
-    """Every array of a cache."""
-    if isinstance(cache, tuple):
-        for part in cache:
-            yield from leaves(part)
-    else:
-        yield cache
 
 
 def run_sequence(cell: Cell, p: Problem, workspace: Workspace | None = None) -> list[Array | None]:
@@ -325,7 +283,7 @@ def run_dropout(T: int, N: int, dtype: type, ws: Workspace | None) -> list[Array
     """One sequence more, so that some units stay."""
     rng = np.random.default_rng(4)
     x, dy = (frozen(rng.standard_normal((T, N + 1, H)).astype(dtype)) for _ in range(2))
-    mask = frozen(dropout_mask(x.shape, 0.5, rng, np.float64).astype(dtype))
+    mask = frozen(dropout_mask(T, range(N + 1), H, 0.5, (4, 0), dtype))
     return [dropout_forward(x, mask, workspace=ws), dropout_backward(dy, mask, workspace=ws)]
 
 
@@ -372,11 +330,29 @@ def test_a_workspace_that_is_large_enough_is_kept(run: Callable[..., list[Array]
 @each_dtype
 def test_a_dropout_mask_is_the_same_in_a_workspace(dtype: type) -> None:
     workspace = Workspace()
-    for shape in [(6, 5, H), (4, 3, H), (4, 3, H)]:
-        expected = dropout_mask(shape, 0.4, np.random.default_rng(5), dtype)
-        mask = dropout_mask(shape, 0.4, np.random.default_rng(5), dtype, workspace=workspace)
+    for T, N in [(6, 5), (4, 3), (4, 3)]:
+        expected = dropout_mask(T, range(N), H, 0.4, (5, 0), dtype)
+        mask = dropout_mask(T, range(N), H, 0.4, (5, 0), dtype, workspace=workspace)
         assert mask.dtype == dtype
+        assert mask.shape == (T, N, H)
         np.testing.assert_array_equal(mask, expected)
+
+
+@pytest.mark.parametrize(("T", "H"), [(1, 1), (3, 5), (4, 4), (16, 1), (17, 3)])
+def test_a_sequence_has_its_mask_whichever_others_are_drawn_with_it(T: int, H: int) -> None:
+    N = 7
+    whole = dropout_mask(T, range(N), H, 0.4, (5, 6), np.float32)
+    for start in range(N):
+        for end in range(start + 1, N + 1):
+            part = dropout_mask(T, range(start, end), H, 0.4, (5, 6), np.float32)
+            np.testing.assert_array_equal(part, whole[:, start:end])
+
+
+def test_each_sequence_and_each_key_has_a_mask_of_its_own() -> None:
+    T, N, H = 8, 5, 16
+    keys = [(0, 0), (0, 1), (1, 0), (1, 1), (2**32 - 1, 2**62)]
+    masks = [dropout_mask(T, range(N), H, 0.5, key, np.float32) for key in keys]
+    assert len({mask[:, n].tobytes() for mask in masks for n in range(N)}) == len(keys) * N
 
 
 @each_kernel

@@ -139,7 +139,7 @@ def test_softmax_cross_entropy(scale: float) -> None:
 def test_dropout() -> None:
     rng = np.random.default_rng(6)
     x, dy = rng.standard_normal((T, N, H)), rng.standard_normal((T, N, H))
-    mask = dropout_mask((T, N, H), 0.4, rng, np.float64)
+    mask = dropout_mask(T, range(N), H, 0.4, (6, 0), np.float64)
     check_gradients(
         lambda x: float(np.vdot(dy, dropout_forward(x, mask))),
         {"x": x},
@@ -148,9 +148,15 @@ def test_dropout() -> None:
 
 
 def test_dropout_mask_drops_its_share_and_scales_the_rest() -> None:
-    mask = dropout_mask((100, 100), 0.3, np.random.default_rng(7), np.float64)
-    assert set(np.unique(mask)) == {0.0, 1 / 0.7}
+    mask = dropout_mask(10, range(10), 100, 0.3, (7, 0), np.float64)
+    dropped = round(0.3 * 2**16) / 2**16  # the share that it drops indeed
+    assert set(np.unique(mask)) == {0.0, 1 / (1 - dropped)}
     assert np.mean(mask == 0) == pytest.approx(0.3, abs=0.02)  # four standard deviations
+
+
+def test_dropout_mask_of_the_highest_rate_is_finite() -> None:
+    mask = dropout_mask(1, range(1), 10, 1 - 1e-9, (7, 0), np.float32)
+    assert np.isfinite(mask).all()
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -168,18 +174,19 @@ def test_model(cell: str, dropout: float, num_layers: int, embedding_size: int |
     codes, targets = rng.integers(V, size=(2, T, N))
     states = [tuple(rng.standard_normal(s.shape) for s in layer) for layer in model.zero_states(N)]
 
-    def generators() -> list[np.random.Generator]:
-        """New ones from the same seeds, so that every evaluation has the same masks."""
-        return [np.random.default_rng(layer) for layer in range(num_layers)]
+    masks = [
+        dropout_mask(T, range(N), 4, dropout, (8, layer), np.float64)
+        for layer in range(num_layers if dropout else 0)
+    ]
 
     def loss(**arrays: Array) -> float:
         for name, array in arrays.items():
             model.views[name][...] = array
-        logits, _, _ = model.forward(codes, states, generators())
+        logits, _, _ = model.forward(codes, states, masks)
         return float(softmax_cross_entropy_forward(logits, targets)[0].mean())
 
     gradient = parameter_views(np.full_like(flat, np.nan), shapes)  # all of it must be written
-    loss_nats, _ = model.loss_gradient(codes, targets, states, gradient, generators())
+    nats, _ = model.loss_gradient(codes, targets, states, gradient, masks)
     parameters = parameter_views(flat, shapes)
-    assert loss_nats == pytest.approx(loss(**parameters), rel=1e-12)
+    assert nats / targets.size == pytest.approx(loss(**parameters), rel=1e-12)
     check_gradients(loss, parameters, gradient)
