@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.blas import one_blas_thread
 from charrnn.config import Config
 from charrnn.errors import CharRNNError, RunError
 from charrnn.evaluation import Score
 from charrnn.kernels import Array
+from charrnn.kernels.blas import one_blas_thread
 from charrnn.worker import Buffers, Job, Task, Worker
 
 _CACHE_LINE = 16  # floats

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
-import numpy as np
 import numpy.typing as npt
 
 from charrnn.kernels.arrays import Array, Workspace
+from charrnn.kernels.blas import arrange, product
 from charrnn.kernels.embedding import scatter_rows
 
 
@@ -35,19 +35,10 @@ def numpy_loops(
 ) -> Loops:
     """Return loops as Python runs them, with NumPy's product and these gates."""
     return Loops(
-        partial(forward, np.matmul, gates_forward),
-        partial(backward, np.matmul, gates_backward),
-        contiguous,
+        partial(forward, product, gates_forward),
+        partial(backward, product, gates_backward),
+        arrange,
     )
-
-
-def contiguous(W: Array, workspace: Workspace, name: str) -> Array:
-    """Return W in row order: itself, or a copy in the workspace."""
-    if W.flags.c_contiguous:
-        return W
-    copy = workspace.array(name, W.shape, W.dtype)
-    copy[...] = W
-    return copy
 
 
 @dataclass(frozen=True)
