@@ -46,7 +46,7 @@ class Speeds:
         return asdict(self)
 
 
-def measure(config: Config, rounds: int = 5, round_s: float = 0.5) -> Speeds:
+def measure(config: Config, rounds: int = 5, round_s: float = 0.3) -> Speeds:
     """Measure training, evaluation and sampling on a text that is made up.
 
     Args:

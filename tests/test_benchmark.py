@@ -1,0 +1,83 @@
+"""charrnn bench: what it measures, what it prints, and that it writes nothing."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+
+import pytest
+from support import contents, write_config
+
+import charrnn.benchmark
+from charrnn.benchmark import V, measure, memory_mb, training_flops, training_job
+from charrnn.cli import run
+from charrnn.config_reader import override_defaults
+from charrnn.training import resolved
+
+SMALL = ["model.hidden_size=16", "train.seq_length=8", "train.batch_size=8"]
+
+
+@pytest.fixture
+def briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(charrnn.benchmark, "measure", partial(measure, rounds=1, round_s=0.01))
+    monkeypatch.setattr(charrnn.benchmark, "_EVALUATED_CHARS", 3000)
+
+
+@pytest.mark.usefixtures("briefly")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_figures(
+    workers: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sets = [word for value in (*SMALL, f"train.workers={workers}") for word in ("--set", value)]
+    assert run(["bench", "--json", *sets]) == 0
+    out, err = capsys.readouterr()
+    figures = json.loads(out)
+    assert err == ""
+    assert figures["config"]["train"]["workers"] == workers
+    assert figures["train_chars_per_s"] > 1000
+    assert figures["train_chars_per_s_lowest"] <= figures["train_chars_per_s"]
+    assert figures["train_chars_per_s"] <= figures["train_chars_per_s_highest"]
+    assert figures["eval_chars_per_s"] > figures["train_chars_per_s"]
+    assert figures["sample_64_chars_per_s"] > figures["sample_chars_per_s"] > 100
+    share = figures["train_chars_per_s"] * figures["flops_per_char"] / 1e9 / figures["peak_gflops"]
+    assert figures["share_of_peak"] == pytest.approx(share)
+    assert 0 < share < 1
+    assert 10 < figures["memory_mb"] < 2000
+    assert contents(tmp_path) == {}
+
+
+@pytest.mark.usefixtures("briefly")
+def test_the_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["bench", str(write_config(tmp_path)), "--set", "model.cell=gru"]) == 0
+    rows = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert rows["model"] == "gru 1 x 8"
+    assert rows["window"] == "2 streams x 5 characters"
+    assert list(rows)[2:] == ["workers", "training", "evaluation", "sampling", "peak", "memory"]
+    assert rows["training"].split()[1] == "chars/s"
+
+
+@pytest.mark.parametrize(
+    ("cell", "embedding", "flops"),
+    [
+        ("rnn", "null", 6 * (3 * 16 * 16 + 16 * V)),
+        ("lstm", "null", 6 * (3 * 16 * 64 + 16 * V)),
+        ("lstm", "5", 6 * (5 * 64 + 3 * 16 * 64 + 16 * V)),
+    ],
+)
+def test_operations_are_those_of_the_products(cell: str, embedding: str, flops: int) -> None:
+    sets = [*SMALL, f"model.cell={cell}", f"model.embedding_size={embedding}"]
+    config = resolved(override_defaults(sets), V)
+    assert training_flops(training_job(config)) == flops
+
+
+def test_memory_counts_the_children(tmp_path: Path) -> None:
+    alone = memory_mb()
+    if alone is None:
+        pytest.skip("this system does not tell")
+    assert alone > 10
+    assert memory_mb(2**22 + 1) is None  # there is no such process
