@@ -75,7 +75,7 @@ def test_operations_are_those_of_the_products(cell: str, embedding: str, flops: 
     assert training_flops(training_job(config)) == flops
 
 
-def test_memory_counts_the_children(tmp_path: Path) -> None:
+def test_the_memory_of_no_process_is_not_told() -> None:
     alone = memory_mb()
     if alone is None:
         pytest.skip("this system does not tell")
