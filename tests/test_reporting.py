@@ -7,9 +7,11 @@ import itertools
 import os
 import re
 import struct
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
+from tqdm import tqdm
 
 import charrnn.reporting
 from charrnn.reporting import TerminalReporter, duration
@@ -99,6 +101,16 @@ def screen(output: str) -> list[str]:
     return [line.rstrip() for line in lines]
 
 
+@pytest.fixture
+def _no_thread_left() -> Iterator[None]:
+    """The thread that looks after bars would keep later tests from forking."""
+    yield
+    if tqdm.monitor is not None:
+        tqdm.monitor.exit()
+        tqdm.monitor = None
+
+
+@pytest.mark.usefixtures("_no_thread_left")
 @pytest.mark.parametrize(
     ("total", "epoch", "loss_nats"),
     [(20, 1, 2.345), (10**6, 1234, 12.345)],

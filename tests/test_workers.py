@@ -257,6 +257,23 @@ def test_what_keeps_a_worker_from_its_task_is_told(
             team.train(1)
 
 
+@pytest.mark.skipif("fork" not in METHODS, reason="only a forked process has the patched function")
+def test_a_signal_while_a_worker_starts_is_not_for_it(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C reaches it as well, perhaps before it could say that it does not listen."""
+    serve = charrnn.workers._serve
+
+    def hit(*arguments: Any) -> None:
+        for number in charrnn.workers.SIGNALS:
+            os.kill(os.getpid(), number)
+        serve(*arguments)
+
+    monkeypatch.setattr(charrnn.workers, "_serve", hit)
+    with team_of(job_of(config, 3), "fork") as team:
+        team.train(0)
+
+
 def test_processes_that_cannot_be_started_are_an_error(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
