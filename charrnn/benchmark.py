@@ -17,9 +17,10 @@ from charrnn.config import Config
 from charrnn.limits import Limits
 from charrnn.parameters import initial_parameters, parameter_shapes
 from charrnn.sampling import Choosing, generate
+from charrnn.team import Team
 from charrnn.updater import Updater
 from charrnn.worker import Job
-from charrnn.workers import Team, new_team
+from charrnn.workers import new_team
 
 V = 65  # characters in the text that is made up, as in tiny Shakespeare
 _SIDE_BY_SIDE = 64  # texts sampled together

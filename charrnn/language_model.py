@@ -19,7 +19,8 @@ from charrnn.runs import find_checkpoint
 from charrnn.sampling import Choosing, continuations
 from charrnn.vocabulary import Vocabulary
 from charrnn.worker import Job
-from charrnn.workers import free_cores, new_team
+from charrnn.worker_count import free_cores
+from charrnn.workers import new_team
 
 _CHARS_FOR_A_WORKER = 20_000  # for fewer it does not pay to start one
 _CHARS_FOR_COMPILED = 2_000_000  # and for fewer than these, to import the compiler

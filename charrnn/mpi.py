@@ -15,8 +15,9 @@ import numpy as np
 
 from charrnn.corpus import load_corpus
 from charrnn.errors import BackendError, CharRNNError, RunError
+from charrnn.team import Failure, Team, attempt, buffers_in, floats_needed
 from charrnn.worker import Job, Task, Worker
-from charrnn.workers import SIGNALS, Failure, Team, attempt, buffers_in, floats_needed
+from charrnn.workers import SIGNALS
 
 # How MPICH, Intel MPI and Open MPI tell a process how many were started.
 _SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "PMIX_SIZE")
@@ -93,7 +94,7 @@ class MPITeam(Team):
         except MPI.Exception:
             self._ranks.lost()
             raise RunError(
-                f"one of the {self._ranks.size} ranks has ended; what was saved last is whole, and "
+                f"one of the {self._ranks.size} ranks has ended; the last checkpoint is whole, and "
                 "--resume goes on from it"
             ) from None
 

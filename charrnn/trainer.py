@@ -19,9 +19,9 @@ from charrnn.parameters import initial_parameters
 from charrnn.reporting import Reporter
 from charrnn.runs import RunFolder
 from charrnn.sampling import Choosing, continuations
+from charrnn.team import Team
 from charrnn.transfer import Matched, transfer_parameters
 from charrnn.updater import Updater
-from charrnn.workers import Team
 
 Interrupted = Callable[[], int | None]  # the number of the signal that came, or None
 

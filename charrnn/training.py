@@ -24,10 +24,12 @@ from charrnn.optimizers import RULES
 from charrnn.parameters import parameter_shapes
 from charrnn.reporting import Reporter
 from charrnn.runs import RunFolder
+from charrnn.team import Team
 from charrnn.text_sizes import check_sizes
 from charrnn.trainer import Trainer
 from charrnn.worker import Job
-from charrnn.workers import Team, automatic_workers, new_team
+from charrnn.worker_count import automatic_workers
+from charrnn.workers import new_team
 
 _MANY_PARAMETERS = 20_000_000  # drawing the first values of more takes a while
 

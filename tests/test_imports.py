@@ -27,7 +27,6 @@ FLOORS = (
     {
         "atomic",
         "backends",
-        "blas",
         "caches",
         "compiled",
         "config",
@@ -50,6 +49,7 @@ FLOORS = (
     {"model"},
     {"checkpoint", "evaluation", "sampling", "stepping", "transfer"},
     {"updater", "worker"},
+    {"team", "worker_count"},
     {"workers"},
     {"mpi"},
     {"trainer"},

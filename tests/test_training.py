@@ -29,10 +29,10 @@ from charrnn.optimizers import RULES, SCHEDULES, scheduled_rate
 from charrnn.parameters import initial_parameters
 from charrnn.reporting import Reporter
 from charrnn.runs import RunFolder
+from charrnn.team import Team
 from charrnn.trainer import Trainer
 from charrnn.training import train as train_run
 from charrnn.worker import Job
-from charrnn.workers import Team
 
 # Of TINY: 540 characters to train on in 2 streams of 269, which is 54 windows of 5.
 STEPS_PER_EPOCH = 54

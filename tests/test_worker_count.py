@@ -14,7 +14,8 @@ from support import contents, write_config
 from charrnn.cli import run
 from charrnn.config_reader import config_from_dict, load_config
 from charrnn.worker import Job
-from charrnn.workers import ProcessTeam, automatic_workers, start_method
+from charrnn.worker_count import automatic_workers
+from charrnn.workers import ProcessTeam, start_method
 
 FIVE_STREAMS = {"train.batch_size": 5, "train.seq_length": 7}
 

@@ -25,14 +25,10 @@ from charrnn.errors import RunError
 from charrnn.evaluation import Score
 from charrnn.kernels import Array
 from charrnn.parameters import initial_parameters
+from charrnn.team import Team, buffers_in, floats_needed
 from charrnn.training import train as train_run
 from charrnn.worker import Job, Worker
-from charrnn.workers import (
-    ProcessTeam,
-    Team,
-    buffers_in,
-    floats_needed,
-)
+from charrnn.workers import ProcessTeam
 
 METHODS = ["fork", "spawn"] if "fork" in multiprocessing.get_all_start_methods() else ["spawn"]
 each_method = pytest.mark.parametrize("method", METHODS)
