@@ -22,13 +22,15 @@ _COLUMNS = 32  # of a panel
 _MIN_ROWS = 8  # for fewer it does not pay
 
 
-def arrange(W: Array, workspace: Workspace, name: str) -> Array:
+def arrange(W: Array, workspace: Workspace, name: str, widest: int | None = None) -> Array:
     """Return a matrix (D, K) in the form that `product` takes: panels (K / columns, D, columns).
 
-    It is one panel where small products are nothing special or K cannot be divided.
+    Where small products are nothing special, or it cannot be divided so, the columns of a panel are
+    `widest`, by default all.
     """
     D, K = W.shape
-    columns = _COLUMNS if K % _COLUMNS == 0 and has_small_products() else K
+    widest = widest or K
+    columns = _COLUMNS if widest % _COLUMNS == 0 and has_small_products() else widest
     if columns == K and W.flags.c_contiguous:
         return W[None]
     panels = workspace.array(name, (K // columns, D, columns), W.dtype)
@@ -38,14 +40,18 @@ def arrange(W: Array, workspace: Workspace, name: str) -> Array:
 
 def product(x: Array, panels: Array, out: Array) -> None:
     """Write out (M, K) = x (M, D) W, with W as `arrange` makes it; x and out in row order."""
-    (M, D), (count, _, columns) = x.shape, panels.shape
-    rows = M if count == 1 else _rows_of_small(M, D * columns)
-    if rows == M:
-        np.matmul(x, panels, out=out.reshape(M, count, columns).transpose(1, 0, 2))
-        return
-    blocks = x.reshape(M // rows, 1, rows, D)
-    out_blocks = out.reshape(M // rows, rows, count, columns).transpose(0, 2, 1, 3)
-    np.matmul(blocks, panels, out=out_blocks)
+    count, _, columns = panels.shape
+    panel_product(x, panels, out.reshape(len(x), count, columns).transpose(1, 0, 2))
+
+
+def panel_product(x: Array, panels: Array, out: Array) -> None:
+    """Write out (..., M, columns) = x (M, D) times each of panels (..., D, columns)."""
+    (M, D), (*stack, _, columns) = x.shape, panels.shape
+    rows = _rows_of_small(M, D * columns) if len(panels) > 1 else M
+    if rows < M:
+        x = x.reshape(M // rows, *(1 for _ in stack), rows, D)
+        out = np.moveaxis(out.reshape(*stack, M // rows, rows, columns), -3, 0)
+    np.matmul(x, panels, out=out)
 
 
 @cache

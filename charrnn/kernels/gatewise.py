@@ -15,7 +15,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from charrnn.kernels.arrays import Array
+from charrnn.kernels.arrays import Array, Workspace
+from charrnn.kernels.blas import arrange, panel_product
 
 
 def gatewise_projection(W: Array, b: Array | None, N: int, H: int) -> Callable[[Array], Array]:
@@ -26,14 +27,17 @@ def gatewise_projection(W: Array, b: Array | None, N: int, H: int) -> Callable[[
     """
     y = np.empty((W.shape[1] // H, N, H), W.dtype)
     row = y.reshape(1, -1)
-    W_by_gate = _by_gate(W, H)
+    panels = arrange(W, Workspace(), "panels", H)  # (G / columns, D, columns)
+    columns = panels.shape[2]
+    y_panels = y.reshape(-1, N, H // columns, columns).transpose(0, 2, 1, 3)
+    panels = panels.reshape(-1, H // columns, len(W), columns)
     bias = None if b is None else gatewise_row(b, N, H)
 
     def project(x: Array) -> Array:
         if N == 1:  # the same without gates, and faster
             x.dot(W, row)
         else:
-            np.matmul(x, W_by_gate, out=y)
+            panel_product(x, panels, y_panels)
         return row if bias is None else np.add(row, bias, row)
 
     return project
