@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from charrnn.automatic import free_cores
 from charrnn.backends import resolve_backend
 from charrnn.checkpoint import Checkpoint, load_checkpoint
 from charrnn.config import Config
@@ -19,7 +20,6 @@ from charrnn.runs import find_checkpoint
 from charrnn.sampling import Choosing, continuations
 from charrnn.vocabulary import Vocabulary
 from charrnn.worker import Job
-from charrnn.worker_count import free_cores
 from charrnn.workers import new_team
 
 _CHARS_FOR_A_WORKER = 20_000  # for fewer it does not pay to start one

@@ -6,12 +6,13 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from charrnn.atomic import remove_leftovers, replaced_atomically
-from charrnn.backends import compiling_takes_time, resolve_backend
+from charrnn.automatic import resolved
+from charrnn.backends import compiling_takes_time
 from charrnn.checkpoint import Checkpoint, Counters, load_checkpoint
 from charrnn.config import Config
 from charrnn.corpus import Corpus, load_corpus
@@ -28,7 +29,6 @@ from charrnn.team import Team
 from charrnn.text_sizes import check_sizes
 from charrnn.trainer import Trainer
 from charrnn.worker import Job
-from charrnn.worker_count import automatic_workers
 from charrnn.workers import new_team
 
 _MANY_PARAMETERS = 20_000_000  # drawing the first values of more takes a while
@@ -95,7 +95,8 @@ def train(
     parameters = _check_memory(config, len(corpus.vocabulary))
     if parameters > _MANY_PARAMETERS:
         reporter.note(f"preparing {parameters:,} parameters")
-    config = resolved(config, len(corpus.vocabulary), checkpoint, ranks)
+    then = checkpoint.config.train if checkpoint else None
+    config = resolved(config, len(corpus.vocabulary), then, ranks.size if ranks else None)
     if config.train.backend == "numba" and compiling_takes_time():
         reporter.note("compiling the inner loops for this processor, once: some seconds")
     job = Job(config, len(corpus.vocabulary), corpus.codes, corpus.train_end)
@@ -151,34 +152,6 @@ def _team(job: Job, ranks: Ranks | None, corpus: Corpus) -> Team:
     if ranks:
         return MPITeam(job, ranks, corpus.text_sha256)
     return new_team(job)
-
-
-def resolved(
-    config: Config, V: int, checkpoint: Checkpoint | None = None, ranks: Ranks | None = None
-) -> Config:
-    """Return the configuration with the number of workers and the backend settled.
-
-    They are the checkpoint's where there is one: other ones would give other bits.
-    """
-    train = config.train
-    if checkpoint:
-        then = checkpoint.config.train
-        workers, name = then.workers, resolve_backend(then.backend)
-    else:
-        workers, name = train.workers, resolve_backend(train.backend)
-        if workers == "auto":
-            workers = ranks.size if ranks else automatic_workers(config, V)
-    if ranks and workers != ranks.size:
-        raise RunError(
-            f"train.workers is {workers}{' in this run' if checkpoint else ''}, and mpiexec has "
-            f"started {ranks.size}; start as many with mpiexec -n {workers}"
-        )
-    if int(workers) > train.batch_size:
-        raise RunError(
-            f"train.workers {workers}: the batch has {train.batch_size} streams to share "
-            f"(train.batch_size), so there can be at most {train.batch_size} workers"
-        )
-    return replace(config, train=replace(train, workers=workers, backend=name))
 
 
 def _check_memory(config: Config, V: int) -> int:

@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
+from charrnn.automatic import blas_threads
 from charrnn.errors import CharRNNError, RunError
 from charrnn.kernels import Array
 from charrnn.kernels.blas import one_blas_thread
 from charrnn.team import CACHE_LINE, Failure, Team, attempt, buffers_in, floats_needed
 from charrnn.worker import Job, Task, Worker
-from charrnn.worker_count import blas_threads
 
 _PATIENCE_S = 5.0  # with a worker that is to end
 # What a worker leaves to the process that the user started.

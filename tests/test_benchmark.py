@@ -10,10 +10,10 @@ import pytest
 from support import contents, write_config
 
 import charrnn.benchmark
+from charrnn.automatic import resolved
 from charrnn.benchmark import V, measure, memory_mb, training_flops, training_job
 from charrnn.cli import run
 from charrnn.config_reader import override_defaults
-from charrnn.training import resolved
 
 SMALL = ["model.hidden_size=16", "train.seq_length=8", "train.batch_size=8"]
 

@@ -49,7 +49,7 @@ FLOORS = (
     {"model"},
     {"checkpoint", "evaluation", "sampling", "stepping", "transfer"},
     {"updater", "worker"},
-    {"team", "worker_count"},
+    {"team", "automatic"},
     {"workers"},
     {"mpi"},
     {"trainer"},

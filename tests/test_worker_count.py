@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from support import contents, write_config
 
+from charrnn.automatic import automatic_workers
 from charrnn.cli import run
 from charrnn.config_reader import config_from_dict, load_config
 from charrnn.worker import Job
-from charrnn.worker_count import automatic_workers
 from charrnn.workers import ProcessTeam, start_method
 
 FIVE_STREAMS = {"train.batch_size": 5, "train.seq_length": 7}

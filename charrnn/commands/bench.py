@@ -28,9 +28,9 @@ def bench(config: str | None, overrides: tuple[str, ...], as_json: bool) -> None
     CONFIG says which; left out, it is an LSTM of the default size. The text is made up, of 65
     characters; nothing is written.
     """
+    from charrnn.automatic import resolved
     from charrnn.benchmark import V, measure
     from charrnn.config_reader import load_config, override_defaults
-    from charrnn.training import resolved
 
     loaded = load_config(config, overrides) if config else override_defaults(overrides)
     settled = resolved(loaded, V)

@@ -10,11 +10,11 @@ import sys
 import time
 from contextlib import closing
 
+from charrnn.automatic import resolved
 from charrnn.benchmark import V, training_job, training_step
 from charrnn.config import Config
 from charrnn.config_reader import override_defaults
 from charrnn.parameters import initial_parameters
-from charrnn.training import resolved
 from charrnn.workers import new_team
 
 

@@ -1,0 +1,78 @@
+"""What the word auto of a configuration becomes: the number of workers, and the backend."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+import numpy as np
+
+from charrnn.backends import resolve_backend
+from charrnn.config import Config, TrainConfig
+from charrnn.errors import RunError
+from charrnn.worker import Job
+
+_OPERATIONS_PER_S = 1e11  # of one core, about
+_MIN_WORK_S = 5e-4  # of a window for each worker
+_MIN_STREAMS = 8  # for each worker
+
+
+def resolved(
+    config: Config, V: int, then: TrainConfig | None = None, ranks: int | None = None
+) -> Config:
+    """Return the configuration with the number of workers and the backend settled.
+
+    Args:
+        config: as it was written.
+        V: characters in the vocabulary.
+        then: that of the run which is gone on from; other workers would give other bits.
+        ranks: how many MPI has started, which are the workers.
+
+    Raises:
+        BackendError: Numba is needed and not installed.
+        RunError: there cannot be so many workers.
+    """
+    train = config.train
+    workers, name = (then or train).workers, resolve_backend((then or train).backend)
+    if workers == "auto":
+        workers = ranks or automatic_workers(config, V)
+    if ranks and workers != ranks:
+        raise RunError(
+            f"train.workers is {workers}{' in this run' if then else ''}, and mpiexec has "
+            f"started {ranks}; start as many with mpiexec -n {workers}"
+        )
+    if int(workers) > train.batch_size:
+        raise RunError(
+            f"train.workers {workers}: the batch has {train.batch_size} streams to share "
+            f"(train.batch_size), so there can be at most {train.batch_size} workers"
+        )
+    return replace(config, train=replace(train, workers=workers, backend=name))
+
+
+def automatic_workers(config: Config, V: int) -> int:
+    """Return how many workers are best: one for each core, as far as there is work for them.
+
+    A task costs about a tenth of a millisecond beside the work itself, and a product of only a few
+    rows is slow. BLAS threads that the user has asked for count as cores that are taken.
+    """
+    train = config.train
+    job = Job(config, V, np.empty(0, np.uint8), 0)
+    window_s = 6 * job.parameter_count * train.batch_size * train.seq_length / _OPERATIONS_PER_S
+    return max(1, min(free_cores(), train.batch_size // _MIN_STREAMS, int(window_s / _MIN_WORK_S)))
+
+
+def blas_threads() -> int:
+    """Return the threads that a product is allowed by the environment, 1 unless it says more."""
+    for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+        value = os.environ.get(name, "")
+        if value.isdigit() and int(value):
+            return int(value)
+    return 1
+
+
+def free_cores() -> int:
+    """Return how many workers this process may start: its cores, by the threads of a product."""
+    cores = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    return max(1, cores // blas_threads())
