@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ import numpy as np
 from charrnn.backends import resolve_backend
 from charrnn.config import Config, TrainConfig
 from charrnn.errors import RunError
+from charrnn.optimizers import RULES
 from charrnn.worker import Job
 
 _OPERATIONS_PER_S = 1e11  # of one core, about
@@ -29,11 +31,12 @@ def resolved(
         ranks: how many MPI has started, which are the workers.
 
     Raises:
-        BackendError: Numba is needed and not installed.
-        RunError: there cannot be so many workers.
+        BackendError: Numba is needed and cannot be had.
+        RunError: there cannot be so many workers, or not enough memory.
     """
     train = config.train
-    workers, name = (then or train).workers, resolve_backend((then or train).backend)
+    workers = (then or train).workers
+    name = resolve_backend(then.backend, of_run=True) if then else resolve_backend(train.backend)
     if workers == "auto":
         workers = ranks or automatic_workers(config, V)
     if ranks and workers != ranks:
@@ -46,7 +49,14 @@ def resolved(
             f"train.workers {workers}: the batch has {train.batch_size} streams to share "
             f"(train.batch_size), so there can be at most {train.batch_size} workers"
         )
-    return replace(config, train=replace(train, workers=workers, backend=name))
+    if int(workers) > 1 and not ranks and multiprocessing.current_process().daemon:
+        raise RunError(
+            f"train.workers {workers}: this process is itself a worker of a pool, and may start "
+            "none; set train.workers to 1"
+        )
+    config = replace(config, train=replace(train, workers=workers, backend=name))
+    _check_memory(config, V, 1 if ranks else int(workers))
+    return config
 
 
 def automatic_workers(config: Config, V: int) -> int:
@@ -58,12 +68,37 @@ def automatic_workers(config: Config, V: int) -> int:
     train = config.train
     job = Job(config, V, np.empty(0, np.uint8), 0)
     window_s = 6 * job.parameter_count * train.batch_size * train.seq_length / _OPERATIONS_PER_S
+    if multiprocessing.current_process().daemon:  # which may start no processes
+        return 1
     return max(1, min(free_cores(), train.batch_size // _MIN_STREAMS, int(window_s / _MIN_WORK_S)))
+
+
+def _check_memory(config: Config, V: int, workers: int) -> None:
+    """Refuse a model whose vectors of parameters alone take more than this machine's memory."""
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not every system tells
+        return
+    parameters = Job(config, V, np.empty(0, np.uint8), 0).parameter_count
+    # The parameters, two of scratch, the optimiser's slots; and a gradient for each worker.
+    needed = 4 * parameters * (3 + len(RULES[config.train.optimizer].slots) + workers)
+    if needed > memory:
+        raise RunError(
+            f"model.hidden_size {config.model.hidden_size} x model.num_layers "
+            f"{config.model.num_layers} makes {parameters:,} parameters; training them takes "
+            f"{needed / 1e9:,.0f} GB, and this machine has {memory / 1e9:,.0f}. "
+            "Try a smaller model.hidden_size"
+        )
 
 
 def blas_threads() -> int:
     """Return the threads that a product is allowed by the environment, 1 unless it says more."""
-    for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+    for name in (
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "OMP_NUM_THREADS",
+        "VECLIB_MAXIMUM_THREADS",
+    ):
         value = os.environ.get(name, "")
         if value.isdigit() and int(value):
             return int(value)

@@ -38,24 +38,41 @@ NUMPY = Backend(
 )
 
 
-def resolve_backend(name: str) -> str:
-    """Return which of BACKENDS a configured name stands for: auto is Numba where it is installed.
+def resolve_backend(name: str, *, of_run: bool = False) -> str:
+    """Return which of BACKENDS a name stands for: auto is Numba where it can be had.
+
+    Args:
+        name: as configured.
+        of_run: it is that of a run which is to go on, and cannot be changed.
 
     Raises:
-        BackendError: Numba is asked for and not installed.
+        BackendError: Numba is asked for and cannot be had.
     """
-    installed = find_spec("numba") is not None
-    if name == "numba" and not installed:
-        raise BackendError(
-            "train.backend numba: Numba is not installed; install charrnn[fast], or set "
-            "train.backend to numpy"
-        )
-    return ("numba" if installed else "numpy") if name == "auto" else name
+    problem = "" if name == "numpy" else _problem_with_numba()
+    if name == "auto":
+        return "numpy" if problem else "numba"
+    if problem:
+        which = "this run's train.backend is numba" if of_run else "train.backend numba"
+        other = "begin a new run with its weights (--init-from)" if of_run else "set it to numpy"
+        raise BackendError(f"{which}, and {problem}; install charrnn[fast], or {other}")
+    return name
+
+
+@cache
+def _problem_with_numba() -> str:
+    """Return why Numba cannot be used, or nothing."""
+    if find_spec("numba") is None:
+        return "Numba is not installed"
+    try:
+        from charrnn.compiled.jit import TURNED_OFF
+    except Exception as error:  # one that does not go with this NumPy raises this or that
+        return f"Numba cannot be imported ({error})"
+    return "NUMBA_DISABLE_JIT turns Numba off" if TURNED_OFF else ""
 
 
 @cache
 def backend(name: str) -> Backend:
-    """Return one of BACKENDS. Numba is imported here and nowhere else."""
+    """Return one of BACKENDS."""
     if name == "numpy":
         return NUMPY
     from charrnn.compiled.elementwise import (
@@ -74,9 +91,12 @@ def backend(name: str) -> Backend:
     )
 
 
-def compiling_takes_time() -> bool:
-    """Return whether the compiled functions still have to be compiled, as far as can be told."""
-    from charrnn.compiled.jit import kept_folder
+def compiling_note() -> str:
+    """Return what to say where the compiled functions still have to be compiled, or nothing."""
+    from charrnn.compiled.jit import KEPT
 
-    folder = kept_folder()
-    return folder is None or not folder.exists()
+    if KEPT is None:
+        return "compiling the inner loops (no cache folder can keep them): some seconds"
+    if any(KEPT.rglob("*.nbi")):
+        return ""
+    return "compiling the inner loops for this processor, once: some seconds"

@@ -115,7 +115,7 @@ def score_windows(
         yield from (Score(0, 0.0) for _ in _windows(0, length))
         return
     first_input = start - 1 + length * mine  # (n,), of each stream
-    stream_end = np.minimum(first_input + 1 + length, end)  # (N,), of its targets
+    stream_end = np.minimum(first_input + 1 + length, end)  # (n,), of its targets
 
     def window(t0: int, t1: int) -> Array:
         return first_input + np.arange(t0, t1)[:, None]  # (t1 - t0, n), places in the text
@@ -133,7 +133,7 @@ def score_windows(
         _, states, _ = model.forward(codes[window(t0, t1)].astype(np.intp), states)
     for t0, t1 in _windows(0, length):
         places = window(t0, t1)
-        scored = places + 1 < stream_end  # (T, N), False past a stream's end
+        scored = places + 1 < stream_end  # (T, n), False past a stream's end
         inputs = codes[np.minimum(places, end - 2)].astype(np.intp)
         targets = codes[np.minimum(places + 1, end - 1)].astype(np.intp)
         nll_nats, states = model.score(inputs, targets, states)

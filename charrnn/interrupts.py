@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_SIGNALS = [
+SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
 _ONE_PRESS_S = 1.0  # signals that come within this time are one wish, not two
@@ -36,7 +36,7 @@ def graceful_interrupts() -> Iterator[Callable[[], int | None]]:
 
     before = {}
     try:
-        for number in _SIGNALS:
+        for number in SIGNALS:
             handler = signal.getsignal(number) or signal.SIG_DFL
             if number == signal.SIGINT or handler is not signal.SIG_IGN:
                 before[number] = handler

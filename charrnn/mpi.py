@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -15,9 +16,9 @@ import numpy as np
 
 from charrnn.corpus import load_corpus
 from charrnn.errors import BackendError, CharRNNError, RunError
-from charrnn.team import Failure, Team, attempt, buffers_in, floats_needed
+from charrnn.interrupts import SIGNALS
+from charrnn.team import Failure, Team, attempt, buffers_in, floats_given, floats_needed
 from charrnn.worker import Job, Task, Worker
-from charrnn.workers import SIGNALS
 
 # How MPICH, Intel MPI and Open MPI tell a process how many were started.
 _SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "PMIX_SIZE")
@@ -79,8 +80,9 @@ class MPITeam(Team):
     """Rank 0's view of all ranks: parameters go out, gradients come back as their sum."""
 
     def __init__(self, job: Job, ranks: Ranks, text_sha256: str) -> None:
-        self._memory = np.zeros(floats_needed(job), np.float32)
-        super().__init__(job, buffers_in(job, self._memory))
+        memory = np.zeros(floats_needed(job), np.float32)
+        self._given = memory[: floats_given(job)]
+        super().__init__(job, buffers_in(job, memory))
         self._ranks = ranks
         self._comm = ranks.comm
         self._comm.bcast((replace(job, codes=job.codes[:0]), text_sha256))
@@ -94,13 +96,14 @@ class MPITeam(Team):
         except MPI.Exception:
             self._ranks.lost()
             raise RunError(
-                f"one of the {self._ranks.size} ranks has ended; the last checkpoint is whole, and "
-                "--resume goes on from it"
+                f"one of the {self._ranks.size} ranks has ended; --resume goes on from the last "
+                "checkpoint, if one was written"
             ) from None
 
     def _results(self, task: Task) -> list[Any]:
         self._comm.bcast(task)
-        self._comm.Bcast(self._memory)
+        if _needs_parameters(task):
+            self._comm.Bcast(self._given)
         result = attempt(self.worker, task)
         if task[0] == "train":
             _sum_up(self._comm, self.gradient)
@@ -117,8 +120,11 @@ class MPITeam(Team):
                 raise RunError(f"rank {rank} of {self._ranks.size}: {result.message}")
         return results
 
-    def close(self) -> None:
-        self._ranks.close()
+
+def _needs_parameters(task: Task) -> bool:
+    """Whether a task is the first since parameters or states have changed."""
+    name, *arguments = task
+    return bool(name == "train" or (name == "score" and arguments[-1] == 0))
 
 
 def _sum_up(comm: Any, gradient: Any) -> None:
@@ -136,6 +142,13 @@ def serve(ranks: Ranks) -> None:
         _serve(ranks)
     except MPI.Exception:  # another rank has ended, which is for rank 0 or mpiexec to say
         os._exit(1)
+    except Exception as error:  # the others would wait for this one for ever
+        print(
+            f"charrnn: error: rank {ranks.rank} of {ranks.size}: {type(error).__name__}: {error}",
+            file=sys.stderr,
+            flush=True,
+        )
+        ranks.comm.Abort(1)
 
 
 def _serve(ranks: Ranks) -> None:
@@ -147,11 +160,12 @@ def _serve(ranks: Ranks) -> None:
         return
     job, text_sha256 = order
     memory = np.zeros(floats_needed(job), np.float32)
-    buffers = buffers_in(job, memory)
+    given, buffers = memory[: floats_given(job)], buffers_in(job, memory)
     worker = _worker(job, ranks.rank, buffers, text_sha256)
     comm.gather(worker if isinstance(worker, Failure) else None)
     while (task := comm.bcast(None)) is not None:
-        comm.Bcast(memory)
+        if _needs_parameters(task):
+            comm.Bcast(given)
         result = attempt(worker, task)
         if task[0] == "train":
             _sum_up(comm, buffers.gradient)
@@ -169,3 +183,5 @@ def _worker(job: Job, rank: int, buffers: Any, text_sha256: str) -> Any:
         return Worker(replace(job, codes=corpus.codes), rank, buffers)
     except CharRNNError as error:
         return Failure(str(error))
+    except Exception as error:  # whatever it is, rank 0 is to tell of it
+        return Failure(f"{type(error).__name__}: {error}")

@@ -11,6 +11,7 @@ from typing import NoReturn, TextIO
 
 from tqdm import tqdm
 
+tqdm.monitor_interval = 0  # a thread of its own would keep worker processes from being forked
 _LINE_EVERY_S = 5.0  # where there is no terminal to draw a bar on
 
 

@@ -14,7 +14,7 @@ from charrnn.evaluation import Score
 from charrnn.kernels import Array
 from charrnn.worker import Buffers, Job, Task, Worker
 
-CACHE_LINE = 16  # floats
+_CACHE_LINE = 16  # floats
 
 
 class Team:
@@ -73,22 +73,31 @@ class Team:
         return [self.worker.do(task)]
 
 
-def floats_needed(job: Job, gradients: int = 1) -> int:
+def floats_needed(job: Job, workers: int = 1) -> int:
     """Return the size of the memory that `buffers_in` divides."""
     P, S = _sizes(job)
-    return (1 + gradients) * P + 2 * S
+    return floats_given(job) + S + P * (workers if job.trains else 1)
+
+
+def floats_given(job: Job) -> int:
+    """Return how much of it, at its beginning, is given to the workers: parameters and states."""
+    return sum(_sizes(job))
 
 
 def _sizes(job: Job) -> tuple[int, int]:
     """Return the floats that a vector of parameters and all states take, in whole cache lines."""
     P, S = job.parameter_count, math.prod(job.state_shape)
-    return tuple(-(-size // CACHE_LINE) * CACHE_LINE for size in (P, S))  # type: ignore[return-value]
+    return tuple(-(-size // _CACHE_LINE) * _CACHE_LINE for size in (P, S))  # type: ignore[return-value]
 
 
 def buffers_in(job: Job, memory: Array, rank: int = 0) -> Buffers:
-    """Return a worker's buffers in the memory of all: a gradient of its own, the rest shared."""
+    """Return a worker's buffers in the memory of all.
+
+    A gradient is its own, where there is training to do; the rest is shared.
+    """
     P, S = _sizes(job)
-    places = [(0, P), (P, S), (P + S, S), (P + 2 * S + rank * P, P)]
+    own = P + 2 * S + (rank * P if job.trains else 0)
+    places = [(0, P), (P, S), (P + S, S), (own, P)]
     parts = [memory[start : start + size] for start, size in places]
     shape = job.state_shape
     states, next_states = (part[: math.prod(shape)].reshape(shape) for part in parts[1:3])

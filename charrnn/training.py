@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,7 +11,7 @@ from typing import Any
 
 from charrnn.atomic import remove_leftovers, replaced_atomically
 from charrnn.automatic import resolved
-from charrnn.backends import compiling_takes_time
+from charrnn.backends import compiling_note
 from charrnn.checkpoint import Checkpoint, Counters, load_checkpoint
 from charrnn.config import Config
 from charrnn.corpus import Corpus, load_corpus
@@ -21,8 +20,6 @@ from charrnn.errors import CheckpointError, RunError, TextError
 from charrnn.interrupts import graceful_interrupts
 from charrnn.metrics import MetricsLog, keep_metrics_until
 from charrnn.mpi import MPITeam, Ranks
-from charrnn.optimizers import RULES
-from charrnn.parameters import parameter_shapes
 from charrnn.reporting import Reporter
 from charrnn.runs import RunFolder
 from charrnn.team import Team
@@ -92,14 +89,13 @@ def train(
             source = Path(init_from), load_checkpoint(init_from)
     corpus = load_corpus(config.data, reporter.note)
     check_sizes(corpus, config)
-    parameters = _check_memory(config, len(corpus.vocabulary))
-    if parameters > _MANY_PARAMETERS:
-        reporter.note(f"preparing {parameters:,} parameters")
     then = checkpoint.config.train if checkpoint else None
     config = resolved(config, len(corpus.vocabulary), then, ranks.size if ranks else None)
-    if config.train.backend == "numba" and compiling_takes_time():
-        reporter.note("compiling the inner loops for this processor, once: some seconds")
     job = Job(config, len(corpus.vocabulary), corpus.codes, corpus.train_end)
+    if job.parameter_count > _MANY_PARAMETERS:
+        reporter.note(f"preparing {job.parameter_count:,} parameters")
+    if config.train.backend == "numba" and (note := compiling_note()):
+        reporter.note(note)
     with closing(_team(job, ranks, corpus)) as team:
         note = "nothing to resume here: beginning" if resume else ""
         return _train(Trainer(corpus, run, reporter, team), run, reporter, checkpoint, source, note)
@@ -152,24 +148,6 @@ def _team(job: Job, ranks: Ranks | None, corpus: Corpus) -> Team:
     if ranks:
         return MPITeam(job, ranks, corpus.text_sha256)
     return new_team(job)
-
-
-def _check_memory(config: Config, V: int) -> int:
-    """Refuse a model whose parameters alone are more than this machine's memory; count them."""
-    parameters = sum(math.prod(shape) for shape in parameter_shapes(config.model, V).values())
-    vectors = 4 + len(RULES[config.train.optimizer].slots)  # see `description.memory_bytes`
-    try:
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # not every system tells
-        return parameters
-    if 4 * parameters * vectors > memory:
-        raise RunError(
-            f"model.hidden_size {config.model.hidden_size} x model.num_layers "
-            f"{config.model.num_layers} makes {parameters:,} parameters; training them takes "
-            f"{4 * parameters * vectors / 1e9:,.0f} GB, and this machine has {memory / 1e9:,.0f}. "
-            "Try a smaller model.hidden_size"
-        )
-    return parameters
 
 
 def _starting_point(

@@ -29,12 +29,17 @@ class Job:
     config: Config  # with the number of workers and the backend resolved
     V: int
     codes: Array  # (n,), the whole text; empty while it is on its way to another process
-    train_end: int
+    train_end: int  # where the training part ends; 0: there is only scoring to do
 
     @property
     def size(self) -> int:
         """How many workers there are."""
         return int(self.config.train.workers)
+
+    @property
+    def trains(self) -> bool:
+        """Whether there is training to do."""
+        return self.train_end > 0
 
     def streams_of(self, rank: int) -> range:
         """Return which of the batch's streams are a worker's."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gc
+import mmap
 import multiprocessing
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from types import ModuleType
 from typing import Any
@@ -18,14 +21,13 @@ import numpy as np
 
 from charrnn.automatic import blas_threads
 from charrnn.errors import CharRNNError, RunError
+from charrnn.interrupts import SIGNALS
 from charrnn.kernels import Array
 from charrnn.kernels.blas import one_blas_thread
-from charrnn.team import CACHE_LINE, Failure, Team, attempt, buffers_in, floats_needed
+from charrnn.team import Failure, Team, attempt, buffers_in, floats_needed
 from charrnn.worker import Job, Task, Worker
 
 _PATIENCE_S = 5.0  # with a worker that is to end
-# What a worker leaves to the process that the user started.
-SIGNALS = [getattr(signal, s) for s in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, s)]
 
 
 class ProcessTeam(Team):
@@ -42,28 +44,30 @@ class ProcessTeam(Team):
     def __init__(self, job: Job, method: str | None = None) -> None:
         self._pipes: list[Connection] = []
         self._processes: list[Any] = []
+        self._lost = False
         self._stack = ExitStack()
-        if blas_threads() == 1:
-            self._stack.enter_context(one_blas_thread())
         method = method or start_method()
         context: Any = multiprocessing.get_context(method)
-        raw = context.RawArray("f", floats_needed(job, job.size) + CACHE_LINE)
-        memory = _aligned(raw)
-        super().__init__(job, buffers_in(job, memory))
-        self._gradients = [buffers_in(job, memory, rank).gradient for rank in range(1, job.size)]
-        if method == "fork":
-            self.worker.warm_up()  # so that the others find it done
-            self._stack.callback(gc.unfreeze)
-            gc.freeze()  # or the collector's marks would copy the pages that a fork shares
-        text = job.codes if method == "fork" else _shared_text(job.codes, context)
         try:
-            for rank in range(1, job.size):
+            if blas_threads() == 1:
+                self._stack.enter_context(one_blas_thread())
+            raw = _shared_memory(4 * floats_needed(job, job.size), context)
+            memory = np.frombuffer(raw, np.float32)
+            super().__init__(job, buffers_in(job, memory))
+            ranks = range(1, job.size)
+            self._gradients = [buffers_in(job, memory, rank).gradient for rank in ranks]
+            if method == "fork":
+                self.worker.warm_up()  # so that the others find it done
+                self._stack.callback(gc.unfreeze)
+                gc.freeze()  # or the collector's marks would copy the pages that a fork shares
+            text = job.codes if method == "fork" else _shared_text(job.codes, context)
+            for rank in ranks:
                 self._start(context, rank, text, raw)
         except OSError as error:
             self.close()
             raise RunError(
-                f"a worker process cannot be started: {error.strerror}; fewer train.workers take "
-                "fewer processes"
+                f"{job.size} worker processes cannot be started: {error.strerror}; train.workers 1 "
+                "needs none"
             ) from None
         except BaseException:
             self.close()
@@ -81,6 +85,8 @@ class ProcessTeam(Team):
             name=f"charrnn worker {rank + 1}",
             daemon=True,
         )
+        if context.get_start_method() == "spawn" and sys.platform != "win32":
+            resource_tracker.ensure_running()  # when it is started later, it lets signals through
         with _signals_blocked(), _nothing_to_import():
             process.start()
         there.close()
@@ -106,21 +112,23 @@ class ProcessTeam(Team):
             return act(self._pipes[rank - 1])
         except (EOFError, OSError):
             pass
+        self._lost = True
         process = self._processes[rank - 1]
         process.join(_PATIENCE_S)
         code = process.exitcode
         how = f"was killed by signal {-code}" if code is not None and code < 0 else "has ended"
         raise RunError(
-            f"worker {rank + 1} of {self.job.size} (process {process.pid}) {how}; the last "
-            "checkpoint is whole, and --resume goes on from it"
+            f"worker {rank + 1} of {self.job.size} (process {process.pid}) {how}; "
+            "--resume goes on from the last checkpoint, if one was written"
         )
 
     def close(self) -> None:
         for pipe in self._pipes:
             pipe.close()
+        end = time.monotonic() + (0 if self._lost else _PATIENCE_S)
         try:
             for process in self._processes:
-                process.join(_PATIENCE_S)
+                process.join(max(0.0, end - time.monotonic()))
         finally:
             for process in self._processes:
                 process.kill()
@@ -145,10 +153,14 @@ def start_method() -> str:
     return "fork" if sys.platform == "linux" and alone else "spawn"
 
 
-def _aligned(raw: Any) -> Array:
-    """Return the shared floats as an array that begins at a cache line."""
-    array = np.frombuffer(raw, np.float32)
-    return array[-array.ctypes.data // array.itemsize % CACHE_LINE :]
+def _shared_memory(size: int, context: Any) -> Any:
+    """Return so many bytes, all zero, that this process and those it starts share.
+
+    They have no name. A fork inherits them; to a spawned process they are passed.
+    """
+    if context.get_start_method() == "fork":
+        return mmap.mmap(-1, size)
+    return context.RawArray("B", size)
 
 
 def _shared_text(codes: Array, context: Any) -> tuple[Any, ...]:
@@ -193,9 +205,11 @@ def _serve(
 def _worker(job: Job, text: Any, rank: int, raw: Any) -> Worker | Failure:
     try:
         whole = replace(job, codes=_opened_text(text))
-        return Worker(whole, rank, buffers_in(whole, _aligned(raw), rank))
-    except (CharRNNError, OSError, MemoryError, ImportError) as error:
+        return Worker(whole, rank, buffers_in(whole, np.frombuffer(raw, np.float32), rank))
+    except CharRNNError as error:
         return Failure(str(error))
+    except Exception as error:  # whatever it is, it is told where the others are
+        return Failure(f"{type(error).__name__}: {error}")
 
 
 @contextmanager

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.machinery
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,8 +19,8 @@ from charrnn.errors import BackendError
 
 def install(numba: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let Numba be found, or not."""
-    spec = importlib.machinery.ModuleSpec("numba", None) if numba else None
-    monkeypatch.setattr(charrnn.backends, "find_spec", lambda name: spec)  # noqa: ARG005
+    problem = "" if numba else "Numba is not installed"
+    monkeypatch.setattr(charrnn.backends, "_problem_with_numba", lambda: problem)
 
 
 @pytest.mark.parametrize(
@@ -53,9 +55,8 @@ def test_numba_that_is_not_installed_is_refused_with_the_remedy(
     assert run(["train", str(config), "--run-dir", str(tmp_path / "run")]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith("charrnn: error: train.backend numba: Numba is not installed; ")
-    assert "charrnn[fast]" in err
-    assert "train.backend to numpy" in err
+    assert err.startswith("charrnn: error: train.backend numba, and Numba is not installed; ")
+    assert "install charrnn[fast], or set it to numpy" in err
     assert contents(tmp_path) == before
 
 
@@ -82,6 +83,38 @@ def test_a_run_with_numba_is_not_gone_on_with_without_it(
     config = write_config(tmp_path, {"train.max_steps": 8})
     capsys.readouterr()
     assert run(["train", str(config), "--run-dir", str(run_dir), "--resume"]) == 1
-    assert "Numba is not installed" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert "this run's train.backend is numba, and Numba is not installed" in message
+    assert "--init-from" in message
     assert contents(run_dir) == before
     assert run(["sample", str(run_dir), "--length", "3"]) == 0  # which does not need it
+
+
+@pytest.mark.parametrize(
+    ("module", "environment", "problem"),
+    [
+        ("raise ImportError('Numba needs another NumPy')", {}, "Numba needs another NumPy"),
+        ("raise ValueError('dtype size changed')", {}, "dtype size changed"),
+        (None, {"NUMBA_DISABLE_JIT": "1"}, "NUMBA_DISABLE_JIT turns Numba off"),
+    ],
+)
+def test_a_numba_that_cannot_be_used_is_as_none(
+    module: str | None, environment: dict[str, str], problem: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("numba", reason="Numba is not installed")
+    if module is not None:
+        (tmp_path / "numba.py").write_text(module)
+        environment = {"PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
+    config = write_config(tmp_path, {"train.max_steps": 3})
+    command = [sys.executable, "-m", "charrnn", "train", str(config), "--run-dir", "run"]
+    for arguments, code in ([], 0), (["--set", "train.backend=numba", "--overwrite"], 1):
+        done = subprocess.run(
+            [*command, *arguments],
+            cwd=tmp_path,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
+    assert problem in done.stderr

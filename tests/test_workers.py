@@ -284,7 +284,7 @@ def test_processes_that_cannot_be_started_are_an_error(
         start(self)
 
     monkeypatch.setattr(context.Process, "start", limited)
-    with pytest.raises(RunError, match=r"cannot be started.*fewer train\.workers"):
+    with pytest.raises(RunError, match=r"cannot be started.*train\.workers 1 needs none"):
         ProcessTeam(job_of(config, 3), METHODS[0])
     assert started
     assert not multiprocessing.active_children()

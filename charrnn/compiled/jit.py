@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, TypeVar
 
 import llvmlite.binding as llvm
@@ -29,18 +30,25 @@ def _sources_digest() -> str:
     return digest.hexdigest()[:16]
 
 
-def kept_folder() -> Path | None:
-    """Return where machine code is kept, or None where caches are turned off.
+def _kept_folder() -> Path | None:
+    """Return where machine code is kept, or None where it cannot be.
 
     There is one for each state of the sources: Numba looks only at the file that a function is in.
     """
-    folder = cache_folder()
-    return None if folder is None else folder / "compiled" / _sources_digest()
+    caches = cache_folder()
+    if caches is None:
+        return None
+    folder = caches / "compiled" / _sources_digest()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            return folder
+    except OSError:
+        return None
 
 
-_KEPT = kept_folder()
-if _KEPT is not None:
-    numba.config.CACHE_DIR = str(_KEPT)
+KEPT = _kept_folder()
+TURNED_OFF = bool(numba.config.DISABLE_JIT)
 
 
 def vector_width() -> int:
@@ -65,6 +73,12 @@ def inlined(function: Function) -> Function:
 
 def outer(function: Function) -> Function:
     """Compile a function that Python calls, once: the machine code is kept."""
-    cached = _KEPT is not None
-    compiled: Function = numba.njit(fastmath=_FAST, error_model="numpy", cache=cached)(function)
+    before = numba.config.CACHE_DIR  # it is everybody's, and read when a function is defined
+    numba.config.CACHE_DIR = str(KEPT or before)
+    try:
+        compiled: Function = numba.njit(
+            fastmath=_FAST, error_model="numpy", cache=KEPT is not None
+        )(function)
+    finally:
+        numba.config.CACHE_DIR = before
     return compiled

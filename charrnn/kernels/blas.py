@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -47,7 +48,8 @@ def product(x: Array, panels: Array, out: Array) -> None:
 def panel_product(x: Array, panels: Array, out: Array) -> None:
     """Write out (..., M, columns) = x (M, D) times each of panels (..., D, columns)."""
     (M, D), (*stack, _, columns) = x.shape, panels.shape
-    rows = _rows_of_small(M, D * columns) if len(panels) > 1 else M
+    several = math.prod(stack) > 1 and has_small_products()
+    rows = _rows_of_small(M, D * columns) if several else M
     if rows < M:
         x = x.reshape(M // rows, *(1 for _ in stack), rows, D)
         out = np.moveaxis(out.reshape(*stack, M // rows, rows, columns), -3, 0)
@@ -65,40 +67,39 @@ def _rows_of_small(M: int, multiplications: int) -> int:
 @cache
 def has_small_products() -> bool:
     """Return whether NumPy's BLAS has functions of their own for small products."""
-    library = _openblas()
-    if library is None:
+    core_name = _openblas("get_corename")
+    if core_name is None:
         return False
-    core = library.scipy_openblas_get_corename64_
-    core.restype = ctypes.c_char_p
-    return (core() or b"").decode() in _CORES_WITH_SMALL
+    core_name.restype = ctypes.c_char_p
+    return (core_name() or b"").decode() in _CORES_WITH_SMALL
 
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
     """Let products run on one thread inside; another BLAS library keeps its own ways."""
-    library = _openblas()
-    if library is None:
+    get_threads, set_threads = _openblas("get_num_threads"), _openblas("set_num_threads")
+    if get_threads is None or set_threads is None:
         yield
         return
-    before = library.scipy_openblas_get_num_threads64_()
-    library.scipy_openblas_set_num_threads64_(1)
+    before = get_threads()
+    set_threads(1)
     try:
         yield
     finally:
-        library.scipy_openblas_set_num_threads64_(before)
+        set_threads(before)
 
 
 @cache
-def _openblas() -> Any:
-    """Return the library that comes in NumPy's wheels, or None where NumPy has another one."""
+def _openblas(function: str) -> Any:
+    """Return a function of the library in NumPy's wheels, or None where NumPy has another one."""
     package = Path(np.__file__).parent
-    names = [f"scipy_openblas_{verb}_num_threads64_" for verb in ("get", "set")]
     for folder in (package.parent / "numpy.libs", package / ".libs", package / ".dylibs"):
         for file in folder.glob("*openblas*"):
             try:
                 library = ctypes.CDLL(str(file))
             except OSError:
                 continue
-            if all(hasattr(library, f) for f in (*names, "scipy_openblas_get_corename64_")):
-                return library
+            for prefix in ("scipy_openblas_", "openblas_"):  # of newer wheels and of older ones
+                if hasattr(library, f"{prefix}{function}64_"):
+                    return getattr(library, f"{prefix}{function}64_")
     return None
