@@ -81,3 +81,8 @@ def test_the_memory_of_no_process_is_not_told() -> None:
         pytest.skip("this system does not tell")
     assert alone > 10
     assert memory_mb(2**22 + 1) is None  # there is no such process
+
+
+def test_a_model_beyond_the_memory_is_refused_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["bench", "--set", "model.hidden_size=200000"]) == 1
+    assert "and this machine has" in capsys.readouterr().err

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from support import contents, write_config
 
-from charrnn.automatic import automatic_workers
+from charrnn.automatic import automatic_workers, resolved
 from charrnn.cli import run
 from charrnn.config_reader import config_from_dict, load_config
+from charrnn.errors import RunError
+from charrnn.kernels import blas
 from charrnn.worker import Job
 from charrnn.workers import ProcessTeam, start_method
 
@@ -114,3 +120,48 @@ def test_a_process_is_forked_where_nothing_else_runs_in_this_one(
         thread.join()
     monkeypatch.setattr(threading, "active_count", lambda: 1)  # other tests may have left some
     assert start_method() == ("fork" if sys.platform == "linux" else "spawn")
+
+
+def test_products_run_on_one_thread_beside_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    get_threads, set_threads = (blas._openblas(f"{verb}_num_threads") for verb in ("get", "set"))
+    if get_threads is None:
+        pytest.skip("NumPy has another BLAS library")
+    for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    before = get_threads()
+    set_threads(2)
+    try:
+        config = load_config(write_config(tmp_path, {**FIVE_STREAMS, "train.workers": 2}))
+        codes = np.arange(400, dtype=np.uint8) % 60
+        with closing(ProcessTeam(Job(resolved(config, 60), 60, codes, 400))):
+            assert get_threads() == 1
+        assert get_threads() == 2
+    finally:
+        set_threads(before)
+
+
+def test_a_script_without_a_main_guard_may_train(tmp_path: Path) -> None:
+    write_config(tmp_path, {**FIVE_STREAMS, "train.workers": 2})
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import charrnn, charrnn.workers\n"
+        "charrnn.workers.start_method = lambda: 'spawn'\n"
+        "print('begins')\n"
+        "print(charrnn.train(charrnn.load_config('tiny.yaml'), 'run').steps)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "begins\n20\n", "")
+
+
+def test_a_worker_of_a_pool_has_no_workers_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(multiprocessing.current_process(), "_config", {"daemon": True})
+    config = load_config(write_config(tmp_path, {**FIVE_STREAMS, "train.workers": 2}))
+    with pytest.raises(RunError, match=r"worker of a pool.*set train\.workers to 1"):
+        resolved(config, 60)
+    assert automatic_workers(config, 60) == 1

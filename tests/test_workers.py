@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -298,3 +299,15 @@ def test_a_divergence_ends_all(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert err.count("charrnn: error: ") == 1
     assert "the training diverged" in err
     assert not multiprocessing.active_children()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@each_method
+def test_a_worker_never_heeds_ctrl_c(method: str, config: Config) -> None:
+    with closing(ProcessTeam(job_of(config, 2), method)) as team:
+        (process,) = team._processes
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        masks = dict(line.split(":\t") for line in status.splitlines() if line.startswith("Sig"))
+        blocked_or_ignored = int(masks["SigBlk"], 16) | int(masks["SigIgn"], 16)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            assert blocked_or_ignored >> (number - 1) & 1
