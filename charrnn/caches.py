@@ -14,7 +14,7 @@ def cache_folder() -> Path | None:
     """
     named = os.environ.get("CHARRNN_CACHE_DIR")
     if named is not None:
-        return Path(named).absolute() if named else None
+        return Path(named).expanduser().absolute() if named else None
     try:
         return _users_caches() / "charrnn"
     except RuntimeError:  # no home

@@ -237,6 +237,13 @@ def _construct_mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict
 _UniqueKeyLoader.add_constructor("tag:yaml.org,2002:map", _construct_mapping)
 
 
+def _if_a_text(path: Path) -> str:
+    """Return what else to say of a file that may not have been meant as a configuration."""
+    if path.suffix.lower() in (".yaml", ".yml"):
+        return ""
+    return f". If it is the text to train on, name it in a configuration:\ndata:\n  path: {path}"
+
+
 def _read_yaml(path: Path) -> Any:
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -246,7 +253,7 @@ def _read_yaml(path: Path) -> Any:
         raise ConfigError(f"{path}: is a folder; name a YAML configuration in it") from None
     except UnicodeDecodeError as error:
         raise ConfigError(
-            f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8"
+            f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8{_if_a_text(path)}"
         ) from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
@@ -260,7 +267,7 @@ def _read_yaml(path: Path) -> Any:
             remedy = "indent with spaces, not tabs"
         elif "alphabetic or numeric" in str(error.problem):
             remedy = "put a text that begins with * or & into quotes"
-        raise ConfigError(f"{path}: {place}{error.problem}; {remedy}") from None
+        raise ConfigError(f"{path}: {place}{error.problem}; {remedy}{_if_a_text(path)}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConfigError(f"{path}: is not valid YAML: {reason}") from None

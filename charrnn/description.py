@@ -42,7 +42,7 @@ def training_rows(trainer: Trainer, run: RunFolder) -> list[tuple[str, str]]:
             f"{train.seq_length} {unit}, {train.optimizer} {train.learning_rate:g}",
         ),
         ("workers", f"{train.workers}, {train.backend}"),
-        ("memory", f"about {memory_bytes(trainer) / 1e6:,.0f} MB"),
+        ("memory", f"arrays of about {math.ceil(memory_bytes(trainer) / 1e6):,} MB"),
         ("run", shortest(str(run.path))),
     ]
 
@@ -88,7 +88,8 @@ def checkpoint_text(path: Path, checkpoint: Checkpoint) -> str:
     """Return what a checkpoint is, for reading."""
     counters, vocabulary = checkpoint.counters, checkpoint.vocabulary
     shapes = parameter_shapes(checkpoint.config.model, len(vocabulary))
-    best = _loss(counters.best_loss_nats)
+    tokens = vocabulary.tokens
+    best = _loss(counters.best_loss_nats, tokens)
     if counters.best_loss_nats is not None:
         best += f" at step {counters.best_step:,}"
     symbols = ""
@@ -99,8 +100,8 @@ def checkpoint_text(path: Path, checkpoint: Checkpoint) -> str:
         [
             f"file        {path} (format {FORMAT}, {path.stat().st_size:,} bytes)",
             f"steps       {counters.step:,}",
-            f"validation  {_loss(counters.valid_loss_nats)}; best {best}",
-            f"training    {_loss(counters.train_loss_nats)}",
+            f"validation  {_loss(counters.valid_loss_nats, tokens)}; best {best}",
+            f"training    {_loss(counters.train_loss_nats, tokens)}",
             f"vocabulary  {len(vocabulary)} {vocabulary.tokens}s {symbols}".rstrip(),
             f"parameters  {checkpoint.parameters.size:,}",
             *(f"  {name:<{width}}  {shape}" for name, shape in shapes.items()),
@@ -110,8 +111,10 @@ def checkpoint_text(path: Path, checkpoint: Checkpoint) -> str:
     )
 
 
-def _loss(nats: float | None) -> str:
-    return "none yet" if nats is None else f"{nats:.4f} nats/char ({nats / math.log(2):.4f} bits)"
+def _loss(nats: float | None, tokens: str) -> str:
+    if nats is None:
+        return "none yet"
+    return f"{nats:.4f} nats/{tokens} ({nats / math.log(2):.4f} bits)"
 
 
 def shortest(path: str) -> str:

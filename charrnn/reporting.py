@@ -24,8 +24,11 @@ class Reporter:
     def begin(self, step: int, total: int) -> None:
         """Training goes on from a step."""
 
-    def step(self, epoch: int, chars: int, loss_nats: float) -> None:
-        """One step is done."""
+    def step(self, epoch: int, chars: int, loss_nats: float, seconds: float) -> None:
+        """One step is done, in so many seconds."""
+
+    def validating(self) -> None:
+        """A validation begins."""
 
     def note(self, text: str) -> None:
         """Say something worth keeping."""
@@ -51,7 +54,7 @@ class TerminalReporter(Reporter):
     def begin(self, step: int, total: int) -> None:
         self._step, self._total = step, total
         self._began_at = step
-        self._chars = 0
+        self._chars, self._seconds = 0, 0.0
         self._start = self._line_at = time.monotonic()
         if self._is_terminal:
             self._bar = tqdm(
@@ -63,9 +66,10 @@ class TerminalReporter(Reporter):
                 bar_format="{desc} {n_fmt}/{total_fmt} |{bar}| {elapsed}<{remaining}{postfix}",
             )
 
-    def step(self, epoch: int, chars: int, loss_nats: float) -> None:
+    def step(self, epoch: int, chars: int, loss_nats: float, seconds: float) -> None:
         self._step += 1
         self._chars += chars
+        self._seconds += seconds
         old = self._loss_nats
         self._loss_nats = loss_nats if old is None else 0.9 * old + 0.1 * loss_nats
         if self._bar is not None:
@@ -78,6 +82,10 @@ class TerminalReporter(Reporter):
                 f"epoch {epoch}  step {self._step:,}/{self._total:,}  "
                 f"loss {self._loss_nats:.3f}  {self._rate()}  {self._time_left()} left"
             )
+
+    def validating(self) -> None:
+        if self._bar is not None:
+            self._bar.set_description_str("validating  step")
 
     def note(self, text: str) -> None:
         if self._bar is not None:
@@ -96,8 +104,8 @@ class TerminalReporter(Reporter):
             self._bar = None
 
     def _rate(self) -> str:
-        elapsed_s = time.monotonic() - self._start
-        return f"{self._chars / max(elapsed_s, 1e-9):,.0f} chars/s"
+        """The rate of the steps alone; the time left goes by all that a step brings with it."""
+        return f"{self._chars / max(self._seconds, 1e-9):,.0f} chars/s"
 
     def _time_left(self) -> str:
         done = self._step - self._began_at

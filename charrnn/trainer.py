@@ -117,9 +117,10 @@ class Trainer:
         counters.step += 1
         counters.unlogged_nats += nats
         counters.unlogged_chars += chars
-        self._busy_s += time.monotonic() - began
+        seconds = time.monotonic() - began
+        self._busy_s += seconds
         self._busy_chars += chars
-        self._reporter.step(self._epoch(), chars, nats / chars)
+        self._reporter.step(self._epoch(), chars, nats / chars, seconds)
         return rate, norm
 
     def _check_finite(self, **figures: float) -> None:
@@ -164,6 +165,7 @@ class Trainer:
         counters, train = self.counters, self.config.train
         start, end = self.corpus.split("valid")
         if start < end:
+            self._reporter.validating()
             score = Score(0, 0.0)
             for window in self.team.score_windows(start, end):
                 score += window

@@ -241,7 +241,8 @@ def _finished(trainer: Trainer, run: RunFolder) -> str:
         text += f", no new best in {counters.validations_since_best} validations"
     if counters.best_loss_nats is not None:
         text += (
-            f"; best validation {counters.best_loss_nats:.4f} nats/char "
+            f"; best validation {counters.best_loss_nats:.4f} "
+            f"nats/{trainer.config.data.tokens} "
             f"at step {counters.best_step:,}"
         )
     return f"{text}; {shortest(str(run.best if run.best.exists() else run.last))}"

@@ -537,3 +537,10 @@ def test_every_key_is_in_the_file_that_a_run_keeps(
     monkeypatch.chdir(os.path.dirname(tmp_path))
     given = load_config(tmp_path / "tiny.yaml", ["seed=9"])
     assert load_config(run_dir / "config.yaml") == settled(given)
+
+
+def test_a_text_given_for_a_configuration_is_told_what_to_do(tmp_path: Path) -> None:
+    text = tmp_path / "poem.txt"
+    text.write_text("a line: of: text\n")
+    with pytest.raises(ConfigError, match=r"name it in a configuration:\ndata:\n  path: .*poem"):
+        load_config(text)

@@ -35,7 +35,7 @@ def test_a_line_at_most_every_five_seconds(step_s: float, monkeypatch: pytest.Mo
     for _ in range(3000):
         clock.now_s += step_s
         before = file.tell()
-        reporter.step(1, 100, 2.0)
+        reporter.step(1, 100, 2.0, 0.01)
         if file.tell() > before:
             told_at.append(clock.now_s)
     reporter.end()
@@ -49,15 +49,15 @@ def test_a_line_at_most_every_five_seconds(step_s: float, monkeypatch: pytest.Mo
 def test_a_line_has_the_place_the_loss_the_rate_and_the_time_left(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Of a resumed run the rate and the time left are of the steps made since."""
+    """The rate is of the steps alone; the time left goes by all since a run was resumed."""
     clock, file = Clock(monkeypatch), io.StringIO()
     reporter = TerminalReporter(file)
     reporter.begin(1500, 2500)
     for _ in range(8):
         clock.now_s += 0.7
-        reporter.step(3, 2500, 2.25)
+        reporter.step(3, 2500, 2.25, 0.5)
     assert file.getvalue() == (
-        "epoch 3  step 1,508/2,500  loss 2.250  3,571 chars/s  11 min 34 s left\n"
+        "epoch 3  step 1,508/2,500  loss 2.250  5,000 chars/s  11 min 34 s left\n"
     )
 
 
@@ -68,7 +68,7 @@ def test_the_loss_told_follows_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
     reporter.begin(0, 100)
     for loss_nats in (2.0, 4.0):
         clock.now_s += 6
-        reporter.step(1, 100, loss_nats)
+        reporter.step(1, 100, loss_nats, 0.01)
     assert re.findall(r"loss (\S+)", file.getvalue()) == ["2.000", "2.200"]
 
 
@@ -138,7 +138,7 @@ def test_the_bar_on_a_terminal(total: int, epoch: int, loss_nats: float) -> None
         reporter = TerminalReporter(file)
         reporter.begin(10, total)
         for note in notes:
-            reporter.step(epoch, 2500, loss_nats)
+            reporter.step(epoch, 2500, loss_nats, 0.01)
             reporter.note(note)
             shown += read()
             lines = screen(shown)

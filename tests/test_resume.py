@@ -67,7 +67,7 @@ class Stop(Reporter):
     def begin(self, step: int, total: int) -> None:  # noqa: ARG002
         self._step = step
 
-    def step(self, epoch: int, chars: int, loss_nats: float) -> None:  # noqa: ARG002
+    def step(self, epoch: int, chars: int, loss_nats: float, seconds: float) -> None:  # noqa: ARG002
         self._step += 1
         if self._step in self._at:
             self._how()

@@ -95,7 +95,7 @@ def test_metrics_of_training_steps(tmp_path: Path) -> None:
     class Losses(Reporter):
         steps: list[tuple[int, float]] = []  # noqa: RUF012
 
-        def step(self, epoch: int, chars: int, loss_nats: float) -> None:  # noqa: ARG002
+        def step(self, epoch: int, chars: int, loss_nats: float, seconds: float) -> None:  # noqa: ARG002
             self.steps.append((chars, loss_nats))
 
     config = tiny_config(tmp_path, {"train.log_every": 7, "train.max_steps": 60})
@@ -254,7 +254,7 @@ class Clock(Reporter):
         clock = SimpleNamespace(monotonic=lambda: self._now_s)
         monkeypatch.setattr(charrnn.trainer, "time", clock)
 
-    def step(self, epoch: int, chars: int, loss_nats: float) -> None:  # noqa: ARG002
+    def step(self, epoch: int, chars: int, loss_nats: float, seconds: float) -> None:  # noqa: ARG002
         self._now_s += self._step_s
 
 
@@ -563,7 +563,7 @@ class Allocations(Reporter):
         self.rises: list[int] = []
         self._steps = self._start = 0
 
-    def step(self, epoch: int, chars: int, loss_nats: float) -> None:  # noqa: ARG002
+    def step(self, epoch: int, chars: int, loss_nats: float, seconds: float) -> None:  # noqa: ARG002
         self._steps += 1
         if tracemalloc.is_tracing():
             self.rises.append(tracemalloc.get_traced_memory()[1] - self._start)

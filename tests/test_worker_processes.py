@@ -138,13 +138,15 @@ def test_a_second_press_ends_all_at_once(tmp_path: Path) -> None:
     with started(tmp_path, "fork", *command(tmp_path, {})) as (process, _):
         (worker,) = workers_of(process.pid)
         os.kill(worker, signal.SIGSTOP)
-        time.sleep(0.3)  # until a task is given to it
-        os.kill(process.pid, signal.SIGINT)
-        time.sleep(1.2)
-        assert process.poll() is None
-        os.kill(process.pid, signal.SIGINT)
-        assert process.wait(timeout=5) == 130
-        os.kill(worker, signal.SIGCONT)
+        try:
+            time.sleep(0.3)  # until a task is given to it
+            os.kill(process.pid, signal.SIGINT)
+            time.sleep(1.2)
+            assert process.poll() is None
+            os.kill(process.pid, signal.SIGINT)
+            assert process.wait(timeout=5) == 130
+        finally:
+            os.kill(worker, signal.SIGCONT)
         _, err = process.communicate(timeout=5)
         assert "stopped at once" in err
         assert_ended(process.pid, before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -34,6 +35,8 @@ def bench(config: str | None, overrides: tuple[str, ...], as_json: bool) -> None
 
     loaded = load_config(config, overrides) if config else override_defaults(overrides)
     settled = resolved(loaded, V)
+    if sys.stderr.isatty():
+        click.echo("measuring, for some ten seconds", err=True)
     speeds = measure(settled)
     if as_json:
         click.echo(json.dumps({"config": settled.to_dict(), **speeds.to_dict()}))
