@@ -18,6 +18,7 @@ from charrnn.cli import run
 from charrnn.config import Config, all_keys
 from charrnn.config_reader import config_from_dict, load_config
 from charrnn.config_values import Auto, Choice, Encoding, Interval, Kind, Number, Optional, Paths
+from charrnn.errors import ConfigError
 from charrnn.optimizers import RULES, SCHEDULES
 
 DATA = "data: {path: text.txt}\n"
