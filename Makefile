@@ -51,7 +51,7 @@ help:  ## show this list
 	$(PYTHON) -m venv .venv
 
 .venv/installed: pyproject.toml | .venv/bin/python
-	$(BIN)/pip install --quiet --editable '.[fast]' || \
+	@$(BIN)/pip install --quiet --editable '.[fast]' || \
 		{ echo "Numba cannot be had here; NumPy alone will do, more slowly"; \
 		$(BIN)/pip install --quiet --editable .; }
 	@touch $@
