@@ -22,6 +22,7 @@ from charrnn.worker import Job, Task, Worker
 
 # How MPICH, Intel MPI and Open MPI tell a process how many were started.
 _SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "PMIX_SIZE")
+_RANKS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK")
 
 
 def ranks() -> Ranks | None:
@@ -36,6 +37,8 @@ def ranks() -> Ranks | None:
     try:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
+        if any(os.environ.get(name, "0") != "0" for name in _RANKS):
+            sys.exit(1)  # rank 0 says it
         raise BackendError(
             f"mpiexec has started {started} processes, and mpi4py cannot be imported ({error}); "
             "install charrnn[mpi]"

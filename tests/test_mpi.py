@@ -206,3 +206,12 @@ def wait_for(file: Path) -> None:
             return
         time.sleep(0.05)
     raise AssertionError(f"{file} does not appear")
+
+
+def test_mpi4py_that_is_missing_is_said_once(folder: Path) -> None:
+    (folder / "mpi4py.py").write_text("raise ImportError('No module named mpi4py')")
+    done = charrnn(folder, "train", "config.yaml", ranks=2)
+    assert done.returncode == 1
+    assert done.stderr.count("charrnn: error: mpiexec has started 2 processes") == 1
+    assert "install charrnn[mpi]" in done.stderr
+    assert "Traceback" not in done.stderr
