@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import tracemalloc
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,19 +19,11 @@ from charrnn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from charrnn.cli import run
 from charrnn.config import Config
 from charrnn.config_reader import load_config
-from charrnn.corpus import load_corpus
-from charrnn.description import memory_bytes
 from charrnn.kernels import CELLS, Array
 from charrnn.metrics import read_metrics
 from charrnn.model import Model
-from charrnn.optimizers import RULES, SCHEDULES, scheduled_rate
-from charrnn.parameters import initial_parameters
 from charrnn.reporting import Reporter
-from charrnn.runs import RunFolder
-from charrnn.team import Team
-from charrnn.trainer import Trainer
 from charrnn.training import train as train_run
-from charrnn.worker import Job
 
 # Of TINY: 540 characters to train on in 2 streams of 269, which is 54 windows of 5.
 STEPS_PER_EPOCH = 54
@@ -362,102 +353,6 @@ def test_dropout_masks_depend_on_seed_step_and_layer_alone(
     assert not {mask.tobytes() for mask in other} & {mask.tobytes() for mask in masks}
 
 
-RATES = {
-    "sgd": 0.5,
-    "momentum": 0.1,
-    "rmsprop": 0.01,
-    "adagrad": 0.05,
-    "adam": 0.01,
-    "adamw": 0.01,
-}
-
-
-@pytest.mark.parametrize("optimizer", RULES)
-def test_each_optimizer_learns(optimizer: str, tmp_path: Path) -> None:
-    run_dir = train(
-        tmp_path,
-        {
-            "train.optimizer": optimizer,
-            "train.learning_rate": RATES[optimizer],
-            "train.max_steps": 60,
-            "train.validate_every": 1000,
-        },
-    )
-    losses = [line["loss_nats"] for line in records(run_dir, "train")]
-    assert losses[-1] < losses[0] - 0.1
-    assert load_checkpoint(run_dir / "last.npz").slots.keys() == set(RULES[optimizer].slots)
-
-
-@pytest.mark.parametrize("decay_every", [4, "epoch"])
-@pytest.mark.parametrize("schedule", SCHEDULES)
-def test_each_schedule_sets_the_rate_of_each_step(
-    schedule: str, decay_every: int | str, tmp_path: Path
-) -> None:
-    own = {
-        "schedule": schedule,
-        "learning_rate": 0.01,
-        "warmup_steps": 3,
-        "decay_factor": 0.5,
-        "min_learning_rate": 1e-4,
-    }
-    given = own | {"decay_every": decay_every}
-    foreign = {key for used in SCHEDULES.values() for key in used} - set(SCHEDULES[schedule])
-    overrides: dict[str, Any] = {
-        f"train.{key}": value for key, value in given.items() if key not in foreign
-    }
-    overrides |= {"train.log_every": 1, "train.max_steps": 60}
-    run_dir = train(tmp_path, overrides)
-    steps = STEPS_PER_EPOCH if decay_every == "epoch" else decay_every
-    assert [line["learning_rate"] for line in records(run_dir, "train")] == [
-        scheduled_rate(step, **own, decay_every=steps, total_steps=60)  # type: ignore[arg-type]
-        for step in range(60)
-    ]
-
-
-def first_update(folder: Path, overrides: dict[str, Any]) -> tuple[Array, float]:
-    """The change of a single step of sgd at rate 1, and the norm that the metrics tell."""
-    base = {"train.optimizer": "sgd", "train.learning_rate": 1, "train.max_steps": 1}
-    run_dir = train(folder, base | overrides | {"train.log_every": 1})
-    last = load_checkpoint(run_dir / "last.npz")
-    before = initial_parameters(last.config.model, len(last.vocabulary), last.config.seed)
-    return last.parameters - before, records(run_dir, "train")[0]["gradient_norm"]
-
-
-def test_clip_value_bounds_each_element(tmp_path: Path) -> None:
-    update, norm = first_update(tmp_path, {"train.clip_value": 1e-3})
-    assert np.abs(update).max() == pytest.approx(1e-3, rel=1e-3)
-    assert (np.abs(update) < 0.5e-3).any()
-    assert norm > np.linalg.norm(update)  # as it was before
-
-
-def test_clip_norm_bounds_the_whole(tmp_path: Path) -> None:
-    update, norm = first_update(tmp_path, {"train.clip_norm": 1e-2})
-    assert np.linalg.norm(update) == pytest.approx(1e-2, rel=1e-3)
-    assert norm > 1e-2
-
-
-def test_without_clipping(tmp_path: Path) -> None:
-    update, norm = first_update(tmp_path, {"train.clip_norm": None})
-    assert norm == pytest.approx(np.linalg.norm(update), rel=1e-3)
-
-
-@each_cell
-def test_an_embedding_is_trained(cell: str, tmp_path: Path) -> None:
-    run_dir = train(
-        tmp_path,
-        {"model.cell": cell, "model.embedding_size": 3, "train.learning_rate": 0.03}
-        | {"train.max_steps": 60, "model.num_layers": 2},
-    )
-    last = load_checkpoint(run_dir / "last.npz")
-    V = len(last.vocabulary)
-    table = last.model().views["embedding.E"]
-    drawn = Model(last.config.model, V, initial_parameters(last.config.model, V, last.config.seed))
-    assert table.shape == (V, 3)
-    assert (table != drawn.views["embedding.E"]).all()  # every character occurs
-    losses = [line["loss_nats"] for line in records(run_dir, "train")]
-    assert losses[-1] < losses[0] - 0.3
-
-
 def test_byte_tokens(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A text that is not UTF-8 can be trained on; what is sampled is decoded again."""
     (tmp_path / "text.txt").write_bytes("né".encode() * 100 + b"\xff" + "né".encode() * 100)
@@ -474,46 +369,6 @@ def test_byte_tokens(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     capsys.readouterr()
     assert run(["sample", str(run_dir), "--prime", "né", "--length", "3", "--greedy"]) == 0
     assert capsys.readouterr() == ("nénén\n", "")
-
-
-@pytest.mark.parametrize("rate", ["1e38", "1e39", "1e300"])
-@pytest.mark.parametrize("due", ["validate_every", "checkpoint_every", "log_every"])
-def test_a_run_that_diverges_says_so(
-    rate: str, due: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """One message; no warning, no traceback, and no checkpoint that could not be read again."""
-    overrides = {"train.optimizer": "sgd", "train.learning_rate": rate, "train.clip_norm": None}
-    config = write_config(tmp_path, overrides | {f"train.{due}": 1})
-    run_dir = tmp_path / "run"
-    assert run(["train", str(config), "--run-dir", str(run_dir)]) == 1
-    err = capsys.readouterr().err
-    assert err.count("charrnn: error: ") == 1
-    assert "diverged" in err
-    assert "train.learning_rate" in err
-    for checkpoint in run_dir.glob("*.npz"):
-        assert np.isfinite(load_checkpoint(checkpoint).parameters).all()
-    assert not list(run_dir.glob(".*"))  # of a write that was given up
-
-
-def test_the_checkpoint_before_a_divergence_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    steps = 0
-    update = charrnn.updater.Optimizer.update
-
-    def spoilt(self: Any, parameters: Array, gradient: Array, rate: float, t: int) -> None:
-        nonlocal steps
-        steps = t
-        update(self, parameters, gradient, rate, t)
-        if t == 13:
-            parameters[0] = np.nan
-
-    monkeypatch.setattr(charrnn.updater.Optimizer, "update", spoilt)
-    config = write_config(tmp_path, {"train.checkpoint_every": 5})
-    assert run(["train", str(config), "--run-dir", str(tmp_path / "run")]) == 1
-    assert steps == 13
-    assert "the training diverged" in capsys.readouterr().err
-    assert load_checkpoint(tmp_path / "run" / "last.npz").counters.step == 10
 
 
 def test_overwrite_leaves_nothing_of_the_old_run(tmp_path: Path) -> None:
@@ -556,65 +411,7 @@ def test_the_same_configuration_gives_the_same_bytes(cell: str, tmp_path: Path) 
     assert (one.parameters != other.parameters).any()
 
 
-class Allocations(Reporter):
-    """Traces memory from the third step on: bytes by which each step's peak rose."""
-
-    def __init__(self) -> None:
-        self.rises: list[int] = []
-        self._steps = self._start = 0
-
-    def step(self, epoch: int, chars: int, loss_nats: float, seconds: float) -> None:  # noqa: ARG002
-        self._steps += 1
-        if tracemalloc.is_tracing():
-            self.rises.append(tracemalloc.get_traced_memory()[1] - self._start)
-        elif self._steps == 3:
-            tracemalloc.start()
-        if tracemalloc.is_tracing():
-            tracemalloc.reset_peak()
-            self._start = tracemalloc.get_traced_memory()[0]
-
-    def end(self) -> None:
-        tracemalloc.stop()
-
-
-@each_cell
-def test_a_steady_step_allocates_little(cell: str, tmp_path: Path) -> None:
-    """At 2 x 128 and 50 streams of 50 steps, whose arrays take 20 MB and more: under 1 MB."""
-    (tmp_path / "text.txt").write_text(tiny_text(16_000))
-    config = tiny_config(
-        tmp_path,
-        {
-            "data.valid_fraction": 0,
-            "model.cell": cell,
-            "model.num_layers": 2,
-            "model.hidden_size": 128,
-            "model.dropout": 0.2,
-            "train.batch_size": 50,
-            "train.seq_length": 50,
-            "train.max_steps": 5,
-        },
-    )
-    allocations = Allocations()
-    train_run(config, tmp_path / "run", reporter=allocations)
-    assert len(allocations.rises) == 2
-    assert 0 < max(allocations.rises) < 1_000_000
-
-
 def test_the_tiny_configuration_is_what_the_figures_here_assume() -> None:
     N, T = TINY["train"]["batch_size"], TINY["train"]["seq_length"]
     length = (int(len(tiny_text()) * 0.9) - 1) // N
     assert -(-length // T) == STEPS_PER_EPOCH
-
-
-def test_the_memory_that_is_announced_is_what_the_arrays_take(tmp_path: Path) -> None:
-    overrides = {"model.hidden_size": 32, "train.batch_size": 4, "train.seq_length": 12}
-    overrides |= {"model.dropout": 0.1, "model.num_layers": 2}
-    config = load_config(write_config(tmp_path, overrides))
-    config, corpus = settled(config), load_corpus(config.data)
-    team = Team(Job(config, len(corpus.vocabulary), corpus.codes, corpus.train_end))
-    trainer = Trainer(corpus, RunFolder(tmp_path), Reporter(), team)
-    team.train(0)
-    vectors = 6  # parameters, gradient, Adam's two slots and two of scratch
-    masks = 2 * 12 * 4 * 32 * 4  # layers, T, N, H and bytes
-    taken = vectors * trainer.model.parameters.nbytes + trainer.model.workspace_bytes + masks
-    assert memory_bytes(trainer) == pytest.approx(taken, rel=0.02)

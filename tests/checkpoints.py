@@ -1,0 +1,67 @@
+"""Checkpoints made for tests, and their members."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from charrnn.checkpoint import Checkpoint, Counters
+from charrnn.config_reader import config_from_dict
+from charrnn.kernels import CELLS, Array
+from charrnn.optimizers import RULES
+from charrnn.parameters import parameter_shapes
+from charrnn.vocabulary import Vocabulary
+
+Members = dict[str, Array]
+
+
+def checkpoint_of(
+    cell: str = "rnn",
+    optimizer: str = "adam",
+    tokens: str = "char",
+    embedding_size: int | None = None,
+    counters: Counters | None = None,
+) -> Checkpoint:
+    """Return a checkpoint with random arrays."""
+    rng = np.random.default_rng(1)
+    config = config_from_dict(
+        {
+            "seed": 7,
+            "data": {"path": ["/a/\u00e9.txt", "/b/*.txt"], "tokens": tokens},
+            "model": {
+                "cell": cell,
+                "num_layers": 2,
+                "hidden_size": 3,
+                "embedding_size": embedding_size,
+            },
+            "train": {"batch_size": 2, "optimizer": optimizer, "checkpoint_every": "60s"},
+        }
+    )
+    vocabulary = Vocabulary(np.array([10, 97, 200 if tokens == "byte" else 0x1F41D]), tokens)
+    P = sum(int(np.prod(shape)) for shape in parameter_shapes(config.model, 3).values())
+
+    def draw(*shape: int) -> Array:
+        return rng.standard_normal(shape).astype(np.float32)
+
+    return Checkpoint(
+        config=config,
+        vocabulary=vocabulary,
+        parameters=draw(P),
+        counters=counters or Counters(step=12, best_loss_nats=1.25, best_step=10),
+        slots={name: draw(P) for name in RULES[optimizer].slots},
+        states=[tuple(draw(2, 3) for _ in CELLS[cell].states) for _ in range(2)],
+        text_sha256="ab" * 32,
+    )
+
+
+def members_of(path: Path) -> Members:
+    """Return the arrays of a file, read as anyone could."""
+    with np.load(path, allow_pickle=False) as archive:
+        return dict(archive)
+
+
+def bits(array: Array) -> tuple[Any, ...]:
+    """Return what makes two arrays the same to the bit."""
+    return array.dtype.str, array.shape, array.tobytes()

@@ -1,0 +1,57 @@
+"""Models whose texts are known beforehand: one that recites, one that wanders."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from charrnn.checkpoint import Checkpoint, Counters
+from charrnn.config import ModelConfig
+from charrnn.config_reader import config_from_dict
+from charrnn.kernels import Array
+from charrnn.model import Model
+from charrnn.parameters import initial_parameters, parameter_shapes, parameter_views
+from charrnn.vocabulary import Vocabulary
+
+
+def checkpoint_of(text: str, parameters: Array, H: int, cell: str, **data: str) -> Checkpoint:
+    """Return a checkpoint of a one-layer model that knows the characters of a text."""
+    config = config_from_dict(
+        {
+            "data": {"path": "/none.txt", **data},
+            "model": {"cell": cell, "num_layers": 1, "hidden_size": H},
+            "train": {"batch_size": 1, "optimizer": "sgd"},
+        }
+    )
+    vocabulary = Vocabulary.of(symbols_of(text, config.data.tokens), config.data.tokens)
+    model = Model(config.model, len(vocabulary), parameters)
+    return Checkpoint(
+        config, vocabulary, parameters, Counters(), {}, model.zero_states(1), "ab" * 32
+    )
+
+
+def symbols_of(text: str, tokens: str) -> Array:
+    """Return the symbols of a text."""
+    return Vocabulary(np.array([], np.uint32), tokens).symbols_of(text)
+
+
+def reciting(text: str, **data: str) -> Checkpoint:
+    """Return a model that writes a text of distinct symbols over and over, whatever the chance.
+
+    One hidden unit stands for each symbol; the output takes it to the next symbol of the text.
+    """
+    symbols = symbols_of(text, data.get("tokens", "char"))
+    V = len(symbols)
+    codes = np.searchsorted(np.sort(symbols), symbols)  # (V,), in the order of the text
+    shapes = parameter_shapes(ModelConfig(cell="rnn", num_layers=1, hidden_size=V), V)
+    parameters = np.zeros(sum(int(np.prod(shape)) for shape in shapes.values()), np.float32)
+    views = parameter_views(parameters, shapes)
+    views["layers.0.Wx"][...] = 10 * np.eye(V)
+    views["output.W"][codes, np.roll(codes, -1)] = 200
+    return checkpoint_of(text, parameters, V, "rnn", **data)
+
+
+def wandering(text: str = "\n abcdefgh", **data: str) -> Checkpoint:
+    """Return an untrained model, which writes at random."""
+    H, V = 8, len(set(symbols_of(text, data.get("tokens", "char")).tolist()))
+    config = ModelConfig(cell="lstm", num_layers=1, hidden_size=H)
+    return checkpoint_of(text, initial_parameters(config, V, seed=1), H, "lstm", **data)
