@@ -6,13 +6,11 @@ import multiprocessing
 import os
 from dataclasses import replace
 
-import numpy as np
-
 from charrnn.backends import resolve_backend
 from charrnn.config import Config, TrainConfig
 from charrnn.errors import RunError
 from charrnn.optimizers import RULES
-from charrnn.worker import Job
+from charrnn.parameters import parameter_count
 
 _OPERATIONS_PER_S = 1e11  # of one core, about
 _MIN_WORK_S = 5e-4  # of a window for each worker
@@ -66,8 +64,13 @@ def automatic_workers(config: Config, V: int) -> int:
     rows is slow. BLAS threads that the user has asked for count as cores that are taken.
     """
     train = config.train
-    job = Job(config, V, np.empty(0, np.uint8), 0)
-    window_s = 6 * job.parameter_count * train.batch_size * train.seq_length / _OPERATIONS_PER_S
+    window_s = (
+        6
+        * parameter_count(config.model, V)
+        * train.batch_size
+        * train.seq_length
+        / _OPERATIONS_PER_S
+    )
     if multiprocessing.current_process().daemon:  # which may start no processes
         return 1
     return max(1, min(free_cores(), train.batch_size // _MIN_STREAMS, int(window_s / _MIN_WORK_S)))
@@ -79,7 +82,7 @@ def _check_memory(config: Config, V: int, workers: int) -> None:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # not every system tells
         return
-    parameters = Job(config, V, np.empty(0, np.uint8), 0).parameter_count
+    parameters = parameter_count(config.model, V)
     # The parameters, two of scratch, the optimiser's slots; and a gradient for each worker.
     needed = 4 * parameters * (3 + len(RULES[config.train.optimizer].slots) + workers)
     if needed > memory:

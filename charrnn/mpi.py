@@ -110,12 +110,12 @@ class MPITeam(Team):
         result = attempt(self.worker, task)
         if task[0] == "train":
             _sum_up(self._comm, self.gradient)
-            for rank, part in enumerate(self._comm.gather(None)):
+        results, states = zip(*self._comm.gather((result, None)), strict=True)
+        for rank, part in enumerate(states):
+            if part is not None:
                 streams = self.job.streams_of(rank)
-                if part is not None:
-                    self._buffers.next_states[:, :, streams.start : streams.stop] = part
-        results: list[Any] = self._comm.gather(result)
-        return results
+                self._buffers.next_states[:, :, streams.start : streams.stop] = part
+        return list(results)
 
     def _check(self, results: list[Any]) -> list[Any]:
         for rank, result in enumerate(results):
@@ -166,15 +166,16 @@ def _serve(ranks: Ranks) -> None:
     given, buffers = memory[: floats_given(job)], buffers_in(job, memory)
     worker = _worker(job, ranks.rank, buffers, text_sha256)
     comm.gather(worker if isinstance(worker, Failure) else None)
+    streams = job.streams_of(ranks.rank)
     while (task := comm.bcast(None)) is not None:
         if _needs_parameters(task):
             comm.Bcast(given)
         result = attempt(worker, task)
+        part = None
         if task[0] == "train":
             _sum_up(comm, buffers.gradient)
-            streams = job.streams_of(ranks.rank)
-            comm.gather(buffers.next_states[:, :, streams.start : streams.stop])
-        comm.gather(result)
+            part = buffers.next_states[:, :, streams.start : streams.stop]
+        comm.gather((result, part))
 
 
 def _worker(job: Job, rank: int, buffers: Any, text_sha256: str) -> Any:

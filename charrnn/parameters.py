@@ -34,6 +34,11 @@ def parameter_shapes(config: ModelConfig, V: int) -> Shapes:
     return shapes
 
 
+def parameter_count(config: ModelConfig, V: int) -> int:
+    """Return P, the length of the flat vector."""
+    return sum(math.prod(shape) for shape in parameter_shapes(config, V).values())
+
+
 def parameter_slices(shapes: Shapes) -> dict[str, slice]:
     """Return each parameter's place in the flat vector."""
     slices, start = {}, 0

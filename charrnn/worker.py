@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from charrnn.corpus import Streams
 from charrnn.evaluation import Score, score_windows
 from charrnn.kernels import CELLS, Array, Workspace, dropout_mask
 from charrnn.model import Model, States
-from charrnn.parameters import parameter_shapes, parameter_views
+from charrnn.parameters import parameter_count, parameter_views
 
 Task = tuple[Any, ...]  # the name of a method of `Worker`, and its arguments
 
@@ -49,8 +48,7 @@ class Job:
     @property
     def parameter_count(self) -> int:
         """P."""
-        shapes = parameter_shapes(self.config.model, self.V)
-        return sum(math.prod(shape) for shape in shapes.values())
+        return parameter_count(self.config.model, self.V)
 
     @property
     def state_shape(self) -> tuple[int, ...]:
