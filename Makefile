@@ -5,6 +5,8 @@ CONFIG ?= configs/tales.yaml
 RUN = runs/$(notdir $(basename $(CONFIG)))
 BIN = .venv/bin
 EXTRAS ?= dev,fast
+COMMA := ,
+DEV = .venv/installed-$(subst $(COMMA),-,$(EXTRAS))
 
 .PHONY: train sample eval data test lint fmt bench clean help
 
@@ -22,19 +24,19 @@ eval: .venv/installed  ## measure the newest model on its validation part
 data: .venv/installed  ## fetch tiny Shakespeare to data/, for configs/shakespeare.yaml
 	@$(BIN)/python data/fetch.py
 
-test: .venv/installed-dev  ## run the tests
+test: $(DEV)  ## run the tests
 	@$(BIN)/pytest
 
-lint: .venv/installed-dev  ## check style and types
+lint: $(DEV)  ## check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy --strict charrnn data/fetch.py
 
-fmt: .venv/installed-dev  ## format the code
+fmt: $(DEV)  ## format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: .venv/installed-dev  ## measure the speed beside PyTorch, where it is installed in .venv
+bench: $(DEV)  ## measure the speed beside PyTorch, where it is installed in .venv
 	@$(BIN)/python tests/benchmarks/training_step.py
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/python tests/benchmarks/sampling.py
 
@@ -56,6 +58,6 @@ help:  ## show this list
 		$(BIN)/pip install --quiet --editable .; }
 	@touch $@
 
-.venv/installed-dev: pyproject.toml | .venv/bin/python
+$(DEV): pyproject.toml | .venv/bin/python
 	$(BIN)/pip install --quiet --editable '.[$(EXTRAS)]'
 	@touch $@ .venv/installed
