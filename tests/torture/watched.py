@@ -115,7 +115,7 @@ def _watched(case: Case, place: Path, audit: _Audit) -> tuple[int, float, str]:
     """Run a case; return its exit code, its seconds, and what is wrong."""
     arguments = list(case.prepare(place))
     os.chdir(place)
-    out, err = (open(place.parent / name, "w+b") for name in ("stdout", "stderr"))
+    out, err = (open(place.parent / name, "w+b") for name in ("stdout", "stderr"))  # noqa: SIM115
     before = os.dup(1), os.dup(2)
     os.dup2(out.fileno(), 1)
     os.dup2(err.fileno(), 2)
