@@ -55,6 +55,7 @@ class Counters:
     unlogged_nats: float = 0.0  # training loss summed since the last line in the metrics
     unlogged_chars: int = 0
     out_of_patience: bool = False
+    divergences: int = 0  # updates skipped, since loss or gradient was not finite
 
 
 @dataclass(frozen=True)

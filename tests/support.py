@@ -105,7 +105,7 @@ import charrnn.workers
 if __name__ == "__main__":
     method = sys.argv.pop(1)
     charrnn.workers.start_method = lambda: method
-    from charrnn.cli import main
+    from charrnn.__main__ import main
     main()
 """
 
