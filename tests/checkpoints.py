@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ def checkpoint_of(
         slots={name: draw(P) for name in RULES[optimizer].slots},
         states=[tuple(draw(2, 3) for _ in CELLS[cell].states) for _ in range(2)],
         text_sha256="ab" * 32,
+        text_chars=600,
     )
 
 
@@ -60,6 +62,16 @@ def members_of(path: Path) -> Members:
     """Return the arrays of a file, read as anyone could."""
     with np.load(path, allow_pickle=False) as archive:
         return dict(archive)
+
+
+def sealed(members: Members) -> Members:
+    """Return arrays with the digest that they should have."""
+    arrays = {name: array for name, array in sorted(members.items()) if name != "sha256"}
+    lines = [
+        f"{name} {array.dtype.str} {array.shape} {hashlib.sha256(array.tobytes()).hexdigest()}\n"
+        for name, array in arrays.items()
+    ]
+    return arrays | {"sha256": np.array(hashlib.sha256("".join(lines).encode()).hexdigest())}
 
 
 def bits(array: Array) -> tuple[Any, ...]:

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from charrnn.checkpoint import load_checkpoint
+from charrnn.checkpoint import FORMAT, load_checkpoint
 from charrnn.cli import run
 from charrnn.metrics import read_metrics
 
 STORED = Path(__file__).parent / "stored"
-# Losses in nats a character, as told by the code that wrote the files: of the text; and at the end of
-# the run, of its validation part.
+
+# Losses in nats a character, as told by the code that wrote the files: of the text; and of its
+# validation part at the end of the run.
 LOSSES = {"best.npz": 2.4597138637, "last.npz": 2.3573907338}
 RESUMED_LOSS = 1.5108115292
 
@@ -30,8 +31,9 @@ def test_a_checkpoint_of_format_1_is_read(old_run: Path) -> None:
     loaded = load_checkpoint(old_run / "last.npz")
     assert loaded.config.data.path == "/stored/format_1/text.txt"
     assert (loaded.config.model.cell, loaded.config.train.optimizer) == ("lstm", "adam")
-    assert loaded.counters.step == 70
-    assert loaded.counters.unlogged_chars == 0
+    assert loaded.format == 1
+    assert loaded.text_chars is None
+    assert (loaded.counters.step, loaded.counters.divergences) == (70, 0)
     assert loaded.parameters.size == 430
     assert list(loaded.slots) == ["m", "v"]
     assert np.shape(loaded.states) == (1, 2, 2, 5)
@@ -60,7 +62,7 @@ def test_it_is_gone_on_with_to_its_end(old_run: Path) -> None:
     arguments = ["train", str(config), "--set", f"data.path={text}", "--run-dir", str(old_run)]
     assert run([*arguments, "--resume"]) == 0
     loaded = load_checkpoint(old_run / "last.npz")
-    assert loaded.counters.step == 150
+    assert (loaded.format, loaded.counters.step) == (FORMAT, 150)
     assert loaded.counters.best_loss_nats == pytest.approx(RESUMED_LOSS, rel=1e-3)
     steps = [record["step"] for record in read_metrics(old_run / "metrics.jsonl")]
     assert steps == sorted(steps)
