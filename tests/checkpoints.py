@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
-from charrnn.checkpoint import Checkpoint, Counters
+from charrnn.checkpoint import Checkpoint, Counters, load_checkpoint
+from charrnn.cli import run
 from charrnn.config_reader import config_from_dict
+from charrnn.errors import CheckpointError
 from charrnn.kernels import CELLS, Array
 from charrnn.optimizers import RULES
 from charrnn.parameters import parameter_shapes
@@ -77,3 +80,15 @@ def sealed(members: Members) -> Members:
 def bits(array: Array) -> tuple[Any, ...]:
     """Return what makes two arrays the same to the bit."""
     return array.dtype.str, array.shape, array.tobytes()
+
+
+def refusal(path: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """Return how the command line refuses a checkpoint, in one line that names the file."""
+    assert run(["info", str(path)]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(f"charrnn: error: {path}: ")
+    assert captured.err.count("\n") == 1
+    with pytest.raises(CheckpointError):
+        load_checkpoint(path)
+    return captured.err

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checkpoints import Members, bits, checkpoint_of, members_of, sealed
+from checkpoints import Members, bits, checkpoint_of, members_of, refusal, sealed
 
 from charrnn.checkpoint import FORMAT, load_checkpoint, save_checkpoint
 from charrnn.cli import run
@@ -125,18 +125,6 @@ UNFIT: dict[str, tuple[Callable[[Members], Members], str]] = {
 }
 
 
-def refusal(path: Path, capsys: pytest.CaptureFixture[str]) -> str:
-    """Return how the command line refuses a checkpoint, in one line that names the file."""
-    assert run(["info", str(path)]) == 1
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.startswith(f"charrnn: error: {path}: ")
-    assert captured.err.count("\n") == 1
-    with pytest.raises(CheckpointError):
-        load_checkpoint(path)
-    return captured.err
-
-
 @pytest.mark.parametrize("name", UNFIT)
 def test_what_does_not_fit_is_refused(
     saved: Path, capsys: pytest.CaptureFixture[str], name: str
@@ -186,6 +174,23 @@ def test_a_digest_is_of_what_its_documentation_says(saved: Path) -> None:
     assert sealed(members)["sha256"] == members["sha256"]
     np.savez(saved, **sealed(with_meta("counters", "step", value=13)(members)))
     assert load_checkpoint(saved).counters.step == 13
+
+
+@pytest.mark.parametrize(
+    ("digest", "problem"),
+    [
+        (np.array("0" * 64), "their digest is another one"),
+        (np.array("0" * 63), "their digest is another one"),
+        (np.array("0" * 65), "the array sha256 does not fit: it is too long"),
+        (np.zeros(64, np.uint8), "the array sha256 does not fit: it should be one text"),
+        (np.array(["0" * 64]), "the array sha256 does not fit: it should be one text"),
+    ],
+)
+def test_a_digest_that_is_none_is_refused(
+    saved: Path, capsys: pytest.CaptureFixture[str], digest: Array, problem: str
+) -> None:
+    np.savez(saved, **members_of(saved) | {"sha256": digest})
+    assert problem in refusal(saved, capsys)
 
 
 @pytest.mark.parametrize(("name", "beside"), [("best", "last"), ("last", "best")])
