@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from charrnn.config import Config
+from charrnn.config import SECTIONS, Config
 from charrnn.config_reader import config_from_dict
 from charrnn.config_values import shown
 from charrnn.errors import CheckpointError, NewerFormatError
@@ -116,22 +116,28 @@ class Meta:
 
 
 def _config(values: Any) -> Config:
-    where = "its configuration"
-    if isinstance(values, Mapping) and isinstance(values.get("train"), Mapping):
-        # What was written before there were these keys was computed so.
-        train = {"workers": 1, "backend": "numpy", **values["train"]}
-        return config_from_dict({**values, "train": train}, where)
-    return config_from_dict(values, where)
+    _check_keys("configuration's sections", values, ["seed", *SECTIONS])
+    for name in SECTIONS:
+        _check_mapping(f"configuration's values of {name}", values[name])
+    if "path" not in values["data"]:
+        raise CheckpointError("its configuration lacks data.path")
+    # What was written before there were these keys was computed so.
+    train = {"workers": 1, "backend": "numpy", **values["train"]}
+    return config_from_dict({**values, "train": train}, "its configuration")
 
 
 def _check_keys(what: str, values: Any, expected: Iterable[str]) -> None:
-    if not isinstance(values, dict):
-        raise CheckpointError(f"its {what} are {shown(values)}, and should be names with values")
+    _check_mapping(what, values)
     for name in expected:
         if name not in values:
             raise CheckpointError(f"its {what} lack {name}")
     if unknown := values.keys() - set(expected):
         raise CheckpointError(f"its {what} have {shown(min(unknown))}, which is unknown")
+
+
+def _check_mapping(what: str, values: Any) -> None:
+    if not isinstance(values, dict):
+        raise CheckpointError(f"its {what} are {shown(values)}, and should be names with values")
 
 
 def _check_counters(found: Mapping[str, Any]) -> None:
