@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from charrnn.checkpoint import FORMAT, Checkpoint
+from charrnn.checkpoint import Checkpoint
 from charrnn.corpus import Corpus
 from charrnn.model import Model
 from charrnn.parameters import parameter_shapes, parameter_views
@@ -98,7 +98,7 @@ def checkpoint_text(path: Path, checkpoint: Checkpoint) -> str:
     width = max(map(len, shapes))
     return "\n".join(
         [
-            f"file        {path} (format {FORMAT}, {path.stat().st_size:,} bytes)",
+            f"file        {path} (format {checkpoint.format}, {path.stat().st_size:,} bytes)",
             f"steps       {counters.step:,}",
             f"validation  {_loss(counters.valid_loss_nats, tokens)}; best {best}",
             f"training    {_loss(counters.train_loss_nats, tokens)}",

@@ -22,6 +22,10 @@ class CheckpointError(CharRNNError):
     """A file that is no checkpoint, or one that does not fit what is asked of it."""
 
 
+class NewerFormatError(CheckpointError):
+    """A checkpoint of a format that came later; nothing need be wrong with it."""
+
+
 class SamplingError(CharRNNError):
     """A way of sampling that does not exist, such as a negative temperature."""
 

@@ -68,12 +68,12 @@ def find_checkpoint(argument: str | None) -> Path:
             )
         argument = str(newest)
     path = Path(argument)
-    if path.is_file():
-        return path
-    if not path.is_dir():
+    if not path.exists():
         raise CheckpointError(
             f"{path}: no such file or folder; name a checkpoint or a run's folder"
         )
+    if not path.is_dir():
+        return path
     run = RunFolder(path)
     for file in (run.best, run.last):
         if file.exists():
