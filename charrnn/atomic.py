@@ -34,7 +34,7 @@ def replaced_atomically(path: Path) -> Iterator[IO[bytes]]:
         flush_folder(path.parent)
     except OSError as error:
         if error.filename in (None, temporary):  # not one that the bytes come from
-            error.filename, error.filename2 = os.fspath(path), None
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from error
         raise
 
 

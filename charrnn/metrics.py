@@ -103,11 +103,14 @@ class _Place(NamedTuple):
 
 
 def _lines(path: Path) -> Iterator[bytes]:
-    """Yield the lines, each with its end; of one that is far too long, pieces."""
+    """Yield the lines, each with its end; one that is far too long, without."""
     if not path.exists():
         return
     with path.open("rb") as file:
-        yield from iter(lambda: file.readline(_LONGEST), b"")
+        while line := file.readline(_LONGEST):
+            yield line
+            while line and not line.endswith(b"\n"):
+                line = file.readline(_LONGEST)
 
 
 def _place(line: bytes) -> _Place | None:
