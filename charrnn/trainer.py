@@ -248,7 +248,7 @@ class Trainer:
             self._judge(score)
         counters.validated_step = counters.step
         if counters.best_step == counters.step:
-            save_checkpoint(self._folder.best, self.checkpoint())
+            self._write(self._folder.best)
         if train.sample_length:
             self._reporter.note(self._sample(train.sample_length, interrupted))
 
@@ -308,8 +308,13 @@ class Trainer:
 
     def save(self) -> None:
         """Write last.npz."""
-        save_checkpoint(self._folder.last, self.checkpoint())
+        self._write(self._folder.last)
         self._saved_step, self._saved_at = self.counters.step, time.monotonic()
+
+    def _write(self, path: Path) -> None:
+        """Write a checkpoint, after the metrics that a run resumed from it does not write again."""
+        self._metrics.flush_to_disk()
+        save_checkpoint(path, self.checkpoint())
 
     def _checkpoint_due(self) -> bool:
         every = self.config.train.checkpoint_every

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from charrnn.atomic import remove_leftovers, replaced_atomically
+from charrnn.atomic import make_folder, remove_leftovers, replaced_atomically
 from charrnn.automatic import resolved
 from charrnn.backends import compiling_note
 from charrnn.checkpoint import Checkpoint, Counters, load_checkpoint
@@ -225,7 +225,7 @@ def _check_same_text(run: RunFolder, then: Checkpoint, now: Checkpoint) -> None:
 def _prepare(run: RunFolder, config: Config, resumed: Counters | None) -> float:
     """Make the folder ready; return the seconds that the run has taken so far."""
     try:
-        run.path.mkdir(parents=True, exist_ok=True)
+        make_folder(run.path)
         for file in (run.config, run.metrics, run.best, run.last):
             remove_leftovers(file)
         if resumed is None:
@@ -237,9 +237,9 @@ def _prepare(run: RunFolder, config: Config, resumed: Counters | None) -> float:
             config_file.write(config.to_yaml().encode("utf-8"))
         return elapsed_s
     except OSError as error:
-        raise RunError(f"{run.path}: cannot be written: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError):
-        raise RunError(f"{run.metrics}: is damaged; move it away to resume without it") from None
+        raise RunError(
+            f"{error.filename or run.path}: cannot be written: {error.strerror}"
+        ) from None
 
 
 def _finished(trainer: Trainer, run: RunFolder) -> str:

@@ -206,7 +206,7 @@ def test_without_a_last_checkpoint_the_best_is_gone_on_from(tmp_path: Path) -> N
 
 def test_leftovers_of_killed_writes_are_removed(tmp_path: Path) -> None:
     run_dir = train(tmp_path, {"train.max_steps": 5})
-    (run_dir / ".last.npz.abc123").write_bytes(b"half a checkpoint")
+    (run_dir / ".last.npz.0a1b2c3d").write_bytes(b"half a checkpoint")
     train(tmp_path, {"train.max_steps": 10}, "--resume")
     assert not list(run_dir.glob(".*"))
 
