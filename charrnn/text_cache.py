@@ -25,7 +25,7 @@ from charrnn.atomic import replaced_atomically
 from charrnn.config import DataConfig
 from charrnn.kernels import Array
 from charrnn.text_encoding import EncodedText, code_type, write_codes
-from charrnn.text_reader import reading
+from charrnn.text_files import reading
 from charrnn.vocabulary import Vocabulary
 
 _MAGIC = b"charrnn1"  # its digit changes with the format, and with how a text is read

@@ -42,6 +42,7 @@ FLOORS = (
         "runs",
         "text_cache",
         "text_encoding",
+        "text_files",
         "text_reader",
         "text_sizes",
         "vocabulary",
