@@ -99,7 +99,10 @@ def _encode_large(
     file = folder / "texts" / f"{content_key(files, config)}.codes"
     if cached := read_cached(file, config.tokens):
         return cached
-    note(f"encoding {size} once, kept in {file.parent}")
+    if file.exists():
+        note(f"{file}: is damaged; encoding {size} anew")
+    else:
+        note(f"encoding {size} once, kept in {file.parent}")
     vocabulary, problem = _vocabulary(pieces(), where, config.tokens), "cannot be read"
     try:
         write_cached(file, pieces(), vocabulary, where)
