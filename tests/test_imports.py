@@ -47,6 +47,7 @@ FLOORS = (
         "strict_json",
         "text_cache",
         "text_encoding",
+        "text_files",
         "text_reader",
         "text_sizes",
         "vocabulary",
