@@ -45,6 +45,7 @@ FLOORS = (
         "text_reader",
         "text_sizes",
         "vocabulary",
+        "yaml_reader",
     },
     {"model"},
     {"checkpoint", "evaluation", "sampling", "stepping", "transfer"},
