@@ -44,6 +44,7 @@ FLOORS = (
         "text_encoding",
         "text_reader",
         "text_sizes",
+        "visible",
         "vocabulary",
         "yaml_reader",
     },
