@@ -117,9 +117,11 @@ def sample(
     if stop == "":
         raise click.UsageError("--stop: an empty text is everywhere; give at least one character.")
     from charrnn.language_model import load
+    from charrnn.mpi import refuse_ranks
     from charrnn.runs import find_checkpoint
     from charrnn.sampling import Choosing
 
+    refuse_ranks("sample")
     path = find_checkpoint(checkpoint)
     model = load(path)
     text = prime or "" if prime_file is None else _read_prime(prime_file, model)
