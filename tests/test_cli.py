@@ -14,6 +14,7 @@ from support import contents, tiny_text, train, write_config
 
 import charrnn
 from charrnn.cli import run
+from charrnn.mpi import ranks
 
 COMMANDS = ("train", "sample", "eval", "info", "bench")
 USAGE, ERROR = 2, 1
@@ -345,3 +346,32 @@ def test_a_model_larger_than_the_memory_is_refused_at_once(
     assert "model.hidden_size 1048576" in error
     assert " GB" in error
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("command", ["sample", "eval", "info", "bench"])
+@pytest.mark.parametrize("mpi", ["PMI", "OMPI_COMM_WORLD"])
+@pytest.mark.usefixtures("in_place")
+def test_mpiexec_starts_no_command_but_train_several_times(
+    command: str, mpi: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of the processes says so, the others end without a word."""
+    monkeypatch.setenv(f"{mpi}_SIZE", "4")
+    monkeypatch.setenv(f"{mpi}_RANK", "0")
+    assert run([command]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("charrnn: error: mpiexec has started 4 processes, and charrnn " + command)
+    monkeypatch.setenv(f"{mpi}_RANK", "3")
+    with pytest.raises(SystemExit, match="1"):
+        run([command])
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("size", ["1", "0", "", "many", "-4"])
+@pytest.mark.usefixtures("in_place")
+def test_a_size_of_mpi_that_says_nothing_is_none(
+    size: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PMI_SIZE", size)
+    assert run(["info"]) == 0
+    assert ranks() is None
