@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from charrnn.corpus import load_corpus
-from charrnn.errors import BackendError, CharRNNError, WorkerError
+from charrnn.errors import BackendError, CharRNNError, RunError, WorkerError
 from charrnn.interrupts import SIGNALS
 from charrnn.team import Failure, Team, attempt, buffers_in, floats_given, floats_needed
 from charrnn.worker import Job, Task, Worker
