@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from charrnn.atomic import make_folder
 from charrnn.errors import RunError
 from charrnn.runs import RunFolder
 
@@ -37,7 +38,7 @@ def only_training(run: RunFolder, note: Callable[[str], object]) -> Iterator[Non
         raise RunError(f"{run.path}: is a file; --run-dir names a folder")
     made = [folder for folder in (run.path, *run.path.parents) if not folder.exists()]
     try:
-        run.path.mkdir(parents=True, exist_ok=True)
+        make_folder(run.path)
         descriptor = _locked(run, note)
     except OSError as error:
         _remove_empty(made)
