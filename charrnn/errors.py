@@ -34,5 +34,9 @@ class RunError(CharRNNError):
     """A run's folder that cannot be used as asked, or a training that cannot go on."""
 
 
+class WorkerError(RunError):
+    """A worker that cannot go on, or is gone; what was reached before is unharmed."""
+
+
 class BackendError(CharRNNError):
     """A backend that cannot be had."""

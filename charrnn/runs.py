@@ -36,6 +36,11 @@ class RunFolder:
         """The newest checkpoint, which a resume goes on from."""
         return self.path / "last.npz"
 
+    @property
+    def lock(self) -> Path:
+        """Locked by the training that is in the folder, and gone with it."""
+        return self.path / ".lock"
+
     def holds_run(self) -> bool:
         """Whether a training has written here; a configuration alone may be anyone's."""
         return any(file.exists() for file in (self.metrics, self.best, self.last))
