@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,15 @@ def sealed(members: Members) -> Members:
         for name, array in arrays.items()
     ]
     return arrays | {"sha256": np.array(hashlib.sha256("".join(lines).encode()).hexdigest())}
+
+
+def as_format_1(path: Path) -> Members:
+    """Return a checkpoint's arrays as they would have been written in format 1."""
+    members = members_of(path)
+    del members["sha256"]
+    meta = json.loads(str(members["meta"])) | {"format": 1}
+    del meta["text_chars"], meta["counters"]["divergences"]
+    return members | {"meta": np.array(json.dumps(meta, ensure_ascii=False))}
 
 
 def bits(array: Array) -> tuple[Any, ...]:

@@ -40,9 +40,9 @@ class Entry:
         return replace(self, local={**self.local, **fields}, central={**self.central, **fields})
 
 
-def entries_of(path: Path) -> list[Entry]:
+def entries_of(file: Path | BinaryIO) -> list[Entry]:
     """Return the members of a sound file."""
-    with zipfile.ZipFile(path) as archive:
+    with zipfile.ZipFile(file) as archive:
         return [Entry(info.filename, archive.read(info)) for info in archive.infolist()]
 
 
