@@ -66,6 +66,8 @@ def find_checkpoint(argument: str | None) -> Path:
     if path.is_file():
         return path
     if not path.is_dir():
+        if path.exists():
+            raise CheckpointError(f"{path}: is a device or a pipe; a checkpoint is a file")
         raise CheckpointError(
             f"{path}: no such file or folder; name a checkpoint or a run's folder"
         )
