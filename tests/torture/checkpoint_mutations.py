@@ -127,7 +127,9 @@ def array_of(entry: Entry) -> Array | None:
     NumPy would raise anything for what a header may have become.
     """
     start = _start(entry.data)
-    found = re.search(rb"'descr': '(<f[248]|<u4|<U\d{1,7})', .*'shape': \(([\d, ]*)\)", entry.data[:start])
+    found = re.search(
+        rb"'descr': '(<f[248]|<u4|<U\d{1,7})', .*'shape': \(([\d, ]*)\)", entry.data[:start]
+    )
     if not found:
         return None
     dtype = np.dtype(found[1].decode())
