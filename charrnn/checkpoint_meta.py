@@ -42,6 +42,21 @@ class Counters:
     out_of_patience: bool = False
     divergences: int = 0  # updates skipped, as loss or gradient was not finite
 
+    def judge(self, loss_nats: float, scheduled: bool, patience: int | None) -> bool:
+        """Hold a validation at this step against the best so far; return whether it is better.
+
+        Only one that is `scheduled` uses up patience.
+        """
+        best = self.best_loss_nats is None or loss_nats < self.best_loss_nats
+        self.valid_loss_nats = loss_nats
+        if best:
+            self.best_loss_nats, self.best_step = loss_nats, self.step
+            self.validations_since_best = 0
+        elif scheduled:
+            self.validations_since_best += 1
+        self.out_of_patience = patience is not None and self.validations_since_best >= patience
+        return best
+
 
 @dataclass(frozen=True)
 class Meta:

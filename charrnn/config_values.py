@@ -216,16 +216,17 @@ class Paths:
     """A file, a glob, or a list of either."""
 
     def parse(self, value: Any) -> str | tuple[str, ...]:
-        if isinstance(value, str) and value and "\0" not in value:
-            return value
         if isinstance(value, (list, tuple)) and value:
-            return tuple(str(self._one(item)) for item in value)
-        raise ValueError(f"{shown(value)} is not {self}")
+            return tuple(self._one(item, "a file or a glob") for item in value)
+        return self._one(value, str(self))
 
-    def _one(self, item: Any) -> str:
-        if isinstance(item, str) and item and "\0" not in item:
-            return item
-        raise ValueError(f"{shown(item)} is not a file or a glob")
+    def _one(self, value: Any, kind: str) -> str:
+        if isinstance(value, str) and 0 < len(value) <= _LONGEST_PATH and "\0" not in value:
+            return value
+        raise ValueError(f"{shown(value)} is not {kind}")
 
     def __str__(self) -> str:
         return "a file, a glob such as texts/*.txt, or a list of either"
+
+
+_LONGEST_PATH = 4096  # characters; no system knows longer ones

@@ -16,6 +16,8 @@ from charrnn.runs import RunFolder
 from charrnn.trainer import Trainer
 from charrnn.transfer import Matched
 
+_NAMED = 5  # characters that a changed text has more or fewer
+
 
 def training_rows(trainer: Trainer, run: RunFolder) -> list[tuple[str, str]]:
     """What will be trained, in a few rows."""
@@ -82,6 +84,24 @@ def matched_text(matched: Matched, corpus: Corpus) -> str:
         f"added: {len(matched.added)}{names(matched.added)}, "
         f"dropped: {len(matched.dropped)}{names(matched.dropped)}"
     )
+
+
+def changed_text(then: Checkpoint, now: Checkpoint) -> str:
+    """Say in what the text of a run differs from what it was."""
+    if then.text_chars not in (None, now.text_chars):
+        what = [f"it had {then.text_chars:,} characters, now {now.text_chars:,}"]
+    else:
+        what = ["its characters have changed"]
+    for vocabulary, other, verb in (
+        (now.vocabulary, then.vocabulary, "new"),
+        (then.vocabulary, now.vocabulary, "gone"),
+    ):
+        symbols = np.setdiff1d(vocabulary.symbols, other.symbols)
+        if len(symbols):
+            names = ", ".join(vocabulary.name(int(symbol)) for symbol in symbols[:_NAMED])
+            more = ", ..." if len(symbols) > _NAMED else ""
+            what.append(f"{verb} in its vocabulary: {names}{more}")
+    return "; ".join(what)
 
 
 def checkpoint_text(path: Path, checkpoint: Checkpoint) -> str:

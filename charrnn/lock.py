@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from charrnn.atomic import make_folder
 from charrnn.errors import RunError
 from charrnn.runs import RunFolder
 
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)  # some network's folders
+_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 _held: set[int] = set()  # descriptors of locked files, for what happens at a fork
 
 
@@ -24,7 +26,8 @@ def only_training(run: RunFolder, note: Callable[[str], object]) -> Iterator[Non
 
     The folder is made where it is missing, and removed again where nothing was put into it. The
     lock is the system's, on a file that names this process: it ends with the process, however that
-    ends, and the file that is left then keeps nobody out.
+    ends, and the file that is left then keeps nobody out. A folder that can only be read needs
+    none: a finished run is told to be that, and another cannot go on.
 
     Args:
         run: the folder.
@@ -36,24 +39,21 @@ def only_training(run: RunFolder, note: Callable[[str], object]) -> Iterator[Non
     if run.path.exists() and not run.path.is_dir():
         raise RunError(f"{run.path}: is a file; --run-dir names a folder")
     made = [folder for folder in (run.path, *run.path.parents) if not folder.exists()]
+    descriptor = None
     try:
-        run.path.mkdir(parents=True, exist_ok=True)
+        make_folder(run.path)
         descriptor = _locked(run, note)
+        _held.add(descriptor)
     except OSError as error:
-        _remove_empty(made)
-        raise RunError(f"{run.path}: cannot be written: {error.strerror}") from None
-    _held.add(descriptor)
+        if made or error.errno not in _READ_ONLY:
+            _remove_empty(made)
+            raise RunError(f"{run.path}: cannot be written: {error.strerror}") from None
     try:
         yield
     finally:
-        _held.discard(descriptor)
-        with contextlib.suppress(OSError):
-            if sys.platform == "win32":
-                os.close(descriptor)  # an open file cannot be removed there
-                run.lock.unlink()
-            else:
-                run.lock.unlink()  # while it is locked, so that it is surely this one
-                os.close(descriptor)
+        if descriptor is not None:
+            _held.discard(descriptor)
+            _unlock(run, descriptor)
         _remove_empty(made)
 
 
@@ -93,6 +93,17 @@ def _lock(descriptor: int) -> None:
         import fcntl
 
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _unlock(run: RunFolder, descriptor: int) -> None:
+    """Remove the file, and let go of it."""
+    with contextlib.suppress(OSError):
+        if sys.platform == "win32":
+            os.close(descriptor)  # an open file cannot be removed there
+            run.lock.unlink()
+        else:
+            run.lock.unlink()  # while it is locked, so that it is surely this one
+            os.close(descriptor)
 
 
 def _is_at(descriptor: int, path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""metrics.jsonl: one JSON object a line, for training steps and validations."""
+"""metrics.jsonl: one JSON object a line, for training steps, validations and skipped updates."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from charrnn.atomic import replaced_atomically
 from charrnn.errors import RunError
 
+_SPLITS = ("train", "valid", "skipped")
 _LONGEST = 1 << 16  # bytes; of a line, many times what is ever written
 
 
@@ -122,7 +123,7 @@ def _place(line: bytes) -> _Place | None:
         step, split, elapsed_s = record["step"], record["split"], float(record["elapsed_s"])
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
-    if type(step) is not int or split not in ("train", "valid") or not math.isfinite(elapsed_s):
+    if type(step) is not int or split not in _SPLITS or not math.isfinite(elapsed_s):
         return None
     return _Place(step, split == "valid", elapsed_s)
 

@@ -18,8 +18,6 @@ from charrnn.divergence import (
     not_finite,
     parameters_lost,
     rate_share,
-    update_skipped,
-    worse_than_guessing,
 )
 from charrnn.errors import CharRNNError, RunError, WorkerError
 from charrnn.evaluation import Score
@@ -27,9 +25,10 @@ from charrnn.limits import Limits
 from charrnn.metrics import MetricsLog
 from charrnn.optimizers import gradient_norm
 from charrnn.parameters import initial_parameters
+from charrnn.record import Record
 from charrnn.reporting import Reporter
 from charrnn.runs import RunFolder
-from charrnn.sampling import Choosing, continuations
+from charrnn.sampling import sample_in_training
 from charrnn.team import Team
 from charrnn.transfer import Matched, transfer_parameters
 from charrnn.updater import Updater
@@ -57,10 +56,7 @@ class Trainer:
         self.model.parameters[...] = initial_parameters(config.model, self.model.V, config.seed)
         self._updater = Updater(config.train, self.model, self.limits)
         self.counters = Counters()
-        self._text_sha256 = corpus.text_sha256
         self._saved_step, self._saved_at = -1, 0.0
-        self._warned = False  # that the loss is far too high
-        self._busy_s, self._busy_chars = 0.0, 0  # in steps since the last line in the metrics
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint of the same run."""
@@ -93,8 +89,9 @@ class Trainer:
             RunError: it diverged too often, a worker is gone, or a file cannot be written. In the
                 first two cases what was reached is saved.
         """
-        self._metrics = metrics
-        self._start = time.monotonic() - elapsed_s
+        self._record = Record(
+            self.config, self.model.V, self.limits, metrics, self._reporter, elapsed_s
+        )
         self._saved_step, self._saved_at = self.counters.step, time.monotonic()
         self._reporter.begin(self.counters.step, self.limits.total_steps)
         try:
@@ -154,12 +151,10 @@ class Trainer:
             counters.unlogged_nats += nats
             counters.unlogged_chars += chars
         counters.step += 1
-        seconds = time.monotonic() - began
-        self._busy_s += seconds
-        self._busy_chars += chars
-        self._reporter.step(self._epoch(), chars, nats / chars, seconds)
+        self._record.step(counters.step, chars, nats, time.monotonic() - began)
         if reason:
-            self._tell_of_skipped(reason)
+            next_rate = self._updater.rate(counters.step) * rate_share(counters.divergences)
+            self._record.skipped(counters, reason, next_rate)
         return rate, norm
 
     def _update(self) -> float:
@@ -185,21 +180,6 @@ class Trainer:
         self.team.states[...] = 0
         self.counters.divergences += 1
 
-    def _tell_of_skipped(self, reason: str) -> None:
-        """Say that an update was skipped, and leave a line of it in the metrics."""
-        counters = self.counters
-        rate = self._updater.rate(counters.step) * rate_share(counters.divergences)
-        self._metrics.write(
-            step=counters.step,
-            epoch=self._epoch(),
-            split="skipped",
-            reason=reason,
-            learning_rate=rate,
-            elapsed_s=self._elapsed_s(),
-        )
-        note = update_skipped(counters.step, reason, rate, counters.divergences)
-        self._reporter.note(note)
-
     def _log(self, rate: float, norm: float) -> None:
         """Write a training line when it is due: the mean loss of the updates since the last."""
         counters = self.counters
@@ -208,23 +188,8 @@ class Trainer:
         if not counters.unlogged_chars:  # every update since the last line was skipped
             return
         counters.train_loss_nats = counters.unlogged_nats / counters.unlogged_chars
-        if not self._warned and (
-            note := worse_than_guessing(counters.train_loss_nats, self.model.V)
-        ):
-            self._warned = True
-            self._reporter.note(f"step {counters.step:,}: {note}")
-        self._metrics.write(
-            step=counters.step,
-            epoch=self._epoch(),
-            split="train",
-            loss_nats=counters.train_loss_nats,
-            learning_rate=rate,
-            gradient_norm=norm if math.isfinite(norm) else None,
-            chars_per_s=round(self._busy_chars / max(self._busy_s, 1e-9)),
-            elapsed_s=self._elapsed_s(),
-        )
+        self._record.training(counters.step, counters.train_loss_nats, rate, norm)
         counters.unlogged_nats, counters.unlogged_chars = 0.0, 0
-        self._busy_s, self._busy_chars = 0.0, 0
 
     def _validation_due(self) -> bool:
         if self.counters.validated_step == self.counters.step:
@@ -239,60 +204,23 @@ class Trainer:
         counters, train = self.counters, self.config.train
         start, end = self.corpus.split("valid")
         if start < end:
-            self._reporter.validating()
+            self._record.validating()
             score = Score(0, 0.0)
             for window in self.team.score_windows(start, end):
                 score += window
                 if interrupted():
                     return
-            self._judge(score)
+            scheduled = self._validation_scheduled()  # one at a limit is an extra
+            best = counters.judge(score.loss_nats, scheduled, train.patience)
+            self._record.validated(counters.step, score, best)
         counters.validated_step = counters.step
         if counters.best_step == counters.step:
             self._write(self._folder.best)
         if train.sample_length:
-            self._reporter.note(self._sample(train.sample_length, interrupted))
-
-    def _judge(self, score: Score) -> None:
-        """Hold a validation against the best so far."""
-        counters, train = self.counters, self.config.train
-        best = counters.best_loss_nats is None or score.loss_nats < counters.best_loss_nats
-        counters.valid_loss_nats = score.loss_nats
-        if best:
-            counters.best_loss_nats, counters.best_step = score.loss_nats, counters.step
-            counters.validations_since_best = 0
-        elif self._validation_scheduled():  # the one at a limit is an extra
-            counters.validations_since_best += 1
-        counters.out_of_patience = (
-            train.patience is not None and counters.validations_since_best >= train.patience
-        )
-        self._metrics.write(
-            step=counters.step,
-            epoch=self._epoch(),
-            split="valid",
-            loss_nats=score.loss_nats,
-            bits_per_char=score.bits_per_char,
-            best=best,
-            elapsed_s=self._elapsed_s(),
-        )
-        self._reporter.note(
-            f"epoch {self._epoch()}  step {counters.step:,}  validation {score.loss_nats:.4f} "
-            f"nats/{self.config.data.tokens} ({score.bits_per_char:.3f} bits)"
-            + ("  best" if best else "")
-        )
-
-    def _sample(self, length: int, interrupted: Interrupted) -> str:
-        """A text of the model as it is, begun as after a line's end; cut off by a signal."""
-        pieces = continuations(
-            self.model,
-            self.corpus.vocabulary,
-            np.empty(0, np.intp),
-            N=1,
-            length=length,
-            choosing=Choosing(),
-            rng=np.random.default_rng([self.config.seed, self.counters.step]),
-        )
-        text = "".join(piece[0] for piece in takewhile(lambda _: not interrupted(), pieces))
-        return "".join(f"  | {line}\n" for line in text.split("\n"))[:-1]
+            seed = [self.config.seed, counters.step]
+            model, vocabulary, length = self.model, self.corpus.vocabulary, train.sample_length
+            pieces = sample_in_training(model, vocabulary, length, seed)
+            self._record.sample("".join(takewhile(lambda _: not interrupted(), pieces)))
 
     def checkpoint(self) -> Checkpoint:
         """The training as it stands; its arrays are the live ones."""
@@ -303,7 +231,8 @@ class Trainer:
             self.counters,
             self._updater.slots,
             [tuple(layer) for layer in self.team.states],
-            self._text_sha256,
+            self.corpus.text_sha256,
+            len(self.corpus.codes),
         )
 
     def save(self) -> None:
@@ -313,7 +242,7 @@ class Trainer:
 
     def _write(self, path: Path) -> None:
         """Write a checkpoint, after the metrics that a run resumed from it does not write again."""
-        self._metrics.flush_to_disk()
+        self._record.flush_to_disk()
         save_checkpoint(path, self.checkpoint())
 
     def _checkpoint_due(self) -> bool:
@@ -321,9 +250,3 @@ class Trainer:
         if isinstance(every, str):
             return time.monotonic() - self._saved_at >= float(every.rstrip("s"))
         return self.counters.step % every == 0 and self.counters.step != self._saved_step
-
-    def _epoch(self) -> int:
-        return self.limits.epoch(self.counters.step)
-
-    def _elapsed_s(self) -> float:
-        return round(time.monotonic() - self._start, 3)

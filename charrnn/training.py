@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from charrnn.atomic import make_folder, remove_leftovers, replaced_atomically
+from charrnn.atomic import remove_leftovers, replaced_atomically
 from charrnn.automatic import resolved
 from charrnn.backends import compiling_note
 from charrnn.checkpoint import Checkpoint, Counters, load_checkpoint
 from charrnn.config import Config
 from charrnn.config_reader import load_config
 from charrnn.corpus import Corpus, load_corpus
-from charrnn.description import matched_text, shortest, training_rows
+from charrnn.description import changed_text, matched_text, shortest, training_rows
 from charrnn.errors import CheckpointError, RunError, TextError
 from charrnn.interrupts import graceful_interrupts
 from charrnn.lock import only_training
@@ -176,12 +176,7 @@ def _starting_point(
     newest = run.newest()
     if newest is None:
         return None
-    try:
-        checkpoint = load_checkpoint(newest)
-    except CheckpointError as error:
-        if newest != run.best and run.best.exists():
-            raise CheckpointError(f"{error}. Move it away to go on from {run.best}") from None
-        raise
+    checkpoint = load_checkpoint(newest)
     then, now = _flat(checkpoint.config.to_dict()), _flat(config.to_dict())
     changed = [
         f"{key} is {now[key]}, and was {then[key]}"
@@ -213,19 +208,15 @@ def _flat(config: dict[str, Any]) -> dict[str, Any]:
 def _check_same_text(run: RunFolder, then: Checkpoint, now: Checkpoint) -> None:
     if then.text_sha256 == now.text_sha256:
         return
-    what = "its characters have changed"
-    if then.vocabulary != now.vocabulary:
-        what = f"its vocabulary had {len(then.vocabulary)} characters, now {len(now.vocabulary)}"
     raise TextError(
-        f"{run.path}: the text is not the one this run was trained on: {what}. Put the old text "
-        "back, or begin a new run from these weights with --init-from"
+        f"{run.path}: the text is not the one this run was trained on: {changed_text(then, now)}. "
+        "Put the old text back, or begin a new run from these weights with --init-from"
     )
 
 
 def _prepare(run: RunFolder, config: Config, resumed: Counters | None) -> float:
     """Make the folder ready; return the seconds that the run has taken so far."""
     try:
-        make_folder(run.path)
         for file in (run.config, run.metrics, run.best, run.last):
             remove_leftovers(file)
         if resumed is None:

@@ -149,6 +149,10 @@ REFUSED: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     ),
     "number for a path": ("data: {path: 3}", ("data.path", "3 is not a file, a glob")),
     "empty list of paths": ("data: {path: []}", ("data.path", "[] is not a file, a glob")),
+    "path longer than paths can be": (
+        f"data: {{path: {'x' * 5000}}}",
+        ("data.path", "is not a file, a glob"),
+    ),
     "number in a list of paths": (
         "data: {path: [text.txt, 3]}",
         ("data.path", "3 is not a file or a glob"),

@@ -61,6 +61,7 @@ FLOORS = (
     {"team", "automatic"},
     {"workers"},
     {"mpi"},
+    {"record"},
     {"trainer"},
     {"benchmark", "description", "language_model", "training"},
     {"commands"},

@@ -183,7 +183,7 @@ def test_a_sample_shown_in_training_is_cut_off(
                 signal.raise_signal(signal.SIGINT)
             yield piece
 
-    monkeypatch.setattr("charrnn.trainer.continuations", counted)
+    monkeypatch.setattr("charrnn.sampling.continuations", counted)
     config = write_config(tmp_path, {"train.validate_every": 5, "train.sample_length": 1000})
     assert run(["train", str(config), "--run-dir", str(tmp_path / "run")]) == 130
     assert written < 110

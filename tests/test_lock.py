@@ -131,6 +131,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run_dir = train(tmp_path)
+    (run_dir / "last.npz").unlink()
     capsys.readouterr()
 
     def read_only(*_: object) -> int:
@@ -139,11 +140,26 @@ def test_a_folder_that_cannot_be_written_to_is_refused(
     monkeypatch.setattr("charrnn.lock.os.open", read_only)
     config = str(tmp_path / "tiny.yaml")
     before = contents(tmp_path)
-    assert run(["train", config, "--run-dir", str(run_dir), "--resume"]) == 1
-    assert capsys.readouterr().err == (
-        f"charrnn: error: {run_dir}: cannot be written: Read-only file system\n"
-    )
-    assert contents(tmp_path) == before
+    for other in (run_dir, tmp_path / "new"):
+        assert run(["train", config, "--run-dir", str(other), "--resume"]) == 1
+        error = capsys.readouterr().err.splitlines()[-1]
+        assert error.startswith(f"charrnn: error: {other}")
+        assert error.endswith("cannot be written: Read-only file system")
+        assert contents(tmp_path) == before
+
+
+def test_a_finished_run_can_be_resumed_where_there_is_no_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_dir = train(tmp_path)
+
+    def read_only(*_: object) -> int:
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr("charrnn.lock.os.open", read_only)
+    config = str(tmp_path / "tiny.yaml")
+    assert run(["train", config, "--run-dir", str(run_dir), "--resume"]) == 0
+    assert "finished" in capsys.readouterr().err
 
 
 def test_other_programs_do_not_inherit_the_lock(tmp_path: Path) -> None:

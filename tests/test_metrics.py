@@ -96,7 +96,7 @@ def line(step: int, split: str = "train", **more: Any) -> bytes:
     )
 
 
-LINES = [line(1), line(2), line(2, "valid"), line(3)]
+LINES = [line(1), line(2, "skipped"), line(2), line(2, "valid"), line(3)]
 DAMAGED = {
     "cut": b'{"step": 2, "spl\n',
     "zeros": bytes(100) + b"\n",
@@ -118,7 +118,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("step", "validated", "kept"), [(3, 2, 4), (2, 2, 3), (2, 0, 2), (0, 0, 0)]
+    ("step", "validated", "kept"), [(3, 2, 5), (2, 2, 4), (2, 0, 3), (1, 0, 1), (0, 0, 0)]
 )
 def test_what_a_resumed_run_writes_again_is_dropped(
     step: int, validated: int, kept: int, path: Path

@@ -22,7 +22,7 @@ from charrnn.metrics import read_metrics
 from charrnn.reporting import Reporter
 from charrnn.training import train
 
-STEPS, CHARS = 60, 20_000
+STEPS, CHARS = 30, 20_000
 TOO_FAST = [("rnn", 0.5), ("rnn", 3.0), ("gru", 3.0), ("lstm", 3.0)]
 
 

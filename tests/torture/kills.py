@@ -110,7 +110,9 @@ class _Kills:
         said = command.said()
         if whom == "a worker":
             assert code == 1, f"a worker was killed: exit code {code}: {said}"
-            pattern = r"charrnn: error: worker 2 of 2 \(process \d+\) was killed by signal 9; --res"
+            pattern = (
+                r"charrnn: error: worker 2 of 2 \(process \d+\) was killed by signal 9; saved at"
+            )
             assert re.match(pattern, said.splitlines()[-1]), said
             self._ended(command)
         else:
