@@ -90,7 +90,7 @@ def mutated(seed: int, number: int) -> bytes:
     for _ in range(chance.choice((0, 1, 1, 1, 2, 2, 3, 5))):
         text = chance.choice(_OF_TEXT)(text, chance)
     raw = text.encode("utf-8", "surrogatepass")
-    if chance.random() < 0.3:
+    if chance.random() < 0.15:
         raw = chance.choice(_OF_BYTES)(raw, chance)
     return raw
 
