@@ -9,6 +9,7 @@ from dataclasses import replace
 from charrnn.backends import resolve_backend
 from charrnn.config import Config, TrainConfig
 from charrnn.errors import RunError
+from charrnn.kernels import CELLS
 from charrnn.optimizers import RULES
 from charrnn.parameters import parameter_count
 
@@ -53,7 +54,7 @@ def resolved(
             "none; set train.workers to 1"
         )
     config = replace(config, train=replace(train, workers=workers, backend=name))
-    _check_memory(config, V, 1 if ranks else int(workers))
+    _check_memory(config, V, ranks or 1)
     return config
 
 
@@ -76,22 +77,41 @@ def automatic_workers(config: Config, V: int) -> int:
     return max(1, min(free_cores(), train.batch_size // _MIN_STREAMS, int(window_s / _MIN_WORK_S)))
 
 
-def _check_memory(config: Config, V: int, workers: int) -> None:
-    """Refuse a model whose vectors of parameters alone take more than this machine's memory."""
+def _check_memory(config: Config, V: int, machines: int) -> None:
+    """Refuse a training whose largest arrays alone take more than this machine's memory."""
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # not every system tells
         return
-    parameters = parameter_count(config.model, V)
+    model, train = config.model, config.train
+    parameters, gradients = parameter_count(model, V), int(train.workers) // machines
     # The parameters, two of scratch, the optimiser's slots; and a gradient for each worker.
-    needed = 4 * parameters * (3 + len(RULES[config.train.optimizer].slots) + workers)
-    if needed > memory:
-        raise RunError(
-            f"model.hidden_size {config.model.hidden_size} x model.num_layers "
-            f"{config.model.num_layers} makes {parameters:,} parameters; training them takes "
-            f"{needed / 1e9:,.0f} GB, and this machine has {memory / 1e9:,.0f}. "
-            "Try a smaller model.hidden_size"
+    vectors = 4 * parameters * (3 + len(RULES[train.optimizer].slots) + gradients)
+    window = least_window_bytes(config, V) // machines
+    if vectors + window <= memory:
+        return
+    if vectors > window:
+        what = (
+            f"model.hidden_size {model.hidden_size} x model.num_layers {model.num_layers} makes "
+            f"{parameters:,} parameters; training them"
         )
+    else:
+        what = (
+            f"train.batch_size {train.batch_size} x train.seq_length {train.seq_length} steps of "
+            f"{model.num_layers} layers of {model.hidden_size}"
+        )
+    smaller = "model.hidden_size" if vectors > window else "train.batch_size or train.seq_length"
+    raise RunError(
+        f"{what} takes {(vectors + window) / 1e9:,.0f} GB, and this machine has "
+        f"{memory / 1e9:,.0f}. Try a smaller {smaller}"
+    )
+
+
+def least_window_bytes(config: Config, V: int) -> int:
+    """Return what a window's gates and logits take, the most of what going through it needs."""
+    model, train = config.model, config.train
+    a_step = model.num_layers * len(CELLS[model.cell].gates) * model.hidden_size + V
+    return 4 * a_step * train.batch_size * train.seq_length
 
 
 def blas_threads() -> int:

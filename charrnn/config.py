@@ -132,7 +132,7 @@ class TrainConfig:
         Interval("s"), "steps between writes of last.npz, or seconds: 60s", 1000
     )
     sample_length: int = _key(
-        whole(0), "characters of a sample shown at each validation; 0: none", 0
+        whole(0, 100_000), "characters of a sample shown at each validation; 0: none", 0
     )
     workers: int | str = _key(
         Auto(whole(1, 1024)),

@@ -10,12 +10,11 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from charrnn.config import DEFAULT_EPOCHS, SECTIONS, Config, all_keys
-from charrnn.config_values import did_you_mean, shown
+from charrnn.config_values import did_you_mean, shown, shown_name
 from charrnn.errors import ConfigError
 from charrnn.optimizers import RULES, SCHEDULES
+from charrnn.yaml_reader import LARGEST, InvalidYAMLError, parse_yaml
 
 
 def load_config(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Config:
@@ -26,10 +25,12 @@ def load_config(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> 
     Raises:
         ConfigError: naming file, key, problem and what would be right.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise ConfigError(f"{shown(path)} is not the path of a YAML configuration")
     path = Path(path)
     builder = _Builder()
     builder.add(_read_yaml(path), str(path), path.absolute().parent)
-    for override in overrides:
+    for override in _each(overrides):
         dotted, raw = _parse_override(override)
         builder.set(dotted, raw, "--set", Path.cwd())
     return builder.build()
@@ -39,7 +40,7 @@ def override_defaults(overrides: Iterable[str] = ()) -> Config:
     """Return the defaults with `KEY=VALUE` overrides, for what needs no text."""
     builder = _Builder()
     builder.set("data.path", os.devnull, "configuration", Path.cwd())
-    for override in overrides:
+    for override in _each(overrides):
         dotted, raw = _parse_override(override)
         builder.set(dotted, raw, "--set", Path.cwd())
     return builder.build()
@@ -95,7 +96,7 @@ class _Builder:
     def set(self, dotted: str, value: Any, where: str, folder: Path) -> None:
         """Check one value; paths become absolute."""
         if dotted not in self._keys:
-            raise ConfigError(f"{where}: {dotted}: unknown key{self._nearest(dotted)}")
+            raise ConfigError(f"{where}: {shown_name(dotted)}: unknown key{self._nearest(dotted)}")
         try:
             value = self._keys[dotted]["kind"].parse(value)
         except ValueError as error:
@@ -200,41 +201,30 @@ def _absolute(value: str | tuple[str, ...], folder: Path) -> str | tuple[str, ..
 
 
 def _parse_override(override: str) -> tuple[str, Any]:
+    if not isinstance(override, str):
+        raise ConfigError(f"{shown(override)} is not a text KEY=VALUE, as in 'train.max_steps=100'")
     dotted, equals, raw = override.partition("=")
     if not equals or not dotted.strip():
         raise ConfigError(
-            f"--set {override}: expected KEY=VALUE, as in --set train.learning_rate=1e-3"
+            f"--set {shown_name(override)}: expected KEY=VALUE, as in --set "
+            "train.learning_rate=1e-3"
         )
     try:
-        return dotted.strip(), yaml.safe_load(raw)
-    except (yaml.YAMLError, ValueError, RecursionError):
+        return dotted.strip(), parse_yaml(raw)
+    except InvalidYAMLError as problem:
         raise ConfigError(
-            f"--set {shown(override)[1:-1]}: {shown(raw)} is not a YAML value; a text that "
-            "begins with a sign such as * needs quotes of its own: 'data.path=\"*.txt\"'"
+            f"--set {shown_name(override)}: {shown(raw)} is not a YAML value ({problem}); a text "
+            "that begins with a sign such as * needs quotes of its own: 'data.path=\"*.txt\"'"
         ) from None
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """The safe loader, which also refuses a key that stands twice."""
-
-
-def _construct_mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[Any] = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if not isinstance(key, str):
-            raise yaml.constructor.ConstructorError(
-                None, None, f"{shown(key)} is not a key", key_node.start_mark
-            )
-        if key in seen:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the key {key} stands here a second time", key_node.start_mark
-            )
-        seen.add(key)
-    return loader.construct_mapping(node, deep=True)
-
-
-_UniqueKeyLoader.add_constructor("tag:yaml.org,2002:map", _construct_mapping)
+def _each(overrides: Iterable[str]) -> Iterable[str]:
+    """Return the overrides; a single text would be taken letter by letter."""
+    if isinstance(overrides, (str, bytes)) or not isinstance(overrides, Iterable):
+        raise ConfigError(
+            f"{shown(overrides)} is not a list of overrides; write ['train.max_steps=100']"
+        )
+    return overrides
 
 
 def _if_a_text(path: Path) -> str:
@@ -246,7 +236,14 @@ def _if_a_text(path: Path) -> str:
 
 def _read_yaml(path: Path) -> Any:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        with path.open("rb") as file:  # a pipe will do
+            raw = file.read(LARGEST + 1)
+        if len(raw) > LARGEST:
+            raise ConfigError(
+                f"{path}: has more than {LARGEST:,} bytes, and no configuration does"
+                f"{_if_a_text(path)}"
+            )
+        return parse_yaml(raw.decode("utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; name a YAML configuration") from None
     except IsADirectoryError:
@@ -257,17 +254,5 @@ def _read_yaml(path: Path) -> Any:
         ) from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    try:
-        return yaml.load(text, _UniqueKeyLoader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        remedy = "this is not valid YAML here"
-        if "\\t" in str(error.problem):
-            remedy = "indent with spaces, not tabs"
-        elif "alphabetic or numeric" in str(error.problem):
-            remedy = "put a text that begins with * or & into quotes"
-        raise ConfigError(f"{path}: {place}{error.problem}; {remedy}{_if_a_text(path)}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ConfigError(f"{path}: is not valid YAML: {reason}") from None
+    except InvalidYAMLError as problem:
+        raise ConfigError(f"{path}: {problem}{_if_a_text(path)}") from None

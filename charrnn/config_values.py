@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
+import reprlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -26,11 +27,44 @@ class Kind(Protocol):
 
 
 def shown(value: Any) -> str:
-    """A value as an error message quotes it: short, on one line."""
-    text = "null" if value is None else repr(value)
-    if isinstance(value, bool):
-        text = text.lower()
-    return text if len(text) <= 60 else text[:57] + "..."
+    """A value as an error message quotes it: short, on one line, whatever it is."""
+    text = " ".join(_SHORT.repr(value).split("\n"))
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+
+
+def shown_name(name: str, longest: int = 60) -> str:
+    """A name as an error message has it: as it is, unless it is long or cannot be printed."""
+    if len(name) <= longest and name.isprintable():
+        return name
+    text = repr(name[:longest])[1:-1]
+    return text if len(text) <= longest and len(name) <= longest else text[: longest - 3] + "..."
+
+
+_SHOWN = 60  # characters
+
+
+class _Short(reprlib.Repr):
+    """Python's forms, but of large values only what is to be seen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxother = 3, _SHOWN
+
+    def repr1(self, x: Any, level: int) -> str:
+        if x is None or isinstance(x, bool):
+            return "null" if x is None else str(x).lower()
+        return super().repr1(x, level)
+
+    def repr_str(self, x: str, level: int) -> str:  # noqa: ARG002
+        text = repr(x[:_SHOWN])
+        return text if len(x) <= _SHOWN else text[:-1] + "..."
+
+    def repr_int(self, x: int, level: int) -> str:  # noqa: ARG002
+        # Python refuses to write out a number of more than 4,300 digits.
+        return repr(x) if abs(x) < 10**_SHOWN else "a number of over 60 digits"
+
+
+_SHORT = _Short()
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -182,16 +216,17 @@ class Paths:
     """A file, a glob, or a list of either."""
 
     def parse(self, value: Any) -> str | tuple[str, ...]:
-        if isinstance(value, str) and value and "\0" not in value:
-            return value
         if isinstance(value, (list, tuple)) and value:
-            return tuple(str(self._one(item)) for item in value)
-        raise ValueError(f"{shown(value)} is not {self}")
+            return tuple(self._one(item, "a file or a glob") for item in value)
+        return self._one(value, str(self))
 
-    def _one(self, item: Any) -> str:
-        if isinstance(item, str) and item and "\0" not in item:
-            return item
-        raise ValueError(f"{shown(item)} is not a file or a glob")
+    def _one(self, value: Any, kind: str) -> str:
+        if isinstance(value, str) and 0 < len(value) <= _LONGEST_PATH and "\0" not in value:
+            return value
+        raise ValueError(f"{shown(value)} is not {kind}")
 
     def __str__(self) -> str:
         return "a file, a glob such as texts/*.txt, or a list of either"
+
+
+_LONGEST_PATH = 4096  # characters; no system knows longer ones

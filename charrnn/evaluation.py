@@ -10,9 +10,9 @@ from __future__ import annotations
 import io
 import math
 import os
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import chain, islice
 
 import numpy as np
 
@@ -21,8 +21,8 @@ from charrnn.corpus import load_corpus
 from charrnn.errors import TextError
 from charrnn.kernels import Array
 from charrnn.model import Model
-from charrnn.text_reader import read_symbols
-from charrnn.vocabulary import smallest_type
+from charrnn.text_reader import decode_text, read_symbols
+from charrnn.vocabulary import code_points, smallest_type
 
 STREAMS = 64  # at most; short texts have fewer
 WARM_UP = 256  # characters that a stream reads, unscored, before its part
@@ -172,29 +172,48 @@ def codes_of_split(
     return corpus.codes, start, end
 
 
-def codes_of_file(checkpoint: Checkpoint, file: str) -> tuple[Array, int, int]:
-    """Return a text file encoded for a model, and its bounds.
+def codes_of_file(
+    checkpoint: Checkpoint, file: str, *, skip_unknown: bool = False
+) -> tuple[Array, int, int, int]:
+    """Return a text file encoded for a model, its bounds, and how many characters were left out.
+
+    Args:
+        checkpoint: the model.
+        file: its path; `-` is standard input.
+        skip_unknown: leave characters out that are not in the vocabulary.
 
     Raises:
         TextError: where it cannot be read or is too short, or for an unknown character.
     """
-    if not os.path.exists(file):
-        raise TextError(f"{file}: no such text file, checkpoint or run")
-    encoding = checkpoint.config.data.encoding
-    pieces = read_symbols(
-        file, checkpoint.config.data, f"save it as {encoding}, as the model's text"
-    )
-    head = list(islice(pieces, 2))
-    if sum(map(len, head)) < 2:  # no piece is empty
-        raise TextError(f"{file}: has no character to predict; it takes at least two")
-    vocabulary, codes, n = checkpoint.vocabulary, io.BytesIO(), 0
-    for symbols in chain(head, pieces):
+    vocabulary, codes, n, read = checkpoint.vocabulary, io.BytesIO(), 0, 0
+    where = "standard input" if file == "-" else file
+    for symbols in _symbols_of_file(checkpoint, file):
         try:
-            codes.write(vocabulary.encode(symbols, file, first=n).data)
+            known = vocabulary.encode(symbols, where, skip_unknown=skip_unknown, first=read)
         except TextError as error:
-            raise TextError(f"{error}; take it out of the text to score the rest") from None
-        n += len(symbols)
-    return np.frombuffer(codes.getvalue(), smallest_type(len(vocabulary) - 1)), 0, n
+            raise TextError(f"{error}; --unknown skip leaves such characters out") from None
+        codes.write(known.data)
+        n, read = n + len(known), read + len(symbols)
+    if n < 2:
+        left = " that this model knows" if read > n else ""
+        raise TextError(f"{where}: has no character to predict{left}; it takes at least two")
+    dtype = smallest_type(len(vocabulary) - 1)
+    return np.frombuffer(codes.getvalue(), dtype), 0, n, read - n
+
+
+def _symbols_of_file(checkpoint: Checkpoint, file: str) -> Iterator[Array]:
+    data = checkpoint.config.data
+    remedy = f"save it as {data.encoding}, as the model's text"
+    if file != "-":
+        if not os.path.exists(file):
+            raise TextError(f"{file}: no such text file, checkpoint or run")
+        yield from read_symbols(file, data, remedy)
+        return
+    raw = sys.stdin.buffer.read() if sys.stdin else b""
+    if data.tokens == "byte":
+        yield np.frombuffer(raw, np.uint8)
+    else:
+        yield code_points(decode_text(raw, "standard input", data.encoding, data.newlines, remedy))
 
 
 def _windows(start: int, end: int, T: int) -> Iterator[tuple[int, int]]:

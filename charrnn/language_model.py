@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 
@@ -120,17 +120,15 @@ class LanguageModel:
         *,
         N: int = 1,
         choosing: Choosing | None = None,
-        seed: int | None = None,
+        seed: int | Sequence[int] | None = None,
         stop: str | None = None,
         skip_unknown: bool = False,
     ) -> Iterator[list[str]]:
         """Yield what N continuations grow by, step by step; see `sample`."""
-        symbols = self.vocabulary.symbols_of(prime)
-        codes = self.vocabulary.encode(symbols, "prime", skip_unknown=skip_unknown)
         return continuations(
             self.model,
             self.vocabulary,
-            codes,
+            self.encode(prime, "prime", skip_unknown=skip_unknown),
             N=N,
             length=length,
             choosing=choosing or Choosing(),
@@ -138,13 +136,26 @@ class LanguageModel:
             stop=stop,
         )
 
-    def score(self, text: str) -> Score:
+    def score(self, text: str, *, skip_unknown: bool = False) -> Score:
         """Return how well the model predicts a text: each character but the first.
+
+        Args:
+            text: the text to score.
+            skip_unknown: leave characters out that the model does not know.
 
         Raises:
             TextError: for a text of under two characters, or a character not in the vocabulary.
         """
-        codes = self.vocabulary.encode(self.vocabulary.symbols_of(text), "text")
+        codes = self.encode(text, "text", skip_unknown=skip_unknown)
         if len(codes) < 2:
             raise TextError("text: has no character to predict; it takes at least two")
         return score(self.model, codes, 0, len(codes))
+
+    def encode(self, text: str, where: str, *, skip_unknown: bool = False) -> Array:
+        """Return the codes (n,) of a text, which errors call `where`.
+
+        Raises:
+            TextError: for a character that is not in the vocabulary.
+        """
+        symbols = self.vocabulary.symbols_of(text)
+        return self.vocabulary.encode(symbols, where, skip_unknown=skip_unknown)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from charrnn.corpus import load_corpus
-from charrnn.errors import BackendError, CharRNNError, RunError
+from charrnn.errors import BackendError, CharRNNError, RunError, WorkerError
 from charrnn.interrupts import SIGNALS
 from charrnn.team import Failure, Team, attempt, buffers_in, floats_given, floats_needed
 from charrnn.worker import Job, Task, Worker
@@ -31,14 +31,13 @@ def ranks() -> Ranks | None:
     Raises:
         BackendError: MPI has started several, and it cannot be used.
     """
-    started = max((int(os.environ.get(name, "1")) for name in _SIZES), default=1)
+    started = _started()
     if started == 1:
         return None
     try:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
-        if any(os.environ.get(name, "0") != "0" for name in _RANKS):
-            sys.exit(1)  # rank 0 says it
+        _leave_it_to_rank_0()
         raise BackendError(
             f"mpiexec has started {started} processes, and mpi4py cannot be imported ({error}); "
             "install charrnn[mpi]"
@@ -49,6 +48,33 @@ def ranks() -> Ranks | None:
             "was made for another MPI; use that one's mpiexec"
         )
     return Ranks(MPI.COMM_WORLD)
+
+
+def refuse_ranks(command: str) -> None:
+    """Refuse to do the work of a command as often as MPI has started it.
+
+    Raises:
+        RunError: MPI has started several processes.
+    """
+    started = _started()
+    if started > 1:
+        _leave_it_to_rank_0()
+        raise RunError(
+            f"mpiexec has started {started} processes, and charrnn {command} would do the same in "
+            "each; only charrnn train shares its work. Start it without mpiexec"
+        )
+
+
+def _started() -> int:
+    """Return how many processes MPI says it has started with this one, 1 where it says nothing."""
+    sizes = (os.environ.get(name, "") for name in _SIZES)
+    return max((int(size) for size in sizes if size.isdecimal()), default=1) or 1
+
+
+def _leave_it_to_rank_0() -> None:
+    """End this process without a word, unless it is the one that speaks for all."""
+    if any(os.environ.get(name, "0") != "0" for name in _RANKS):
+        sys.exit(1)
 
 
 class Ranks:
@@ -98,10 +124,7 @@ class MPITeam(Team):
             return self._check(self._results(task))
         except MPI.Exception:
             self._ranks.lost()
-            raise RunError(
-                f"one of the {self._ranks.size} ranks has ended; --resume goes on from the last "
-                "checkpoint, if one was written"
-            ) from None
+            raise WorkerError(f"one of the {self._ranks.size} ranks has ended") from None
 
     def _results(self, task: Task) -> list[Any]:
         self._comm.bcast(task)
@@ -120,7 +143,7 @@ class MPITeam(Team):
     def _check(self, results: list[Any]) -> list[Any]:
         for rank, result in enumerate(results):
             if isinstance(result, Failure):
-                raise RunError(f"rank {rank} of {self._ranks.size}: {result.message}")
+                raise WorkerError(f"rank {rank} of {self._ranks.size}: {result.message}")
         return results
 
 

@@ -6,14 +6,18 @@ import json
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support import contents, write_config
 
 import charrnn.benchmark
-from charrnn.automatic import resolved
+from charrnn.automatic import least_window_bytes, resolved
 from charrnn.benchmark import V, measure, memory_mb, training_flops, training_job
 from charrnn.cli import run
 from charrnn.config_reader import override_defaults
+from charrnn.kernels import CELLS
+from charrnn.model import Model
+from charrnn.parameters import initial_parameters, parameter_views
 
 SMALL = ["model.hidden_size=16", "train.seq_length=8", "train.batch_size=8"]
 
@@ -86,3 +90,30 @@ def test_the_memory_of_no_process_is_not_told() -> None:
 def test_a_model_beyond_the_memory_is_refused_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["bench", "--set", "model.hidden_size=200000"]) == 1
     assert "and this machine has" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(
+    ("layers", "H", "N", "T"), [(1, 8, 50, 20), (3, 64, 10, 30), (2, 20, 7, 60)]
+)
+def test_what_a_window_is_known_to_take_is_no_more_than_it_takes(
+    cell: str, layers: int, H: int, N: int, T: int
+) -> None:
+    """A training that fits into memory must not be refused."""
+    sets = [f"model.cell={cell}", f"model.num_layers={layers}", f"model.hidden_size={H}"]
+    sets += [f"train.batch_size={N}", f"train.seq_length={T}"]
+    config = resolved(override_defaults([*sets, "train.backend=numpy", "train.workers=1"]), V)
+    model = Model(config.model, V, initial_parameters(config.model, V, 1))
+    gradient = parameter_views(np.empty_like(model.parameters), model.shapes)
+    codes = np.zeros((T, N), np.intp)
+    model.loss_gradient(codes, codes, model.zero_states(N), gradient, [])
+    least = least_window_bytes(config, V)
+    assert model.workspace_bytes / 10 < least <= model.workspace_bytes
+
+
+def test_a_window_beyond_the_memory_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    sets = ["train.batch_size=1000000", "train.seq_length=1000000"]
+    assert run(["bench", *(word for key in sets for word in ("--set", key))]) == 1
+    err = capsys.readouterr().err
+    assert "train.batch_size 1000000 x train.seq_length 1000000 steps of 2 layers of 128" in err
+    assert err.endswith("Try a smaller train.batch_size or train.seq_length\n")

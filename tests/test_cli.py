@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +14,7 @@ from support import contents, tiny_text, train, write_config
 
 import charrnn
 from charrnn.cli import run
-from charrnn.interrupts import graceful_interrupts
+from charrnn.mpi import ranks
 
 COMMANDS = ("train", "sample", "eval", "info", "bench")
 USAGE, ERROR = 2, 1
@@ -96,6 +95,7 @@ REFUSED: list[tuple[str, int, tuple[str, ...]]] = [
     ("eval text.npz", ERROR, ("text.npz: is not a checkpoint, or a damaged one",)),
     ("eval tiny.yaml", ERROR, ("tiny.yaml: ", "is not among the", "characters this model knows")),
     ("eval one.txt", ERROR, ("one.txt: has no character to predict", "at least two")),
+    ("info /dev/null", ERROR, ("/dev/null: is a device or a pipe; a checkpoint is a file",)),
     ("info gone", ERROR, ("gone: no such file or folder",)),
     ("info empty", ERROR, ("empty: has no best.npz or last.npz",)),
     ("info text.npz", ERROR, ("text.npz: is not a checkpoint, or a damaged one",)),
@@ -222,7 +222,7 @@ def test_products_go_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
     assert err == "runs/tiny/best.npz, validation part\n"
     assert run(["info"]) == 0
     out, err = capsys.readouterr()
-    assert out.startswith("file        runs/tiny/best.npz (format 1")
+    assert out.startswith("file        runs/tiny/best.npz (format 2")
     assert err == ""
 
 
@@ -319,39 +319,6 @@ def test_any_character_can_be_printed_anywhere(tmp_path: Path) -> None:
     assert "' абжику'" in done.stdout.decode("utf-8")
 
 
-def test_a_second_interrupt_leaves_at_once_if_it_is_not_the_same_press(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    now_s, codes = 0.0, []
-    monkeypatch.setattr("charrnn.interrupts.time.monotonic", lambda: now_s)
-    monkeypatch.setattr("charrnn.interrupts.os._exit", codes.append)
-    monkeypatch.setattr("charrnn.interrupts.os.write", lambda *_: None)
-    with graceful_interrupts() as interrupted:
-        for now_s in (5.0, 5.2, 5.9):  # noqa: B007
-            signal.raise_signal(signal.SIGINT)
-        assert (interrupted(), codes) == (signal.SIGINT, [])
-        now_s = 6.5
-        signal.raise_signal(signal.SIGTERM)
-        assert (interrupted(), codes) == (signal.SIGINT, [128 + signal.SIGTERM])
-
-
-def test_a_hang_up_that_is_ignored_stays_ignored() -> None:
-    """As under nohup; an interrupt is heeded even where a shell's background job ignores it."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGINT)}
-    try:
-        for number in before:
-            signal.signal(number, signal.SIG_IGN)
-        with graceful_interrupts() as interrupted:
-            signal.raise_signal(signal.SIGHUP)
-            assert interrupted() is None
-            signal.raise_signal(signal.SIGINT)
-            assert interrupted() == signal.SIGINT
-        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def test_a_reader_of_the_progress_that_goes_away_does_not_stop_a_training(tmp_path: Path) -> None:
     """As with `2>&1 | head -1`."""
     write_config(tmp_path)
@@ -380,3 +347,32 @@ def test_a_model_larger_than_the_memory_is_refused_at_once(
     assert "model.hidden_size 1048576" in error
     assert " GB" in error
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("command", ["sample", "eval", "info", "bench"])
+@pytest.mark.parametrize("mpi", ["PMI", "OMPI_COMM_WORLD"])
+@pytest.mark.usefixtures("in_place")
+def test_mpiexec_starts_no_command_but_train_several_times(
+    command: str, mpi: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of the processes says so, the others end without a word."""
+    monkeypatch.setenv(f"{mpi}_SIZE", "4")
+    monkeypatch.setenv(f"{mpi}_RANK", "0")
+    assert run([command]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("charrnn: error: mpiexec has started 4 processes, and charrnn " + command)
+    monkeypatch.setenv(f"{mpi}_RANK", "3")
+    with pytest.raises(SystemExit, match="1"):
+        run([command])
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("size", ["1", "0", "", "many", "-4"])
+@pytest.mark.usefixtures("in_place")
+def test_a_size_of_mpi_that_says_nothing_is_none(
+    size: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PMI_SIZE", size)
+    assert run(["info"]) == 0
+    assert ranks() is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from support import contents, tiny_text, write_config
 
 from charrnn.cli import run
 from charrnn.config_reader import load_config
+from charrnn.config_values import shown, shown_name
 from charrnn.errors import ConfigError
 
 DATA = "data: {path: text.txt}\n"
@@ -146,6 +149,10 @@ REFUSED: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     ),
     "number for a path": ("data: {path: 3}", ("data.path", "3 is not a file, a glob")),
     "empty list of paths": ("data: {path: []}", ("data.path", "[] is not a file, a glob")),
+    "path longer than paths can be": (
+        f"data: {{path: {'x' * 5000}}}",
+        ("data.path", "is not a file, a glob"),
+    ),
     "number in a list of paths": (
         "data: {path: [text.txt, 3]}",
         ("data.path", "3 is not a file or a glob"),
@@ -201,8 +208,67 @@ REFUSED: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
         ("line 1, column 7", "not valid YAML"),
     ),
     "control character": ("seed: \x01", ("not valid YAML", "#x0001")),
-    "day that does not exist": (DATA + "seed: 2024-13-45", ("not valid YAML", "month")),
+    "day": (DATA + "seed: 2024-01-01", ("seed", "'2024-01-01' is not a whole number")),
+    "day that does not exist": (DATA + "seed: 2024-13-45", ("'2024-13-45' is not a whole",)),
     "not UTF-8": (b"data: {path: caf\xe9.txt}", ("byte 16", "not UTF-8", "save the file as UTF-8")),
+    "UTF-16": (DATA.encode("utf-16"), ("byte 0", "not UTF-8", "save the file as UTF-8")),
+    "more than any configuration has": (
+        DATA + "#" * 300_000,
+        ("more than 262,144 bytes, and no configuration does",),
+    ),
+    "many values": (
+        "data: {path: [" + "a," * 100_000 + "]}",
+        ("line 1, column ", "more than 20,000 values"),
+    ),
+    "deep list": ("[" * 100_000, ("line 1, column 21", "more than 20 levels, one within")),
+    "deep block": (
+        "".join(" " * i + "a:\n" for i in range(100)),
+        ("line 20, column ", "more than 20 levels"),
+    ),
+    "large value by aliases": (
+        "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 40)),
+        ("more than 20,000 values, with aliases written out", "write out what is meant"),
+    ),
+    "value within itself": (
+        "data: &a {path: [*a]}",
+        ("line 1, column 18", "the alias *a stands within what it names"),
+    ),
+    "alias of nothing": ("data: {path: *a}", ("undefined alias 'a'", "into quotes")),
+    "shared value": (
+        "data: {path: &a [text.txt]}\nmodel: {cell: *a}",
+        ("model.cell", "['text.txt']", "choose rnn, lstm or gru"),
+    ),
+    "merged mapping": (DATA + "model: {<<: {cell: rnn}}", ("model.<<", "unknown key")),
+    "tag of bytes": (
+        "data: {path: !!binary aGk=}",
+        ("line 1, column 14", "the tag tag:yaml.org,2002:binary is not used here; leave it out"),
+    ),
+    "tag of what it is not": (DATA + "seed: !!int x", ("line 2, column 7", "2002:int is not used")),
+    "number in another base": (DATA + "seed: 0b", ("seed", "'0b' is not a whole number")),
+    "number of no digits": (DATA + "seed: 0x_", ("is not valid YAML", "invalid literal")),
+    "number of a hundred thousand digits": (
+        DATA + f"seed: 0x{'f' * 100_000}",
+        ("seed", "'0xffff", "is not a whole number"),
+    ),
+    "number beyond what is written out": (
+        DATA + f"seed: 0x{'f' * 500}",
+        ("seed: a number of over 60 digits is not a whole number",),
+    ),
+    "day beyond the calendar": (
+        DATA + "seed: 0001-01-01 00:00:00 +23:59",
+        ("seed", "is not a whole number"),
+    ),
+    "long key": (DATA + "x" * 500 + ": 1", ("xxx...: unknown key",)),
+    "long key that stands twice": (
+        DATA + f"? {'x' * 500}\n: 1\n? {'x' * 500}\n: 1",
+        ("the key xxx", "second time"),
+    ),
+    "orders for a terminal": (
+        DATA + r'"\e[2J": "\e]0;title\a"',
+        (r"bad.yaml: \x1b[2J: unknown key",),
+    ),
+    "value of orders for a terminal": (DATA + r'seed: "\e[2J"', (r"'\x1b[2J' is not a whole",)),
+    "half of a pair": (DATA + r'model: {cell: "\ud800"}', (r"'\ud800'; choose",)),
     "empty file": ("", ("a mapping of keys to values", "path: your-text.txt")),
     "only a comment": ("# nothing yet\n", ("a mapping of keys to values",)),
     "list at the top": ("- data\n- model\n", ("a mapping of keys to values",)),
@@ -229,6 +295,8 @@ def test_refused(
     assert err.count("charrnn: error:") == 1
     assert "Traceback" not in err
     assert "\n\n" not in err
+    assert len(err) < 400
+    assert err.replace("\n", "").isprintable()
     assert all(word in err for word in words), err
     assert contents(tmp_path) == before
 
@@ -245,9 +313,20 @@ REFUSED_OVERRIDES: dict[str, tuple[str, ...]] = {
     "train.momentum=0.5": ("--set", "train.momentum", "not a parameter of optimizer adam"),
     "data.test_fraction=0.9": ("--set", "data.test_fraction", "add up to < 1"),
     "seed=[1": ("--set seed=[1", "is not a YAML value"),
-    "seed=2024-13-45": ("--set seed=2024-13-45", "is not a YAML value"),
-    "seed=" + "1" * 5000: ("--set seed=", "is not"),
-    "seed=" + "[" * 2000: ("--set seed=", "is not a YAML value"),
+    "seed=2024-13-45": ("--set: seed: '2024-13-45'", "is not a whole number"),
+    "seed=" + "1" * 5000: ("--set: seed: '1111", "is not a whole number"),
+    "seed=0x" + "f" * 100_000: ("--set: seed: '0xff", "is not a whole number"),
+    "seed=" + "[" * 2000: ("--set seed=", "is not a YAML value", "more than 20 levels"),
+    "seed=" + "1," * 200_000: ("--set seed=1,1", "is not a YAML value", "262,144 characters"),
+    "seed=&a [*a]": ("--set seed=&a [*a]", "the alias *a stands within what it names"),
+    "data.path=*.txt": ("is not a YAML value", "'data.path=\"*.txt\"'"),
+    "data.path=!!binary aGk=": ("tag:yaml.org,2002:binary is not used here",),
+    "x" * 10_000 + "=1": ("--set: xxxx", "unknown key"),
+    "x" * 10_000: ("--set xxxx", "KEY=VALUE"),
+    "\x1b[2J=1": (r"--set: \x1b[2J: unknown key",),
+    "\x1b[2J": (r"--set \x1b[2J: expected KEY=VALUE",),
+    "seed=\x1b[2J": ("--set seed=", "is not a YAML value", "#x001b"),
+    "data.path=\udcff.txt": ("is not a YAML value", "#xdcff"),
     "data.path=gone.txt": ("gone.txt: no such file", "current folder"),
 }
 
@@ -302,3 +381,87 @@ def test_a_text_given_for_a_configuration_is_told_what_to_do(tmp_path: Path) -> 
     text.write_text("a line: of: text\n")
     with pytest.raises(ConfigError, match=r"name it in a configuration:\ndata:\n  path: .*poem"):
         load_config(text)
+
+
+@pytest.mark.parametrize("path", [None, 3, {"data": {"path": "text.txt"}}, ["a.yaml"]], ids=repr)
+def test_what_is_no_path_is_told_so(path: object) -> None:
+    with pytest.raises(ConfigError, match="is not the path of a YAML configuration"):
+        load_config(path)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("overrides", ["train.max_steps=3", b"seed=1", None, 3, ["seed=1", 3]])
+def test_overrides_that_are_no_list_of_texts_are_told_so(tmp_path: Path, overrides: object) -> None:
+    with pytest.raises(ConfigError, match=r"is not a (list of overrides|text KEY=VALUE)"):
+        load_config(write_config(tmp_path), overrides)  # type: ignore[arg-type]
+
+
+def nested(levels: int) -> list[object]:
+    """A list in a list, and so on."""
+    value: list[object] = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+def within_itself() -> list[object]:
+    """A list whose one item is the list."""
+    value: list[object] = []
+    value.append(value)
+    return value
+
+
+def laughs(levels: int) -> list[object]:
+    """Two references to two references, and so on."""
+    value: list[object] = ["ha"]
+    for _ in range(levels):
+        value = [value, value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        10**100_000,
+        -(10**100_000),
+        16**5000,
+        [10**10_000],
+        "x" * 10**7,
+        "\x1b[2J\r\b\x9b\u202e",
+        "\ud800",
+        "\n\n\n",
+        b"\xff" * 1000,
+        nested(100_000),
+        within_itself(),
+        laughs(100),
+        {str(i): i for i in range(1000)},
+        {1: "a", "b": 2},
+        {1, "a"},
+        object(),
+        float("nan"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_any_value_can_be_shown(value: object) -> None:
+    text = shown(value)
+    assert 0 < len(text) <= 60
+    assert text.isprintable()
+    assert 0 < len(shown_name(text * 10)) <= 60
+
+
+def test_values_are_shown_as_yaml_has_them() -> None:
+    assert shown([None, True, 1.5, "a"]) == "[null, true, 1.5, 'a']"
+
+
+@pytest.mark.skipif(not Path("/dev/stdin").exists(), reason="needs /dev/stdin")
+def test_a_configuration_may_come_through_a_pipe(tmp_path: Path) -> None:
+    text = f"data: {{path: {tmp_path}/text.txt}}\nseed: 7\n"
+    code = "import charrnn; print(charrnn.load_config('/dev/stdin').seed)"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=True)
+    assert done.stdout == "7\n"
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs /dev/zero")
+def test_of_a_file_without_end_no_more_is_read_than_is_needed() -> None:
+    with pytest.raises(ConfigError, match=r"more than 262,144 bytes.*\n.*\n  path: /dev/zero"):
+        load_config("/dev/zero")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -348,6 +350,60 @@ def test_a_text_that_cannot_be_scored_is_refused(
     captured = capsys.readouterr()
     assert captured.err.startswith(f"charrnn: error: other.txt: {problem}")
     assert captured.out == ""
+
+
+def test_a_text_may_come_from_standard_input(
+    run_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = b"\xef\xbb\xbfin the blue\r\nbox\r"
+    Path("other").write_bytes(raw)
+    for arguments in ([], [str(run_dir)]):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw)))
+        assert figures(capsys, *arguments, "-") == figures(capsys, *arguments, "other")
+
+
+@pytest.mark.usefixtures("run_dir")
+@pytest.mark.parametrize(
+    ("raw", "problem"),
+    [
+        (b"", "has no character to predict"),
+        (None, "has no character to predict"),
+        (b"in the Box", "'B' (U+0042) at position 7 is not among the "),
+        (b"in \xff", "byte 3 (0xff) is not utf-8"),
+    ],
+)
+def test_standard_input_that_cannot_be_scored_is_refused(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    raw: bytes | None,
+    problem: str,
+) -> None:
+    closed = raw is None  # by whoever started the program
+    monkeypatch.setattr(sys, "stdin", None if closed else io.TextIOWrapper(io.BytesIO(raw or b"")))
+    assert run(["eval", "-"]) == 1
+    assert capsys.readouterr().err.startswith(f"charrnn: error: standard input: {problem}")
+
+
+@pytest.mark.usefixtures("run_dir")
+def test_unknown_characters_are_left_out_where_it_is_asked_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("other").write_text("Yin theZ Bbox", encoding="utf-8")
+    Path("known").write_text("in the box", encoding="utf-8")
+    assert run(["eval", "other"]) == 1
+    error = capsys.readouterr().err
+    assert "'Y' (U+0059) at position 0 is not among the " in error
+    assert error.endswith("; --unknown skip leaves such characters out\n")
+    assert run(["eval", "other", "--unknown", "skip", "--json"]) == 0
+    captured = capsys.readouterr()
+    assert "left out: 3 characters that the model does not know\n" in captured.err
+    of_rest = json.loads(captured.out)
+    assert of_rest == vars(figures(capsys, "known"))
+    model = charrnn.load()
+    assert model.score("Yin theZ Bbox", skip_unknown=True).to_dict() == of_rest
+    Path("other").write_text("YZB", encoding="utf-8")
+    assert run(["eval", "other", "--unknown", "skip"]) == 1
+    assert "other: has no character to predict that this model knows" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("run_dir")

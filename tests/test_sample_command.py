@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import subprocess
 import sys
 import time
+import unicodedata
 from collections.abc import Iterator
+from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from small_models import reciting, wandering
 
 import charrnn
 from charrnn.checkpoint import save_checkpoint
 from charrnn.cli import run
-from charrnn.commands.sample import _write
 from charrnn.errors import SamplingError
 from charrnn.sampling import Choosing
+from charrnn.visible import visible
+
+sample = import_module("charrnn.commands.sample")  # its name in the package is the command's
+_write = sample._write
 
 
 @pytest.fixture
@@ -127,6 +136,78 @@ def test_several_samples_are_several_texts(capsys: pytest.CaptureFixture[str]) -
     out = sampled(capsys, *arguments, "--num-samples", "5")
     assert len(set(out.removesuffix("\n").split("\n---\n"))) == 5
     assert out == sampled(capsys, *arguments, "--num-samples", "5")
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("arguments", [[], ["--prime", "abc"]], ids=["no prime", "prime"])
+def test_more_samples_than_a_group_are_written_group_by_group(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    """The first group is what it would be alone, and no text is another group's."""
+    arguments = ["wandering.npz", *arguments, "--length", "30", "--num-samples"]
+    whole = sampled(capsys, *arguments, "7")
+    monkeypatch.setattr(sample, "_GROUP_TEXTS", 3)
+    first, texts = sampled(capsys, *arguments, "3"), sampled(capsys, *arguments, "7")
+    assert whole.count("---\n") == texts.count("---\n") == 6
+    assert texts.startswith(first + "---\n")
+    assert len(set(texts.removesuffix("\n").split("\n---\n"))) == 7
+    assert texts != whole
+
+
+@pytest.mark.parametrize("length", [0, 1, 1000, 10**6, 10**9])
+@pytest.mark.parametrize("num_samples", [1, 3, 256, 257, 10**5])
+def test_groups_are_all_texts_and_bounded_in_size(num_samples: int, length: int) -> None:
+    groups = list(islice(sample._groups(num_samples, length, seed=5), 10_000))
+    sizes = [N for N, _ in groups]
+    assert sum(sizes) == num_samples or len(groups) == 10_000
+    assert max(sizes) <= 256
+    assert all(N == 1 or N * length <= 1 << 25 for N in sizes)
+    assert groups[0][1] == 5
+    assert all(seed == [5, g] for g, (_, seed) in enumerate(groups[1:], 1))
+
+
+@pytest.mark.parametrize("raw", [b"x" * ((1 << 24) + 1), None], ids=["file", "/dev/zero"])
+def test_a_prime_without_end_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str], raw: bytes | None
+) -> None:
+    file = folder / "large.txt" if raw else Path("/dev/zero")
+    if raw:
+        file.write_bytes(raw)
+    elif not file.exists():
+        pytest.skip("needs /dev/zero")
+    assert run(["sample", "reciting.npz", "--prime-file", str(file)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"charrnn: error: --prime-file {file}: has more than 16,777,216 bytes")
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_on_a_terminal_no_character_is_an_order(folder: Path, terminal: bool) -> None:
+    """The text of a hostile model, and its prime, are to be read and to do nothing."""
+    text = "a\x1b[2J\r\x07\x7f\x9b\t\n"
+    symbols = list(dict.fromkeys(text))
+    save_checkpoint(folder / "hostile.npz", reciting("".join(symbols)))
+    command = [sys.executable, "-m", "charrnn", "sample", "hostile.npz", "--seed", "1"]
+    command += ["--prime", "a\x1b", "--length", str(len(symbols) - 2)]
+    seen = "a\u241b[2J\u240d\u2407\u2421\ufffd\t\n"
+    if not terminal:
+        done = subprocess.run(command, capture_output=True, check=True)
+        assert done.stdout.decode() == text
+        return
+    pty = pytest.importorskip("pty")
+    master, slave = pty.openpty()
+    with os.fdopen(master, "rb", buffering=0) as screen:
+        subprocess.run(command, stdout=slave, stderr=subprocess.PIPE, check=True)
+        os.close(slave)
+        assert screen.read(1000).decode().replace("\r\n", "\n") == seen
+
+
+@given(st.text())
+def test_what_is_visible_holds_no_control_character(text: str) -> None:
+    seen = visible(text)
+    assert len(seen) == len(text)
+    controls = {c for c in seen if unicodedata.category(c) == "Cc"}
+    assert controls <= {"\n", "\t"}
+    assert all(a == b for a, b in zip(text, seen, strict=True) if a in "\n\t" or a.isprintable())
 
 
 @pytest.mark.usefixtures("folder")

@@ -32,7 +32,9 @@ def bench(config: str | None, overrides: tuple[str, ...], as_json: bool) -> None
     from charrnn.automatic import resolved
     from charrnn.benchmark import V, measure
     from charrnn.config_reader import load_config, override_defaults
+    from charrnn.mpi import refuse_ranks
 
+    refuse_ranks("bench")
     loaded = load_config(config, overrides) if config else override_defaults(overrides)
     settled = resolved(loaded, V)
     if sys.stderr.isatty():

@@ -14,7 +14,9 @@ def info(checkpoint: str | None) -> None:
     """
     from charrnn.checkpoint import load_checkpoint
     from charrnn.description import checkpoint_text
+    from charrnn.mpi import refuse_ranks
     from charrnn.runs import find_checkpoint
 
+    refuse_ranks("info")
     path = find_checkpoint(checkpoint)
     click.echo(checkpoint_text(path, load_checkpoint(path)))

@@ -6,7 +6,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from io import StringIO
 from itertools import chain
 from pathlib import Path
@@ -15,12 +15,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from charrnn.errors import TextError
+from charrnn.visible import visible
 
 if TYPE_CHECKING:
     from charrnn.language_model import LanguageModel
 
 
 _FLUSH_EVERY_S = 0.02  # shorter than the eye can tell
+_GROUP_TEXTS = 256  # at most so many are written side by side,
+_GROUP_CHARS = 1 << 25  # and of so many characters together
+_PRIME_BYTES = 1 << 24
 
 
 class _Finite(click.FloatRange):
@@ -78,7 +82,7 @@ class _Finite(click.FloatRange):
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Texts to write side by side; a line of --- stands between them.",
+    help="Texts to write; a line of --- stands between them.",
 )
 @click.option("--stop", metavar="TEXT", help="End a text after this.")
 @click.option(
@@ -113,32 +117,53 @@ def sample(
     if stop == "":
         raise click.UsageError("--stop: an empty text is everywhere; give at least one character.")
     from charrnn.language_model import load
+    from charrnn.mpi import refuse_ranks
     from charrnn.runs import find_checkpoint
     from charrnn.sampling import Choosing
 
+    refuse_ranks("sample")
     path = find_checkpoint(checkpoint)
     model = load(path)
     text = prime or "" if prime_file is None else _read_prime(prime_file, model)
     drawn = seed is None and not greedy and temperature > 0
     if seed is None:
         seed = int.from_bytes(os.urandom(4), "little")
+    skip_unknown = unknown == "skip"
     try:
-        pieces = model.stream(
-            text,
-            length,
-            N=num_samples,
-            choosing=Choosing(temperature, top_k, top_p, greedy),
-            seed=seed,
-            stop=stop,
-            skip_unknown=unknown == "skip",
-        )
+        model.encode(text, "prime", skip_unknown=skip_unknown)
     except TextError as error:
         raise TextError(f"{error}; --unknown skip leaves such characters out") from None
     if checkpoint is None:
         click.echo(str(path), err=True)
     if drawn:
         click.echo(f"seed {seed}", err=True)
-    _print_samples(pieces, "" if no_prime else text, num_samples)
+    choosing = Choosing(temperature, top_k, top_p, greedy)
+    groups = (
+        (
+            N,
+            model.stream(
+                text,
+                length,
+                N=N,
+                choosing=choosing,
+                seed=group_seed,
+                stop=stop,
+                skip_unknown=skip_unknown,
+            ),
+        )
+        for N, group_seed in _groups(num_samples, length, seed)
+    )
+    _print_samples(groups, "" if no_prime else text)
+
+
+def _groups(num_samples: int, length: int, seed: int) -> Iterator[tuple[int, int | list[int]]]:
+    """Yield how many texts are written side by side at a time, and the seed of each such group.
+
+    A group is held in memory until it is printed, so its size is bounded whatever is asked for.
+    """
+    most = max(1, min(_GROUP_TEXTS, _GROUP_CHARS // max(1, length)))
+    for group, first in enumerate(range(0, num_samples, most)):
+        yield min(most, num_samples - first), [seed, group] if group else seed
 
 
 def _read_prime(file: str, model: LanguageModel) -> str:
@@ -146,11 +171,17 @@ def _read_prime(file: str, model: LanguageModel) -> str:
 
     try:
         if file == "-":
-            raw = sys.stdin.buffer.read() if sys.stdin else b""
+            raw = sys.stdin.buffer.read(_PRIME_BYTES + 1) if sys.stdin else b""
         else:
-            raw = Path(file).read_bytes()
+            with Path(file).open("rb") as opened:
+                raw = opened.read(_PRIME_BYTES + 1)
     except OSError as error:
         raise TextError(f"--prime-file {file}: cannot be read: {error.strerror}") from None
+    if len(raw) > _PRIME_BYTES:
+        raise TextError(
+            f"--prime-file {file}: has more than {_PRIME_BYTES:,} bytes; what a model goes on from "
+            "is the end of a text: a few thousand characters are enough"
+        )
     if model.vocabulary.tokens == "byte":
         return raw.decode("utf-8", "surrogateescape")
     return decode_text(
@@ -161,34 +192,42 @@ def _read_prime(file: str, model: LanguageModel) -> str:
     )
 
 
-def _print_samples(pieces: Iterable[list[str]], prime: str, num_samples: int) -> None:
-    """Write one text as it is made, several one after the other."""
+def _print_samples(groups: Iterable[tuple[int, Iterable[list[str]]]], prime: str) -> None:
+    """Write the texts of each group; one that stands alone is written as it is made."""
     try:
-        if num_samples == 1:
-            _write(chain([prime], (piece for (piece,) in pieces)))
-            return
-        texts = [StringIO() for _ in range(num_samples)]
-        for step in pieces:
-            for text, piece in zip(texts, step, strict=True):
-                text.write(piece)
-        for i, text in enumerate(texts):
-            if i:
-                _write(["---\n"])
-            _write([prime, text.getvalue()])
+        for group, (N, pieces) in enumerate(groups):
+            if N == 1:
+                _begin(group > 0)
+                _write(chain([prime], (piece for (piece,) in pieces)))
+                continue
+            texts = [StringIO() for _ in range(N)]
+            for step in pieces:
+                for text, piece in zip(texts, step, strict=True):
+                    text.write(piece)
+            for i, text in enumerate(texts):
+                _begin(group > 0 or i > 0)
+                _write([prime, text.getvalue()])
     except BrokenPipeError:
         # Whoever read has enough. Python would flush once more at its end, into nothing now.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _begin(after_another: bool) -> None:
+    """Write what stands between two texts."""
+    if after_another:
+        sys.stdout.write("---\n")
+
+
 def _write(pieces: Iterable[str]) -> None:
     """Write a text as it is made, and a newline if it does not end in one.
 
-    What is written comes out at once where it is made slowly, and otherwise many times a second:
-    flushing for each character can take longer than choosing it.
+    On a terminal no character of it is an order to the terminal. What is written comes out at once
+    where it is made slowly, and otherwise many times a second: flushing for each character can
+    take longer than choosing it.
     """
-    last, flushed_s = "", -math.inf
+    last, flushed_s, terminal = "", -math.inf, sys.stdout.isatty()
     for piece in pieces:
-        sys.stdout.write(piece)
+        sys.stdout.write(visible(piece) if terminal else piece)
         last = piece or last
         now_s = time.monotonic()
         if now_s - flushed_s > _FLUSH_EVERY_S:

@@ -95,6 +95,8 @@ def _be_watched(batch: list[Case], folder: Path, write: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (_ADDRESSES, _ADDRESSES))
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    for name, number in (("stdout", 1), ("stderr", 2)):  # which pytest has put others in place of
+        setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
     audit = _Audit()
     sys.addaudithook(audit)
     for case in batch:

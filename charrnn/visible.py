@@ -1,0 +1,16 @@
+"""Texts on a terminal: what would act on it instead of standing on it is made visible."""
+
+from __future__ import annotations
+
+# Control characters as the pictures that Unicode has for them; the line's end and the tab may act.
+_PICTURES = {c: 0x2400 + c for c in range(0x20) if chr(c) not in "\n\t"} | {0x7F: 0x2421}
+_PICTURES |= dict.fromkeys(range(0x80, 0xA0), 0xFFFD)  # for which it has none
+
+
+def visible(text: str) -> str:
+    """Return a text in which no control character but newline and tab is left.
+
+    A terminal would take such a character, from a model or a file, for an order: to clear the
+    screen, to write its title, to answer as if someone had typed.
+    """
+    return text if text.isprintable() else text.translate(_PICTURES)
