@@ -6,8 +6,8 @@ the system keeps.
 
 It holds, little-endian: magic, number of codes n, number of symbols V, SHA-256 of symbols and
 codes, SHA-256 of all this with the symbols and the last part; the symbols, uint32; the codes, of
-the smallest type that holds V - 1; the SHA-256 of each block of them. All of it is verified when it
-is opened: compiled code trusts that a code is below V.
+the smallest type that holds V - 1; the CRC-32 of each block of them, uint32. All of it is verified
+when it is opened: compiled code trusts that a code is below V.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import hashlib
 import os
 import struct
 import time
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -33,8 +34,8 @@ from charrnn.vocabulary import Vocabulary
 
 _MAGIC = b"charrnn2"  # its digit changes with the format, and with how a text is read
 _HEADER = struct.Struct("<8sQQ32s32s")
-_DIGEST = 32  # bytes
-_BLOCK = 8 << 20  # bytes that have a digest of their own, so that threads can share the work
+_DIGEST, _CRC = 32, 4  # bytes
+_BLOCK = 8 << 20  # bytes that are digested by themselves, so that threads can share the work
 _THREADS = min(4, os.cpu_count() or 1)
 _ABANDONED_S = 3600  # since the last byte was written
 _UNUSED_S = 90 * 24 * 3600  # since it was last opened
@@ -89,18 +90,18 @@ def read_cached(file: Path, tokens: str) -> EncodedText | None:
             begin, dtype = _HEADER.size + 4 * V, code_type(V)
             end = begin + n * dtype.itemsize
             blocks = -(-(end - begin) // _BLOCK)
-            if os.fstat(opened.fileno()).st_size != end + _DIGEST * blocks:
+            if os.fstat(opened.fileno()).st_size != end + _CRC * blocks:
                 return None
             raw_symbols = opened.read(4 * V)
             opened.seek(end)
-            digests = opened.read()
-            if check != hashlib.sha256(head[:-_DIGEST] + raw_symbols + digests).digest():
+            checksums = opened.read()
+            if check != hashlib.sha256(head[:-_DIGEST] + raw_symbols + checksums).digest():
                 return None
             symbols = np.frombuffer(raw_symbols, "<u4")
             if not np.all(symbols[:-1] < symbols[1:]) or symbols[-1] >= most:
                 return None
             codes = np.memmap(opened, dtype, "r", begin, (n,))
-        if not _verified(file, begin, end, dtype, V, digests):
+        if not _verified(file, begin, end, dtype, V, checksums):
             return None
     except (OSError, ValueError, struct.error):
         return None
@@ -110,20 +111,21 @@ def read_cached(file: Path, tokens: str) -> EncodedText | None:
 
 
 def _verified(
-    file: Path, begin: int, end: int, dtype: np.dtype[Any], V: int, digests: bytes
+    file: Path, begin: int, end: int, dtype: np.dtype[Any], V: int, checksums: bytes
 ) -> bool:
     """Return whether codes are those that were written, and below V."""
 
-    def block(start: int) -> bytes:
-        digest = hashlib.sha256()
+    def block(start: int) -> int:
+        crc = 0
         for piece in _pieces(file, start, min(start + _BLOCK, end)):
-            digest.update(piece)
             if np.frombuffer(piece, dtype).max() >= V:
-                return b""
-        return digest.digest()
+                return -1
+            crc = zlib.crc32(piece, crc)
+        return crc
 
+    expected: list[int] = np.frombuffer(checksums, "<u4").tolist()
     with ThreadPoolExecutor(_THREADS) as pool:
-        return b"".join(pool.map(block, range(begin, end, _BLOCK))) == digests
+        return list(pool.map(block, range(begin, end, _BLOCK))) == expected
 
 
 def write_cached(file: Path, pieces: Iterable[Array], vocabulary: Vocabulary, where: str) -> None:
@@ -139,21 +141,21 @@ def write_cached(file: Path, pieces: Iterable[Array], vocabulary: Vocabulary, wh
         opened.write(bytes(_HEADER.size) + symbols)
         codes = _Blocks(opened)
         n, sha256 = write_codes(codes.write, pieces, vocabulary, where)
-        digests = b"".join(digest.digest() for digest in codes.digests)
-        opened.write(digests)
+        checksums = np.array(codes.checksums, "<u4").tobytes()
+        opened.write(checksums)
         head = _HEADER.pack(_MAGIC, n, len(vocabulary), bytes.fromhex(sha256), bytes(_DIGEST))
-        check = hashlib.sha256(head[:-_DIGEST] + symbols + digests).digest()
+        check = hashlib.sha256(head[:-_DIGEST] + symbols + checksums).digest()
         opened.seek(0)
         opened.write(head[:-_DIGEST] + check)
 
 
 class _Blocks:
-    """What is written to a file, with a digest of each block."""
+    """What is written to a file, with a checksum of each block."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._left = 0  # bytes of the block begun last
-        self.digests: list[Any] = []
+        self.checksums: list[int] = []
 
     def write(self, data: memoryview) -> None:
         """Write bytes."""
@@ -161,10 +163,10 @@ class _Blocks:
         self._file.write(data)
         while data:
             if not self._left:
-                self.digests.append(hashlib.sha256())
+                self.checksums.append(0)
                 self._left = _BLOCK
             part, data = data[: self._left], data[self._left :]
-            self.digests[-1].update(part)
+            self.checksums[-1] = zlib.crc32(part, self.checksums[-1])
             self._left -= len(part)
 
 
