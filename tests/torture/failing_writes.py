@@ -201,7 +201,7 @@ def _check(run: Path, command: Command, code: int, fault: Fault, calls: Calls) -
     for file in CHECKPOINTS:
         if (run / file).exists():
             load_checkpoint(run / file)
-    left = {file.name for file in run.iterdir()} - {*FILES}
+    left = {file.name for file in (run.iterdir() if run.exists() else ())} - {*FILES}
     assert not left or (fault.lasting and fault.error == errno.EIO), f"{left} is left"
 
 
