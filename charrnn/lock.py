@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from charrnn.atomic import make_folder
 from charrnn.errors import RunError
 from charrnn.runs import RunFolder
 
@@ -30,18 +31,26 @@ def only_training(run: RunFolder, note: Callable[[str], object]) -> Iterator[Non
         run: the folder.
         note: told where the file system has no locks.
 
+    A folder with a run that nobody can write to needs none: what is in it can be told of all the
+    same, and a training that has something to write finds out.
+
     Raises:
-        RunError: another training is in the folder, or it cannot be written to.
+        RunError: another training is in the folder, or it cannot be made or written to.
     """
     if run.path.exists() and not run.path.is_dir():
         raise RunError(f"{run.path}: is a file; --run-dir names a folder")
     made = [folder for folder in (run.path, *run.path.parents) if not folder.exists()]
     try:
-        run.path.mkdir(parents=True, exist_ok=True)
-        descriptor = _locked(run, note)
+        make_folder(run.path)
+        descriptor: int | None = _locked(run, note)
     except OSError as error:
         _remove_empty(made)
-        raise RunError(f"{run.path}: cannot be written: {error.strerror}") from None
+        if not _only_to_be_read(run, error):
+            raise RunError(f"{run.path}: cannot be written: {error.strerror}") from None
+        descriptor = None
+    if descriptor is None:
+        yield
+        return
     _held.add(descriptor)
     try:
         yield
@@ -55,6 +64,14 @@ def only_training(run: RunFolder, note: Callable[[str], object]) -> Iterator[Non
                 run.lock.unlink()  # while it is locked, so that it is surely this one
                 os.close(descriptor)
         _remove_empty(made)
+
+
+def _only_to_be_read(run: RunFolder, error: OSError) -> bool:
+    """Whether a lock is refused because nothing at all can be written beside the run."""
+    if error.errno == errno.EROFS:
+        return run.holds_run()
+    # A lock that is there, and not to be opened, may be that of another user's training.
+    return isinstance(error, PermissionError) and run.holds_run() and not run.lock.exists()
 
 
 def _locked(run: RunFolder, note: Callable[[str], object]) -> int:
@@ -75,8 +92,9 @@ def _locked(run: RunFolder, note: Callable[[str], object]) -> int:
                 ) from None
             note(f"{run.path}: its file system has no locks; let no other training write here")
         if _is_at(descriptor, run.lock):
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, f"process {os.getpid()} on {platform.node()}\n".encode())
+            with contextlib.suppress(OSError):  # a full disk: it is a lock without a name, too
+                os.ftruncate(descriptor, 0)
+                os.write(descriptor, f"process {os.getpid()} on {platform.node()}\n".encode())
             return descriptor
         os.close(descriptor)  # its training has just ended, and has removed it
 

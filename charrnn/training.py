@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from charrnn.atomic import make_folder, remove_leftovers, replaced_atomically
+from charrnn.atomic import remove_leftovers, replaced_atomically
 from charrnn.automatic import resolved
 from charrnn.backends import compiling_note
 from charrnn.checkpoint import Checkpoint, Counters, load_checkpoint
@@ -225,7 +225,6 @@ def _check_same_text(run: RunFolder, then: Checkpoint, now: Checkpoint) -> None:
 def _prepare(run: RunFolder, config: Config, resumed: Counters | None) -> float:
     """Make the folder ready; return the seconds that the run has taken so far."""
     try:
-        make_folder(run.path)
         for file in (run.config, run.metrics, run.best, run.last):
             remove_leftovers(file)
         if resumed is None:
