@@ -16,6 +16,7 @@ from charrnn.config_reader import config_from_dict, load_config
 
 SHIPPED = Path(__file__).parents[2] / "configs"
 
+_LONGEST = 1_000_000  # characters, so that it is not the mutation which takes the memory
 LAUGHS = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 30))
 
 
@@ -88,7 +89,7 @@ def mutated(seed: int, number: int) -> bytes:
     bases = list(_bases())
     text = chance.choice(bases)
     for _ in range(chance.choice((0, 1, 1, 1, 2, 2, 3, 5))):
-        text = chance.choice(_OF_TEXT)(text, chance)
+        text = chance.choice(_OF_TEXT)(text, chance)[:_LONGEST]
     raw = text.encode("utf-8", "surrogatepass")
     if chance.random() < 0.15:
         raw = chance.choice(_OF_BYTES)(raw, chance)
