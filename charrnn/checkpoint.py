@@ -1,12 +1,15 @@
 """A checkpoint: one `.npz` that needs nothing else.
 
-Members (format 1):
+Members (format 2):
 
-    meta            JSON text: format, configuration, tokens, counters, digest of the text
+    meta            JSON text: format, configuration, tokens, counters, the text's digest and length
     vocabulary      (V,) uint32, ascending symbols
     layers.0.Wx ... every parameter under its name, float32
     optimizer.m ... each of the optimiser's slots, a flat (P,) vector like the parameters
     states.0.h ...  each layer's states (N, H) after the last step
+    sha256          a digest of the others
+
+Format 1 has no digest, no length of the text and no counter of divergences.
 
 It is read without pickle, and each member's shape and type are checked against the configuration
 before memory is taken for it. It holds no times, so equal trainings give equal files.
@@ -14,47 +17,27 @@ before memory is taken for it. It holds no times, so equal trainings give equal 
 
 from __future__ import annotations
 
-import json
-import math
 import os
-import struct
-import zipfile
-import zlib
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+import stat
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from charrnn.archive import DIGEST, ArrayArchive, write_arrays
 from charrnn.atomic import replaced_atomically
+from charrnn.checkpoint_meta import FORMAT, MOST_CHARS, Counters, Meta
 from charrnn.config import Config
-from charrnn.config_reader import config_from_dict
-from charrnn.errors import CharRNNError, CheckpointError
+from charrnn.errors import CharRNNError, CheckpointError, NewerFormatError
 from charrnn.kernels import CELLS, Array
 from charrnn.model import Model, States
 from charrnn.optimizers import RULES
-from charrnn.parameters import parameter_shapes, parameter_views
+from charrnn.parameters import Shapes, parameter_count, parameter_shapes, parameter_views
 from charrnn.vocabulary import Vocabulary
 
-FORMAT = 1
-_META_BYTES = 16 << 20
+__all__ = ["FORMAT", "Checkpoint", "Counters", "load_checkpoint", "save_checkpoint"]
 
-
-@dataclass
-class Counters:
-    """Where a training stands; what of it is a number."""
-
-    step: int = 0  # updates made
-    validated_step: int = 0  # step of the last validation
-    best_loss_nats: float | None = None
-    best_step: int = 0
-    validations_since_best: int = 0
-    valid_loss_nats: float | None = None  # of the last validation
-    train_loss_nats: float | None = None  # of the last training line in the metrics
-    unlogged_nats: float = 0.0  # training loss summed since the last line in the metrics
-    unlogged_chars: int = 0
-    out_of_patience: bool = False
+_LARGEST_SYMBOL = {"char": 0x10FFFF, "byte": 0xFF}
 
 
 @dataclass(frozen=True)
@@ -68,6 +51,8 @@ class Checkpoint:
     slots: dict[str, Array]  # each (P,)
     states: States
     text_sha256: str
+    text_chars: int | None = None  # characters of the text; format 1 did not keep it
+    format: int = FORMAT  # of the file that it was read from; it is written in the newest
 
     def model(self) -> Model:
         """Return the model, on this checkpoint's parameters."""
@@ -75,166 +60,132 @@ class Checkpoint:
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint so that `path` holds the old one or the new one, whole, at any moment."""
-    meta = {
-        "format": FORMAT,
-        "config": checkpoint.config.to_dict(),
-        "tokens": checkpoint.vocabulary.tokens,
-        "text_sha256": checkpoint.text_sha256,
-        "counters": asdict(checkpoint.counters),
-    }
-    shapes = parameter_shapes(checkpoint.config.model, len(checkpoint.vocabulary))
-    members: dict[str, Any] = {
-        "meta": np.array(json.dumps(meta, ensure_ascii=False, allow_nan=False)),
-        "vocabulary": checkpoint.vocabulary.symbols,
-        **parameter_views(checkpoint.parameters, shapes),
-        **{f"optimizer.{name}": slot for name, slot in checkpoint.slots.items()},
-        **_named_states(checkpoint.config, checkpoint.states),
-    }
+    """Write a checkpoint so that `path` holds the old one or the new one, whole, at any moment.
+
+    Raises:
+        CheckpointError: it cannot be written, or could not be read again.
+    """
+    try:
+        arrays = _arrays(checkpoint)
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"{path}: step {checkpoint.counters.step} is not saved, since it could not be read "
+            f"again: {error}; what was saved before is left as it was"
+        ) from None
     try:
         with replaced_atomically(path) as file:
-            np.savez(file, **members)
+            write_arrays(file, arrays)
     except OSError as error:
-        raise CheckpointError(f"{path}: cannot be written: {error.strerror}") from None
+        raise CheckpointError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """Read a checkpoint.
 
     Raises:
-        CheckpointError: naming the file and what is wrong with it.
+        CheckpointError: naming the file, what is wrong with it and what to do.
     """
     path = Path(path)
     try:
-        with zipfile.ZipFile(path) as archive:
-            return _read(_Members(archive))
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):  # looked at first: to open a pipe would be to wait for a writer
+            kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
+            raise CheckpointError(f"{path}: is {kind}, not a checkpoint; name a file")
+        with path.open("rb") as file:
+            try:
+                return _read(ArrayArchive(file))
+            except NewerFormatError as error:
+                raise CheckpointError(f"{path}: {error}") from None
+            except CharRNNError as error:
+                raise CheckpointError(f"{path}: {error}; {_instead_of(path)}") from None
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise CheckpointError(f"{path}: is a folder, not a checkpoint") from None
-    except CharRNNError as error:
-        raise CheckpointError(f"{path}: {error}") from None
-    # zipfile raises NotImplementedError for a compression or a version that it does not know.
-    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError):
-        raise CheckpointError(f"{path}: is not a checkpoint, or a damaged one") from None
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
-        raise CheckpointError(f"{path}: is not a checkpoint of charrnn: {error}") from None
 
 
-class _Members:
-    """The arrays of an archive, each checked before it is read."""
+def _instead_of(path: Path) -> str:
+    """Say what to do without a checkpoint."""
+    beside = {"last.npz": "best.npz", "best.npz": "last.npz"}.get(path.name)
+    if beside is None or not path.with_name(beside).is_file():
+        return "use another checkpoint of the run, if there is one"
+    resume = ", and move this one away to --resume from there" if path.name == "last.npz" else ""
+    return f"use {beside} beside it{resume}"
 
-    def __init__(self, archive: zipfile.ZipFile) -> None:
-        self._archive = archive
-        self._names = set(archive.namelist())
 
-    def read(self, name: str, accept: Callable[[tuple[int, ...], np.dtype[Any]], str]) -> Array:
-        """Read a member if `accept`, given shape and dtype, has nothing against it."""
-        if f"{name}.npy" not in self._names:
-            raise CheckpointError(f"the array {name} is missing; this is no checkpoint of charrnn")
-        with self._archive.open(f"{name}.npy") as file:
-            try:
-                version = np.lib.format.read_magic(file)
-                shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-            except Exception:  # a damaged header makes NumPy's parser raise almost anything
-                raise CheckpointError(f"the array {name} has a damaged header") from None
-            if version != (1, 0):
-                raise CheckpointError(f"the array {name} is in an unknown version of the format")
-            problem = "it is of Python objects" if dtype.hasobject else accept(shape, dtype)
-            if problem or fortran:
-                raise CheckpointError(f"the array {name} does not fit: {problem or 'its order'}")
-            size = math.prod(shape) * dtype.itemsize
-            raw = file.read(size)
-            if len(raw) != size or file.read(1):
-                raise CheckpointError(f"the array {name} is cut off or too long")
-        return np.frombuffer(raw, dtype).reshape(shape)
-
-    def read_like(self, name: str, shape: tuple[int, ...]) -> Array:
-        """Read a float32 member of a known shape."""
-
-        def accept(found: tuple[int, ...], dtype: np.dtype[Any]) -> str:
-            if found != shape:
-                return f"it has shape {found}, and the configuration implies {shape}"
-            return "" if dtype == np.dtype("<f4") else f"it is {dtype}, and should be float32"
-
-        array = self.read(name, accept)
+def _arrays(checkpoint: Checkpoint) -> dict[str, Array]:
+    """Return what is written, but for the digest; refuse what could not be read again."""
+    config, vocabulary = checkpoint.config, checkpoint.vocabulary
+    meta = Meta(config, checkpoint.counters, checkpoint.text_sha256, checkpoint.text_chars)
+    text = np.array(meta.to_text())
+    shapes = parameter_shapes(config.model, len(vocabulary))
+    states = [state for layer in checkpoint.states for state in layer]
+    arrays = {
+        **parameter_views(checkpoint.parameters, shapes),
+        **{f"optimizer.{name}": slot for name, slot in checkpoint.slots.items()},
+        **dict(zip(_state_shapes(config), states, strict=True)),
+    }
+    for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise CheckpointError(f"the array {name} has values that are not finite")
-        return array
+    return {"meta": text, "vocabulary": vocabulary.symbols, **arrays}
 
 
-def _read(members: _Members) -> Checkpoint:
-    meta = json.loads(str(members.read("meta", _accept_meta)))
-    if meta["format"] != FORMAT:
-        raise CheckpointError(
-            f"it has format {meta['format']}, and this charrnn reads format {FORMAT}; "
-            "a newer charrnn wrote it"
-        )
-    # What was written before there were these keys was computed so.
-    meta["config"]["train"] = {"workers": 1, "backend": "numpy", **meta["config"]["train"]}
-    config = config_from_dict(meta["config"], "its configuration")
-    vocabulary = _read_vocabulary(members, meta["tokens"])
+def _read(archive: ArrayArchive) -> Checkpoint:
+    meta = Meta.from_text(archive.read_text("meta", MOST_CHARS))
+    config = meta.config
+    vocabulary = _read_vocabulary(archive, config.data.tokens)
     shapes = parameter_shapes(config.model, len(vocabulary))
-    P = sum(math.prod(shape) for shape in shapes.values())
-    named = {name: members.read_like(name, shape) for name, shape in shapes.items()}
-    parameters = np.empty(P, np.float32)
-    for name, view in parameter_views(parameters, shapes).items():
-        view[...] = named[name]
-    slots = {
-        slot: members.read_like(f"optimizer.{slot}", (P,)).copy()
-        for slot in RULES[config.train.optimizer].slots
-    }
-    shape = (config.train.batch_size, config.model.hidden_size)
-    states = [
-        tuple(
-            members.read_like(f"states.{layer}.{s}", shape) for s in CELLS[config.model.cell].states
-        )
-        for layer in range(config.model.num_layers)
-    ]
-    counters = _read_counters(meta["counters"])
+    P = parameter_count(config.model, len(vocabulary))
+    slots = {f"optimizer.{name}": (P,) for name in RULES[config.train.optimizer].slots}
+    others = {**slots, **_state_shapes(config)}
+    digest = [DIGEST] if meta.format > 1 else []
+    archive.check_names(["meta", "vocabulary", *shapes, *others, *digest])
+    for name, shape in {**shapes, **others}.items():
+        archive.check(name, shape, "<f4")
+    parameters: Array = np.empty(P, np.float32)
+    arrays = parameter_views(parameters, shapes)
+    arrays |= {name: np.empty(shape, np.float32) for name, shape in others.items()}
+    for name, array in arrays.items():
+        archive.read_into(name, array)
+    if digest:
+        archive.check_digest()
     return Checkpoint(
-        config, vocabulary, parameters, counters, slots, states, str(meta["text_sha256"])
+        config,
+        vocabulary,
+        parameters,
+        meta.counters,
+        {name.removeprefix("optimizer."): arrays[name] for name in slots},
+        [
+            tuple(arrays[f"states.{layer}.{state}"] for state in CELLS[config.model.cell].states)
+            for layer in range(config.model.num_layers)
+        ],
+        meta.text_sha256,
+        meta.text_chars,
+        meta.format,
     )
 
 
-def _read_counters(found: dict[str, Any]) -> Counters:
-    """Take each counter, which is of the type that it has in a new training."""
-    for f in fields(Counters):
-        value, new = found[f.name], getattr(Counters(), f.name)
-        if new is None:
-            fits = value is None or (type(value) is float and math.isfinite(value))
-        else:
-            fits = type(value) is type(new) and 0 <= value < math.inf
-        if not fits:
-            raise CheckpointError(f"its counter {f.name} is {value!r}, which is none")
-    return Counters(**{f.name: found[f.name] for f in fields(Counters)})
+def _state_shapes(config: Config) -> Shapes:
+    """Return every state's name and shape, layer by layer."""
+    shape = (config.train.batch_size, config.model.hidden_size)
+    return {
+        f"states.{layer}.{state}": shape
+        for layer in range(config.model.num_layers)
+        for state in CELLS[config.model.cell].states
+    }
 
 
-def _accept_meta(shape: tuple[int, ...], dtype: np.dtype[Any]) -> str:
-    if shape != () or dtype.kind != "U":
-        return "it should be one text"
-    return "" if dtype.itemsize <= _META_BYTES else "it is too long"
-
-
-def _read_vocabulary(members: _Members, tokens: str) -> Vocabulary:
-    largest = {"char": 0x10FFFF, "byte": 0xFF}[tokens]
-
-    def accept(shape: tuple[int, ...], dtype: np.dtype[Any]) -> str:
-        if len(shape) != 1 or not 2 <= shape[0] <= largest + 1 or dtype != np.dtype("<u4"):
-            return "it should be the vocabulary's symbols in ascending order"
-        return ""
-
-    symbols = members.read("vocabulary", accept)
+def _read_vocabulary(archive: ArrayArchive, tokens: str) -> Vocabulary:
+    largest = _LARGEST_SYMBOL[tokens]
+    shape = archive.header("vocabulary").shape
+    if len(shape) != 1 or not 2 <= shape[0] <= largest + 1:
+        raise CheckpointError(
+            "the array vocabulary does not fit: it should be symbols in ascending order"
+        )
+    archive.check("vocabulary", shape, "<u4")
+    symbols: Array = np.empty(shape, np.uint32)
+    archive.read_into("vocabulary", symbols)
     if (symbols[1:] <= symbols[:-1]).any() or symbols[-1] > largest:
         raise CheckpointError("the array vocabulary is not in ascending order")
     return Vocabulary(symbols, tokens)
-
-
-def _named_states(config: Config, states: States) -> dict[str, Array]:
-    return {
-        f"states.{layer}.{name}": state
-        for layer, layer_states in enumerate(states)
-        for name, state in zip(CELLS[config.model.cell].states, layer_states, strict=True)
-    }

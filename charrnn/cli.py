@@ -6,10 +6,10 @@ Nothing heavy is imported before a command needs it, so that --help and --versio
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
-from typing import NoReturn
 
 import click
 
@@ -20,8 +20,8 @@ from charrnn.commands.info import info
 from charrnn.commands.sample import sample
 from charrnn.commands.train import train
 from charrnn.errors import CharRNNError
-
-_INTERRUPTED = 130
+from charrnn.interrupts import Interrupted, prompt_interrupts
+from charrnn.visible import fitted
 
 # NumPy's matrix products on one thread, unless the user wishes otherwise: the threads of a product
 # wait for each other in a busy loop, and where another program takes one of their cores a step can
@@ -54,13 +54,15 @@ def run(args: Sequence[str] | None = None) -> int:
             os.environ.setdefault(variable, "1")
     _ready_streams()
     try:
-        result = cli.main(args, prog_name="charrnn", standalone_mode=False)
+        with prompt_interrupts():
+            result = cli.main(args, prog_name="charrnn", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return error.exit_code
+    except Interrupted as interrupted:
+        return _interrupted(interrupted.number)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("charrnn: interrupted", err=True)
-        return _INTERRUPTED
+        return _interrupted(signal.SIGINT)
     except CharRNNError as error:
         return _failed(str(error))
     except MemoryError:
@@ -80,11 +82,11 @@ def _ready_streams() -> None:
             stream.reconfigure(encoding="utf-8", errors="replace")
 
 
+def _interrupted(number: int) -> int:
+    click.echo("charrnn: interrupted", err=True)
+    return 128 + number
+
+
 def _failed(message: str) -> int:
-    click.echo(f"charrnn: error: {message}", err=True)
+    click.echo(fitted(f"charrnn: error: {message}", sys.stderr), err=True)
     return 1
-
-
-def main() -> NoReturn:
-    """The entry point."""
-    sys.exit(run())

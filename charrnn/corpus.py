@@ -14,7 +14,8 @@ from charrnn.errors import TextError
 from charrnn.kernels import Array
 from charrnn.text_cache import content_key, read_cached, write_cached
 from charrnn.text_encoding import EncodedText, encode_in_memory
-from charrnn.text_reader import find_files, read_symbols, reading
+from charrnn.text_files import FileState, find_files, state_of
+from charrnn.text_reader import read_symbols
 from charrnn.vocabulary import Vocabulary
 
 LARGE = 16_000_000  # bytes; a text of more is not held in memory
@@ -56,8 +57,11 @@ def load_corpus(config: DataConfig, note: Callable[[str], object] = lambda _: No
         TextError: for a text that cannot be read, is empty, or has one distinct character.
     """
     files = find_files(config.path)
-    large = all(map(os.path.isfile, files)) and sum(map(os.path.getsize, files)) > LARGE
-    text = _encode_large(files, config, note) if large else _encode_small(files, config)
+    states = [state_of(file) for file in files]
+    if all(map(os.path.isfile, files)) and sum(state.size for state in states) > LARGE:
+        text = _encode_large(files, states, config, note)
+    else:
+        text = _encode_small(files, config)
     return Corpus(*text, *cut_points(len(text.codes), config))
 
 
@@ -75,17 +79,18 @@ def _encode_small(files: list[str], config: DataConfig) -> EncodedText:
 
 
 def _encode_large(
-    files: list[str], config: DataConfig, note: Callable[[str], object]
+    files: list[str],
+    states: list[FileState],
+    config: DataConfig,
+    note: Callable[[str], object],
 ) -> EncodedText:
     """Encode files that are read twice, a piece at a time, or take what was encoded before."""
-    states, where = _states(files), _where(files, config)
-    size = f"{sum(size for size, _ in states) / 1e6:,.0f} MB"
+    where = _where(files, config)
+    size = f"{sum(state.size for state in states) / 1e6:,.0f} MB"
 
     def pieces() -> Iterator[Array]:
-        for file in files:
-            yield from read_symbols(file, config)
-        if _states(files) != states:
-            raise TextError(f"{where}: has changed while it was read; begin again")
+        for file, state in zip(files, states, strict=True):
+            yield from read_symbols(file, config, expected=state)
 
     folder = cache_folder()
     if folder is None:
@@ -94,7 +99,10 @@ def _encode_large(
     file = folder / "texts" / f"{content_key(files, config)}.codes"
     if cached := read_cached(file, config.tokens):
         return cached
-    note(f"encoding {size} once, kept in {file.parent}")
+    if file.exists():
+        note(f"{file}: is damaged; encoding {size} anew")
+    else:
+        note(f"encoding {size} once, kept in {file.parent}")
     vocabulary, problem = _vocabulary(pieces(), where, config.tokens), "cannot be read"
     try:
         write_cached(file, pieces(), vocabulary, where)
@@ -119,16 +127,6 @@ def _vocabulary(pieces: Iterable[Array], where: str, tokens: str) -> Vocabulary:
 
 def _where(files: list[str], config: DataConfig) -> str:
     return config.path if isinstance(config.path, str) else f"{len(files)} files"
-
-
-def _states(files: list[str]) -> list[tuple[int, int]]:
-    """Return size and time of change of each file."""
-    states = []
-    for file in files:
-        with reading(file):
-            found = os.stat(file)
-        states.append((found.st_size, found.st_mtime_ns))
-    return states
 
 
 class Streams:

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from charrnn.checkpoint import FORMAT, Checkpoint
+from charrnn.checkpoint import Checkpoint
 from charrnn.corpus import Corpus
 from charrnn.model import Model
 from charrnn.parameters import parameter_shapes, parameter_views
 from charrnn.runs import RunFolder
 from charrnn.trainer import Trainer
 from charrnn.transfer import Matched
+
+_NAMED = 5  # characters that a changed text has more or fewer
 
 
 def training_rows(trainer: Trainer, run: RunFolder) -> list[tuple[str, str]]:
@@ -84,6 +86,24 @@ def matched_text(matched: Matched, corpus: Corpus) -> str:
     )
 
 
+def changed_text(then: Checkpoint, now: Checkpoint) -> str:
+    """Say in what the text of a run differs from what it was."""
+    if then.text_chars not in (None, now.text_chars):
+        what = [f"it had {then.text_chars:,} characters, now {now.text_chars:,}"]
+    else:
+        what = ["its characters have changed"]
+    for vocabulary, other, verb in (
+        (now.vocabulary, then.vocabulary, "new"),
+        (then.vocabulary, now.vocabulary, "gone"),
+    ):
+        symbols = np.setdiff1d(vocabulary.symbols, other.symbols)
+        if len(symbols):
+            names = ", ".join(vocabulary.name(int(symbol)) for symbol in symbols[:_NAMED])
+            more = ", ..." if len(symbols) > _NAMED else ""
+            what.append(f"{verb} in its vocabulary: {names}{more}")
+    return "; ".join(what)
+
+
 def checkpoint_text(path: Path, checkpoint: Checkpoint) -> str:
     """Return what a checkpoint is, for reading."""
     counters, vocabulary = checkpoint.counters, checkpoint.vocabulary
@@ -98,7 +118,7 @@ def checkpoint_text(path: Path, checkpoint: Checkpoint) -> str:
     width = max(map(len, shapes))
     return "\n".join(
         [
-            f"file        {path} (format {FORMAT}, {path.stat().st_size:,} bytes)",
+            f"file        {path} (format {checkpoint.format}, {path.stat().st_size:,} bytes)",
             f"steps       {counters.step:,}",
             f"validation  {_loss(counters.valid_loss_nats, tokens)}; best {best}",
             f"training    {_loss(counters.train_loss_nats, tokens)}",

@@ -22,12 +22,20 @@ class CheckpointError(CharRNNError):
     """A file that is no checkpoint, or one that does not fit what is asked of it."""
 
 
+class NewerFormatError(CheckpointError):
+    """A checkpoint of a format that came later; nothing need be wrong with it."""
+
+
 class SamplingError(CharRNNError):
     """A way of sampling that does not exist, such as a negative temperature."""
 
 
 class RunError(CharRNNError):
     """A run's folder that cannot be used as asked, or a training that cannot go on."""
+
+
+class WorkerError(RunError):
+    """A worker that cannot go on, or is gone; what was reached before is unharmed."""
 
 
 class BackendError(CharRNNError):

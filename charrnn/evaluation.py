@@ -26,7 +26,8 @@ from charrnn.vocabulary import code_points, smallest_type
 
 STREAMS = 64  # at most; short texts have fewer
 WARM_UP = 256  # characters that a stream reads, unscored, before its part
-_WINDOW = 64  # steps
+_WINDOW = 64  # steps, at most
+_LOGITS = 1 << 24  # of a window, at most, as long as a step of one stream has no more
 
 
 @dataclass(frozen=True)
@@ -100,19 +101,20 @@ def score_windows(
     Args:
         codes: (n,) the whole text; what lies before `start` serves as context.
         start, end: the part to score.
-        streams: upper bound on the parallel streams.
+        streams: upper bound on the parallel streams; with a very large vocabulary there are fewer.
         share: (k, K) reads the k-th of K parts of the streams, and nothing where it has none.
 
     Yields:
         The score of each window; their sum is the part's.
     """
     start = max(start, 1)
-    N = max(1, min(streams, (end - start) // (4 * WARM_UP)))
+    N = max(1, min(streams, (end - start) // (4 * WARM_UP), _LOGITS // model.V))
+    T = max(1, min(_WINDOW, _LOGITS // (N * model.V)))
     length = -(-(end - start) // N)
     k, K = share
     mine = np.arange(N * k // K, N * (k + 1) // K)  # (n,)
     if not len(mine):
-        yield from (Score(0, 0.0) for _ in _windows(0, length))
+        yield from (Score(0, 0.0) for _ in _windows(0, length, T))
         return
     first_input = start - 1 + length * mine  # (n,), of each stream
     stream_end = np.minimum(first_input + 1 + length, end)  # (n,), of its targets
@@ -124,14 +126,14 @@ def score_windows(
     # state when theirs begins. What it has read until then does not matter.
     states = model.zero_states(len(mine))
     before_first = min(WARM_UP, start - 1)
-    for t0, t1 in _windows(-WARM_UP if N > 1 else 0, -before_first):
+    for t0, t1 in _windows(-WARM_UP if N > 1 else 0, -before_first, T):
         places = np.maximum(window(t0, t1), 0)
         _, states, _ = model.forward(codes[places].astype(np.intp), states)
     for state in (s for layer in states for s in layer):
         state[mine == 0] = 0
-    for t0, t1 in _windows(-before_first, 0):
+    for t0, t1 in _windows(-before_first, 0, T):
         _, states, _ = model.forward(codes[window(t0, t1)].astype(np.intp), states)
-    for t0, t1 in _windows(0, length):
+    for t0, t1 in _windows(0, length, T):
         places = window(t0, t1)
         scored = places + 1 < stream_end  # (T, n), False past a stream's end
         inputs = codes[np.minimum(places, end - 2)].astype(np.intp)
@@ -214,6 +216,6 @@ def _symbols_of_file(checkpoint: Checkpoint, file: str) -> Iterator[Array]:
         yield code_points(decode_text(raw, "standard input", data.encoding, data.newlines, remedy))
 
 
-def _windows(start: int, end: int) -> Iterator[tuple[int, int]]:
-    for t0 in range(start, end, _WINDOW):
-        yield t0, min(t0 + _WINDOW, end)
+def _windows(start: int, end: int, T: int) -> Iterator[tuple[int, int]]:
+    for t0 in range(start, end, T):
+        yield t0, min(t0 + T, end)

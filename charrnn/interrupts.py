@@ -1,4 +1,4 @@
-"""Ctrl-C and its kin: the first asks for a clean stop, a later one stops at once."""
+"""Ctrl-C and its kin: while training the first asks for a clean stop, a later one stops at once."""
 
 from __future__ import annotations
 
@@ -8,43 +8,94 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
 
 SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
-_ONE_PRESS_S = 1.0  # signals that come within this time are one wish, not two
+# A terminal, mpiexec, make and a service's manager may each pass a wish on: that is one, not two.
+_ONE_PRESS_S = 0.3
+
+
+class Interrupted(BaseException):
+    """A signal, where there is nothing to be saved first."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class _Received:
+    """A handler that notes signals; those that come later than the first one's press stop all."""
+
+    def __init__(self, *, raising: bool) -> None:
+        self.number: int | None = None
+        self._raising = raising
+        self._at_s = 0.0
+
+    def __call__(self, number: int, _: FrameType | None) -> None:
+        if self.number is None:
+            self.number, self._at_s = number, time.monotonic()
+            if self._raising:
+                raise Interrupted(number)
+        elif time.monotonic() - self._at_s > _ONE_PRESS_S:
+            _leave(number, tell=not self._raising)
+
+
+@contextmanager
+def prompt_interrupts() -> Iterator[None]:
+    """While inside, a signal raises `Interrupted`; a second one stops the process at once."""
+    with _handled_by(_Received(raising=True)):
+        yield
 
 
 @contextmanager
 def graceful_interrupts() -> Iterator[Callable[[], int | None]]:
-    """While inside, note a signal instead of being stopped by it.
-
-    A signal that comes more than a second after the first ends the process at once. A hang-up that
-    is ignored, as under nohup, stays ignored.
+    """While inside, note a signal instead of being stopped by it; a second one stops at once.
 
     Yields:
         A function that returns the number of the signal that came, or None.
+
+    Raises:
+        Interrupted: one came before, within `prompt_interrupts`, and its exception was lost, as
+            happens in a finaliser or where a library takes it for a failure of its own.
     """
-    received: list[tuple[int, float]] = []  # number and time
+    handler = _Received(raising=False)
+    with _handled_by(handler):
+        yield lambda: handler.number
 
-    def note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        received.append((number, time.monotonic()))
-        if received[-1][1] - received[0][1] > _ONE_PRESS_S:
-            os.write(2, b"\nstopped at once; the last checkpoint that was written is whole\n")
-            # An exception could come in the middle of anything; files are replaced atomically.
-            os._exit(128 + number)
 
+@contextmanager
+def _handled_by(handler: _Received) -> Iterator[None]:
+    """Handle the signals so while inside.
+
+    A shell lets its background jobs ignore SIGINT: it is handled all the same. A hang-up that is
+    ignored, as under nohup, stays ignored.
+    """
     before = {}
     try:
         for number in SIGNALS:
-            handler = signal.getsignal(number) or signal.SIG_DFL
-            if number == signal.SIGINT or handler is not signal.SIG_IGN:
-                before[number] = handler
-                signal.signal(number, note)
+            old = signal.getsignal(number) or signal.SIG_DFL
+            if number == getattr(signal, "SIGHUP", None) and old is signal.SIG_IGN:
+                continue
+            before[number] = signal.signal(number, handler) or signal.SIG_DFL
     except ValueError:  # not in the main thread, which alone may handle signals
         before = {}
     try:
-        yield lambda: received[0][0] if received else None
+        for old in before.values():
+            if isinstance(old, _Received) and old.number:
+                raise Interrupted(old.number)
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+def _leave(number: int, *, tell: bool) -> NoReturn:
+    """End the process: an exception could come in the middle of anything.
+
+    Files are replaced atomically, and workers end when they find themselves alone.
+    """
+    if tell:
+        os.write(2, b"\nstopped at once; the last checkpoint that was written is whole\n")
+    os._exit(128 + number)

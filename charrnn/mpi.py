@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from charrnn.corpus import load_corpus
-from charrnn.errors import BackendError, CharRNNError, RunError
+from charrnn.errors import BackendError, CharRNNError, RunError, WorkerError
 from charrnn.interrupts import SIGNALS
 from charrnn.team import Failure, Team, attempt, buffers_in, floats_given, floats_needed
 from charrnn.worker import Job, Task, Worker
@@ -124,10 +124,7 @@ class MPITeam(Team):
             return self._check(self._results(task))
         except MPI.Exception:
             self._ranks.lost()
-            raise RunError(
-                f"one of the {self._ranks.size} ranks has ended; --resume goes on from the last "
-                "checkpoint, if one was written"
-            ) from None
+            raise WorkerError(f"one of the {self._ranks.size} ranks has ended") from None
 
     def _results(self, task: Task) -> list[Any]:
         self._comm.bcast(task)
@@ -146,7 +143,7 @@ class MPITeam(Team):
     def _check(self, results: list[Any]) -> list[Any]:
         for rank, result in enumerate(results):
             if isinstance(result, Failure):
-                raise RunError(f"rank {rank} of {self._ranks.size}: {result.message}")
+                raise WorkerError(f"rank {rank} of {self._ranks.size}: {result.message}")
         return results
 
 

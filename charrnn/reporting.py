@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -10,6 +11,8 @@ from contextlib import contextmanager
 from typing import NoReturn, TextIO
 
 from tqdm import tqdm
+
+from charrnn.visible import fitted
 
 tqdm.monitor_interval = 0  # a thread of its own would keep worker processes from being forked
 _LINE_EVERY_S = 5.0  # where there is no terminal to draw a bar on
@@ -71,16 +74,17 @@ class TerminalReporter(Reporter):
         self._chars += chars
         self._seconds += seconds
         old = self._loss_nats
-        self._loss_nats = loss_nats if old is None else 0.9 * old + 0.1 * loss_nats
+        if math.isfinite(loss_nats):
+            self._loss_nats = loss_nats if old is None else 0.9 * old + 0.1 * loss_nats
         if self._bar is not None:
             self._bar.set_description_str(f"epoch {epoch}  step", refresh=False)
-            self._bar.set_postfix_str(f"loss {self._loss_nats:.3f}, {self._rate()}", refresh=False)
+            self._bar.set_postfix_str(f"loss {self._loss()}, {self._rate()}", refresh=False)
             self._bar.update()
         elif time.monotonic() - self._line_at >= _LINE_EVERY_S:
             self._line_at = time.monotonic()
             self.note(
                 f"epoch {epoch}  step {self._step:,}/{self._total:,}  "
-                f"loss {self._loss_nats:.3f}  {self._rate()}  {self._time_left()} left"
+                f"loss {self._loss()}  {self._rate()}  {self._time_left()} left"
             )
 
     def validating(self) -> None:
@@ -91,7 +95,7 @@ class TerminalReporter(Reporter):
         if self._bar is not None:
             self._bar.clear()
         try:
-            print(text, file=self._file, flush=True)
+            print(fitted(text, self._file), file=self._file, flush=True)
         except OSError:  # nobody reads any more: a training goes on all the same
             self._file = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
             os.dup2(self._file.fileno(), 2)
@@ -102,6 +106,9 @@ class TerminalReporter(Reporter):
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+    def _loss(self) -> str:
+        return "-" if self._loss_nats is None else f"{self._loss_nats:.3f}"
 
     def _rate(self) -> str:
         """The rate of the steps alone; the time left goes by all that a step brings with it."""

@@ -36,6 +36,11 @@ class RunFolder:
         """The newest checkpoint, which a resume goes on from."""
         return self.path / "last.npz"
 
+    @property
+    def lock(self) -> Path:
+        """Locked by the training that is in the folder, and gone with it."""
+        return self.path / ".lock"
+
     def holds_run(self) -> bool:
         """Whether a training has written here; a configuration alone may be anyone's."""
         return any(file.exists() for file in (self.metrics, self.best, self.last))
@@ -63,14 +68,12 @@ def find_checkpoint(argument: str | None) -> Path:
             )
         argument = str(newest)
     path = Path(argument)
-    if path.is_file():
-        return path
-    if not path.is_dir():
-        if path.exists():
-            raise CheckpointError(f"{path}: is a device or a pipe; a checkpoint is a file")
+    if not path.exists():
         raise CheckpointError(
             f"{path}: no such file or folder; name a checkpoint or a run's folder"
         )
+    if not path.is_dir():
+        return path
     run = RunFolder(path)
     for file in (run.best, run.last):
         if file.exists():

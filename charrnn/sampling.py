@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -154,6 +154,17 @@ def continuations(
         yield [one.take(code) for one, code in zip(growing, codes.tolist(), strict=True)]
         if all(one.ended for one in growing):
             return
+
+
+def sample_in_training(
+    model: Model, vocabulary: Vocabulary, length: int, seed: Sequence[int]
+) -> Iterator[str]:
+    """Yield, piece by piece, a text of the model as it is, begun as after a line's end."""
+    rng, none = np.random.default_rng(seed), np.empty(0, np.intp)
+    for (piece,) in continuations(
+        model, vocabulary, none, N=1, length=length, choosing=Choosing(), rng=rng
+    ):
+        yield piece
 
 
 class _Continuation:

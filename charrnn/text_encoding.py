@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable
-from typing import IO, Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,7 +28,10 @@ def code_type(V: int) -> np.dtype[Any]:
 
 
 def write_codes(
-    file: IO[bytes], pieces: Iterable[Array], vocabulary: Vocabulary, where: str
+    write: Callable[[memoryview], object],
+    pieces: Iterable[Array],
+    vocabulary: Vocabulary,
+    where: str,
 ) -> tuple[int, str]:
     """Write the codes of symbols that come in pieces.
 
@@ -40,7 +43,7 @@ def write_codes(
         codes = vocabulary.encode(symbols, where, first=n)
         codes = codes.astype(code_type(len(vocabulary)), copy=False)
         digest.update(codes.data)
-        file.write(codes.data)
+        write(codes.data)
         n += len(codes)
     return n, digest.hexdigest()
 
@@ -48,6 +51,6 @@ def write_codes(
 def encode_in_memory(pieces: Iterable[Array], vocabulary: Vocabulary, where: str) -> EncodedText:
     """Encode symbols that come in pieces, with no second copy of what is encoded already."""
     memory = io.BytesIO()
-    _, sha256 = write_codes(memory, pieces, vocabulary, where)
+    _, sha256 = write_codes(memory.write, pieces, vocabulary, where)
     codes = np.frombuffer(memory.getvalue(), code_type(len(vocabulary)))
     return EncodedText(codes, vocabulary, sha256)

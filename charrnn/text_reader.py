@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import codecs
-import glob
-import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from itertools import chain
 
 import numpy as np
@@ -15,32 +12,28 @@ import numpy as np
 from charrnn.config import DataConfig
 from charrnn.errors import TextError
 from charrnn.kernels import Array
+from charrnn.text_files import FileState, read_chunks
 from charrnn.vocabulary import code_points
 
 CHUNK = 1 << 20  # bytes read at a time
-_WHOLE = ("idna", "punycode")  # whose codecs cannot go on from where a chunk ends
+_NO_TEXTS = ("idna", "punycode")  # encodings of single names; what they take grows with n * n
+_RUN = 1 << 24  # bytes that a decoder may put off, which it goes through anew with each chunk
 _OTHER_ENCODING = (
     "if the text is in another encoding, name it (data.encoding: latin-1, cp1252, utf-16, ...), or "
     "take the bytes as they are (data.tokens: byte)"
 )
 
 
-def find_files(path: str | tuple[str, ...]) -> list[str]:
-    """Return the files of a path, a glob (alphabetically) or a list (in its order)."""
-    files: list[str] = []
-    for item in (path,) if isinstance(path, str) else path:
-        matches = [item] if os.path.exists(item) else sorted(glob.glob(item, recursive=True))
-        matches = [match for match in matches if not os.path.isdir(match)]
-        if not matches:
-            raise TextError(_missing(item))
-        files += matches
-    return files
-
-
-def read_symbols(file: str, config: DataConfig, remedy: str = _OTHER_ENCODING) -> Iterator[Array]:
+def read_symbols(
+    file: str,
+    config: DataConfig,
+    remedy: str = _OTHER_ENCODING,
+    expected: FileState | None = None,
+) -> Iterator[Array]:
     """Yield a file's bytes, or its code points with the line ends as configured.
 
     A byte order mark at the very start is not part of the text, except with byte tokens.
+    `expected` is the state that the file must have, by default that at the beginning.
 
     Yields:
         (n,) uint8 or uint32, n > 0.
@@ -48,12 +41,13 @@ def read_symbols(file: str, config: DataConfig, remedy: str = _OTHER_ENCODING) -
     Raises:
         TextError: for a file that cannot be read or is not in its encoding, with `remedy`.
     """
+    chunks = read_chunks(file, CHUNK, expected)
     if config.tokens == "byte":
-        for chunk in _chunks(file):
+        for chunk in chunks:
             yield np.frombuffer(chunk, np.uint8)
         return
     position = 0
-    for text in _decoded(_chunks(file), file, config.encoding, config.newlines, remedy):
+    for text in _decoded(chunks, file, config.encoding, config.newlines, remedy):
         if text.isascii():
             yield np.frombuffer(text.encode("ascii"), np.uint8)
         else:
@@ -78,31 +72,14 @@ def decode_text(
     return "".join(_decoded([raw] if raw else [], where, encoding, newlines, remedy))
 
 
-@contextmanager
-def reading(file: str) -> Iterator[None]:
-    """Turn the system's errors into ours."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise TextError(f"{file}: no such file") from None
-    except OSError as error:
-        raise TextError(f"{file}: cannot be read: {error.strerror}") from None
-
-
-def _chunks(file: str) -> Iterator[bytes]:
-    with reading(file), open(file, "rb") as opened:
-        while chunk := opened.read(CHUNK):
-            yield chunk
-
-
 def _decoded(
     chunks: Iterable[bytes], where: str, encoding: str, newlines: str, remedy: str
 ) -> Iterator[str]:
     """Yield what chunks of bytes say, never an empty text."""
     if codecs.lookup(encoding).name == "utf-8-sig":
         encoding = "utf-8"  # which leaves the mark, so that offsets are the file's
-    if codecs.lookup(encoding).name in _WHOLE:
-        chunks = [b"".join(chunks)]
+    if codecs.lookup(encoding).name in _NO_TEXTS:
+        raise TextError(f"{where}: {encoding} encodes single names, not texts; {remedy}")
     chunks = iter(chunks)
     head = b""
     while len(head) < 4 and (chunk := next(chunks, b"")):  # 4: the longest byte order mark
@@ -121,6 +98,12 @@ def _decoded(
             ) from None
         except UnicodeError as error:
             raise TextError(f"{where}: is not {encoding}: {error}; {remedy}") from None
+        if (put_off := len(decoder.getstate()[0])) > _RUN:
+            raise TextError(
+                f"{where}: from byte {read - put_off} on nothing can be decoded before the end of "
+                f"a run of more than {_RUN / 1e6:.0f} MB; save the text in another encoding, such "
+                "as utf-8"
+            )
         if at_start and text:
             at_start, text = False, text.removeprefix("\ufeff")  # a byte order mark
         if newlines == "lf" and text:
@@ -156,17 +139,3 @@ def _refuse_surrogates(symbols: Array, file: str, position: int) -> None:
             f"{file}: character {position + first} is U+{symbols[first]:04X}, half of a pair "
             "that encodes a character; take the bytes as they are (data.tokens: byte)"
         )
-
-
-def _missing(item: str) -> str:
-    if os.path.isdir(item):
-        return f"{item}: is a folder; name its texts, as in {os.path.join(item, '*.txt')}"
-    if glob.has_magic(item):
-        return (
-            f"{item}: no file matches; data.path is relative to the configuration file, with --set "
-            "to the current folder"
-        )
-    return (
-        f"{item}: no such file; data.path is relative to the configuration file, with --set to the "
-        "current folder"
-    )

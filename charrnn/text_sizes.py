@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from charrnn.config import Config, DataConfig
 from charrnn.corpus import Corpus, cut_points
 from charrnn.errors import TextError
+
+_LARGEST_TEXT = 10**12  # characters; what needs more is not to be mended by a longer text
+
+_Sizes = tuple[int, int, int, DataConfig]  # n, N, T and how the n characters are divided
 
 
 def check_sizes(corpus: Corpus, config: Config) -> None:
@@ -22,27 +27,80 @@ def check_sizes(corpus: Corpus, config: Config) -> None:
     problem = _too_small(n, N, T, data)
     if not problem:
         return
+    remedies = [*_other_windows(n, N, T, data), *_other_parts(n, N, T, data, config)]
+    if enough := _text_needed(n, N, T, data):
+        remedies.append((f"a text of {enough:,} characters", (enough, N, T, data)))
+    mends = [mend for mend, sizes in remedies if not _too_small(*sizes)]
+    where = data.path if isinstance(data.path, str) else "the text"
+    raise TextError(
+        f"{where}: {problem}. It would work with {'; or '.join(mends or [_all_at_once(n, config)])}"
+    )
+
+
+def _other_windows(n: int, N: int, T: int, data: DataConfig) -> Iterator[tuple[str, _Sizes]]:
+    """Yield the largest windows that may do, each in words and with all sizes."""
     train_chars, *others = (size for _, size in _parts(n, data))
     fewer, shorter = (train_chars - 1) // T, min([(train_chars - 1) // N, *others])
-    remedies = [
-        (f"train.batch_size {fewer}", (n, fewer, T, data)),
-        (f"train.seq_length {shorter}", (n, N, shorter, data)),
-    ]
+    yield f"train.batch_size {fewer}", (n, fewer, T, data)
+    yield f"train.seq_length {shorter}", (n, N, shorter, data)
     side = min([math.isqrt(max(0, train_chars - 1)), T, *others])
     if side and fewer < 1 and shorter < 1:
         streams = min(N, (train_chars - 1) // side)
         both = f"train.batch_size {streams} and train.seq_length {side} together"
-        remedies.append((both, (n, streams, side, data)))
+        yield both, (n, streams, side, data)
+
+
+def _other_parts(
+    n: int, N: int, T: int, data: DataConfig, config: Config
+) -> Iterator[tuple[str, _Sizes]]:
+    """Yield the nearest fractions that do, and none at all, each in words and with all sizes."""
     for key in ("valid_fraction", "test_fraction"):
-        if getattr(data, key):
-            least = math.ceil(T / n * 10_000) / 10_000
-            remedies.append((f"data.{key} {least:g}", (n, N, T, _changed(data, key, least))))
-            remedies.append((f"data.{key} 0, for none", (n, N, T, _changed(data, key, 0.0))))
-    enough = _text_needed(n, N, T, data)
-    remedies.append((f"a text of {enough:,} characters", (enough, N, T, data)))
-    mends = [mend for mend, sizes in remedies if not _too_small(*sizes)]
-    where = data.path if isinstance(data.path, str) else "the text"
-    raise TextError(f"{where}: {problem}. It would work with {'; or '.join(mends)}")
+        now = getattr(data, key)
+        if not now:
+            continue
+        for shown in _nearest_fraction(n, N, T, data, key):
+            yield f"data.{key} {shown}", (n, N, T, _changed(data, key, float(shown)))
+        if key == "test_fraction" or config.train.patience is None:  # which needs validations
+            yield f"data.{key} 0, for none", (n, N, T, _changed(data, key, 0.0))
+
+
+def _nearest_fraction(n: int, N: int, T: int, data: DataConfig, key: str) -> Iterator[str]:
+    """Yield the least fraction that does where it is too small, the largest where it is too large.
+
+    It is written with as many digits as it takes to tell one character from the next.
+    """
+    now, digits = getattr(data, key), len(str(n - 1))
+    both = data.valid_fraction + data.test_fraction
+    unit = 10**digits
+
+    def shown(k: int) -> str:
+        return f"{k / unit:.{digits}f}".rstrip("0")
+
+    def does(k: int) -> bool:
+        changed = _changed(data, key, k / unit)
+        fits = 0 < k < unit and changed.valid_fraction + changed.test_fraction < 1
+        return fits and not _too_small(n, N, T, changed)
+
+    margin = 2 * unit // n  # rounding at the cuts may take or give a character
+    least = T * unit // n
+    largest = int((1 - both + now) * unit) - (N * T + 1) * unit // n
+    for k in range(least - margin, least + margin + 2):
+        if k / unit > now and does(k):
+            yield shown(k)
+            return
+    for k in range(largest + margin + 2, largest - margin, -1):
+        if k / unit < now and does(k):
+            yield shown(k)
+            return
+
+
+def _all_at_once(n: int, config: Config) -> str:
+    """Return a change of several keys that does for two characters and more."""
+    side = min(math.isqrt(n - 1), config.train.seq_length)
+    streams = min((n - 1) // side, config.train.batch_size)
+    changes = [f"train.batch_size {streams}", f"train.seq_length {side}"]
+    changes += ["train.patience null"] if config.train.patience else []
+    return f"{', '.join(changes)}, data.valid_fraction 0 and data.test_fraction 0 together"
 
 
 def _too_small(n: int, N: int, T: int, data: DataConfig) -> str:
@@ -81,10 +139,16 @@ def _changed(data: DataConfig, key: str, fraction: float) -> DataConfig:
 
 
 def _text_needed(n: int, N: int, T: int, data: DataConfig) -> int:
-    """Return the fewest characters that are enough; rounding at the cuts decides the last few."""
-    shares = [(N * T + 1, 1 - data.valid_fraction - data.test_fraction)]
-    shares += [(T - 1, share) for share in (data.valid_fraction, data.test_fraction) if share]
-    needed = max(n, *(int(size / share) - 2 for size, share in shares))
-    while _too_small(needed, N, T, data):
-        needed += 1
-    return needed
+    """Return a number of characters that is enough where one fewer is not; 0: more than any."""
+    too_few, enough = n, 2 * n
+    while _too_small(enough, N, T, data):
+        too_few, enough = enough, 2 * enough
+        if enough > _LARGEST_TEXT:
+            return 0
+    while enough - too_few > 1:
+        middle = (too_few + enough) // 2
+        if _too_small(middle, N, T, data):
+            too_few = middle
+        else:
+            enough = middle
+    return enough

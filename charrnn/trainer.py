@@ -5,20 +5,30 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from itertools import takewhile
+from pathlib import Path
 
 import numpy as np
 
 from charrnn.checkpoint import Checkpoint, Counters, save_checkpoint
 from charrnn.corpus import Corpus
-from charrnn.errors import RunError
+from charrnn.divergence import (
+    MAX_DIVERGENCES,
+    given_up,
+    not_finite,
+    parameters_lost,
+    rate_share,
+)
+from charrnn.errors import CharRNNError, RunError, WorkerError
 from charrnn.evaluation import Score
 from charrnn.limits import Limits
 from charrnn.metrics import MetricsLog
 from charrnn.optimizers import gradient_norm
 from charrnn.parameters import initial_parameters
+from charrnn.record import Record
 from charrnn.reporting import Reporter
 from charrnn.runs import RunFolder
-from charrnn.sampling import Choosing, continuations
+from charrnn.sampling import sample_in_training
 from charrnn.team import Team
 from charrnn.transfer import Matched, transfer_parameters
 from charrnn.updater import Updater
@@ -39,16 +49,14 @@ class Trainer:
         self.config = config = team.job.config
         self.corpus = corpus
         self.team = team
-        self._run = run
+        self._folder = run
         self._reporter = reporter
         self.limits = Limits.of(config.train, team.worker.windows)
         self.model = team.worker.model
         self.model.parameters[...] = initial_parameters(config.model, self.model.V, config.seed)
         self._updater = Updater(config.train, self.model, self.limits)
         self.counters = Counters()
-        self._text_sha256 = corpus.text_sha256
         self._saved_step, self._saved_at = -1, 0.0
-        self._busy_s, self._busy_chars = 0.0, 0  # in steps since the last line in the metrics
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint of the same run."""
@@ -76,27 +84,52 @@ class Trainer:
 
         What is due at a step (a line in the metrics, a validation, a checkpoint) is done in that
         order before the next one, also when it was interrupted: a resumed run catches up on it.
+
+        Raises:
+            RunError: it diverged too often, a worker is gone, or a file cannot be written. In the
+                first two cases what was reached is saved.
         """
-        self._metrics = metrics
-        self._start = time.monotonic() - elapsed_s
+        self._record = Record(
+            self.config, self.model.V, self.limits, metrics, self._reporter, elapsed_s
+        )
         self._saved_step, self._saved_at = self.counters.step, time.monotonic()
         self._reporter.begin(self.counters.step, self.limits.total_steps)
         try:
-            while not interrupted():
-                if self._validation_due():
-                    self._validate(interrupted)
-                    continue
-                if self.finished:
-                    break
-                if self._checkpoint_due():
-                    self.save()
-                self._log(*self._step())
-            self.save()
+            self._run(interrupted)
+        except WorkerError as error:
+            raise RunError(f"{error}; {self._rescued()}") from None
         finally:
             self._reporter.end()
 
+    def _run(self, interrupted: Interrupted) -> None:
+        while not interrupted():
+            if self.counters.divergences > MAX_DIVERGENCES:
+                self.save()
+                counters = self.counters
+                raise RunError(given_up(counters.step, counters.divergences, self._best()))
+            if self._validation_due():
+                self._validate(interrupted)
+                continue
+            if self.finished:
+                break
+            if self._checkpoint_due():
+                self.save()
+            self._log(*self._step())
+        self.save()
+
+    def _rescued(self) -> str:
+        """Save what was reached, where that goes; say from where there is a way on."""
+        try:
+            self.save()
+        except CharRNNError as error:
+            return f"{error}; --resume goes on from the last checkpoint, if one was written"
+        return f"saved at step {self.counters.step:,}; --resume goes on from there"
+
     def _step(self) -> tuple[float, float]:
         """Read a window, go back through it, clip, update.
+
+        Where the loss or the gradient is not finite there is no update: the states start anew at
+        zero, and the learning rate is halved from there on.
 
         Returns:
             The learning rate, and the gradient's norm before clipping.
@@ -109,48 +142,54 @@ class Trainer:
         with np.errstate(over="ignore", invalid="ignore"):  # looked for below
             nats = self.team.train(counters.step)
             norm = self._updater.clip(self.team.gradient)
-        self._check_finite(loss=nats, gradient=norm)
-        with np.errstate(over="ignore", invalid="ignore"):
-            rate = self._updater.update(self.team.gradient, counters.step)
-        self._check_finite(parameters=gradient_norm(self.model.parameters))
-        self.team.carry_states()
+        if reason := not_finite(nats, norm):
+            rate = 0.0
+            self._skip_update()
+        else:
+            rate = self._update()
+            self.team.carry_states()
+            counters.unlogged_nats += nats
+            counters.unlogged_chars += chars
         counters.step += 1
-        counters.unlogged_nats += nats
-        counters.unlogged_chars += chars
-        seconds = time.monotonic() - began
-        self._busy_s += seconds
-        self._busy_chars += chars
-        self._reporter.step(self._epoch(), chars, nats / chars, seconds)
+        self._record.step(counters.step, chars, nats, time.monotonic() - began)
+        if reason:
+            next_rate = self._updater.rate(counters.step) * rate_share(counters.divergences)
+            self._record.skipped(counters, reason, next_rate)
         return rate, norm
 
-    def _check_finite(self, **figures: float) -> None:
-        """Stop before anything of no use is validated or saved."""
-        for name, figure in figures.items():
-            if not math.isfinite(figure):
-                raise RunError(
-                    f"step {self.counters.step + 1}: the training diverged ({name}: {figure}). Try "
-                    "a lower train.learning_rate, a smaller train.clip_norm or train.warmup_steps, "
-                    "beginning anew with --overwrite"
-                )
+    def _update(self) -> float:
+        """Change the parameters by the gradient; return the learning rate.
+
+        Raises:
+            RunError: they are beyond what a float holds; they are not to be saved.
+        """
+        counters = self.counters
+        with np.errstate(over="ignore", invalid="ignore"):  # looked for below
+            share = rate_share(counters.divergences)
+            rate = self._updater.update(self.team.gradient, counters.step, share)
+        if not math.isfinite(gradient_norm(self.model.parameters)):
+            raise RunError(parameters_lost(counters.step + 1, rate, self._best()))
+        return rate
+
+    def _best(self) -> Path | None:
+        """The best checkpoint, where there is one."""
+        return self._folder.best if self.counters.best_loss_nats is not None else None
+
+    def _skip_update(self) -> None:
+        """Let nothing of a gradient that is not finite go on."""
+        self.team.states[...] = 0
+        self.counters.divergences += 1
 
     def _log(self, rate: float, norm: float) -> None:
-        """Write a training line when it is due: the mean loss since the line before."""
+        """Write a training line when it is due: the mean loss of the updates since the last."""
         counters = self.counters
         if counters.step % self.config.train.log_every:
             return
+        if not counters.unlogged_chars:  # every update since the last line was skipped
+            return
         counters.train_loss_nats = counters.unlogged_nats / counters.unlogged_chars
-        self._metrics.write(
-            step=counters.step,
-            epoch=self._epoch(),
-            split="train",
-            loss_nats=counters.train_loss_nats,
-            learning_rate=rate,
-            gradient_norm=norm,
-            chars_per_s=round(self._busy_chars / max(self._busy_s, 1e-9)),
-            elapsed_s=self._elapsed_s(),
-        )
+        self._record.training(counters.step, counters.train_loss_nats, rate, norm)
         counters.unlogged_nats, counters.unlogged_chars = 0.0, 0
-        self._busy_s, self._busy_chars = 0.0, 0
 
     def _validation_due(self) -> bool:
         if self.counters.validated_step == self.counters.step:
@@ -165,60 +204,23 @@ class Trainer:
         counters, train = self.counters, self.config.train
         start, end = self.corpus.split("valid")
         if start < end:
-            self._reporter.validating()
+            self._record.validating()
             score = Score(0, 0.0)
             for window in self.team.score_windows(start, end):
                 score += window
                 if interrupted():
                     return
-            self._judge(score)
+            scheduled = self._validation_scheduled()  # one at a limit is an extra
+            best = counters.judge(score.loss_nats, scheduled, train.patience)
+            self._record.validated(counters.step, score, best)
         counters.validated_step = counters.step
         if counters.best_step == counters.step:
-            save_checkpoint(self._run.best, self.checkpoint())
+            self._write(self._folder.best)
         if train.sample_length:
-            self._reporter.note(self._sample(train.sample_length))
-
-    def _judge(self, score: Score) -> None:
-        """Hold a validation against the best so far."""
-        counters, train = self.counters, self.config.train
-        best = counters.best_loss_nats is None or score.loss_nats < counters.best_loss_nats
-        counters.valid_loss_nats = score.loss_nats
-        if best:
-            counters.best_loss_nats, counters.best_step = score.loss_nats, counters.step
-            counters.validations_since_best = 0
-        elif self._validation_scheduled():  # the one at a limit is an extra
-            counters.validations_since_best += 1
-        counters.out_of_patience = (
-            train.patience is not None and counters.validations_since_best >= train.patience
-        )
-        self._metrics.write(
-            step=counters.step,
-            epoch=self._epoch(),
-            split="valid",
-            loss_nats=score.loss_nats,
-            bits_per_char=score.bits_per_char,
-            best=best,
-            elapsed_s=self._elapsed_s(),
-        )
-        self._reporter.note(
-            f"epoch {self._epoch()}  step {counters.step:,}  validation {score.loss_nats:.4f} "
-            f"nats/{self.config.data.tokens} ({score.bits_per_char:.3f} bits)"
-            + ("  best" if best else "")
-        )
-
-    def _sample(self, length: int) -> str:
-        """A text of the model as it is, begun as after a line's end."""
-        pieces = continuations(
-            self.model,
-            self.corpus.vocabulary,
-            np.empty(0, np.intp),
-            N=1,
-            length=length,
-            choosing=Choosing(),
-            rng=np.random.default_rng([self.config.seed, self.counters.step]),
-        )
-        text = "".join(piece[0] for piece in pieces)
-        return "".join(f"  | {line}\n" for line in text.split("\n"))[:-1]
+            seed = [self.config.seed, counters.step]
+            model, vocabulary, length = self.model, self.corpus.vocabulary, train.sample_length
+            pieces = sample_in_training(model, vocabulary, length, seed)
+            self._record.sample("".join(takewhile(lambda _: not interrupted(), pieces)))
 
     def checkpoint(self) -> Checkpoint:
         """The training as it stands; its arrays are the live ones."""
@@ -229,22 +231,22 @@ class Trainer:
             self.counters,
             self._updater.slots,
             [tuple(layer) for layer in self.team.states],
-            self._text_sha256,
+            self.corpus.text_sha256,
+            len(self.corpus.codes),
         )
 
     def save(self) -> None:
         """Write last.npz."""
-        save_checkpoint(self._run.last, self.checkpoint())
+        self._write(self._folder.last)
         self._saved_step, self._saved_at = self.counters.step, time.monotonic()
+
+    def _write(self, path: Path) -> None:
+        """Write a checkpoint, after the metrics that a run resumed from it does not write again."""
+        self._record.flush_to_disk()
+        save_checkpoint(path, self.checkpoint())
 
     def _checkpoint_due(self) -> bool:
         every = self.config.train.checkpoint_every
         if isinstance(every, str):
             return time.monotonic() - self._saved_at >= float(every.rstrip("s"))
         return self.counters.step % every == 0 and self.counters.step != self._saved_step
-
-    def _epoch(self) -> int:
-        return self.limits.epoch(self.counters.step)
-
-    def _elapsed_s(self) -> float:
-        return round(time.monotonic() - self._start, 3)

@@ -14,10 +14,12 @@ from charrnn.automatic import resolved
 from charrnn.backends import compiling_note
 from charrnn.checkpoint import Checkpoint, Counters, load_checkpoint
 from charrnn.config import Config
+from charrnn.config_reader import load_config
 from charrnn.corpus import Corpus, load_corpus
-from charrnn.description import matched_text, shortest, training_rows
+from charrnn.description import changed_text, matched_text, shortest, training_rows
 from charrnn.errors import CheckpointError, RunError, TextError
 from charrnn.interrupts import graceful_interrupts
+from charrnn.lock import only_training
 from charrnn.metrics import MetricsLog, keep_metrics_until
 from charrnn.mpi import MPITeam, Ranks
 from charrnn.reporting import Reporter
@@ -56,7 +58,7 @@ class Outcome:
 
 
 def train(
-    config: Config,
+    config: Config | str | os.PathLike[str],
     run_dir: str | os.PathLike[str],
     *,
     resume: bool = False,
@@ -68,7 +70,7 @@ def train(
     """Train a model, or go on with its training.
 
     Args:
-        config: as `load_config` makes it.
+        config: as `load_config` makes it, or the file that it is to read.
         run_dir: the folder to write config.yaml, metrics.jsonl, best.npz and last.npz into.
         resume: go on from its last.npz, exactly; begin where there is none.
         overwrite: begin anew in a folder that holds a run.
@@ -79,26 +81,25 @@ def train(
     Raises:
         CharRNNError: before anything is written, for whatever keeps the run from starting.
     """
+    if not isinstance(config, Config):
+        config = load_config(config)
     run, reporter = RunFolder(Path(run_dir)), reporter or Reporter()
-    checkpoint = _starting_point(run, config, resume, overwrite)
-    source = None
-    if init_from is not None:
-        if checkpoint:
-            reporter.note("--init-from is not used: the run goes on with its own weights")
-        else:
-            source = Path(init_from), load_checkpoint(init_from)
-    corpus = load_corpus(config.data, reporter.note)
-    check_sizes(corpus, config)
-    then = checkpoint.config.train if checkpoint else None
-    config = resolved(config, len(corpus.vocabulary), then, ranks.size if ranks else None)
-    job = Job(config, len(corpus.vocabulary), corpus.codes, corpus.train_end)
-    if job.parameter_count > _MANY_PARAMETERS:
-        reporter.note(f"preparing {job.parameter_count:,} parameters")
-    if config.train.backend == "numba" and (note := compiling_note()):
-        reporter.note(note)
-    with closing(_team(job, ranks, corpus)) as team:
+    with only_training(run, reporter.note):
+        checkpoint = _starting_point(run, config, resume, overwrite)
+        source = None
+        if init_from is not None:
+            if checkpoint:
+                reporter.note("--init-from is not used: the run goes on with its own weights")
+            else:
+                source = Path(init_from), load_checkpoint(init_from)
+        corpus = load_corpus(config.data, reporter.note)
+        check_sizes(corpus, config)
+        then = checkpoint.config.train if checkpoint else None
+        config = resolved(config, len(corpus.vocabulary), then, ranks.size if ranks else None)
         note = "nothing to resume here: beginning" if resume else ""
-        return _train(Trainer(corpus, run, reporter, team), run, reporter, checkpoint, source, note)
+        with closing(_team(config, corpus, ranks, reporter)) as team:
+            trainer = Trainer(corpus, run, reporter, team)
+            return _train(trainer, run, reporter, checkpoint, source, note)
 
 
 def _train(
@@ -144,18 +145,20 @@ def _train(
     return _outcome(trainer, run, signal)
 
 
-def _team(job: Job, ranks: Ranks | None, corpus: Corpus) -> Team:
-    if ranks:
-        return MPITeam(job, ranks, corpus.text_sha256)
-    return new_team(job)
+def _team(config: Config, corpus: Corpus, ranks: Ranks | None, reporter: Reporter) -> Team:
+    """Start the workers; say so where that takes a while."""
+    job = Job(config, len(corpus.vocabulary), corpus.codes, corpus.train_end)
+    if job.parameter_count > _MANY_PARAMETERS:
+        reporter.note(f"preparing {job.parameter_count:,} parameters")
+    if config.train.backend == "numba" and (note := compiling_note()):
+        reporter.note(note)
+    return MPITeam(job, ranks, corpus.text_sha256) if ranks else new_team(job)
 
 
 def _starting_point(
     run: RunFolder, config: Config, resume: bool, overwrite: bool
 ) -> Checkpoint | None:
     """Return the checkpoint to go on from, or None to begin; refuse a folder that is taken."""
-    if run.path.exists() and not run.path.is_dir():
-        raise RunError(f"{run.path}: is a file; --run-dir names a folder")
     if not run.holds_run():
         if run.config.exists():
             raise RunError(
@@ -205,19 +208,15 @@ def _flat(config: dict[str, Any]) -> dict[str, Any]:
 def _check_same_text(run: RunFolder, then: Checkpoint, now: Checkpoint) -> None:
     if then.text_sha256 == now.text_sha256:
         return
-    what = "its characters have changed"
-    if then.vocabulary != now.vocabulary:
-        what = f"its vocabulary had {len(then.vocabulary)} characters, now {len(now.vocabulary)}"
     raise TextError(
-        f"{run.path}: the text is not the one this run was trained on: {what}. Put the old text "
-        "back, or begin a new run from these weights with --init-from"
+        f"{run.path}: the text is not the one this run was trained on: {changed_text(then, now)}. "
+        "Put the old text back, or begin a new run from these weights with --init-from"
     )
 
 
 def _prepare(run: RunFolder, config: Config, resumed: Counters | None) -> float:
     """Make the folder ready; return the seconds that the run has taken so far."""
     try:
-        run.path.mkdir(parents=True, exist_ok=True)
         for file in (run.config, run.metrics, run.best, run.last):
             remove_leftovers(file)
         if resumed is None:
@@ -229,9 +228,9 @@ def _prepare(run: RunFolder, config: Config, resumed: Counters | None) -> float:
             config_file.write(config.to_yaml().encode("utf-8"))
         return elapsed_s
     except OSError as error:
-        raise RunError(f"{run.path}: cannot be written: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError):
-        raise RunError(f"{run.metrics}: is damaged; move it away to resume without it") from None
+        raise RunError(
+            f"{error.filename or run.path}: cannot be written: {error.strerror}"
+        ) from None
 
 
 def _finished(trainer: Trainer, run: RunFolder) -> str:

@@ -52,15 +52,22 @@ class Updater:
             clip_by_value(gradient, self._train.clip_value)
         return norm
 
-    def update(self, gradient: Array, step: int) -> float:
+    def update(self, gradient: Array, step: int, share: float = 1.0) -> float:
         """Change the parameters by a gradient; return the learning rate.
 
         Args:
             gradient: (P,), clipped.
-            step: updates made before this one.
+            step: steps made before this one.
+            share: of the scheduled learning rate.
         """
+        rate = self.rate(step) * share
+        self._optimizer.update(self._parameters, gradient, rate, step + 1)
+        return rate
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate that the schedule has for a step."""
         train, limits = self._train, self._limits
-        rate = scheduled_rate(
+        return scheduled_rate(
             step,
             schedule=train.schedule,
             learning_rate=train.learning_rate,
@@ -70,5 +77,3 @@ class Updater:
             min_learning_rate=train.min_learning_rate,
             total_steps=limits.total_steps,
         )
-        self._optimizer.update(self._parameters, gradient, rate, step + 1)
-        return rate

@@ -7,6 +7,7 @@ vocabulary, which is in ascending order.
 from __future__ import annotations
 
 import codecs
+import unicodedata
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -123,8 +124,12 @@ class Vocabulary:
 
 
 def character_name(character: str) -> str:
-    """Return a character in quotes with its code point, as in 'é' (U+00E9)."""
-    return f"{character!r} (U+{ord(character):04X})"
+    """Return a character in quotes with its code point, as in 'é' (U+00E9).
+
+    What cannot be seen, or would join the quote, is escaped.
+    """
+    combining = unicodedata.category(character).startswith("M")
+    return f"{ascii(character) if combining else repr(character)} (U+{ord(character):04X})"
 
 
 def code_points(text: str) -> Array:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from charrnn.automatic import blas_threads
-from charrnn.errors import CharRNNError, RunError
+from charrnn.errors import CharRNNError, RunError, WorkerError
 from charrnn.interrupts import SIGNALS
 from charrnn.kernels import Array
 from charrnn.kernels.blas import one_blas_thread
@@ -100,7 +100,7 @@ class ProcessTeam(Team):
             results.append(self._exchange(rank, lambda pipe: pipe.recv()))
         for rank, result in enumerate(results):
             if isinstance(result, Failure):
-                raise RunError(f"worker {rank + 1} of {self.job.size}: {result.message}")
+                raise WorkerError(f"worker {rank + 1} of {self.job.size}: {result.message}")
         if task[0] == "train":
             for gradient in self._gradients:
                 np.add(self.gradient, gradient, out=self.gradient)
@@ -117,10 +117,7 @@ class ProcessTeam(Team):
         process.join(_PATIENCE_S)
         code = process.exitcode
         how = f"was killed by signal {-code}" if code is not None and code < 0 else "has ended"
-        raise RunError(
-            f"worker {rank + 1} of {self.job.size} (process {process.pid}) {how}; "
-            "--resume goes on from the last checkpoint, if one was written"
-        )
+        raise WorkerError(f"worker {rank + 1} of {self.job.size} (process {process.pid}) {how}")
 
     def close(self) -> None:
         for pipe in self._pipes:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
-from charrnn.checkpoint import Checkpoint, Counters
+from charrnn.checkpoint import Checkpoint, Counters, load_checkpoint
+from charrnn.cli import run
 from charrnn.config_reader import config_from_dict
+from charrnn.errors import CheckpointError
 from charrnn.kernels import CELLS, Array
 from charrnn.optimizers import RULES
 from charrnn.parameters import parameter_shapes
@@ -53,6 +58,7 @@ def checkpoint_of(
         slots={name: draw(P) for name in RULES[optimizer].slots},
         states=[tuple(draw(2, 3) for _ in CELLS[cell].states) for _ in range(2)],
         text_sha256="ab" * 32,
+        text_chars=600,
     )
 
 
@@ -62,6 +68,37 @@ def members_of(path: Path) -> Members:
         return dict(archive)
 
 
+def sealed(members: Members) -> Members:
+    """Return arrays with the digest that they should have."""
+    arrays = {name: array for name, array in sorted(members.items()) if name != "sha256"}
+    lines = [
+        f"{name} {array.dtype.str} {array.shape} {hashlib.sha256(array.tobytes()).hexdigest()}\n"
+        for name, array in arrays.items()
+    ]
+    return arrays | {"sha256": np.array(hashlib.sha256("".join(lines).encode()).hexdigest())}
+
+
+def as_format_1(path: Path) -> Members:
+    """Return a checkpoint's arrays as they would have been written in format 1."""
+    members = members_of(path)
+    del members["sha256"]
+    meta = json.loads(str(members["meta"])) | {"format": 1}
+    del meta["text_chars"], meta["counters"]["divergences"]
+    return members | {"meta": np.array(json.dumps(meta, ensure_ascii=False))}
+
+
 def bits(array: Array) -> tuple[Any, ...]:
     """Return what makes two arrays the same to the bit."""
     return array.dtype.str, array.shape, array.tobytes()
+
+
+def refusal(path: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """Return how the command line refuses a checkpoint, in one line that names the file."""
+    assert run(["info", str(path)]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(f"charrnn: error: {path}: ")
+    assert captured.err.count("\n") == 1
+    with pytest.raises(CheckpointError):
+        load_checkpoint(path)
+    return captured.err

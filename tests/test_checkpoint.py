@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,7 @@ def test_every_field_comes_back_bit_for_bit(tmp_path: Path, cell: str, optimizer
         unlogged_nats=1 / 3,
         unlogged_chars=4,
         out_of_patience=True,
+        divergences=5,
     )
     tokens = "byte" if cell == "gru" else "char"
     before = checkpoint_of(cell, optimizer, tokens, 4 if cell == "lstm" else None, counters)
@@ -61,6 +64,8 @@ def test_every_field_comes_back_bit_for_bit(tmp_path: Path, cell: str, optimizer
         [bits(s) for s in layer] for layer in before.states
     ]
     assert after.text_sha256 == before.text_sha256
+    assert after.text_chars == before.text_chars == 600
+    assert after.format == FORMAT
     again = tmp_path / "again.npz"
     save_checkpoint(again, after)
     assert again.read_bytes() == path.read_bytes()
@@ -92,7 +97,7 @@ def test_the_arrays_are_named_for_anyone_to_read(tmp_path: Path) -> None:
     V = len(members["vocabulary"])
     H = 8
     shapes = {name: array.shape for name, array in members.items()}
-    assert shapes.pop("meta") == ()
+    assert shapes.pop("meta") == shapes.pop("sha256") == ()
     P = shapes["optimizer.m"][0]
     assert shapes == {
         "vocabulary": (V,),
@@ -132,7 +137,7 @@ FAILURES = {
     "numpy.savez": _half_written,
     "os.fsync": _no_space,
     "os.replace": _no_space,
-    "tempfile.mkstemp": _no_space,
+    "builtins.open": _no_space,
 }
 
 
@@ -145,6 +150,57 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
     with pytest.raises(CheckpointError, match="cannot be written: No space left") as caught:
         save_checkpoint(saved, checkpoint_of(counters=Counters(step=13)))
     assert str(caught.value).startswith(f"{saved}: ")
+    assert contents(saved.parent) == before
+
+
+@pytest.mark.parametrize("name", ["parameters", "slot", "state"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_could_not_be_read_again_is_not_written(saved: Path, name: str, value: float) -> None:
+    before = contents(saved.parent)
+    checkpoint = checkpoint_of(counters=Counters(step=13))
+    arrays = {
+        "parameters": checkpoint.parameters,
+        "slot": checkpoint.slots["v"],
+        "state": checkpoint.states[1][0],
+    }
+    arrays[name].flat[-1] = value
+    found = {"parameters": "output.b", "slot": "optimizer.v", "state": "states.1.h"}[name]
+    with pytest.raises(
+        CheckpointError, match=f"step 13 is not saved.*{found} has values that are not finite.*left"
+    ):
+        save_checkpoint(saved, checkpoint)
+    assert contents(saved.parent) == before
+
+
+@pytest.mark.parametrize(
+    "counters",
+    [
+        {"best_loss_nats": math.nan},
+        {"unlogged_nats": math.inf},
+        {"unlogged_nats": -1.0},
+        {"step": -1},
+        {"step": 2**53 + 1},
+        {"divergences": True},
+    ],
+    ids=str,
+)
+def test_counters_that_could_not_be_read_again_are_not_written(
+    saved: Path, counters: dict[str, Any]
+) -> None:
+    before = contents(saved.parent)
+    (name,) = counters
+    with pytest.raises(CheckpointError, match=f"not saved.*its counter {name} is .* none"):
+        save_checkpoint(saved, checkpoint_of(counters=Counters(**counters)))
+    assert contents(saved.parent) == before
+
+
+def test_a_configuration_too_long_to_be_read_again_is_not_written(saved: Path) -> None:
+    before = contents(saved.parent)
+    checkpoint = checkpoint_of()
+    data = replace(checkpoint.config.data, path=("/" + "a" * 999,) * 5000)
+    config = replace(checkpoint.config, data=data)
+    with pytest.raises(CheckpointError, match=r"data\.path names too many files; a glob"):
+        save_checkpoint(saved, replace(checkpoint, config=config))
     assert contents(saved.parent) == before
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checkpoints import Members, bits, checkpoint_of, members_of
+from checkpoints import Members, bits, checkpoint_of, members_of, refusal, sealed
 
 from charrnn.checkpoint import FORMAT, load_checkpoint, save_checkpoint
 from charrnn.cli import run
@@ -83,7 +83,7 @@ UNFIT: dict[str, tuple[Callable[[Members], Members], str]] = {
     "same size, wrong shape": (with_values("output.b", lambda a: a[:, None]), "shape (3, 1)"),
     "wrong dtype": (
         with_values("output.W", lambda a: a.astype(np.float64)),
-        "the array output.W does not fit: it is float64, and should be float32",
+        "the array output.W does not fit: it is of type <f8, and should be of <f4",
     ),
     "wrong byte order": (with_values("output.W", lambda a: a.astype(">f4")), "output.W"),
     "Fortran order": (with_values("output.W", np.asfortranarray), "output.W does not fit"),
@@ -105,7 +105,8 @@ UNFIT: dict[str, tuple[Callable[[Members], Members], str]] = {
     ),
     "newer format": (
         with_meta("format", value=FORMAT + 1),
-        f"it has format {FORMAT + 1}, and this charrnn reads format {FORMAT}",
+        f"it has format {FORMAT + 1}, and this charrnn reads formats 1 to {FORMAT}; a newer "
+        "charrnn wrote it: update charrnn to read it\n",
     ),
     "unknown cell": (
         with_meta("config", "model", "cell", value="lsmt"),
@@ -119,21 +120,9 @@ UNFIT: dict[str, tuple[Callable[[Members], Members], str]] = {
     "loss of text": (with_meta("counters", "best_loss_nats", value="low"), "best_loss_nats"),
     "negative step": (with_meta("counters", "step", value=-1), "step"),
     "meta of numbers": (edited(meta=np.zeros(3)), "the array meta does not fit"),
-    "meta no JSON": (edited(meta=np.array("{")), "is not a checkpoint of charrnn"),
-    "meta a list": (edited(meta=np.array("[]")), "is not a checkpoint of charrnn"),
+    "meta no JSON": (edited(meta=np.array("{")), "its meta data are not JSON that can be read"),
+    "meta a list": (edited(meta=np.array("[]")), "this is no checkpoint of charrnn"),
 }
-
-
-def refusal(path: Path, capsys: pytest.CaptureFixture[str]) -> str:
-    """Return how the command line refuses a checkpoint, in one line that names the file."""
-    assert run(["info", str(path)]) == 1
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.startswith(f"charrnn: error: {path}: ")
-    assert captured.err.count("\n") == 1
-    with pytest.raises(CheckpointError):
-        load_checkpoint(path)
-    return captured.err
 
 
 @pytest.mark.parametrize("name", UNFIT)
@@ -149,6 +138,72 @@ def test_what_is_left_as_it_was_is_read(saved: Path) -> None:
     """The edits above are of files that are read without them."""
     np.savez(saved, **members_of(saved))
     assert asdict(load_checkpoint(saved).counters)["step"] == 12
+
+
+@pytest.mark.parametrize("name", ["vocabulary", "layers.0.Wx", "optimizer.v", "states.1.h"])
+def test_an_array_that_was_changed_is_noticed(
+    saved: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """By one bit, with every checksum of the archive right."""
+    members = members_of(saved)
+    members[name].reshape(-1)[-1:].view(np.uint32)[...] ^= 1
+    np.savez(saved, **members)
+    assert "its contents are not those that were written: their digest" in refusal(saved, capsys)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("counters", "step"), 13),
+        (("counters", "divergences"), 1),
+        (("text_chars",), 601),
+        (("text_sha256",), "cd" * 32),
+        (("config", "seed"), 8),
+    ],
+    ids=lambda value: ".".join(value) if isinstance(value, tuple) else None,
+)
+def test_meta_data_that_were_changed_are_noticed(
+    saved: Path, capsys: pytest.CaptureFixture[str], path: tuple[str, ...], value: Any
+) -> None:
+    np.savez(saved, **with_meta(*path, value=value)(members_of(saved)))
+    assert "their digest is another one" in refusal(saved, capsys)
+
+
+def test_a_digest_is_of_what_its_documentation_says(saved: Path) -> None:
+    members = members_of(saved)
+    assert sealed(members)["sha256"] == members["sha256"]
+    np.savez(saved, **sealed(with_meta("counters", "step", value=13)(members)))
+    assert load_checkpoint(saved).counters.step == 13
+
+
+@pytest.mark.parametrize(
+    ("digest", "problem"),
+    [
+        (np.array("0" * 64), "their digest is another one"),
+        (np.array("0" * 63), "their digest is another one"),
+        (np.array("0" * 65), "the array sha256 does not fit: it is too long"),
+        (np.zeros(64, np.uint8), "the array sha256 does not fit: it should be one text"),
+        (np.array(["0" * 64]), "the array sha256 does not fit: it should be one text"),
+    ],
+)
+def test_a_digest_that_is_none_is_refused(
+    saved: Path, capsys: pytest.CaptureFixture[str], digest: Array, problem: str
+) -> None:
+    np.savez(saved, **members_of(saved) | {"sha256": digest})
+    assert problem in refusal(saved, capsys)
+
+
+@pytest.mark.parametrize(("name", "beside"), [("best", "last"), ("last", "best")])
+def test_the_checkpoint_beside_a_damaged_one_is_named(
+    saved: Path, capsys: pytest.CaptureFixture[str], name: str, beside: str
+) -> None:
+    path = saved.with_name(f"{name}.npz")
+    path.write_bytes(b"")
+    assert "; use another checkpoint of the run, if there is one\n" in refusal(path, capsys)
+    saved.rename(saved.with_name(f"{beside}.npz"))
+    refused = refusal(path, capsys)
+    assert f"; use {beside}.npz beside it" in refused
+    assert ("move this one away to --resume from there" in refused) is (name == "last")
 
 
 class _Trap:

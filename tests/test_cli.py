@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +14,6 @@ from support import contents, tiny_text, train, write_config
 
 import charrnn
 from charrnn.cli import run
-from charrnn.interrupts import graceful_interrupts
 from charrnn.mpi import ranks
 
 COMMANDS = ("train", "sample", "eval", "info", "bench")
@@ -224,7 +222,7 @@ def test_products_go_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
     assert err == "runs/tiny/best.npz, validation part\n"
     assert run(["info"]) == 0
     out, err = capsys.readouterr()
-    assert out.startswith("file        runs/tiny/best.npz (format 1")
+    assert out.startswith("file        runs/tiny/best.npz (format 2")
     assert err == ""
 
 
@@ -319,39 +317,6 @@ def test_any_character_can_be_printed_anywhere(tmp_path: Path) -> None:
         check=True,
     )
     assert "' абжику'" in done.stdout.decode("utf-8")
-
-
-def test_a_second_interrupt_leaves_at_once_if_it_is_not_the_same_press(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    now_s, codes = 0.0, []
-    monkeypatch.setattr("charrnn.interrupts.time.monotonic", lambda: now_s)
-    monkeypatch.setattr("charrnn.interrupts.os._exit", codes.append)
-    monkeypatch.setattr("charrnn.interrupts.os.write", lambda *_: None)
-    with graceful_interrupts() as interrupted:
-        for now_s in (5.0, 5.2, 5.9):  # noqa: B007
-            signal.raise_signal(signal.SIGINT)
-        assert (interrupted(), codes) == (signal.SIGINT, [])
-        now_s = 6.5
-        signal.raise_signal(signal.SIGTERM)
-        assert (interrupted(), codes) == (signal.SIGINT, [128 + signal.SIGTERM])
-
-
-def test_a_hang_up_that_is_ignored_stays_ignored() -> None:
-    """As under nohup; an interrupt is heeded even where a shell's background job ignores it."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGINT)}
-    try:
-        for number in before:
-            signal.signal(number, signal.SIG_IGN)
-        with graceful_interrupts() as interrupted:
-            signal.raise_signal(signal.SIGHUP)
-            assert interrupted() is None
-            signal.raise_signal(signal.SIGINT)
-            assert interrupted() == signal.SIGINT
-        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def test_a_reader_of_the_progress_that_goes_away_does_not_stop_a_training(tmp_path: Path) -> None:

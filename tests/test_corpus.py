@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -232,112 +231,6 @@ def test_the_digest_is_of_the_text_as_the_model_sees_it(tmp_path: Path) -> None:
         digests.append(load_corpus(DataConfig(str(tmp_path / name))).text_sha256)
     assert digests[0] == digests[1]
     assert len(set(digests)) == 3  # "c\nd" has the codes of "a\nb", and other characters
-
-
-# Sizes: what a message says would work, works, and nothing smaller (or larger) does.
-
-
-def train_sized(
-    folder: Path, n: int, sizes: dict[str, float], capsys: pytest.CaptureFixture[str]
-) -> str:
-    """Train for one step on a text of n characters; return the error, "" where it works."""
-    (folder / "text.txt").write_text(tiny_text(n), encoding="utf-8")
-    config = write_config(folder, {**sizes, "model.hidden_size": 2, "train.max_steps": 1})
-    code = run(["train", str(config), "--run-dir", str(folder / "run"), "--overwrite"])
-    error = capsys.readouterr().err
-    return error if code else ""
-
-
-def mends(error: str) -> list[tuple[str, float]]:
-    """Return what an error says would work, each alone: key and number ("text" for length)."""
-    advice = error.split("It would work with ")[1]
-    found = re.findall(r"((?:train|data)\.\w+) ([\d.]+\d|\d)", advice)
-    if text := re.search(r"a text of ([\d,]+) characters", advice):
-        found.append(("text", text[1].replace(",", "")))
-    return [(key, float(value) if "." in value else int(value)) for key, value in found]
-
-
-@pytest.mark.parametrize(
-    ("n", "N", "T", "valid", "test"),
-    [
-        (60, 4, 20, 0.0, 0.0),
-        (60, 4, 20, 0.2, 0.2),
-        (1200, 50, 30, 0.1, 0.0),  # and a thousands comma
-        (60, 4, 20, 0.2, 0.0),  # with batch_size 2 the validation part would be too small
-        (60, 1, 59, 0.1, 0.0),  # with a text of 67 it would be too small
-        (5, 4, 29, 0.05, 0.05),  # rounding: 130 * 0.9 is 116.99...
-    ],
-)
-def test_a_training_part_too_small_names_what_would_work(
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    n: int,
-    N: int,
-    T: int,
-    valid: float,
-    test: float,
-) -> None:
-    sizes = {
-        "data.valid_fraction": valid,
-        "data.test_fraction": test,
-        "train.batch_size": N,
-        "train.seq_length": T,
-    }
-    error = train_sized(tmp_path, n, sizes, capsys)
-    assert f"train.batch_size {N} x train.seq_length {T} needs {N * T + 1:,}" in error
-    assert f"the training part has {int(n * (1 - valid - test)):,} characters" in error
-    advice = mends(error)
-    assert "text" in dict(advice)
-    for key, value in advice:
-        if key == "text":
-            assert not train_sized(tmp_path, int(value), sizes, capsys), (key, value)
-            assert train_sized(tmp_path, int(value) - 1, sizes, capsys), (key, value - 1)
-        else:
-            assert not train_sized(tmp_path, n, {**sizes, key: value}, capsys), (key, value)
-            if key.startswith("train."):
-                assert train_sized(tmp_path, n, {**sizes, key: value + 1}, capsys), (key, value)
-
-
-@pytest.mark.parametrize(
-    ("name", "n", "N", "T", "fractions"),
-    [
-        ("validation", 600, 2, 50, {"valid": 0.05}),
-        ("test", 600, 2, 50, {"valid": 0.1, "test": 0.05}),
-        ("test", 1000, 2, 70, {"valid": 0.1, "test": 0.01}),
-        ("validation", 550, 10, 50, {"valid": 0.05}),  # raised, it leaves too little to train on
-        ("validation", 600, 2, 50, {"valid": 0.05, "test": 0.05}),  # and the test part is as small
-    ],
-)
-def test_a_part_too_small_for_a_window_names_the_smallest_fraction_that_works(
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    name: str,
-    n: int,
-    N: int,
-    T: int,
-    fractions: dict[str, float],
-) -> None:
-    sizes: dict[str, float] = {"train.batch_size": N, "train.seq_length": T}
-    sizes |= {f"data.{part}_fraction": fraction for part, fraction in fractions.items()}
-    error = train_sized(tmp_path, n, sizes, capsys)
-    assert f"the {name} part has " in error
-    advice = mends(error)
-    assert advice
-    for key, value in advice:
-        if key == "text":
-            assert not train_sized(tmp_path, int(value), sizes, capsys), value
-            continue
-        assert not train_sized(tmp_path, n, {**sizes, key: value}, capsys), (key, value)
-        if key.endswith("fraction") and value:
-            smaller = {**sizes, key: value - 1.5 / n}
-            assert train_sized(tmp_path, n, smaller, capsys), "a character fewer works too"
-
-
-def test_no_validation_part_is_allowed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    sizes = {"data.valid_fraction": 0, "train.batch_size": 2, "train.seq_length": 5}
-    assert not train_sized(tmp_path, 11, sizes, capsys)
-    assert (tmp_path / "run" / "last.npz").exists()
-    assert not (tmp_path / "run" / "best.npz").exists()
 
 
 @whole_and_in_chunks

@@ -121,6 +121,7 @@ class Reader:
 
     def __init__(self, n: int, end: int) -> None:
         self.end = end  # of the part; what is read past it is not scored
+        self.V = 7
         self.costs = np.random.default_rng(6).random(n)  # of each place
         self.scored_without_context: list[int] = []
 
@@ -181,6 +182,19 @@ def test_each_character_is_scored_once_with_the_real_windows(
     start: int, end: int, streams: int
 ) -> None:
     check_each_once(30_000, start, end, streams)
+
+
+@given(st.integers(2, 250), st.integers(1, 7), st.integers(0, 100))
+def test_each_character_is_scored_once_however_large_the_vocabulary(
+    n: int, streams: int, logits: int
+) -> None:
+    """A window has no more logits than it may, unless a step of one stream has."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluation, "WARM_UP", 3)
+        patch.setattr(evaluation, "_LOGITS", logits)
+        check_each_once(n, 0, n, streams)
+        _, windows = read_through(n, 0, n, streams)
+        assert max(window.chars for window in windows) * 7 <= max(logits, 7)
 
 
 def test_a_long_text_is_read_by_many_streams() -> None:

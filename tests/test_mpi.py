@@ -131,7 +131,7 @@ def test_a_rank_that_reads_another_text_is_refused(folder: Path) -> None:
         "    read = charrnn.mpi.load_corpus\n"
         "    from dataclasses import replace\n"
         "    charrnn.mpi.load_corpus = lambda data: read(replace(data, path='other/text.txt'))\n"
-        "from charrnn.cli import main\n"
+        "from charrnn.__main__ import main\n"
         "main()\n"
     )
     assert MPIEXEC is not None

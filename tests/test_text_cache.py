@@ -25,7 +25,7 @@ from charrnn.config import DataConfig
 from charrnn.corpus import Corpus, Streams, load_corpus
 from charrnn.errors import TextError
 from charrnn.evaluation import codes_of_file
-from charrnn.text_cache import content_key, read_cached
+from charrnn.text_cache import content_key, read_cached, write_cached
 
 TEXT = "Größe, 大きさ 🐝\r\n" * 9 + "end"
 
@@ -139,6 +139,8 @@ def test_windows_are_plain_arrays(data: DataConfig) -> None:
         lambda raw: b"charrnn0" + raw[8:],
         lambda raw: bytes(len(raw)),
         lambda raw: raw[:16] + b"\xff" * 8 + raw[24:],
+        lambda raw: raw[:8] + b"\xff" * 8 + raw[16:],
+        lambda raw: raw[:8] + bytes(16) + raw[24:],
     ],
 )
 def test_a_damaged_file_is_written_anew(
@@ -149,8 +151,81 @@ def test_a_damaged_file_is_written_anew(
     whole = file.read_bytes()
     file.write_bytes(damage(whole))
     assert text_of(load_corpus(data, notes.append)) == READ
-    assert len(notes) == 1
+    assert notes == [f"{file}: is damaged; encoding 0 MB anew"]
     assert file.read_bytes() == whole
+
+
+def test_no_flipped_bit_goes_unnoticed(
+    cache: Path, data: DataConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("charrnn.text_cache._BLOCK", 50)
+    load_corpus(data)
+    (file,) = cache.iterdir()
+    whole = file.read_bytes()
+    assert read_cached(file, "char") is not None
+    assert len(whole) == 88 + 4 * 14 + len(READ) + 4 * -(-len(READ) // 50)
+    for place in range(len(whole)):
+        file.write_bytes(
+            whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :]
+        )
+        assert read_cached(file, "char") is None, place
+
+
+@pytest.mark.parametrize(
+    ("symbols", "codes"),
+    [((97, 98), b"\0\1\2"), ((97, 97), b"\0\1"), ((98, 97), b"\0\1"), ((97, 1 << 31), b"\0\1")],
+)
+def test_what_could_harm_is_no_text_whatever_its_checksums_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, symbols: tuple[int, ...], codes: bytes
+) -> None:
+    """Compiled code reads the row of a code, and a vocabulary has a table up to its last symbol."""
+
+    def write_codes(write: Any, *_: object) -> tuple[int, str]:
+        write(memoryview(codes))
+        return len(codes), "0" * 64
+
+    class Symbols:
+        symbols: Any
+
+        def __len__(self) -> int:
+            return len(self.symbols)
+
+    vocabulary: Any = Symbols()
+    monkeypatch.setattr("charrnn.text_cache.write_codes", write_codes)
+    file = tmp_path / "text.codes"
+    vocabulary.symbols = np.array((97, 98, 99))
+    write_cached(file, [], vocabulary, "")
+    assert read_cached(file, "char") is not None
+    vocabulary.symbols = np.array(symbols)
+    write_cached(file, [], vocabulary, "")
+    assert read_cached(file, "char") is None
+
+
+def test_what_is_of_no_use_any_more_is_removed(cache: Path, data: DataConfig) -> None:
+    cache.mkdir(parents=True)
+    kept = {
+        "1" * 64: b"charrnn2",
+        "2" * 64: b"charrnn3",
+        "3" * 64: b"another",
+        "4" * 63: b"charrnn1",
+    }
+    gone = {"5" * 64: b"charrnn1", "6" * 64: b"charrnn2"}
+    for name, magic in (kept | gone).items():
+        (cache / f"{name}.codes").write_bytes(magic + b"...")
+    for name in ("4" * 63, "6" * 64):
+        os.utime(cache / f"{name}.codes", (time.time() - 91 * 24 * 3600,) * 2)
+    load_corpus(data)
+    left = {path.stem for path in cache.iterdir()}
+    assert left > set(kept)
+    assert not left & set(gone)
+
+
+def test_opening_a_text_keeps_it(cache: Path, data: DataConfig) -> None:
+    load_corpus(data)
+    (file,) = cache.iterdir()
+    os.utime(file, (0, 0))
+    load_corpus(data)
+    assert time.time() - file.stat().st_mtime < 60
 
 
 def test_a_folder_that_cannot_be_written_costs_memory_only(
@@ -295,7 +370,7 @@ def test_a_pipe_is_read_once(cache: Path, tmp_path: Path) -> None:
 # Memory.
 
 
-@pytest.mark.parametrize("unit", ["All the bees hum in the box.\n", "Größe 大きさ\n"])
+@pytest.mark.parametrize("unit", ["All the bees hum in the box.\n", "Größe 大きさ\n", "no end"])
 def test_loading_takes_a_few_chunks_of_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unit: str
 ) -> None:

@@ -89,3 +89,25 @@ def test_utf_16_without_a_mark_is_in_the_machines_order() -> None:
 def test_the_position_of_half_a_pair_is_the_files() -> None:
     error = read_in_chunks(b"\\u00e9b\r\n\\ud800", 3, encoding="unicode_escape")
     assert str(error).startswith(": character 3 is U+D800")
+
+
+@pytest.mark.parametrize("encoding", ["idna", "punycode", "Punycode"])
+def test_an_encoding_of_names_is_none_of_texts(encoding: str) -> None:
+    """Its codec needs the whole text, and for a megabyte a day."""
+    error = read_in_chunks(b"ab-", 1, encoding=encoding)
+    assert str(error).startswith(f": {encoding} encodes single names, not texts; if the text is")
+
+
+@pytest.mark.parametrize(
+    ("raw", "encoding", "begins"),
+    [(b"ab+" + b"A" * 600, "utf-7", 2), (b"ab\\N{" + b"A" * 600, "unicode_escape", 2)],
+)
+def test_what_can_only_be_decoded_as_a_whole_has_a_bound(
+    monkeypatch: pytest.MonkeyPatch, raw: bytes, encoding: str, begins: int
+) -> None:
+    """The codec goes through all of it with each chunk: through a gigabyte a thousand times."""
+    monkeypatch.setattr("charrnn.text_reader._RUN", 500)
+    error = read_in_chunks(raw, 7, encoding=encoding)
+    assert str(error).startswith(f": from byte {begins} on nothing can be decoded before the end")
+    monkeypatch.setattr("charrnn.text_reader._RUN", 1 << 20)
+    assert "nothing can be decoded" not in str(read_in_chunks(raw, 7, encoding=encoding))

@@ -153,3 +153,35 @@ def test_the_bytes_of_a_surrogate_escape_are_those_it_stands_for() -> None:
     vocabulary = Vocabulary(np.arange(256), "byte")
     argument = b"a\xff".decode("utf-8", "surrogateescape")  # as Python reads the command line
     assert vocabulary.symbols_of(argument).tolist() == [0x61, 0xFF]
+
+
+@pytest.mark.parametrize(
+    ("symbol", "named"),
+    [
+        (0x41, "'A' (U+0041)"),
+        (0x5D0, "'\u05d0' (U+05D0)"),  # of Hebrew, which can be seen
+        (0x1F41D, f"'{ASTRAL[1]}' (U+1F41D)"),
+        (0x27, '"\'" (U+0027)'),
+        (0x1B, r"'\x1b' (U+001B)"),
+        (0x85, r"'\x85' (U+0085)"),
+        (0xA0, r"'\xa0' (U+00A0)"),
+        (0x301, r"'\u0301' (U+0301)"),  # an accent, which would stand on the quote
+        (0x378, r"'\u0378' (U+0378)"),  # unassigned
+        (0x202E, r"'\u202e' (U+202E)"),  # turns round what follows
+        (0x2028, r"'\u2028' (U+2028)"),
+        (0xE000, r"'\ue000' (U+E000)"),
+        (0xFEFF, r"'\ufeff' (U+FEFF)"),
+        (0xFFFF, r"'\uffff' (U+FFFF)"),
+        (0x10FFFF, r"'\U0010ffff' (U+10FFFF)"),
+    ],
+)
+def test_the_name_of_a_character_can_be_printed(symbol: int, named: str) -> None:
+    assert Vocabulary(np.arange(2), "char").name(symbol) == named
+
+
+def test_every_name_stays_on_its_line_and_goes_into_a_file() -> None:
+    vocabulary = Vocabulary(np.arange(2), "char")
+    for symbol in range(0x110000):
+        name = vocabulary.name(symbol)
+        assert name.isprintable()
+        name.encode("utf-8")

@@ -222,10 +222,7 @@ def test_a_killed_worker_is_named(method: str, config: Config) -> None:
         victim.join()
         with pytest.raises(RunError) as caught:
             team.train(1)
-    assert str(caught.value).startswith(
-        f"worker 3 of 3 (process {number}) was killed by signal 9; "
-    )
-    assert "--resume" in str(caught.value)
+    assert str(caught.value) == f"worker 3 of 3 (process {number}) was killed by signal 9"
 
 
 @pytest.mark.skipif("fork" not in METHODS, reason="only a forked process has the patched method")

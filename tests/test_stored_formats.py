@@ -1,0 +1,70 @@
+"""Files of older formats keep working: they load, sample, score and are gone on with."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from charrnn.checkpoint import FORMAT, load_checkpoint
+from charrnn.cli import run
+from charrnn.metrics import read_metrics
+
+STORED = Path(__file__).parent / "stored"
+
+# Losses in nats a character, as told by the code that wrote the files: of the text; and of its
+# validation part at the end of the run.
+LOSSES = {"best.npz": 2.4597138637, "last.npz": 2.3573907338}
+RESUMED_LOSS = 1.5108115292
+
+
+@pytest.fixture
+def old_run(tmp_path: Path) -> Path:
+    """A copy of the run of format 1, whose paths are those of the place where it was made."""
+    return Path(shutil.copytree(STORED / "format_1", tmp_path / "run"))
+
+
+def test_a_checkpoint_of_format_1_is_read(old_run: Path) -> None:
+    loaded = load_checkpoint(old_run / "last.npz")
+    assert loaded.config.data.path == "/stored/format_1/text.txt"
+    assert (loaded.config.model.cell, loaded.config.train.optimizer) == ("lstm", "adam")
+    assert loaded.format == 1
+    assert loaded.text_chars is None
+    assert (loaded.counters.step, loaded.counters.divergences) == (70, 0)
+    assert loaded.parameters.size == 430
+    assert list(loaded.slots) == ["m", "v"]
+    assert np.shape(loaded.states) == (1, 2, 2, 5)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_it_scores_as_it_did(old_run: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    assert run(["eval", str(old_run / name), str(old_run / "text.txt"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["loss_nats"] == pytest.approx(LOSSES[name], rel=1e-5)
+
+
+def test_it_samples(old_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["sample", str(old_run), "--prime", "the bee", "--length", "20", "--seed", "1"]) == 0
+    assert len(capsys.readouterr().out.rstrip("\n")) > len("the bee")
+
+
+def test_it_is_described(old_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["info", str(old_run / "last.npz")]) == 0
+    out = capsys.readouterr().out
+    assert "(format 1, " in out
+    assert "steps       70\n" in out
+
+
+def test_it_is_gone_on_with_to_its_end(old_run: Path) -> None:
+    config, text = old_run / "config.yaml", old_run / "text.txt"
+    arguments = ["train", str(config), "--set", f"data.path={text}", "--run-dir", str(old_run)]
+    assert run([*arguments, "--resume"]) == 0
+    loaded = load_checkpoint(old_run / "last.npz")
+    assert (loaded.format, loaded.counters.step) == (FORMAT, 150)
+    assert loaded.counters.best_loss_nats == pytest.approx(RESUMED_LOSS, rel=1e-3)
+    steps = [record["step"] for record in read_metrics(old_run / "metrics.jsonl")]
+    assert steps == sorted(steps)
+    assert steps.count(70) == 1
+    assert steps[-1] == 150

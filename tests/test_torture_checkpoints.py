@@ -1,0 +1,16 @@
+"""Short forms of the torture of checkpoints; `make torture` runs them in full."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torture.mutated_checkpoints import checkpoints
+from torture.pickles import every_place
+
+
+def test_changed_checkpoints_are_refused_or_read_as_before(tmp_path: Path) -> None:
+    assert "with exit code 1" in checkpoints(tmp_path, 200, 0)
+
+
+def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
+    assert "none executed" in every_place(tmp_path, 0, 1)

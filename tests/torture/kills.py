@@ -1,0 +1,184 @@
+"""Trainings killed without a warning, again and again, and resumed each time.
+
+Most are forks of this process, which has imported everything; one in five is a command line in a
+process of its own. Half are killed by themselves in the middle of a checkpoint's write: before a
+call, after it, or when one half of the bytes are written.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from support import assert_same_run, processes_of, wait_until, write_config
+from torture.file_calls import Call, install
+from torture.forked import Command, finished, start, start_new
+
+from charrnn.checkpoint import load_checkpoint
+
+FILES = ["best.npz", "config.yaml", "last.npz", "metrics.jsonl"]
+RUN: dict[str, Any] = {
+    "model.cell": "lstm",
+    "model.num_layers": 2,
+    "model.dropout": 0.2,
+    "train.backend": "numpy",
+    "train.batch_size": 4,
+    "train.optimizer": "adam",
+    "train.learning_rate": 0.01,
+    "train.schedule": "exponential",
+    "train.validate_every": 70,
+    "train.log_every": 7,
+    "train.checkpoint_every": 30,
+}
+_STEPS = 1500
+_CALLS = 0.25  # a life ends within so many calls a step, some eight checkpoints of 50,
+_SECONDS = 0.0005  # or within this time a step
+_LONGEST_S = 60  # of any life; it has hung if it takes longer
+
+
+def one_process(folder: Path, count: int, seed: int, steps: int = _STEPS) -> str:
+    """Kill a training of so many steps, without further processes."""
+    return _Kills(folder, random.Random(seed), 1, steps).until(count)
+
+
+def two_workers(folder: Path, count: int, seed: int, steps: int = _STEPS) -> str:
+    """Kill the parent, or a worker, or both."""
+    return _Kills(folder, random.Random(seed), 2, steps).until(count)
+
+
+class _Kills:
+    """Lives of trainings in a folder, and how they ended."""
+
+    def __init__(self, folder: Path, rng: random.Random, workers: int, steps: int) -> None:
+        self._rng, self._workers, self._steps, self._folder = rng, workers, steps, folder
+        self._log = folder / "log"
+        self._kills: Counter[str] = Counter()
+        self._loads = 0
+        self._seen: dict[Path, int] = {}  # the steps of the checkpoints that were once there
+        write_config(folder, {**RUN, "train.workers": workers, "train.max_steps": steps})
+        finished(self._train(folder / "whole"), self._log)
+
+    def _train(self, run: Path) -> list[str]:
+        return ["train", str(self._folder / "tiny.yaml"), "--run-dir", str(run), "--resume"]
+
+    def until(self, count: int) -> str:
+        """Kill so often; compare each run that comes to its end."""
+        runs = 0
+        while self._kills.total() < count:
+            runs += 1
+            run, lives = self._folder / f"run{runs}", 0
+            try:
+                while not self._life(run, self._kills.total() < count):
+                    lives += 1
+                assert_same_run(run, self._folder / "whole")
+                assert sorted(os.listdir(run)) == FILES, f"it holds {sorted(os.listdir(run))}"
+            except Exception as problem:  # whatever it is, it is to be told where it happened
+                raise AssertionError(
+                    f"run {runs}, after {lives} kills of it, {dict(self._kills)}: "
+                    f"{type(problem).__name__}: {problem}"
+                ) from problem
+        ways = ", ".join(f"{number} {way}" for way, number in sorted(self._kills.items()))
+        return (
+            f"{self._kills.total()} kills ({ways}); {runs} runs came to the same bits; "
+            f"a checkpoint was loaded {self._loads:,} times meanwhile"
+        )
+
+    def _life(self, run: Path, mortal: bool) -> bool:
+        """Start or resume a run and kill it, if it is mortal; return whether it came to its end."""
+        in_a_write = mortal and self._rng.random() < 0.5
+        by_command = not in_a_write and self._rng.random() < 0.4
+        if by_command:
+            command = start_new(self._train(run), self._log)
+        else:
+            calls = round(_CALLS * self._steps)
+            own_end = _in_a_write(run, self._rng, calls) if in_a_write else None
+            command = start(self._train(run), self._log, own_end)
+        kill_at: float = 2 * _LONGEST_S
+        if mortal and not in_a_write:
+            kill_at = self._rng.uniform(0, _SECONDS * self._steps) + (0.5 if by_command else 0)
+        code, whom = self._watched(command, run, kill_at)
+        if code == 0:
+            self._ended(command)
+            return True
+        said = command.said()
+        if whom == "a worker":
+            assert code == 1, f"a worker was killed: exit code {code}: {said}"
+            pattern = (
+                r"charrnn: error: worker 2 of 2 \(process \d+\) was killed by signal 9; saved at"
+            )
+            assert re.match(pattern, said.splitlines()[-1]), said
+            self._ended(command)
+        else:
+            assert mortal, f"exit code {code}: {said}"
+            assert code == -signal.SIGKILL, f"exit code {code}: {said}"
+        assert "Traceback" not in said, said
+        self._check(run)
+        if self._rng.random() < 0.5:  # else it is resumed while its workers are still ending
+            self._ended(command)
+        what = "in a write" if in_a_write else "of a command line" if by_command else "of a fork"
+        self._kills[what + (f" ({whom})" if self._workers > 1 else "")] += 1
+        return False
+
+    def _watched(self, command: Command, run: Path, kill_at: float) -> tuple[int, str]:
+        """Load the checkpoints until the end; return the exit code, and whom was killed."""
+        began, whom = time.monotonic(), "the parent"
+        killed = False
+        while (code := command.poll()) is None:
+            now = time.monotonic() - began
+            if now > kill_at and not killed:
+                whom, killed = self._kill(command), True
+            assert now < _LONGEST_S, f"it has hung, {whom} killed: {command.said()}"
+            self._check(run)
+            time.sleep(0.005)
+        return code, whom
+
+    def _kill(self, command: Command) -> str:
+        workers = list(processes_of(command.pid)) if self._workers > 1 else []
+        whom = self._rng.choice(["the parent", "a worker", "both"] if workers else ["the parent"])
+        if whom == "both":
+            os.killpg(command.pid, signal.SIGKILL)
+        else:
+            os.kill(workers[0] if whom == "a worker" else command.pid, signal.SIGKILL)
+        return whom
+
+    def _check(self, run: Path) -> None:
+        """Whatever was once saved is there, whole, and not older than before."""
+        for file in (run / "last.npz", run / "best.npz"):
+            if file in self._seen or file.exists():
+                step = load_checkpoint(file).counters.step
+                before = self._seen.get(file, 0)
+                assert step >= before, f"{file}: it was of step {before}, and is of step {step}"
+                self._seen[file] = step
+                self._loads += 1
+
+    @staticmethod
+    def _ended(command: Command) -> None:
+        """Nothing of a command is left."""
+        wait_until(lambda: not processes_of(command.pid))
+
+
+def _in_a_write(run: Path, rng: random.Random, calls: int) -> Callable[[], None]:
+    """Return what makes a process kill itself at one of its first calls of checkpoints' writes."""
+    left, way = rng.randrange(calls), rng.choice(["before", "half", "after"])
+
+    def end(call: Call) -> Any:
+        nonlocal left
+        if not (call.path.endswith(".npz") or ".npz." in call.path or call.path == str(run)):
+            return call.do()
+        left -= 1
+        if left < 0:
+            if way == "half" and call.half:
+                call.half()
+            elif way == "after":
+                call.do()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return call.do()
+
+    return lambda: install(end)

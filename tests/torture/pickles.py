@@ -1,0 +1,245 @@
+"""Code in every place where a checkpoint could carry it, through every door: never executed.
+
+Each payload would leave a file, the mark, if it were unpickled or evaluated. Some are first tried
+with what does execute them, so that a trap that could not spring is noticed.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import shutil
+import struct
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from support import write_config
+from torture.watched import Case, watch
+from zip_bytes import Entry, entries_of, npy_bytes, zip_bytes
+
+import charrnn
+from charrnn.config_reader import load_config
+from charrnn.errors import CharRNNError
+from charrnn.training import train
+
+MARK = "mark"  # in the current folder, which is a case's own
+
+Build = Callable[[list[Entry]], bytes]
+
+
+class Trap:
+    """Leaves the mark where it is unpickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (MARK,)
+
+
+PICKLE = pickle.dumps(Trap(), protocol=4)
+CODE = f"__import__('os').mkdir('{MARK}')"
+
+_HEADERS = {
+    "for the type": f"{{'descr': {CODE}, 'fortran_order': False, 'shape': (3,), }}",
+    "for the shape": f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({CODE},), }}",
+    "as a whole": CODE,
+    "in a key": f"{{'descr': '<f4', 'fortran_order': False, 'shape': (3,), {CODE}: 1, }}",
+    "in a type's name": f"{{'descr': '<f4\\n{CODE}', 'fortran_order': False, 'shape': (3,), }}",
+}
+
+
+def objects(shape: tuple[int, ...] = ()) -> np.ndarray[Any, Any]:
+    """Return an array of objects with the trap in it."""
+    array = np.empty(shape, object)
+    array.reshape(-1)[...] = Trap()
+    return array
+
+
+def npy(array: np.ndarray[Any, Any]) -> bytes:
+    """Return an array as numpy.save writes it, objects and all."""
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=True)
+    return file.getvalue()
+
+
+def _replaced(name: str, data: bytes) -> Build:
+    return lambda entries: zip_bytes(
+        [replace(entry, data=data) if entry.name == name else entry for entry in entries]
+    )
+
+
+def _more(name: str, data: bytes = PICKLE) -> Build:
+    return lambda entries: zip_bytes([*entries, Entry(name, data)])
+
+
+def _instead(name: str) -> Build:
+    return lambda entries: zip_bytes(
+        [Entry(name, PICKLE) if e.name.startswith(name.split(".")[0]) else e for e in entries]
+    )
+
+
+def _torch(_: list[Entry]) -> bytes:
+    """Such a file as torch.save writes."""
+    names = {"data.pkl": PICKLE, "byteorder": b"little", "version": b"3\n", "data/0": bytes(64)}
+    return zip_bytes([Entry(f"model/{name}", data) for name, data in names.items()])
+
+
+def _meta_of(text: str) -> Build:
+    return _replaced("meta.npy", npy(np.array(text)))
+
+
+def _with_fields(entry: Entry, local: bool) -> Entry:
+    extra = struct.pack("<2H", 0x6B70, len(PICKLE)) + PICKLE
+    return entry.changed(extra=extra) if local else replace(entry, central={"extra": extra})
+
+
+def places(names: Sequence[str]) -> dict[str, Build]:
+    """Return a build for every place, given the members of a sound checkpoint."""
+    structured = np.zeros(3, [("a", "<f4"), ("b", "O")])
+    structured["b"] = Trap()
+    nested = io.BytesIO()
+    np.savez(nested, meta=objects())
+    found: dict[str, Build] = {}
+    for name in names:
+        found[f"{name} of objects"] = _replaced(name, npy(objects()))
+        found[f"{name} of many objects"] = _replaced(name, npy(objects((3,))))
+        found[f"{name} with objects in fields"] = _replaced(name, npy(structured))
+        found[f"{name} as a bare pickle"] = _replaced(name, PICKLE)
+        found[f"{name} with a pickle after it"] = lambda entries, name=name: zip_bytes(  # type: ignore[misc]
+            [replace(e, data=e.data + PICKLE) if e.name == name else e for e in entries]
+        )
+        for where, header in _HEADERS.items():
+            data = npy_bytes(np.zeros(3, np.float32), header.encode())
+            found[f"{name} with code in its header, {where}"] = _replaced(name, data)
+            data = npy_bytes(np.zeros(3, np.float32), header.encode(), b"\3\0")
+            found[f"{name} with code in a newer header, {where}"] = _replaced(name, data)
+    for name in ("data.pkl", "meta.pkl", "more.npy", "meta", "__main__.py", "../x.pkl", "x.joblib"):
+        found[f"a member {name} more"] = _more(name)
+        found[f"a member {name} of objects more"] = _more(name, npy(objects()))
+    return found | {
+        "meta.pkl instead of meta.npy": _instead("meta.pkl"),
+        "vocabulary.pkl instead of vocabulary.npy": _instead("vocabulary.pkl"),
+        "a member that is an archive": _more("nested.npz", nested.getvalue()),
+        "meta that is an archive": _replaced("meta.npy", nested.getvalue()),
+        "meta that is code": _meta_of(CODE),
+        "meta that is a YAML tag": _meta_of(f"!!python/object/apply:os.mkdir [{MARK}]"),
+        "meta that is a pickle as text": _meta_of(PICKLE.decode("latin-1")),
+        "the comment": lambda entries: zip_bytes(entries, comment=PICKLE),
+        "before the first member": lambda entries: PICKLE + zip_bytes(entries),
+        "after the end": lambda entries: zip_bytes(entries) + PICKLE,
+        "before the directory": lambda entries: zip_bytes(entries, before_directory=PICKLE),
+        "between two members": lambda entries: zip_bytes(
+            [entries[0], replace(entries[1], before=PICKLE), *entries[2:]]
+        ),
+        "a member's comment": lambda entries: zip_bytes(
+            [replace(entries[0], central={"comment": PICKLE}), *entries[1:]]
+        ),
+        "a field of the directory": lambda entries: zip_bytes(
+            [_with_fields(entries[0], local=False), *entries[1:]]
+        ),
+        "a field of both headers": lambda entries: zip_bytes(
+            [_with_fields(entries[0], local=True), *entries[1:]]
+        ),
+        "a file that is a pickle": lambda _: PICKLE,
+        "a file that is a pickle of the first protocol": lambda _: pickle.dumps(Trap(), protocol=0),
+        "a file that is a pickle of a checkpoint": lambda entries: pickle.dumps(
+            {entry.name: entry.data for entry in entries} | {"meta": Trap()}
+        ),
+        "a file that is an array of objects": lambda _: npy(objects()),
+        "a file of torch's": _torch,
+        "a file of joblib's": lambda _: b"\x80\x04\x95" + struct.pack("<Q", len(PICKLE)) + PICKLE,
+        "a program with a checkpoint behind it": lambda entries: (
+            CODE.encode() + b"\n" + zip_bytes(entries)
+        ),
+        "a zip that Python would run": _more("__main__.py", CODE.encode()),
+    }
+
+
+DOORS: dict[str, Callable[[Path], Sequence[str]]] = {
+    "info": lambda _: ["info", "model.npz"],
+    "sample": lambda _: ["sample", "model.npz", "--length", "5", "--seed", "1"],
+    "eval": lambda _: ["eval", "model.npz", "text.txt"],
+    "--init-from": lambda _: ["train", "tiny.yaml", "--run-dir", "new", "--init-from", "model.npz"],
+    "--resume": lambda _: ["train", "tiny.yaml", "--run-dir", "run", "--resume"],
+    "a run's folder": lambda _: ["sample", "run", "--length", "5", "--seed", "1"],
+    "charrnn.load": lambda _: ["--version"],
+}
+
+
+def every_place(folder: Path, count: int, seed: int) -> str:
+    """Try every place through every door, or if `count` is 0 through one of them."""
+    _sprung_elsewhere(folder / "sprung")
+    source = folder / "source"
+    source.mkdir()
+    config = load_config(write_config(source, {"train.workers": 1, "train.backend": "numpy"}))
+    train(config, source / "run")
+    entries = entries_of(source / "run" / "last.npz")
+    built = {
+        place: build([replace(entry) for entry in entries])
+        for place, build in places([entry.name for entry in entries]).items()
+    }
+    doors = list(DOORS)
+    cases = (
+        _case(source, f"{place}, through {door}", raw, door)
+        for number, (place, raw) in enumerate(built.items())
+        for door in (doors if count else [doors[(seed + number) % len(doors)]])
+    )
+    inside = folder / "places"
+    inside.mkdir()
+    watched = watch(cases, inside)
+    through = f"through {len(doors) if count else 1} of {len(doors)} doors"
+    return f"{len(built)} places {through}, none executed; {watched}"
+
+
+def _case(source: Path, name: str, raw: bytes, door: str) -> Case:
+    def prepare(place: Path) -> Sequence[str]:
+        for file in ("text.txt", "tiny.yaml"):
+            shutil.copy(source / file, place)
+        (place / "run").mkdir()
+        for file in ("model.npz", "run/last.npz", "run/best.npz"):
+            (place / file).write_bytes(raw)
+        if door == "charrnn.load":
+            os.chdir(place)
+            _load_and_use(place / "model.npz")
+        return DOORS[door](place)
+
+    def check(place: Path, code: int, out: str, err: str) -> str:  # noqa: ARG001
+        if (place / MARK).exists():
+            return "the payload was executed"
+        if door != "charrnn.load" and code != 1:
+            return f"it was not refused: exit code {code}"
+        return ""
+
+    return Case(name, prepare, check)
+
+
+def _load_and_use(path: Path) -> None:
+    try:
+        charrnn.load(path)
+    except CharRNNError:
+        return
+    raise AssertionError(f"{path}: was not refused")
+
+
+def _sprung_elsewhere(folder: Path) -> None:
+    """See that the traps do spring where someone opens them without care."""
+    folder.mkdir()
+    here = Path.cwd()
+    os.chdir(folder)
+    try:
+        archive = io.BytesIO()
+        np.savez(archive, meta=objects())
+        archive.seek(0)
+        for opened in (
+            lambda: pickle.loads(PICKLE),
+            lambda: eval(CODE),
+            lambda: np.load(archive, allow_pickle=True)["meta"],
+            lambda: pickle.loads(zipfile.ZipFile(io.BytesIO(_torch([]))).read("model/data.pkl")),
+        ):
+            opened()
+            os.rmdir(MARK)  # raises where there is none
+    finally:
+        os.chdir(here)

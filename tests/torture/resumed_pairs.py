@@ -1,0 +1,172 @@
+"""Random trainings, each stopped at random steps and resumed: the same bits as undisturbed."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from collections import Counter
+from itertools import count as numbers
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from support import assert_same_run, tiny_text, write_config
+
+from charrnn.backends import resolve_backend
+from charrnn.checkpoint import load_checkpoint
+from charrnn.config_reader import load_config
+from charrnn.errors import RunError
+from charrnn.kernels import CELLS
+from charrnn.optimizers import RULES, SCHEDULES
+from charrnn.reporting import Reporter
+from charrnn.training import train
+
+_MOST_CHARS = 3000
+
+# What a hyperparameter of an optimiser may be.
+HYPERPARAMETERS: dict[str, st.SearchStrategy[float]] = {
+    "momentum": st.floats(0, 0.95),
+    "decay_rate": st.floats(0.5, 0.99),
+    "beta1": st.floats(0, 0.95),
+    "beta2": st.floats(0.5, 0.999),
+    "epsilon": st.floats(1e-8, 1e-3),
+    "weight_decay": st.floats(0, 0.1),
+}
+
+# What a schedule may be given.
+SCHEDULED: dict[str, st.SearchStrategy[Any]] = {
+    "decay_every": st.just("epoch") | st.integers(1, 20),
+    "decay_factor": st.floats(0.3, 1),
+    "min_learning_rate": st.sampled_from([0, 1e-5]),
+}
+
+
+class Kill(Exception):  # noqa: N818
+    """In place of a kill: nothing is saved on the way out."""
+
+
+class Stop(Reporter):
+    """Stops a training after a step, by a signal or by a kill."""
+
+    def __init__(self, at: int, by_signal: bool) -> None:
+        self._at, self._by_signal = at, by_signal
+
+    def begin(self, step: int, total: int) -> None:  # noqa: ARG002
+        self._step = step
+
+    def step(self, epoch: int, chars: int, loss_nats: float, seconds: float) -> None:  # noqa: ARG002
+        self._step += 1
+        if self._step != self._at:
+            return
+        if not self._by_signal:
+            raise Kill
+        signal.raise_signal(signal.SIGINT)
+
+
+@st.composite
+def overrides(draw: st.DrawFn) -> dict[str, Any]:
+    """Draw what is over the tiny configuration: whatever has a part in a resume."""
+    optimizer = draw(st.sampled_from(sorted(RULES)))
+    schedule = draw(st.sampled_from(sorted(SCHEDULES)))
+    valid_fraction = draw(st.sampled_from([0, 0.1, 0.25]))
+    clip = draw(st.sampled_from(["norm", "value", "none"]))
+    batch_size = draw(st.integers(1, 6))
+    every = st.integers(1, 20)
+    return {
+        "seed": draw(st.integers(0, 2**32 - 1)),
+        "data.tokens": draw(st.sampled_from(["char", "byte"])),
+        "data.valid_fraction": valid_fraction,
+        "data.test_fraction": draw(st.sampled_from([0, 0.1])),
+        "model.cell": draw(st.sampled_from(sorted(CELLS))),
+        "model.num_layers": draw(st.integers(1, 3)),
+        "model.hidden_size": draw(st.integers(1, 9)),
+        "model.embedding_size": draw(st.none() | st.integers(1, 5)),
+        "model.dropout": draw(st.sampled_from([0, 0.1, 0.5])),
+        "train.batch_size": batch_size,
+        "train.seq_length": draw(st.integers(1, 12)),
+        **draw(st.sampled_from([{"train.max_epochs": 1}, {"train.max_epochs": 2}, {}])),
+        "train.max_steps": draw(st.integers(2, 80)),
+        "train.optimizer": optimizer,
+        "train.learning_rate": draw(st.floats(1e-4, 0.01 if clip == "none" else 0.1)),
+        **{
+            f"train.{name}": draw(HYPERPARAMETERS[name])
+            for name in sorted(RULES[optimizer].hyperparameters)
+            if draw(st.booleans())
+        },
+        "train.schedule": schedule,
+        **{f"train.{name}": draw(SCHEDULED[name]) for name in SCHEDULES[schedule]},
+        "train.warmup_steps": draw(st.sampled_from([0, 7])),
+        "train.clip_norm": draw(st.floats(0.1, 5)) if clip == "norm" else None,
+        "train.clip_value": draw(st.floats(0.01, 1)) if clip == "value" else None,
+        "train.log_every": draw(every),
+        "train.validate_every": draw(st.just("epoch") | every),
+        "train.checkpoint_every": draw(st.sampled_from(["0.003s", "0.02s"]) | every),
+        "train.patience": draw(st.none() | st.integers(1, 4)) if valid_fraction else None,
+        "train.sample_length": draw(st.sampled_from([0, 5])),
+        "train.workers": draw(st.integers(1, min(3, batch_size))),
+        "train.backend": draw(st.sampled_from(sorted({"numpy", resolve_backend("auto")}))),
+    }
+
+
+# Where in the run each stop comes, as a share of its steps, and whether by a signal.
+STOPS = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=3)
+
+
+def pairs(folder: Path, count: int, seed: int) -> str:
+    """Train so many random configurations twice, once stopped and resumed, and compare."""
+    seen: Counter[str] = Counter()
+    number = numbers(1)
+
+    @hypothesis.seed(seed)
+    @settings(
+        max_examples=count,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(overrides(), STOPS)
+    def resumed_equals_uninterrupted(
+        values: dict[str, Any], stops: list[tuple[float, bool]]
+    ) -> None:
+        place = folder / f"pair{next(number)}"
+        place.mkdir()
+        (place / "text.txt").write_text(tiny_text(_MOST_CHARS), encoding="utf-8")
+        try:
+            done = _pair(place, values, stops)
+        except RunError:  # it diverged, which is another matter
+            hypothesis.reject()
+        except Exception as problem:  # whatever it is, it is to be told for what configuration
+            raise AssertionError(f"{values}, {stops}: {problem!r}") from problem
+        finally:
+            shutil.rmtree(place)
+        seen.update(done)
+        seen.update({"pairs": 1, f"{values['train.workers']} workers": 1, values["model.cell"]: 1})
+
+    resumed_equals_uninterrupted()
+    assert seen["pairs"] >= count, f"only {seen['pairs']} configurations could be trained"
+    shown = ["signals", "kills", *sorted(CELLS), "2 workers", "3 workers"]
+    return f"{seen['pairs']} equal to the bit: " + ", ".join(f"{seen[k]} {k}" for k in shown)
+
+
+def _pair(place: Path, values: dict[str, Any], stops: list[tuple[float, bool]]) -> Counter[str]:
+    """Train once and again; return how the second was stopped."""
+    config = load_config(write_config(place, values))
+    whole, resumed = place / "whole", place / "resumed"
+    total = train(config, whole).steps
+    done: Counter[str] = Counter()
+    for at, by_signal in sorted((1 + int(share * (total - 1)), how) for share, how in stops):
+        try:
+            outcome = train(config, resumed, resume=True, reporter=Stop(at, by_signal))
+        except Kill:
+            done["kills"] += 1
+            continue
+        if outcome.signal:  # else an earlier stop came at this step, which is made already
+            assert (outcome.steps, outcome.signal) == (at, signal.SIGINT)
+            assert load_checkpoint(resumed / "last.npz").counters.step == at
+            done["signals"] += 1
+    train(config, resumed, resume=True)
+    assert_same_run(resumed, whole)
+    return done
