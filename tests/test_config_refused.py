@@ -153,6 +153,14 @@ REFUSED: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
         f"data: {{path: {'x' * 5000}}}",
         ("data.path", "is not a file, a glob"),
     ),
+    "path in the home of half a pair": (
+        r'data: {path: "~\ud800/x"}',
+        ("data.path", r"'~\ud800/x' is not a file"),
+    ),
+    "glob in the folder of half a pair": (
+        r'data: {path: ["\ud800/*"]}',
+        ("data.path", r"'\ud800/*' is not a file or a glob"),
+    ),
     "number in a list of paths": (
         "data: {path: [text.txt, 3]}",
         ("data.path", "3 is not a file or a glob"),

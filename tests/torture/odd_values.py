@@ -33,6 +33,7 @@ VALUES = (
     *("/dev/stdin", "/proc/self/mem", "*.txt", "**/*", "te[x]t.txt", "[a", "~nobody/x"),
     *("~/missing",),
     *("empty.txt", "one.txt", "latin.txt", "large.txt", "bad.yaml", "//text.txt", "./././text.txt"),
+    *('"~\\ud800/x"', '"\\ud800/*"', '["*\\ud800*"]', "~\u00e9/x", "~", "~root", "[!a]*", "a**b"),
     *("epoch", "auto", "60s", "0s", "0.5s", "9" * 400 + "s", "s", "lstm", "gru", "rnn", "LSTM"),
     *("sgd", "momentum", "rmsprop", "adagrad", "adam", "adamw", "constant", "step", "exponential"),
     *("cosine", "utf-8", "utf-16", "utf-32", "idna", "punycode", "unicode_escape", "rot13", "hex"),
