@@ -21,7 +21,7 @@ def visible(text: str) -> str:
 
 
 def fitted(text: str, stream: TextIO) -> str:
-    """Return a text with its lines broken between words, where `stream` is a narrower terminal."""
+    """Return a text as it is, or for a terminal visible and its lines broken between words."""
     try:
         columns = os.get_terminal_size(stream.fileno()).columns
     except (OSError, ValueError):  # it is none
@@ -33,4 +33,4 @@ def fitted(text: str, stream: TextIO) -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
-    return "\n".join(wrapper.fill(line) for line in text.split("\n"))
+    return "\n".join(wrapper.fill(line) for line in visible(text).split("\n"))

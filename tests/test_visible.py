@@ -17,7 +17,8 @@ def test_what_would_act_on_a_terminal_is_shown() -> None:
 
 
 def test_where_there_is_no_terminal_lines_stay_as_they_are() -> None:
-    assert fitted("a " * 100, io.StringIO()) == "a " * 100
+    text = "a " * 100 + "\x1b[2J"
+    assert fitted(text, io.StringIO()) == text
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has other terminals")
@@ -32,7 +33,9 @@ def test_on_a_narrow_terminal_lines_end_between_words() -> None:
         fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 30, 0, 0))
         with os.fdopen(follower, "w") as stream:
             text = (
-                "a configuration needs at least\ndata:\n  path: " + "x" * 40 + "\n\n and more of it"
+                "a configuration needs at least\ndata:\n  path: "
+                + "x" * 40
+                + "\n\n and more\x1b[2J"
             )
             assert fitted(text, stream).split("\n") == [
                 "a configuration needs at",
@@ -41,7 +44,7 @@ def test_on_a_narrow_terminal_lines_end_between_words() -> None:
                 "  path:",
                 "x" * 40,
                 "",
-                " and more of it",
+                " and more\u241b[2J",
             ]
     finally:
         os.close(leader)
