@@ -205,7 +205,7 @@ def _check(run: Path, command: Command, code: int, fault: Fault, calls: Calls) -
     broken = fault.lasting and fault.error == errno.EIO
     if not broken and (metrics := run / "metrics.jsonl").exists():
         assert metrics.read_bytes()[-1:] in (b"", b"\n"), "half a line is left"
-    left = {file.name for file in (run.iterdir() if run.exists() else ())} - {*FILES}
+    left = {file.name for file in run.glob("*")} - {*FILES}
     assert not left or broken, f"{left} is left"
 
 
