@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from checkpoints import as_format_1, bits
 from support import write_config
-from torture.checkpoint_mutations import DIGESTS, RAW, STRUCTURED, structured
+from torture.byte_mutations import RAW
+from torture.checkpoint_mutations import DIGESTS, STRUCTURED, structured
 from torture.watched import Case, watch
 
 from charrnn.checkpoint import Checkpoint, load_checkpoint
