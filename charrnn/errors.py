@@ -15,7 +15,14 @@ class ConfigError(CharRNNError):
 
 
 class TextError(CharRNNError):
-    """A text that cannot be read, encoded or trained on."""
+    """A text that cannot be read, encoded or trained on.
+
+    What could not be printed, as a line's end in a file's name, is escaped.
+    """
+
+    def __init__(self, message: str) -> None:
+        printable = (c if c.isprintable() else repr(c)[1:-1] for c in message)
+        super().__init__("".join(printable))
 
 
 class CheckpointError(CharRNNError):

@@ -248,6 +248,11 @@ def test_the_newest_run_is_the_one_with_the_newest_last_npz(
     assert described(capsys) == "runs/new/best.npz"
     os.utime("runs/older/last.npz", (1000, 1000))
     assert described(capsys) == "runs/older/best.npz"
+    for name in ("vanished", "odd"):
+        (tmp_path / "runs" / name).mkdir()
+    os.symlink(tmp_path / "nowhere", "runs/vanished/last.npz")
+    os.mkfifo("runs/odd/last.npz")  # newer than any
+    assert described(capsys) == "runs/older/best.npz"
 
 
 def test_best_is_preferred_in_a_folder(
