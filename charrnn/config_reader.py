@@ -16,8 +16,6 @@ from charrnn.errors import ConfigError
 from charrnn.optimizers import RULES, SCHEDULES
 from charrnn.yaml_reader import LARGEST, InvalidYAMLError, parse_yaml
 
-_LEAST_FRACTION = 1e-9  # of less, rounding decides whether a part has any characters at all
-
 
 def load_config(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Config:
     """Read a YAML file and apply `KEY=VALUE` overrides.
@@ -135,10 +133,7 @@ class _Builder:
 
     def _check_fractions(self, values: dict[str, Any]) -> None:
         keys = ("data.valid_fraction", "data.test_fraction")
-        for key in keys:
-            if 0 < values[key] < _LEAST_FRACTION:
-                self._fail(key, "makes no part of any text; 0 stands for none", values)
-        if 1 - sum(values[key] for key in keys) < _LEAST_FRACTION:
+        if sum(values[key] for key in keys) >= 1:
             self._fail(
                 max(keys, key=lambda k: (k in self._values, values[k])),
                 "leaves nothing to train on; valid and test fraction must add up to < 1",

@@ -186,18 +186,6 @@ REFUSED: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
         "data: {path: text.txt, test_fraction: 0.9}",
         ("data.test_fraction", "0.9", "nothing to train on", "add up to < 1"),
     ),
-    "fractions that leave next to nothing": (
-        "data: {path: text.txt, valid_fraction: 0.9999999999999999}",
-        ("data.valid_fraction", "nothing to train on"),
-    ),
-    "fraction of next to nothing": (
-        "data: {path: text.txt, valid_fraction: 1e-17}",
-        ("data.valid_fraction", "1e-17 makes no part of any text; 0 stands for none"),
-    ),
-    "fraction that has no inverse": (
-        "data: {path: text.txt, test_fraction: 1e-320}",
-        ("data.test_fraction", "e-320 makes no part of any text"),
-    ),
     "key of another schedule": (
         DATA + "train: {decay_factor: 0.5}",
         ("train.decay_factor", "0.5 is not used by schedule constant", "step, exponential"),
