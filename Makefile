@@ -8,7 +8,7 @@ EXTRAS ?= dev,fast
 COMMA := ,
 DEV = .venv/installed-$(subst $(COMMA),-,$(EXTRAS))
 
-.PHONY: train sample eval data test lint fmt bench clean help
+.PHONY: train sample eval data test lint fmt bench torture clean help
 
 train: .venv/installed  ## train CONFIG (the tales), or go on with it, and show what it writes
 	@$(BIN)/charrnn train $(CONFIG) --resume
@@ -39,6 +39,9 @@ fmt: $(DEV)  ## format the code
 bench: $(DEV)  ## measure the speed beside PyTorch, where it is installed in .venv
 	@$(BIN)/python tests/benchmarks/training_step.py
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/python tests/benchmarks/sampling.py
+
+torture: $(DEV)  ## try for a long while to break something; the tests do so in short
+	@PYTHONPATH=tests $(BIN)/python -m torture --write
 
 clean:  ## remove what make has made, but no runs
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -114,7 +114,7 @@ def training_job(config: Config) -> Job:
     """Return work on a made-up text that has some windows, and enough to evaluate."""
     train = config.train
     n = max(4 * train.batch_size * train.seq_length, _EVALUATED_CHARS) + 1
-    codes = np.random.default_rng(config.seed).integers(0, V, n).astype(np.uint8)
+    codes = np.random.default_rng(config.seed).integers(0, V, n, np.uint8)
     return Job(config, V, codes, n)
 
 

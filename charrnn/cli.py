@@ -21,6 +21,7 @@ from charrnn.commands.sample import sample
 from charrnn.commands.train import train
 from charrnn.errors import CharRNNError
 from charrnn.interrupts import Interrupted, prompt_interrupts
+from charrnn.visible import fitted
 
 # NumPy's matrix products on one thread, unless the user wishes otherwise: the threads of a product
 # wait for each other in a busy loop, and where another program takes one of their cores a step can
@@ -87,5 +88,5 @@ def _interrupted(number: int) -> int:
 
 
 def _failed(message: str) -> int:
-    click.echo(f"charrnn: error: {message}", err=True)
+    click.echo(fitted(f"charrnn: error: {message}", sys.stderr), err=True)
     return 1

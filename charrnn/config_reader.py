@@ -16,6 +16,8 @@ from charrnn.errors import ConfigError
 from charrnn.optimizers import RULES, SCHEDULES
 from charrnn.yaml_reader import LARGEST, InvalidYAMLError, parse_yaml
 
+_LEAST_FRACTION = 1e-9  # of less, rounding decides whether a part has any characters at all
+
 
 def load_config(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Config:
     """Read a YAML file and apply `KEY=VALUE` overrides.
@@ -132,12 +134,13 @@ class _Builder:
         return Config(seed=values["seed"], **sections)
 
     def _check_fractions(self, values: dict[str, Any]) -> None:
-        if values["data.valid_fraction"] + values["data.test_fraction"] >= 1:
-            key = max(
-                ("data.valid_fraction", "data.test_fraction"), key=lambda k: k in self._values
-            )
+        keys = ("data.valid_fraction", "data.test_fraction")
+        for key in keys:
+            if 0 < values[key] < _LEAST_FRACTION:
+                self._fail(key, "makes no part of any text; 0 stands for none", values)
+        if 1 - sum(values[key] for key in keys) < _LEAST_FRACTION:
             self._fail(
-                key,
+                max(keys, key=lambda k: (k in self._values, values[k])),
                 "leaves nothing to train on; valid and test fraction must add up to < 1",
                 values,
             )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import os
 import re
 import reprlib
 from collections.abc import Iterable
@@ -222,7 +223,11 @@ class Paths:
 
     def _one(self, value: Any, kind: str) -> str:
         if isinstance(value, str) and 0 < len(value) <= _LONGEST_PATH and "\0" not in value:
-            return value
+            try:
+                os.fsencode(value)
+                return value
+            except UnicodeEncodeError:  # no file can have this name
+                pass
         raise ValueError(f"{shown(value)} is not {kind}")
 
     def __str__(self) -> str:

@@ -18,7 +18,7 @@ from charrnn.evaluation import Score, score
 from charrnn.kernels import Array
 from charrnn.runs import find_checkpoint
 from charrnn.sampling import Choosing, continuations
-from charrnn.vocabulary import Vocabulary
+from charrnn.vocabulary import Vocabulary, character_name
 from charrnn.worker import Job
 from charrnn.workers import new_team
 
@@ -155,7 +155,14 @@ class LanguageModel:
         """Return the codes (n,) of a text, which errors call `where`.
 
         Raises:
-            TextError: for a character that is not in the vocabulary.
+            TextError: for a character that is not in the vocabulary, or with byte tokens for one
+                that has no bytes.
         """
-        symbols = self.vocabulary.symbols_of(text)
+        try:
+            symbols = self.vocabulary.symbols_of(text)
+        except UnicodeEncodeError as error:
+            name = character_name(text[error.start])
+            raise TextError(
+                f"{where}: {name} at position {error.start} is half of a pair, which has no bytes"
+            ) from None
         return self.vocabulary.encode(symbols, where, skip_unknown=skip_unknown)

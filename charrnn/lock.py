@@ -16,7 +16,6 @@ from charrnn.errors import RunError
 from charrnn.runs import RunFolder
 
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)  # some network's folders
-_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 _held: set[int] = set()  # descriptors of locked files, for what happens at a fork
 
 
@@ -26,15 +25,16 @@ def only_training(run: RunFolder, note: Callable[[str], object]) -> Iterator[Non
 
     The folder is made where it is missing, and removed again where nothing was put into it. The
     lock is the system's, on a file that names this process: it ends with the process, however that
-    ends, and the file that is left then keeps nobody out. A folder that can only be read needs
-    none: a finished run is told to be that, and another cannot go on.
+    ends, and the file that is left then keeps nobody out. A run that
+    can only be read needs none: what is in it can be told of all the same, and a training that has
+    something to write finds out.
 
     Args:
         run: the folder.
         note: told where the file system has no locks.
 
     Raises:
-        RunError: another training is in the folder, or it cannot be written to.
+        RunError: another training is in the folder, or it cannot be made or written to.
     """
     if run.path.exists() and not run.path.is_dir():
         raise RunError(f"{run.path}: is a file; --run-dir names a folder")
@@ -45,8 +45,8 @@ def only_training(run: RunFolder, note: Callable[[str], object]) -> Iterator[Non
         descriptor = _locked(run, note)
         _held.add(descriptor)
     except OSError as error:
-        if made or error.errno not in _READ_ONLY:
-            _remove_empty(made)
+        _remove_empty(made)
+        if not _only_to_be_read(run, error):
             raise RunError(f"{run.path}: cannot be written: {error.strerror}") from None
     try:
         yield
@@ -55,6 +55,14 @@ def only_training(run: RunFolder, note: Callable[[str], object]) -> Iterator[Non
             _held.discard(descriptor)
             _unlock(run, descriptor)
         _remove_empty(made)
+
+
+def _only_to_be_read(run: RunFolder, error: OSError) -> bool:
+    """Whether a lock is refused because nothing at all can be written beside the run."""
+    if error.errno == errno.EROFS:
+        return run.holds_run()
+    # A lock that is there, and not to be opened, may be that of another user's training.
+    return isinstance(error, PermissionError) and run.holds_run() and not run.lock.exists()
 
 
 def _locked(run: RunFolder, note: Callable[[str], object]) -> int:
@@ -75,8 +83,9 @@ def _locked(run: RunFolder, note: Callable[[str], object]) -> int:
                 ) from None
             note(f"{run.path}: its file system has no locks; let no other training write here")
         if _is_at(descriptor, run.lock):
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, f"process {os.getpid()} on {platform.node()}\n".encode())
+            with contextlib.suppress(OSError):  # a full disk: it is a lock without a name, too
+                os.ftruncate(descriptor, 0)
+                os.write(descriptor, f"process {os.getpid()} on {platform.node()}\n".encode())
             return descriptor
         os.close(descriptor)  # its training has just ended, and has removed it
 

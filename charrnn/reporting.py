@@ -12,6 +12,8 @@ from typing import NoReturn, TextIO
 
 from tqdm import tqdm
 
+from charrnn.visible import fitted
+
 tqdm.monitor_interval = 0  # a thread of its own would keep worker processes from being forked
 _LINE_EVERY_S = 5.0  # where there is no terminal to draw a bar on
 
@@ -93,7 +95,7 @@ class TerminalReporter(Reporter):
         if self._bar is not None:
             self._bar.clear()
         try:
-            print(text, file=self._file, flush=True)
+            print(fitted(text, self._file), file=self._file, flush=True)
         except OSError:  # nobody reads any more: a training goes on all the same
             self._file = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
             os.dup2(self._file.fileno(), 2)

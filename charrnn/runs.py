@@ -83,7 +83,7 @@ def find_checkpoint(argument: str | None) -> Path:
 
 def newest_run(folder: Path) -> Path | None:
     """Return the run below a folder whose last.npz is the newest."""
-    checkpoints = list(folder.glob("*/last.npz"))
+    checkpoints = [file for file in folder.glob("*/last.npz") if file.is_file()]
     if not checkpoints:
         return None
     return max(checkpoints, key=lambda file: file.stat().st_mtime_ns).parent

@@ -1,6 +1,10 @@
-"""Texts on a terminal: what would act on it instead of standing on it is made visible."""
+"""Texts on a terminal: nothing acts on it instead of standing on it, and no word is cut in two."""
 
 from __future__ import annotations
+
+import os
+import textwrap
+from typing import TextIO
 
 # Control characters as the pictures that Unicode has for them; the line's end and the tab may act.
 _PICTURES = {c: 0x2400 + c for c in range(0x20) if chr(c) not in "\n\t"} | {0x7F: 0x2421}
@@ -14,3 +18,19 @@ def visible(text: str) -> str:
     screen, to write its title, to answer as if someone had typed.
     """
     return text if text.isprintable() else text.translate(_PICTURES)
+
+
+def fitted(text: str, stream: TextIO) -> str:
+    """Return a text as it is, or for a terminal visible and its lines broken between words."""
+    try:
+        columns = os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError):  # it is none
+        return text
+    wrapper = textwrap.TextWrapper(
+        max(20, columns - 1),
+        expand_tabs=False,
+        replace_whitespace=False,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\n".join(wrapper.fill(line) for line in visible(text).split("\n"))

@@ -56,7 +56,7 @@ def _remedy(problem: str) -> str:
     if "alphabetic or numeric" in problem or "undefined alias" in problem:
         return "put a text that begins with * or & into quotes"
     if problem.startswith("the tag"):
-        return "leave it out; this is not valid YAML for a configuration"
+        return "leave it out"
     if problem.startswith(("there are more than", "the alias")):
         return "write out what is meant"
     return "this is not valid YAML here"
@@ -90,7 +90,8 @@ class _Loader(yaml.SafeLoader):
             self._add(self._sizes[id(node)], event)
             return node
         if event.tag not in (None, "!"):  # "!" asks for a text, as quotes do
-            self._refuse(f"the tag {event.tag} is not used here", event)
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!", 1)
+            self._refuse(f"the tag {tag} is not used here", event)
         before = self._count
         self._add(1, event)
         self._depth += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import sys
 from pathlib import Path
 
@@ -53,3 +54,22 @@ def test_without_a_home_there_are_no_caches(monkeypatch: pytest.MonkeyPatch) -> 
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     assert cache_folder() is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
+def test_machine_code_is_kept_where_only_its_user_can_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What lies there is run."""
+    pytest.importorskip("numba")
+    from charrnn.compiled.jit import _kept_folder
+
+    monkeypatch.setenv("CHARRNN_CACHE_DIR", str(tmp_path))
+    kept = _kept_folder()
+    assert kept is not None
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o700
+    kept.chmod(0o777)
+    assert _kept_folder() == kept
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o700
+    monkeypatch.setattr("os.geteuid", lambda: kept.stat().st_uid + 1)
+    assert _kept_folder() is None  # it is another user's

@@ -95,7 +95,7 @@ REFUSED: list[tuple[str, int, tuple[str, ...]]] = [
     ("eval text.npz", ERROR, ("text.npz: is not a checkpoint, or a damaged one",)),
     ("eval tiny.yaml", ERROR, ("tiny.yaml: ", "is not among the", "characters this model knows")),
     ("eval one.txt", ERROR, ("one.txt: has no character to predict", "at least two")),
-    ("info /dev/null", ERROR, ("/dev/null: is a device or a pipe; a checkpoint is a file",)),
+    ("info /dev/null", ERROR, ("/dev/null: is a pipe or a device, not a checkpoint",)),
     ("info gone", ERROR, ("gone: no such file or folder",)),
     ("info empty", ERROR, ("empty: has no best.npz or last.npz",)),
     ("info text.npz", ERROR, ("text.npz: is not a checkpoint, or a damaged one",)),
@@ -247,6 +247,11 @@ def test_the_newest_run_is_the_one_with_the_newest_last_npz(
     (tmp_path / "runs" / "without").mkdir()
     assert described(capsys) == "runs/new/best.npz"
     os.utime("runs/older/last.npz", (1000, 1000))
+    assert described(capsys) == "runs/older/best.npz"
+    for name in ("vanished", "odd"):
+        (tmp_path / "runs" / name).mkdir()
+    os.symlink(tmp_path / "nowhere", "runs/vanished/last.npz")
+    os.mkfifo("runs/odd/last.npz")  # newer than any
     assert described(capsys) == "runs/older/best.npz"
 
 

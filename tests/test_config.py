@@ -198,7 +198,10 @@ def values_of(kind: Kind) -> st.SearchStrategy[Any]:
 def configurations(draw: st.DrawFn) -> Config:
     """Any valid configuration: every key drawn, then made to agree with the others."""
     flat = {key: draw(values_of(spec["kind"])) for key, spec in all_keys().items()}
-    if flat["data.valid_fraction"] + flat["data.test_fraction"] >= 1:
+    fractions = ("data.valid_fraction", "data.test_fraction")
+    for key in fractions:
+        flat[key] = 0.0 if flat[key] < 1e-9 else min(flat[key], 1 - 1e-8)
+    if sum(flat[key] for key in fractions) > 1 - 1e-8:
         flat["data.valid_fraction"] = 0.0
     if not flat["data.valid_fraction"]:
         flat["train.patience"] = None

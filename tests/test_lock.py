@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import contents, processes_of, started, train, write_config
@@ -148,20 +149,6 @@ def test_a_folder_that_cannot_be_written_to_is_refused(
         assert contents(tmp_path) == before
 
 
-def test_a_finished_run_can_be_resumed_where_there_is_no_writing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run_dir = train(tmp_path)
-
-    def read_only(*_: object) -> int:
-        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
-
-    monkeypatch.setattr("charrnn.lock.os.open", read_only)
-    config = str(tmp_path / "tiny.yaml")
-    assert run(["train", config, "--run-dir", str(run_dir), "--resume"]) == 0
-    assert "finished" in capsys.readouterr().err
-
-
 def test_other_programs_do_not_inherit_the_lock(tmp_path: Path) -> None:
     with only_training(RunFolder(tmp_path), nobody):
         listed = subprocess.run(
@@ -173,3 +160,65 @@ def test_other_programs_do_not_inherit_the_lock(tmp_path: Path) -> None:
         )
         held = next(iter(charrnn.lock._held))
         assert repr(str(held)) not in listed.stdout
+
+
+def test_a_full_disk_s_lock_has_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be written then is said by name, and nothing of the lock is left."""
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(charrnn.lock.os, "write", full)
+    with only_training(RunFolder(tmp_path), nobody):
+        assert (tmp_path / ".lock").read_bytes() == b""
+    assert not (tmp_path / ".lock").exists()
+
+
+@pytest.mark.parametrize("error", [errno.EROFS, errno.EACCES])
+def test_in_a_folder_that_can_only_be_read_a_finished_run_is_told_of(
+    error: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What has something to write there is refused."""
+    run_dir = train(tmp_path)
+    before = contents(tmp_path)
+    command = ["train", str(tmp_path / "tiny.yaml"), "--run-dir", str(run_dir)]
+    opened = open
+
+    def read_only(path: Any, mode: Any = "r", *_: Any, **named: Any) -> Any:
+        if isinstance(mode, int) or set(mode) & {"w", "x", "a"}:
+            raise OSError(error, os.strerror(error), path)
+        return opened(path, mode, **named)
+
+    capsys.readouterr()
+    with monkeypatch.context() as patched:
+        patched.setattr("os.open", read_only)
+        patched.setattr("builtins.open", read_only)
+        assert run([*command, "--resume"]) == 0
+        assert "finished: 20 steps" in capsys.readouterr().err
+        assert run([*command, "--resume", "--set", "train.max_steps=40"]) == 1
+        assert capsys.readouterr().err.splitlines()[-1] == (
+            f"charrnn: error: {run_dir / 'metrics.jsonl'}: cannot be written: {os.strerror(error)}"
+        )
+        assert run([*command[:2], "--run-dir", str(tmp_path / "new")]) == 1
+        assert f"{tmp_path / 'new'}: cannot be written: " in capsys.readouterr().err
+    assert contents(tmp_path) == before
+
+
+def test_a_lock_that_another_user_has_is_heeded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_dir = train(tmp_path)
+    (run_dir / ".lock").touch()
+
+    def refused(path: object, *_: object) -> int:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    monkeypatch.setattr(charrnn.lock.os, "open", refused)
+    with (
+        pytest.raises(RunError, match="Permission denied"),
+        only_training(RunFolder(run_dir), nobody),
+    ):
+        pass

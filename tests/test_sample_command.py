@@ -23,7 +23,7 @@ from small_models import reciting, wandering
 import charrnn
 from charrnn.checkpoint import save_checkpoint
 from charrnn.cli import run
-from charrnn.errors import SamplingError
+from charrnn.errors import SamplingError, TextError
 from charrnn.sampling import Choosing
 from charrnn.visible import visible
 
@@ -60,6 +60,13 @@ def test_the_same_seed_writes_the_same_text(folder: Path) -> None:
     assert model.sample("abc", length=100, seed=6) != first
     assert model.sample("abc", length=100) != model.sample("abc", length=100)
     assert model.sample("abc", length=50, seed=5) == first[:50]
+
+
+def test_half_of_a_pair_is_refused(folder: Path) -> None:
+    with pytest.raises(TextError, match=r"prime: '\\ud800' \(U\+D800\) at position 1 is half of"):
+        charrnn.load(folder / "bytes.npz").sample("a\ud800")
+    with pytest.raises(TextError, match=r"text: '\\ud800' \(U\+D800\) at position 1 is not among"):
+        charrnn.load(folder / "reciting.npz").score("a\ud800")
 
 
 # charrnn sample.

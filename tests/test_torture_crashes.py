@@ -15,9 +15,9 @@ if sys.platform != "linux":
 SHORT = {
     "kills.one_process": (3, ", steps=300"),
     "kills.two_workers": (3, ", steps=300"),
-    "failing_writes.every_call": (1, ", every=97"),
+    "failing_writes.every_call": (1, ", every=89"),
     "resumed_pairs.pairs": (3, ""),
-    "soak.training": (3000, ""),
+    "soak.training": (2500, ""),
     "soak.sampling": (30_000, ""),
 }
 

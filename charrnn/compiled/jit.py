@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -34,13 +36,18 @@ def _kept_folder() -> Path | None:
     """Return where machine code is kept, or None where it cannot be.
 
     There is one for each state of the sources: Numba looks only at the file that a function is in.
+    It is for this user alone, since what lies there is run.
     """
     caches = cache_folder()
     if caches is None:
         return None
     folder = caches / "compiled" / _sources_digest()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if sys.platform != "win32":
+            if folder.stat().st_uid != os.geteuid():
+                return None
+            folder.chmod(0o700)
         with TemporaryFile(dir=folder):
             return folder
     except OSError:

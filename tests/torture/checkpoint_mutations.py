@@ -24,6 +24,7 @@ _NUMBERS = [0, 1, 2, 3, 7, -1, 255, 65535, 1 << 31, 0xFFFFFFFF, 0xFFFFFFFE]
 _VALUES: list[Any] = [None, True, False, 0, 1, -1, 2, 12, 10**6, 2**53, 2**64, 10**400, 0.5, -0.0]
 _VALUES += [1e308, float("nan"), float("inf"), "", "char", "lstm", "../x", "\ud800", "a" * 3000]
 _VALUES += [[], {}, [1], {"a": 1}, [[[]]], ["char"], "*", "~/x", "auto", "adam", "byte", "60s"]
+_HEADER = re.compile(rb"'descr': '(<f[248]|<u4|<U\d{1,7})', .*'shape': \(([\d, ]*)\)")
 _FLOATS = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1e38, -3e38, 1e-45, 1.0]
 _HEADERS = [
     b"{'descr': '|O', 'fortran_order': False, 'shape': (3,), }",
@@ -127,9 +128,7 @@ def array_of(entry: Entry) -> Array | None:
     NumPy would raise anything for what a header may have become.
     """
     start = _start(entry.data)
-    found = re.search(
-        rb"'descr': '(<f[248]|<u4|<U\d{1,7})', .*'shape': \(([\d, ]*)\)", entry.data[:start]
-    )
+    found = _HEADER.search(entry.data[:start])
     if not found:
         return None
     dtype = np.dtype(found[1].decode())

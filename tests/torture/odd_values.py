@@ -33,6 +33,7 @@ VALUES = (
     *("/dev/stdin", "/proc/self/mem", "*.txt", "**/*", "te[x]t.txt", "[a", "~nobody/x"),
     *("~/missing",),
     *("empty.txt", "one.txt", "latin.txt", "large.txt", "bad.yaml", "//text.txt", "./././text.txt"),
+    *('"~\\ud800/x"', '"\\ud800/*"', '["*\\ud800*"]', "~\u00e9/x", "~", "~root", "[!a]*", "a**b"),
     *("epoch", "auto", "60s", "0s", "0.5s", "9" * 400 + "s", "s", "lstm", "gru", "rnn", "LSTM"),
     *("sgd", "momentum", "rmsprop", "adagrad", "adam", "adamw", "constant", "step", "exponential"),
     *("cosine", "utf-8", "utf-16", "utf-32", "idna", "punycode", "unicode_escape", "rot13", "hex"),
@@ -41,7 +42,10 @@ VALUES = (
     *("4294967295",),
 )
 # What a number may well be.
-SMALL = ("0", "1", "2", "3", "5", "0.1", "0.5", "1e-3", "30", "null", "auto", "epoch", "1s")
+SMALL = (
+    *("0", "1", "2", "3", "5", "0.1", "0.5", "1e-3", "30", "null", "auto", "epoch", "1s", "0.9"),
+    *("1e-9", "1e-17", "1e-308", "0.9999999999999999", "0.999999", "1e6", "1e30", "1e-45", "1e38"),
+)
 # What may stand anywhere in a text.
 PIECES = (
     *(": ", ":", " ", "  ", "\t", "\n", "\r", "- ", "#", "&a ", "*a", "!!", "!", "|", ">", "%"),

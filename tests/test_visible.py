@@ -1,0 +1,50 @@
+"""What is put on a terminal."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+
+import pytest
+
+from charrnn.visible import fitted, visible
+
+
+def test_what_would_act_on_a_terminal_is_shown() -> None:
+    assert visible("a\x1b[2Jb\x07\x7f\x00\n\té\x9b") == "a␛[2Jb␇␡␀\n\té�"
+    assert visible("héllo") == "héllo"
+
+
+def test_where_there_is_no_terminal_lines_stay_as_they_are() -> None:
+    text = "a " * 100 + "\x1b[2J"
+    assert fitted(text, io.StringIO()) == text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has other terminals")
+def test_on_a_narrow_terminal_lines_end_between_words() -> None:
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    leader, follower = pty.openpty()
+    try:
+        fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 30, 0, 0))
+        with os.fdopen(follower, "w") as stream:
+            text = (
+                "a configuration needs at least\ndata:\n  path: "
+                + "x" * 40
+                + "\n\n and more\x1b[2J"
+            )
+            assert fitted(text, stream).split("\n") == [
+                "a configuration needs at",
+                "least",
+                "data:",
+                "  path:",
+                "x" * 40,
+                "",
+                " and more\u241b[2J",
+            ]
+    finally:
+        os.close(leader)
