@@ -96,8 +96,10 @@ def _lock(descriptor: int) -> None:
         import msvcrt
 
         os.lseek(descriptor, 1 << 30, os.SEEK_SET)  # beyond what is written, which others may read
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        os.lseek(descriptor, 0, os.SEEK_SET)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        finally:
+            os.lseek(descriptor, 0, os.SEEK_SET)
     else:
         import fcntl
 
