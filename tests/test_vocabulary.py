@@ -6,7 +6,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from charrnn.errors import TextError
@@ -57,12 +57,14 @@ def test_decoding_code_by_code_equals_decoding_the_whole(tokens: str, text: str)
 
 
 @given(st.binary(min_size=1))
+@example(b"\xed\xa0")  # the beginning of half a pair: Python waits for its end, and then has two
 def test_any_bytes_one_by_one_equal_the_whole(raw: bytes) -> None:
     vocabulary = Vocabulary.of(np.frombuffer(raw, np.uint8), "byte")
     codes = vocabulary.encode(np.frombuffer(raw, np.uint8), "text")
     so_far = "".join(map(vocabulary.decoder(), codes.tolist()))
     unfinished = vocabulary.decode(codes).removeprefix(so_far)
-    assert unfinished in ("", "\ufffd")  # the last bytes may still become a code point
+    # The last bytes may still become a code point.
+    assert unfinished in ("", "\ufffd", "\ufffd\ufffd")
 
 
 def test_a_code_point_comes_out_with_its_last_byte() -> None:
