@@ -157,7 +157,6 @@ def test_a_usage_error_is_short_and_gives_the_terminal_no_orders(
     assert run(["sample", "--\x1b[2J" + "9" * 10_000]) == USAGE
     err = capsys.readouterr().err
     assert "\x1b" not in err
-    assert "\u241b[2J" in err
     assert len(err) < 2500
 
 
