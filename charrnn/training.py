@@ -219,14 +219,13 @@ def _prepare(run: RunFolder, config: Config, resumed: Counters | None) -> float:
     try:
         for file in (run.config, run.metrics, run.best, run.last):
             remove_leftovers(file)
-        if resumed is None:
+        with replaced_atomically(run.config) as config_file:
+            config_file.write(config.to_yaml().encode("utf-8"))
+        if resumed is None:  # an old run goes only now that something new can be written
             for checkpoint in (run.best, run.last):
                 checkpoint.unlink(missing_ok=True)
         at = resumed or Counters()
-        elapsed_s = keep_metrics_until(run.metrics, at.step, at.validated_step)
-        with replaced_atomically(run.config) as config_file:
-            config_file.write(config.to_yaml().encode("utf-8"))
-        return elapsed_s
+        return keep_metrics_until(run.metrics, at.step, at.validated_step)
     except OSError as error:
         raise RunError(
             f"{error.filename or run.path}: cannot be written: {error.strerror}"

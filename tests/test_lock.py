@@ -200,7 +200,7 @@ def test_in_a_folder_that_can_only_be_read_a_finished_run_is_told_of(
         assert "finished: 20 steps" in capsys.readouterr().err
         assert run([*command, "--resume", "--set", "train.max_steps=40"]) == 1
         assert capsys.readouterr().err.splitlines()[-1] == (
-            f"charrnn: error: {run_dir / 'metrics.jsonl'}: cannot be written: {os.strerror(error)}"
+            f"charrnn: error: {run_dir / 'config.yaml'}: cannot be written: {os.strerror(error)}"
         )
         assert run([*command[:2], "--run-dir", str(tmp_path / "new")]) == 1
         assert f"{tmp_path / 'new'}: cannot be written: " in capsys.readouterr().err
