@@ -17,6 +17,7 @@ before memory is taken for it. It holds no times, so equal trainings give equal 
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ from charrnn.config import Config
 from charrnn.errors import CharRNNError, CheckpointError, NewerFormatError
 from charrnn.kernels import CELLS, Array
 from charrnn.model import Model, States
-from charrnn.optimizers import RULES
+from charrnn.optimizers import RULES, gradient_norm
 from charrnn.parameters import Shapes, parameter_count, parameter_shapes, parameter_views
 from charrnn.vocabulary import Vocabulary
 
@@ -128,6 +129,7 @@ def _arrays(checkpoint: Checkpoint) -> dict[str, Array]:
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise CheckpointError(f"the array {name} has values that are not finite")
+    _refuse_too_large(checkpoint.parameters)
     return {"meta": text, "vocabulary": vocabulary.symbols, **arrays}
 
 
@@ -150,6 +152,7 @@ def _read(archive: ArrayArchive) -> Checkpoint:
         archive.read_into(name, array)
     if digest:
         archive.check_digest()
+    _refuse_too_large(parameters)
     return Checkpoint(
         config,
         vocabulary,
@@ -164,6 +167,15 @@ def _read(archive: ArrayArchive) -> Checkpoint:
         meta.text_chars,
         meta.format,
     )
+
+
+def _refuse_too_large(parameters: Array) -> None:
+    """Refuse parameters of which a product may overflow; none does as long as their norm is finite.
+
+    The inputs of a layer are at most 1, or parameters themselves.
+    """
+    if not math.isfinite(gradient_norm(parameters)):
+        raise CheckpointError("its parameters are too large to compute with")
 
 
 def _state_shapes(config: Config) -> Shapes:

@@ -66,7 +66,18 @@ def graceful_interrupts() -> Iterator[Callable[[], int | None]]:
 
 
 @contextmanager
-def _handled_by(handler: _Received) -> Iterator[None]:
+def ended_by_signals() -> Iterator[None]:
+    """While inside, a signal ends the process, as it would any other program.
+
+    MPI's ranks wait for each other while it is imported: no handler of Python's would be called
+    until all are there, and one that an interrupt has ended before never comes.
+    """
+    with _handled_by(signal.SIG_DFL):
+        yield
+
+
+@contextmanager
+def _handled_by(handler: _Received | signal.Handlers) -> Iterator[None]:
     """Handle the signals so while inside.
 
     A shell lets its background jobs ignore SIGINT: it is handled all the same. A hang-up that is

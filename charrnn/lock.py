@@ -41,7 +41,6 @@ def only_training(run: RunFolder, note: Callable[[str], object]) -> Iterator[Non
     made = [folder for folder in (run.path, *run.path.parents) if not folder.exists()]
     descriptor = None
     try:
-        make_folder(run.path)
         descriptor = _locked(run, note)
         _held.add(descriptor)
     except OSError as error:
@@ -66,9 +65,15 @@ def _only_to_be_read(run: RunFolder, error: OSError) -> bool:
 
 
 def _locked(run: RunFolder, note: Callable[[str], object]) -> int:
-    """Return the descriptor of the folder's lock, which is this process's now."""
+    """Make the folder; return the descriptor of its lock, which is this process's now."""
     while True:
-        descriptor = os.open(run.lock, os.O_RDWR | os.O_CREAT, 0o666)
+        make_folder(run.path)
+        try:
+            descriptor = os.open(run.lock, os.O_RDWR | os.O_CREAT, 0o666)
+        except FileNotFoundError:
+            if run.path.exists():
+                raise
+            continue  # a training that wrote nothing has just ended, and has removed the folder
         try:
             _lock(descriptor)
         except OSError as error:
@@ -96,8 +101,10 @@ def _lock(descriptor: int) -> None:
         import msvcrt
 
         os.lseek(descriptor, 1 << 30, os.SEEK_SET)  # beyond what is written, which others may read
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        os.lseek(descriptor, 0, os.SEEK_SET)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        finally:
+            os.lseek(descriptor, 0, os.SEEK_SET)
     else:
         import fcntl
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from charrnn.corpus import load_corpus
 from charrnn.errors import BackendError, CharRNNError, RunError, WorkerError
-from charrnn.interrupts import SIGNALS
+from charrnn.interrupts import SIGNALS, ended_by_signals
 from charrnn.team import Failure, Team, attempt, buffers_in, floats_given, floats_needed
 from charrnn.worker import Job, Task, Worker
 
@@ -35,7 +35,8 @@ def ranks() -> Ranks | None:
     if started == 1:
         return None
     try:
-        from mpi4py import MPI
+        with ended_by_signals():
+            from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
         _leave_it_to_rank_0()
         raise BackendError(

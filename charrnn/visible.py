@@ -26,6 +26,8 @@ def fitted(text: str, stream: TextIO) -> str:
         columns = os.get_terminal_size(stream.fileno()).columns
     except (OSError, ValueError):  # it is none
         return text
+    if not columns:  # one that does not know how wide it is
+        return visible(text)
     wrapper = textwrap.TextWrapper(
         max(20, columns - 1),
         expand_tabs=False,

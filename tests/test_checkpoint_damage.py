@@ -330,3 +330,17 @@ def test_what_is_not_there_is_named(
     (tmp_path / "folder").mkdir()
     assert run(["info", str(tmp_path / argument)]) == 1
     assert capsys.readouterr().err.startswith(f"charrnn: error: {tmp_path / argument}: {problem}")
+
+
+def test_parameters_beyond_computing_are_refused(
+    saved: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Finite ones, with the right digest: what a model makes of them is not finite."""
+    members = members_of(saved)
+    members["layers.0.Wh"][...] = 3e38
+    np.savez(saved, **sealed(members))
+    assert "its parameters are too large to compute with" in refusal(saved, capsys)
+    checkpoint = checkpoint_of()
+    checkpoint.parameters[-1] = 3e38
+    with pytest.raises(CheckpointError, match="is not saved"):
+        save_checkpoint(saved, checkpoint)

@@ -74,6 +74,10 @@ UNFIT: dict[str, tuple[Callable[[str], str], str]] = {
         lambda text: text.replace('"step": 12', '"step": 12, "step": 13'),
         f"{NO_JSON}: the key 'step' stands twice",
     ),
+    "a key twice, after as many others as there can be": (
+        lambda _: json.dumps(dict.fromkeys(map(str, range(300_000)), 0))[:-1] + ', "299999": 0}',
+        f"{NO_JSON}: the key '299999' stands twice",
+    ),
     "two texts": (lambda text: text + text, NO_JSON),
     "nothing": (lambda _: "", NO_JSON),
     "a number": (lambda _: "7", "its meta data have no format; this is no checkpoint of charrnn"),

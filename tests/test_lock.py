@@ -115,6 +115,28 @@ def test_a_lock_that_is_removed_at_the_last_moment_is_made_anew(
         assert folder.lock.read_text().startswith(f"process {os.getpid()} on ")
 
 
+def test_a_folder_that_is_removed_at_the_last_moment_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another training ended, without a word written, between the folder's making and the lock."""
+    folder, opened, calls = RunFolder(tmp_path / "deep" / "run"), os.open, 0
+
+    def removed_first(path: Any, *arguments: Any) -> int:
+        nonlocal calls
+        if path == folder.lock:
+            calls += 1
+            if calls == 1:
+                folder.path.rmdir()
+                folder.path.parent.rmdir()
+        return opened(path, *arguments)
+
+    monkeypatch.setattr(charrnn.lock.os, "open", removed_first)
+    with only_training(folder, nobody):
+        assert calls == 2
+        assert folder.lock.exists()
+    assert contents(tmp_path) == {}
+
+
 def test_where_there_are_no_locks_it_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -162,6 +163,42 @@ def test_a_rank_that_is_killed_takes_all_down(folder: Path) -> None:
     assert "Traceback" not in stderr
     assert load_checkpoint(folder / "a" / "last.npz").counters.step >= 10
     assert not [rank for rank in ranks if Path(f"/proc/{rank}").exists()]
+
+
+def test_an_interrupt_while_they_start_leaves_no_rank(folder: Path) -> None:
+    """Rank 1 waits in MPI for rank 0, which an interrupt ends before it gets there."""
+    script = folder / "rank.py"
+    script.write_text(
+        "import os, pathlib, signal, sys, time\n"
+        "if os.environ['PMI_RANK'] == '0':\n"
+        "    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))\n"
+        "    time.sleep(60)\n"
+        "pathlib.Path('under way').touch()\n"
+        "sys.argv[1:] = ['train', 'config.yaml']\n"
+        "from charrnn.__main__ import main\n"
+        "main()\n"
+    )
+    assert MPIEXEC is not None
+    process = subprocess.Popen(
+        [MPIEXEC, "-n", "2", sys.executable, str(script), "-m", "charrnn", "train"],
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    ranks = ranks_of(process.pid, 2)
+    wait_for(folder / "under way")
+    time.sleep(2)  # in which rank 1 comes as far as it can
+    process.send_signal(signal.SIGINT)
+    try:
+        _, stderr = process.communicate(timeout=10)
+        assert process.returncode != 0
+        assert "Traceback" not in stderr
+        assert not [rank for rank in ranks if Path(f"/proc/{rank}").exists()]
+    finally:
+        for each in (process.pid, *ranks):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(each, signal.SIGKILL)
 
 
 def ranks_of(mpiexec: int, count: int) -> list[int]:

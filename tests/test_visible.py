@@ -48,3 +48,16 @@ def test_on_a_narrow_terminal_lines_end_between_words() -> None:
             ]
     finally:
         os.close(leader)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has other terminals")
+def test_on_a_terminal_of_unknown_width_lines_are_not_broken() -> None:
+    """As in a container, or where a script has opened it: its width is 0."""
+    import pty
+
+    leader, follower = pty.openpty()
+    try:
+        with os.fdopen(follower, "w") as stream:
+            assert fitted("a " * 100 + "\x1b[2J", stream) == "a " * 100 + "\u241b[2J"
+    finally:
+        os.close(leader)

@@ -147,6 +147,8 @@ def _watched(case: Case, place: Path, audit: _Audit) -> tuple[int, float, str]:
 def _wrong(case: Case, place: Path, code: int, out: str, err: str, found: list[str]) -> str:
     if code not in (0, 1, 2):
         return f"exit code {code}: {err}"
+    if "Warning: " in err:
+        return f"a warning: {err}"
     if "Traceback" in err or "Traceback" in out:
         return f"a traceback: {err}{out}"
     if code and not err.strip():
