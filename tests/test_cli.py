@@ -390,3 +390,11 @@ def test_a_size_of_mpi_that_says_nothing_is_none(
     monkeypatch.setenv("PMI_SIZE", size)
     assert run(["info"]) == 0
     assert ranks() is None
+
+
+def test_a_run_without_a_checkpoint_yet_is_told_from_another_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "metrics.jsonl").touch()
+    assert run(["sample", str(tmp_path)]) == 1
+    assert "its training has not written a checkpoint yet" in capsys.readouterr().err
