@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from support import TINY, settled, tiny_text, train, write_config
+from support import TINY, contents, settled, tiny_text, train, write_config
 
 import charrnn.trainer
 import charrnn.updater
@@ -369,6 +370,24 @@ def test_byte_tokens(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     capsys.readouterr()
     assert run(["sample", str(run_dir), "--prime", "né", "--length", "3", "--greedy"]) == 0
     assert capsys.readouterr() == ("nénén\n", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits a file's size as POSIX does")
+def test_overwrite_on_a_full_disk_takes_nothing_of_the_old_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import resource
+
+    run_dir = train(tmp_path)
+    before, limits = contents(run_dir), resource.getrlimit(resource.RLIMIT_FSIZE)
+    command = ["train", str(tmp_path / "tiny.yaml"), "--run-dir", str(run_dir), "--overwrite"]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        assert run(command) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert f"{run_dir / 'config.yaml'}: cannot be written: " in capsys.readouterr().err
+    assert contents(run_dir) == before
 
 
 def test_overwrite_leaves_nothing_of_the_old_run(tmp_path: Path) -> None:
