@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from io import TextIOWrapper
+from io import StringIO, TextIOWrapper
 
 import click
 
@@ -21,7 +21,9 @@ from charrnn.commands.sample import sample
 from charrnn.commands.train import train
 from charrnn.errors import CharRNNError
 from charrnn.interrupts import Interrupted, prompt_interrupts
-from charrnn.visible import fitted
+from charrnn.visible import fitted, visible
+
+_LONGEST_USAGE = 2000  # characters of a usage error, which quotes what was given
 
 # NumPy's matrix products on one thread, unless the user wishes otherwise: the threads of a product
 # wait for each other in a busy loop, and where another program takes one of their cores a step can
@@ -57,7 +59,9 @@ def run(args: Sequence[str] | None = None) -> int:
         with prompt_interrupts():
             result = cli.main(args, prog_name="charrnn", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        said = StringIO()
+        error.show(said)
+        click.echo(visible(said.getvalue().rstrip()[:_LONGEST_USAGE]), err=True)
         return error.exit_code
     except Interrupted as interrupted:
         return _interrupted(interrupted.number)

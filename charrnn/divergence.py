@@ -27,15 +27,17 @@ def not_finite(nats: float, norm: float) -> str:
 
 def update_skipped(step: int, reason: str, rate: float, divergences: int) -> str:
     """Say what was done at a step."""
+    done = f"step {step:,}: {reason}; the update is skipped"
+    if divergences > MAX_DIVERGENCES:
+        return done
     return (
-        f"step {step:,}: {reason}; the update is skipped, the states start anew at zero, and the "
-        f"learning rate is halved from here on, to {rate:.3g} ({divergences} of at most "
-        f"{MAX_DIVERGENCES} times)"
+        f"{done}, the states start anew at zero, and the learning rate is halved from here on, to "
+        f"{rate:.3g} ({divergences} of at most {MAX_DIVERGENCES} times)"
     )
 
 
 def given_up(step: int, divergences: int, best: object) -> str:
-    """Say why a training ends that has diverged too often; `best` is its best checkpoint."""
+    """Say why a training ends that has diverged too often; `best` is a checkpoint worth keeping."""
     return (
         f"step {step:,}: the training diverged: {divergences} times the loss or the gradient was "
         "not finite, and halving the learning rate each time has not helped. "

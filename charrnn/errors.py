@@ -41,6 +41,10 @@ class RunError(CharRNNError):
     """A run's folder that cannot be used as asked, or a training that cannot go on."""
 
 
+class WriteError(RunError):
+    """A file of a run that cannot be written; what was written before is unharmed."""
+
+
 class WorkerError(RunError):
     """A worker that cannot go on, or is gone; what was reached before is unharmed."""
 

@@ -38,6 +38,8 @@ class _Received:
             self.number, self._at_s = number, time.monotonic()
             if self._raising:
                 raise Interrupted(number)
+            if os.isatty(2):
+                os.write(2, b"\nfinishing the step and saving; a second time stops at once\n")
         elif time.monotonic() - self._at_s > _ONE_PRESS_S:
             _leave(number, tell=not self._raising)
 
@@ -108,5 +110,5 @@ def _leave(number: int, *, tell: bool) -> NoReturn:
     Files are replaced atomically, and workers end when they find themselves alone.
     """
     if tell:
-        os.write(2, b"\nstopped at once; the last checkpoint that was written is whole\n")
+        os.write(2, b"\nstopped at once; --resume goes on from the last checkpoint, if any\n")
     os._exit(128 + number)

@@ -113,13 +113,12 @@ def _lock(descriptor: int) -> None:
 
 def _unlock(run: RunFolder, descriptor: int) -> None:
     """Remove the file, and let go of it."""
-    with contextlib.suppress(OSError):
-        if sys.platform == "win32":
-            os.close(descriptor)  # an open file cannot be removed there
-            run.lock.unlink()
-        else:
-            run.lock.unlink()  # while it is locked, so that it is surely this one
-            os.close(descriptor)
+    if sys.platform == "win32":
+        os.close(descriptor)  # an open file cannot be removed there
+    with contextlib.suppress(OSError):  # it keeps nobody out
+        run.lock.unlink()
+    if sys.platform != "win32":
+        os.close(descriptor)  # after that, so that the file is surely this one's
 
 
 def _is_at(descriptor: int, path: Path) -> bool:

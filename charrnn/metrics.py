@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from charrnn.atomic import replaced_atomically
-from charrnn.errors import RunError
+from charrnn.errors import RunError, WriteError
 
 _SPLITS = ("train", "valid", "skipped")
 _LONGEST = 1 << 16  # bytes; of a line, many times what is ever written
@@ -134,4 +134,4 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RunError(f"{path}: cannot be written: {error.strerror or error}") from None
+        raise WriteError(f"{path}: cannot be written: {error.strerror or error}") from None

@@ -53,10 +53,7 @@ class Record:
 
     def training(self, step: int, loss_nats: float, rate: float, norm: float) -> None:
         """A training line is due."""
-        note = worse_than_guessing(loss_nats, self._V)
-        if note and not self._warned:
-            self._warned = True
-            self._reporter.note(f"step {step:,}: {note}")
+        self._look_at(step, loss_nats)
         self._write(
             step,
             "train",
@@ -86,6 +83,7 @@ class Record:
             f"nats/{self._config.data.tokens} ({score.bits_per_char:.3f} bits)"
             + ("  best" if best else "")
         )
+        self._look_at(step, score.loss_nats)
 
     def sample(self, text: str) -> None:
         """The model as it is has written a text."""
@@ -94,6 +92,13 @@ class Record:
     def flush_to_disk(self) -> None:
         """Make the lines last: due before a checkpoint that presupposes them."""
         self._metrics.flush_to_disk()
+
+    def _look_at(self, step: int, loss_nats: float) -> None:
+        """Remark on a loss that is far too high, once."""
+        note = worse_than_guessing(loss_nats, self._V)
+        if note and not self._warned:
+            self._warned = True
+            self._reporter.note(f"step {step:,}: {note}")
 
     def _write(self, step: int, split: str, **figures: object) -> None:
         self._metrics.write(

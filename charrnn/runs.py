@@ -78,6 +78,8 @@ def find_checkpoint(argument: str | None) -> Path:
     for file in (run.best, run.last):
         if file.exists():
             return file
+    if run.holds_run():
+        raise CheckpointError(f"{path}: its training has not written a checkpoint yet")
     raise CheckpointError(f"{path}: has no best.npz or last.npz; it is not a run's folder")
 
 

@@ -14,7 +14,8 @@ from charrnn.model import Model
 from charrnn.stepping import stepper
 from charrnn.vocabulary import Decoder, Vocabulary
 
-_PRIME_WINDOW = 256  # steps of a prime read at a time
+_PRIME_WINDOW = 256  # steps of a prime read at a time, at most
+_PRIME_LOGITS = 1 << 25  # of such a window, at most, as long as one step has no more
 _NOISE_NUMBERS = 1 << 14  # random numbers drawn at a time
 
 
@@ -108,8 +109,9 @@ def generate(
     """
     states = model.zero_states(N)
     logits = np.zeros((N, model.V), np.float32)
-    for start in range(0, len(prime), _PRIME_WINDOW):
-        window = prime[start : start + _PRIME_WINDOW].astype(np.intp)
+    T = max(1, min(_PRIME_WINDOW, _PRIME_LOGITS // (N * model.V)))
+    for start in range(0, len(prime), T):
+        window = prime[start : start + T].astype(np.intp)
         codes = np.repeat(window[:, None], N, axis=1)  # (T, N)
         all_logits, states, _ = model.forward(codes, states)
         logits = all_logits[-1]

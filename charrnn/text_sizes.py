@@ -11,6 +11,7 @@ from charrnn.config import Config, DataConfig
 from charrnn.corpus import Corpus, cut_points
 from charrnn.errors import TextError
 
+_FEW = 4  # streams, or steps, with which little is learned
 _LARGEST_TEXT = 10**12  # characters; what needs more is not to be mended by a longer text
 
 _Sizes = tuple[int, int, int, DataConfig]  # n, N, T and how the n characters are divided
@@ -44,8 +45,10 @@ def _other_windows(n: int, N: int, T: int, data: DataConfig) -> Iterator[tuple[s
     yield f"train.batch_size {fewer}", (n, fewer, T, data)
     yield f"train.seq_length {shorter}", (n, N, shorter, data)
     side = min([math.isqrt(max(0, train_chars - 1)), T, *others])
-    if side and fewer < 1 and shorter < 1:
+    if (side > 1 and min(fewer, shorter) < _FEW) or (side and max(fewer, shorter) < 1):
         streams = min(N, (train_chars - 1) // side)
+        if streams == N or side == T:
+            return  # it is one of the two above
         both = f"train.batch_size {streams} and train.seq_length {side} together"
         yield both, (n, streams, side, data)
 

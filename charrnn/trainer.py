@@ -19,7 +19,7 @@ from charrnn.divergence import (
     parameters_lost,
     rate_share,
 )
-from charrnn.errors import CharRNNError, RunError, WorkerError
+from charrnn.errors import CharRNNError, CheckpointError, RunError, WorkerError, WriteError
 from charrnn.evaluation import Score
 from charrnn.limits import Limits
 from charrnn.metrics import MetricsLog
@@ -57,6 +57,7 @@ class Trainer:
         self._updater = Updater(config.train, self.model, self.limits)
         self.counters = Counters()
         self._saved_step, self._saved_at = -1, 0.0
+        self._kept_step: int | None = None  # that a resume would go on from
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint of the same run."""
@@ -65,6 +66,7 @@ class Trainer:
             self._updater.slots[name][...] = slot
         self.team.states[...] = checkpoint.states
         self.counters = checkpoint.counters
+        self._kept_step = self.counters.step
 
     def start_from(self, checkpoint: Checkpoint) -> Matched:
         """Take over the weights of another run."""
@@ -87,7 +89,7 @@ class Trainer:
 
         Raises:
             RunError: it diverged too often, a worker is gone, or a file cannot be written. In the
-                first two cases what was reached is saved.
+                first two cases what was reached is saved; in each it is said how to go on.
         """
         self._record = Record(
             self.config, self.model.V, self.limits, metrics, self._reporter, elapsed_s
@@ -98,6 +100,8 @@ class Trainer:
             self._run(interrupted)
         except WorkerError as error:
             raise RunError(f"{error}; {self._rescued()}") from None
+        except WriteError as error:
+            raise RunError(f"{error}; {self._way_on()}") from None
         finally:
             self._reporter.end()
 
@@ -122,8 +126,14 @@ class Trainer:
         try:
             self.save()
         except CharRNNError as error:
-            return f"{error}; --resume goes on from the last checkpoint, if one was written"
+            return f"{error}; {self._way_on()}"
         return f"saved at step {self.counters.step:,}; --resume goes on from there"
+
+    def _way_on(self) -> str:
+        """Say from where there is a way on, when what keeps files from being written is mended."""
+        if self._kept_step is None:
+            return "no checkpoint had been written yet: mend this, and --resume begins anew"
+        return f"step {self._kept_step:,} is kept: mend this, and --resume goes on from there"
 
     def _step(self) -> tuple[float, float]:
         """Read a window, go back through it, clip, update.
@@ -172,8 +182,10 @@ class Trainer:
         return rate
 
     def _best(self) -> Path | None:
-        """The best checkpoint, where there is one."""
-        return self._folder.best if self.counters.best_loss_nats is not None else None
+        """The best checkpoint, where there is one that is better than guessing."""
+        loss_nats = self.counters.best_loss_nats
+        good = loss_nats is not None and loss_nats < math.log(self.model.V)
+        return self._folder.best if good else None
 
     def _skip_update(self) -> None:
         """Let nothing of a gradient that is not finite go on."""
@@ -216,6 +228,8 @@ class Trainer:
         counters.validated_step = counters.step
         if counters.best_step == counters.step:
             self._write(self._folder.best)
+            if self._kept_step is None:
+                self._kept_step = counters.step
         if train.sample_length:
             seed = [self.config.seed, counters.step]
             model, vocabulary, length = self.model, self.corpus.vocabulary, train.sample_length
@@ -238,12 +252,16 @@ class Trainer:
     def save(self) -> None:
         """Write last.npz."""
         self._write(self._folder.last)
+        self._kept_step = self.counters.step
         self._saved_step, self._saved_at = self.counters.step, time.monotonic()
 
     def _write(self, path: Path) -> None:
         """Write a checkpoint, after the metrics that a run resumed from it does not write again."""
         self._record.flush_to_disk()
-        save_checkpoint(path, self.checkpoint())
+        try:
+            save_checkpoint(path, self.checkpoint())
+        except CheckpointError as error:
+            raise WriteError(str(error)) from None
 
     def _checkpoint_due(self) -> bool:
         every = self.config.train.checkpoint_every

@@ -14,7 +14,8 @@ from charrnn.automatic import resolved
 from charrnn.backends import compiling_note
 from charrnn.checkpoint import Checkpoint, Counters, load_checkpoint
 from charrnn.config import Config
-from charrnn.config_reader import load_config
+from charrnn.config_reader import config_from_dict, load_config
+from charrnn.config_values import shown
 from charrnn.corpus import Corpus, load_corpus
 from charrnn.description import changed_text, matched_text, shortest, training_rows
 from charrnn.errors import CheckpointError, RunError, TextError
@@ -83,6 +84,11 @@ def train(
     """
     if not isinstance(config, Config):
         config = load_config(config)
+    config = config_from_dict(config.to_dict(), "the configuration")  # one made by hand is checked
+    if not os.fspath(run_dir):
+        raise RunError("run_dir is empty; it names the folder to write to")
+    if resume and overwrite:
+        raise RunError("to resume is to go on with a run, to overwrite to begin anew; ask for one")
     run, reporter = RunFolder(Path(run_dir)), reporter or Reporter()
     with only_training(run, reporter.note):
         checkpoint = _starting_point(run, config, resume, overwrite)
@@ -115,6 +121,10 @@ def _train(
         _check_same_text(run, checkpoint, trainer.checkpoint())
         trainer.restore(checkpoint)
         first_note = f"going on from step {trainer.counters.step:,}"
+        if not run.last.exists():
+            first_note += f" of {run.best}, as there is no {run.last.name}"
+        if lost := _lost_best(run, trainer.counters):
+            reporter.note(lost)
         if trainer.finished and run.last.exists():
             reporter.block(training_rows(trainer, run))
             reporter.note(_finished(trainer, run))
@@ -179,7 +189,7 @@ def _starting_point(
     checkpoint = load_checkpoint(newest)
     then, now = _flat(checkpoint.config.to_dict()), _flat(config.to_dict())
     changed = [
-        f"{key} is {now[key]}, and was {then[key]}"
+        f"{key} is {shown(now[key])}, and was {shown(then[key])}"
         for key in now
         if now[key] not in (then[key], _AUTOMATIC.get(key, then[key])) and key not in MAY_CHANGE
     ]
@@ -214,19 +224,32 @@ def _check_same_text(run: RunFolder, then: Checkpoint, now: Checkpoint) -> None:
     )
 
 
+def _lost_best(run: RunFolder, counters: Counters) -> str:
+    """Look whether the best checkpoint is there; if not, forget it, and say so."""
+    if counters.best_loss_nats is None:
+        return ""
+    try:
+        if load_checkpoint(run.best).counters.step >= counters.best_step:
+            return ""
+        problem = f"{run.best}: is older than the best, of step {counters.best_step:,}"
+    except CheckpointError as error:
+        problem = str(error)
+    counters.best_loss_nats, counters.best_step = None, 0
+    return f"{problem}. The best so far is lost; the best from here on takes its place"
+
+
 def _prepare(run: RunFolder, config: Config, resumed: Counters | None) -> float:
     """Make the folder ready; return the seconds that the run has taken so far."""
     try:
         for file in (run.config, run.metrics, run.best, run.last):
             remove_leftovers(file)
-        at = resumed or Counters()
         with replaced_atomically(run.config) as config_file:
             config_file.write(config.to_yaml().encode("utf-8"))
-            config_file.flush()  # on a full disk it ends here, with all that was in the folder
-            if resumed is None:
-                for checkpoint in (run.best, run.last):
-                    checkpoint.unlink(missing_ok=True)
-            return keep_metrics_until(run.metrics, at.step, at.validated_step)
+        if resumed is None:  # an old run goes only now that something new can be written
+            for checkpoint in (run.best, run.last):
+                checkpoint.unlink(missing_ok=True)
+        at = resumed or Counters()
+        return keep_metrics_until(run.metrics, at.step, at.validated_step)
     except OSError as error:
         raise RunError(
             f"{error.filename or run.path}: cannot be written: {error.strerror}"

@@ -151,6 +151,15 @@ def test_refused(
     assert contents(in_place) == before
 
 
+def test_a_usage_error_is_short_and_gives_the_terminal_no_orders(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["sample", "--\x1b[2J" + "9" * 10_000]) == USAGE
+    err = capsys.readouterr().err
+    assert "\x1b" not in err
+    assert len(err) < 2500
+
+
 @pytest.mark.parametrize("command", ["sample", "eval", "info"])
 def test_no_run_found(
     command: str,
@@ -381,3 +390,11 @@ def test_a_size_of_mpi_that_says_nothing_is_none(
     monkeypatch.setenv("PMI_SIZE", size)
     assert run(["info"]) == 0
     assert ranks() is None
+
+
+def test_a_run_without_a_checkpoint_yet_is_told_from_another_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "metrics.jsonl").touch()
+    assert run(["sample", str(tmp_path)]) == 1
+    assert "its training has not written a checkpoint yet" in capsys.readouterr().err

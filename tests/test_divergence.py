@@ -197,30 +197,40 @@ def test_a_resumed_run_has_the_halved_rate_too(
 def test_too_many_end_the_run_and_what_was_reached_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    spoil(monkeypatch, Spoilt(range(8, 10**6)))
-    config = write_config(tmp_path, {"train.max_steps": 1000, "train.validate_every": 5})
+    spoil(monkeypatch, Spoilt(range(31, 10**6)))
+    overrides = {"train.max_steps": 1000, "train.validate_every": 5, "train.learning_rate": 0.02}
+    config = write_config(tmp_path, overrides)
     run_dir = tmp_path / "run"
     command = ["train", str(config), "--run-dir", str(run_dir)]
     assert run(command) == 1
     error = capsys.readouterr().err.splitlines()[-1]
-    assert "step 18: the training diverged: 11 times" in error
+    assert "step 41: the training diverged: 11 times" in error
     assert f"Begin a new run from {run_dir / 'best.npz'} (--init-from, --run-dir)" in error
     assert "train.learning_rate" in error
     assert len(records(run_dir, "skipped")) == MAX_DIVERGENCES + 1
     kept = contents(run_dir)
-    assert load_checkpoint(run_dir / "last.npz").counters.step == 18
+    assert load_checkpoint(run_dir / "last.npz").counters.step == 41
     assert run([*command, "--resume"]) == 1  # it would go on to do the same
     assert capsys.readouterr().err.splitlines()[-1] == error
     assert contents(run_dir) == kept
 
 
-def test_without_a_best_checkpoint_it_is_to_begin_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("fraction", [0, 0.2])
+def test_without_a_good_checkpoint_it_is_to_begin_anew(
+    fraction: float,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    spoil(monkeypatch, Spoilt(range(1, 10**6)))
-    config = write_config(tmp_path, {"train.max_steps": 1000, "data.valid_fraction": 0})
+    """A best one that is worse than guessing would only diverge again."""
+    spoil(monkeypatch, Spoilt(range(8, 10**6)))
+    overrides = {"train.learning_rate": 100, "train.validate_every": 5}
+    config = write_config(tmp_path, overrides | {"data.valid_fraction": fraction})
     assert run(["train", str(config), "--run-dir", str(tmp_path / "run")]) == 1
-    assert "Begin anew (--overwrite) with a lower train.learning_rate" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "Begin anew (--overwrite) with a lower train.learning_rate" in err
+    assert err.count("worse than guessing") == 1
+    assert "11 of at most" not in err
     assert (tmp_path / "run" / "last.npz").exists()
 
 

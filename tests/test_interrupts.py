@@ -222,3 +222,16 @@ def test_a_hang_up_that_is_ignored_stays_ignored() -> None:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def test_on_a_terminal_it_is_said_what_the_first_press_does(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The step may take a while, and a second press would lose it."""
+    for terminal in (False, True):
+        monkeypatch.setattr("charrnn.interrupts.os.isatty", lambda _, answer=terminal: answer)
+        with graceful_interrupts():
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+        said = "\nfinishing the step and saving; a second time stops at once\n"
+        assert capfd.readouterr().err == (said if terminal else "")

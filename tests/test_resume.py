@@ -409,3 +409,64 @@ def test_a_changed_text_is_refused(
     assert what in err
     assert "--init-from" in err
     assert contents(run_dir) == before
+
+
+@pytest.mark.parametrize(
+    ("damage", "what"),
+    [
+        (lambda best: best.unlink(), "no such file"),
+        (lambda best: best.write_bytes(best.read_bytes()[:-100]), "is not a checkpoint"),
+        (lambda best: shutil.copy(best.with_name("old.npz"), best), "is older than the best"),
+    ],
+    ids=["gone", "cut off", "old"],
+)
+def test_a_best_checkpoint_that_is_lost_is_told_and_made_anew(
+    damage: Callable[[Path], object],
+    what: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run_dir = train(tmp_path, {"train.validate_every": 5, "train.max_steps": 7})
+    (run_dir / "best.npz").rename(run_dir / "old.npz")
+    shutil.copy(run_dir / "last.npz", run_dir / "best.npz")
+    train(tmp_path, {"train.validate_every": 5, "train.max_steps": 14}, "--resume")
+    assert load_checkpoint(run_dir / "last.npz").counters.best_step > 5
+    damage(run_dir / "best.npz")
+    before = contents(run_dir)
+    capsys.readouterr()
+    train(tmp_path, {"train.validate_every": 5, "train.max_steps": 14}, "--resume")
+    err = capsys.readouterr().err
+    assert f"{run_dir / 'best.npz'}: {what}" in err
+    assert "The best so far is lost" in err
+    assert "best validation" not in err  # which would name a file that does not hold it
+    assert contents(run_dir) == before
+    train(tmp_path, {"train.validate_every": 5, "train.max_steps": 15}, "--resume")
+    assert load_checkpoint(run_dir / "best.npz").counters.step == 15
+
+
+def test_without_the_last_checkpoint_it_is_said_which_is_gone_on_from(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_dir = train(tmp_path)
+    (run_dir / "last.npz").unlink()
+    train(tmp_path, None, "--resume")
+    assert f"of {run_dir / 'best.npz'}, as there is no last.npz" in capsys.readouterr().err
+
+
+def test_a_run_goes_on_from_its_own_configuration(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_dir = train(tmp_path)
+    capsys.readouterr()
+    assert run(["train", str(run_dir / "config.yaml"), "--resume"]) == 0
+    assert "finished: 20 steps" in capsys.readouterr().err
+    assert run(["train", str(run_dir / "config.yaml")]) == 1
+    assert f"{run_dir}: holds a run already" in capsys.readouterr().err
+
+
+def test_a_null_is_called_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train(tmp_path)
+    config = str(tmp_path / "tiny.yaml")
+    command = ["train", config, "--run-dir", str(tmp_path / "run"), "--resume"]
+    assert run([*command, "--set", "train.clip_norm=null"]) == 1
+    assert "train.clip_norm is null, and was 5.0" in capsys.readouterr().err

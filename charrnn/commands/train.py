@@ -44,7 +44,7 @@ def train(
     from charrnn.config_reader import load_config
     from charrnn.mpi import ranks, serve
     from charrnn.reporting import TerminalReporter
-    from charrnn.runs import RUNS, find_checkpoint
+    from charrnn.runs import find_checkpoint
     from charrnn.training import train as train_run
 
     all_ranks = ranks()
@@ -54,7 +54,7 @@ def train(
     with closing(all_ranks) if all_ranks else nullcontext():
         outcome = train_run(
             load_config(config, overrides),
-            run_dir or RUNS / Path(config).stem,
+            run_dir or _run_dir(Path(config)),
             resume=resume,
             overwrite=overwrite,
             init_from=None if init_from is None else find_checkpoint(init_from),
@@ -62,3 +62,13 @@ def train(
             ranks=all_ranks,
         )
     return 0 if outcome.signal is None else 128 + outcome.signal
+
+
+def _run_dir(config: Path) -> Path:
+    """Return where a configuration's run is: beside it, if it is the one that a run keeps."""
+    from charrnn.runs import RUNS, RunFolder
+
+    beside = RunFolder(config.parent)
+    if config.name == beside.config.name and beside.holds_run():
+        return beside.path
+    return RUNS / config.stem

@@ -40,9 +40,11 @@ def scatter_rows(rows: Array, codes: Array, sums: Array, workspace: Workspace) -
     order = np.argsort(codes, kind="stable")  # (M,)
     by_code = workspace.array("sorted_rows", rows.shape, rows.dtype)  # (M, D)
     np.take(rows, order, axis=0, out=by_code, mode="clip")
-    ends = np.cumsum(np.bincount(codes, minlength=len(sums)))  # (V,)
+    counts = np.bincount(codes, minlength=len(sums))  # (V,)
+    occurring = np.flatnonzero(counts)
+    sums[...] = 0
     start = 0
-    for code, end in enumerate(ends.tolist()):
+    for code, end in zip(occurring.tolist(), np.cumsum(counts)[occurring].tolist(), strict=True):
         np.add.reduce(by_code[start:end], axis=0, out=sums[code])
         start = end
 

@@ -66,7 +66,8 @@ def _main(name: str, seed: float, count: int) -> None:
             assert code == 1, f"{pages} pages: exit code {code}: {command.said()}"
             assert "Traceback" not in command.said(), command.said()
             assert message.startswith(f"charrnn: error: {run}"), message
-            assert message.endswith(f"cannot be written: {os.strerror(errno.ENOSPC)}"), message
+            first = message.split("; ")[0]
+            assert first.endswith(f"cannot be written: {os.strerror(errno.ENOSPC)}"), message
             for file in run.glob("*.npz") if run.exists() else ():
                 load_checkpoint(file)
             room = "remount,size=16m"
