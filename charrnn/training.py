@@ -243,13 +243,15 @@ def _prepare(run: RunFolder, config: Config, resumed: Counters | None) -> float:
     try:
         for file in (run.config, run.metrics, run.best, run.last):
             remove_leftovers(file)
+        at = resumed or Counters()
         with replaced_atomically(run.config) as config_file:
             config_file.write(config.to_yaml().encode("utf-8"))
-        if resumed is None:  # an old run goes only now that something new can be written
-            for checkpoint in (run.best, run.last):
-                checkpoint.unlink(missing_ok=True)
-        at = resumed or Counters()
-        return keep_metrics_until(run.metrics, at.step, at.validated_step)
+            config_file.flush()  # an old run goes only now that something new can be written
+            if resumed is None:
+                for checkpoint in (run.best, run.last):
+                    checkpoint.unlink(missing_ok=True)
+            # Before there is a configuration: one that lies alone may be anyone's.
+            return keep_metrics_until(run.metrics, at.step, at.validated_step)
     except OSError as error:
         raise RunError(
             f"{error.filename or run.path}: cannot be written: {error.strerror}"

@@ -434,3 +434,24 @@ def test_the_tiny_configuration_is_what_the_figures_here_assume() -> None:
     N, T = TINY["train"]["batch_size"], TINY["train"]["seq_length"]
     length = (int(len(tiny_text()) * 0.9) - 1) // N
     assert -(-length // T) == STEPS_PER_EPOCH
+
+
+def test_a_start_that_is_cut_short_can_be_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a kill; a configuration that lies alone would be taken for someone's own."""
+
+    class Killed(BaseException):
+        """In place of a kill: nothing is caught."""
+
+    def kill(*_: object) -> None:
+        raise Killed
+
+    for name in ("charrnn.training.keep_metrics_until", "charrnn.training.MetricsLog"):
+        run_dir = tmp_path / name
+        with monkeypatch.context() as patched:
+            patched.setattr(name, kill)
+            with pytest.raises(Killed):
+                train_run(tiny_config(tmp_path), run_dir)
+        train_run(tiny_config(tmp_path), run_dir, resume=True)
+        assert load_checkpoint(run_dir / "last.npz").counters.step == 20
