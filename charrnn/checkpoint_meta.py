@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from charrnn.config import SECTIONS, Config
+from charrnn.config import MOST_SHOWN, SECTIONS, Config
 from charrnn.config_reader import config_from_dict
 from charrnn.config_values import shown
 from charrnn.errors import CheckpointError, NewerFormatError
@@ -138,6 +138,8 @@ def _config(values: Any) -> Config:
         raise CheckpointError("its configuration lacks data.path")
     # What was written before there were these keys was computed so.
     train = {"workers": 1, "backend": "numpy", **values["train"]}
+    if _is_count(train.get("sample_length")):  # there was no bound; it may be another at each start
+        train["sample_length"] = min(int(train["sample_length"]), MOST_SHOWN)
     return config_from_dict({**values, "train": train}, "its configuration")
 
 

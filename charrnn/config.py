@@ -28,6 +28,7 @@ def _key(kind: Kind, meaning: str, default: Any = MISSING) -> Any:
     return field(default=default, metadata={"kind": kind, "meaning": meaning})
 
 
+MOST_SHOWN = 100_000  # characters of a sample
 DEFAULT_EPOCHS = 30  # where neither max_epochs nor max_steps is given
 
 _FRACTION = Number(0, 1, strict_high=True)
@@ -132,7 +133,7 @@ class TrainConfig:
         Interval("s"), "steps between writes of last.npz, or seconds: 60s", 1000
     )
     sample_length: int = _key(
-        whole(0, 100_000), "characters of a sample shown at each validation; 0: none", 0
+        whole(0, MOST_SHOWN), "characters of a sample shown at each validation; 0: none", 0
     )
     workers: int | str = _key(
         Auto(whole(1, 1024)),

@@ -83,7 +83,7 @@ def test_a_signal_saves_and_stops(
         began = time.monotonic()
         process.send_signal(number)
         out, err = communicated(process)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5  # some of it because other programs are running
     assert process.returncode == code
     assert out == ""
     assert "Traceback" not in err

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from checkpoints import members_of
 
 from charrnn.checkpoint import FORMAT, load_checkpoint
 from charrnn.cli import run
+from charrnn.config import MOST_SHOWN
 from charrnn.metrics import read_metrics
 
 STORED = Path(__file__).parent / "stored"
@@ -37,6 +39,14 @@ def test_a_checkpoint_of_format_1_is_read(old_run: Path) -> None:
     assert loaded.parameters.size == 430
     assert list(loaded.slots) == ["m", "v"]
     assert np.shape(loaded.states) == (1, 2, 2, 5)
+
+
+def test_what_had_no_bound_when_it_was_written_is_read(tmp_path: Path) -> None:
+    members = members_of(STORED / "format_1" / "last.npz")
+    meta = json.loads(str(members["meta"]))
+    meta["config"]["train"]["sample_length"] = 2_000_000
+    np.savez(tmp_path / "last.npz", **members | {"meta": np.array(json.dumps(meta))})
+    assert load_checkpoint(tmp_path / "last.npz").config.train.sample_length == MOST_SHOWN
 
 
 @pytest.mark.parametrize("name", LOSSES)

@@ -22,7 +22,7 @@ from charrnn.training import train
 
 STORED = Path(__file__).parent.parent / "stored"
 
-_DOORS = ("info", "info", "info", "sample", "resume")
+_DOORS = ("info", "info", "info", "sample", "eval", "resume", "begin")
 
 _RUNS = (
     {"model.cell": "rnn", "train.optimizer": "sgd"},
@@ -94,6 +94,13 @@ def _case(sources: Sequence[Source], seed: int, number: int) -> Case:
             arguments = [word for setting in settings for word in ("--set", setting)]
             return ["train", "run/config.yaml", "--run-dir", "run", "--resume", *arguments]
         (place / "model.npz").write_bytes(raw)
+        if door == "begin":
+            shutil.copytree(source.run, place / "source")
+            arguments = ["--init-from", "model.npz", "--set", "data.path=source/text.txt"]
+            return ["train", "source/config.yaml", "--run-dir", "new", *arguments]
+        if door == "eval":
+            shutil.copy(source.run / "text.txt", place)
+            return ["eval", "model.npz", "text.txt"]
         sampled = ["--length", "5", "--seed", "1", "--greedy"] if door == "sample" else []
         return [door, "model.npz", *sampled]
 

@@ -21,7 +21,8 @@ from typing import Any, NamedTuple
 
 from charrnn.cli import run
 
-SECONDS = 10
+SECONDS = 10  # of computing
+_WAITING = 3  # times as long may pass on a busy machine
 MEMORY = 1 << 30  # bytes
 _ADDRESSES = 8 << 30  # bytes of address space, so that no case can harm the machine
 _BATCH = 200  # commands of one process
@@ -84,7 +85,8 @@ def _run_batch(batch: list[Case], folder: Path, so_far: Watched) -> tuple[Watche
             done += 1
     status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
     if status:
-        how = f"took over {SECONDS} s" if status == -signal.SIGALRM else f"died with {status}"
+        late = status in (-signal.SIGALRM, -signal.SIGPROF)
+        how = f"took over {SECONDS} s" if late else f"died with {status}"
         so_far.problems.append(f"{batch[done].name}: the process {how}")
         done += 1
     return so_far._replace(slowest_s=slowest_s, most_bytes=most_bytes), batch[done:]
@@ -122,7 +124,8 @@ def _watched(case: Case, place: Path, audit: _Audit) -> tuple[int, float, str]:
     os.dup2(out.fileno(), 1)
     os.dup2(err.fileno(), 2)
     code, failure, began = -1, "", time.monotonic()
-    signal.alarm(SECONDS)
+    signal.alarm(_WAITING * SECONDS)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
     audit.place, audit.found = str(place), []
     try:
         code = run(arguments)
@@ -130,6 +133,7 @@ def _watched(case: Case, place: Path, audit: _Audit) -> tuple[int, float, str]:
         failure = traceback.format_exc()
     audit.place = ""
     signal.alarm(0)
+    signal.setitimer(signal.ITIMER_PROF, 0)
     seconds = time.monotonic() - began
     sys.stdout.flush()
     sys.stderr.flush()
