@@ -15,5 +15,5 @@ for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THRE
 os.environ["CHARRNN_CACHE_DIR"] = str(Path(__file__).parent.parent / ".pytest_cache" / "charrnn")
 
 # A busy machine is no reason to fail.
-settings.register_profile("charrnn", deadline=None)
+settings.register_profile("charrnn", deadline=None, max_examples=50)
 settings.load_profile("charrnn")

@@ -27,18 +27,16 @@ def nobody(text: str) -> None:
     raise AssertionError(text)
 
 
-@pytest.mark.parametrize("way", ["--resume", "--overwrite", None])
-def test_a_second_training_is_refused(
-    way: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_second_training_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = str(write_config(tmp_path, ENDLESS))
     command = ["train", config, "--run-dir", str(tmp_path / "run")]
     with started(tmp_path, "fork", *command) as (process, _):
-        assert run([*command, way] if way else command) == 1
-        err = capsys.readouterr().err
-        assert f"process {process.pid} on " in err
-        assert "is training here" in err
-        assert "--run-dir" in err
+        for way in (["--resume"], ["--overwrite"], []):
+            assert run([*command, *way]) == 1
+            err = capsys.readouterr().err
+            assert f"process {process.pid} on " in err
+            assert "is training here" in err
+            assert "--run-dir" in err
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
         assert process.returncode == 130  # it was not disturbed

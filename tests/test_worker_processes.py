@@ -63,8 +63,7 @@ def assert_same_state(one: Checkpoint, other: Checkpoint) -> None:
     np.testing.assert_array_equal(one.states, other.states)
 
 
-@each_method
-@pytest.mark.parametrize("whom", ["process", "group"])
+@pytest.mark.parametrize(("whom", "method"), [("process", "spawn"), ("group", "fork")])
 def test_interrupted_and_resumed(
     whom: str, method: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -50,7 +50,7 @@ def recovered_or_stopped(folder: Path, count: int, seed: int) -> str:
                 "seed": run_seed,
                 "model.cell": cell,
                 "model.hidden_size": 16,
-                "train.batch_size": 4,
+                "train.batch_size": 2,
                 "train.seq_length": 400,
                 "train.learning_rate": rate,
                 "train.log_every": 3,
