@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from charrnn.atomic import remove_leftovers, replaced_atomically
 from charrnn.automatic import resolved
 from charrnn.backends import compiling_note
-from charrnn.checkpoint import Checkpoint, Counters, load_checkpoint
+from charrnn.checkpoint import Checkpoint, load_checkpoint
 from charrnn.config import Config
 from charrnn.config_reader import config_from_dict, load_config
-from charrnn.config_values import shown
 from charrnn.corpus import Corpus, load_corpus
-from charrnn.description import changed_text, matched_text, shortest, training_rows
-from charrnn.errors import CheckpointError, RunError, TextError
+from charrnn.description import matched_text, shortest, training_rows
+from charrnn.errors import CheckpointError, RunError
 from charrnn.interrupts import graceful_interrupts
 from charrnn.lock import only_training
-from charrnn.metrics import MetricsLog, keep_metrics_until
+from charrnn.metrics import MetricsLog
 from charrnn.mpi import MPITeam, Ranks
 from charrnn.reporting import Reporter
 from charrnn.runs import RunFolder
+from charrnn.starting import check_same_text, forget_lost_best, prepare, starting_point
 from charrnn.team import Team
 from charrnn.text_sizes import check_sizes
 from charrnn.trainer import Trainer
@@ -32,20 +29,6 @@ from charrnn.worker import Job
 from charrnn.workers import new_team
 
 _MANY_PARAMETERS = 20_000_000  # drawing the first values of more takes a while
-
-# What may differ when a run is resumed: how long it goes on, and how often it tells and saves.
-# The text may lie elsewhere, as long as it is the same.
-MAY_CHANGE = (
-    "train.max_epochs",
-    "train.max_steps",
-    "train.log_every",
-    "train.validate_every",
-    "train.checkpoint_every",
-    "train.sample_length",
-    "data.path",
-)
-
-_AUTOMATIC = {"train.workers": "auto", "train.backend": "auto"}  # then the checkpoint's count
 
 
 @dataclass(frozen=True)
@@ -91,7 +74,7 @@ def train(
         raise RunError("to resume is to go on with a run, to overwrite to begin anew; ask for one")
     run, reporter = RunFolder(Path(run_dir)), reporter or Reporter()
     with only_training(run, reporter.note):
-        checkpoint = _starting_point(run, config, resume, overwrite)
+        checkpoint = starting_point(run, config, resume, overwrite)
         source = None
         if init_from is not None:
             if checkpoint:
@@ -118,12 +101,12 @@ def _train(
 ) -> Outcome:
     """Begin, or go on from a checkpoint, or begin from the weights of a source."""
     if checkpoint:
-        _check_same_text(run, checkpoint, trainer.checkpoint())
+        check_same_text(run, checkpoint, trainer.checkpoint())
         trainer.restore(checkpoint)
         first_note = f"going on from step {trainer.counters.step:,}"
         if not run.last.exists():
             first_note += f" of {run.best}, as there is no {run.last.name}"
-        if lost := _lost_best(run, trainer.counters):
+        if lost := forget_lost_best(run, trainer.counters):
             reporter.note(lost)
         if trainer.finished and run.last.exists():
             reporter.block(training_rows(trainer, run))
@@ -134,7 +117,7 @@ def _train(
             first_note = matched_text(trainer.start_from(source[1]), trainer.corpus)
         except CheckpointError as error:
             raise CheckpointError(f"{source[0]}: {error}") from None
-    elapsed_s = _prepare(run, trainer.config, trainer.counters if checkpoint else None)
+    elapsed_s = prepare(run, trainer.config, trainer.counters if checkpoint else None)
     reporter.block(training_rows(trainer, run))
     if first_note:
         reporter.note(first_note)
@@ -165,99 +148,6 @@ def _team(config: Config, corpus: Corpus, ranks: Ranks | None, reporter: Reporte
     return MPITeam(job, ranks, corpus.text_sha256) if ranks else new_team(job)
 
 
-def _starting_point(
-    run: RunFolder, config: Config, resume: bool, overwrite: bool
-) -> Checkpoint | None:
-    """Return the checkpoint to go on from, or None to begin; refuse a folder that is taken."""
-    if not run.holds_run():
-        if run.config.exists():
-            raise RunError(
-                f"{run.config}: is not a run's, and would be written over; --run-dir names another "
-                "folder"
-            )
-        return None
-    if overwrite:
-        return None
-    if not resume:
-        raise RunError(
-            f"{run.path}: holds a run already; --resume goes on with it, --overwrite begins anew, "
-            "--run-dir names another folder"
-        )
-    newest = run.newest()
-    if newest is None:
-        return None
-    checkpoint = load_checkpoint(newest)
-    then, now = _flat(checkpoint.config.to_dict()), _flat(config.to_dict())
-    changed = [
-        f"{key} is {shown(now[key])}, and was {shown(then[key])}"
-        for key in now
-        if now[key] not in (then[key], _AUTOMATIC.get(key, then[key])) and key not in MAY_CHANGE
-    ]
-    if changed:
-        raise RunError(
-            f"{run.path}: cannot be resumed with another configuration: {'; '.join(changed)}. "
-            "Only the limits, and how often to log, validate and checkpoint, may change; "
-            "--overwrite begins anew, --run-dir names another folder"
-        )
-    return checkpoint
-
-
-def _flat(config: dict[str, Any]) -> dict[str, Any]:
-    """Return the values by dotted key."""
-
-    def pairs() -> Iterator[tuple[str, Any]]:
-        for name, value in config.items():
-            if isinstance(value, dict):
-                yield from ((f"{name}.{key}", item) for key, item in value.items())
-            else:
-                yield name, value
-
-    return dict(pairs())
-
-
-def _check_same_text(run: RunFolder, then: Checkpoint, now: Checkpoint) -> None:
-    if then.text_sha256 == now.text_sha256:
-        return
-    raise TextError(
-        f"{run.path}: the text is not the one this run was trained on: {changed_text(then, now)}. "
-        "Put the old text back, or begin a new run from these weights with --init-from"
-    )
-
-
-def _lost_best(run: RunFolder, counters: Counters) -> str:
-    """Look whether the best checkpoint is there; if not, forget it, and say so."""
-    if counters.best_loss_nats is None:
-        return ""
-    try:
-        if load_checkpoint(run.best).counters.step >= counters.best_step:
-            return ""
-        problem = f"{run.best}: is older than the best, of step {counters.best_step:,}"
-    except CheckpointError as error:
-        problem = str(error)
-    counters.best_loss_nats, counters.best_step = None, 0
-    return f"{problem}. The best so far is lost; the best from here on takes its place"
-
-
-def _prepare(run: RunFolder, config: Config, resumed: Counters | None) -> float:
-    """Make the folder ready; return the seconds that the run has taken so far."""
-    try:
-        for file in (run.config, run.metrics, run.best, run.last):
-            remove_leftovers(file)
-        at = resumed or Counters()
-        with replaced_atomically(run.config) as config_file:
-            config_file.write(config.to_yaml().encode("utf-8"))
-            config_file.flush()  # an old run goes only now that something new can be written
-            if resumed is None:
-                for checkpoint in (run.best, run.last):
-                    checkpoint.unlink(missing_ok=True)
-            # Before there is a configuration: one that lies alone may be anyone's.
-            return keep_metrics_until(run.metrics, at.step, at.validated_step)
-    except OSError as error:
-        raise RunError(
-            f"{error.filename or run.path}: cannot be written: {error.strerror}"
-        ) from None
-
-
 def _finished(trainer: Trainer, run: RunFolder) -> str:
     counters = trainer.counters
     text = f"finished: {counters.step:,} steps"
@@ -269,7 +159,7 @@ def _finished(trainer: Trainer, run: RunFolder) -> str:
             f"nats/{trainer.config.data.tokens} "
             f"at step {counters.best_step:,}"
         )
-    return f"{text}; {shortest(str(run.best if run.best.exists() else run.last))}"
+    return f"{text}; {shortest(str(run.last if counters.best_loss_nats is None else run.best))}"
 
 
 def _outcome(trainer: Trainer, run: RunFolder, signal: int | None) -> Outcome:

@@ -146,7 +146,8 @@ def test_a_rank_that_reads_another_text_is_refused(folder: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_a_rank_that_is_killed_takes_all_down(folder: Path) -> None:
+def endless(folder: Path) -> tuple[subprocess.Popen[str], list[int]]:
+    """Start a training without end; return it, and its ranks once there is a checkpoint."""
     assert MPIEXEC is not None
     command = [MPIEXEC, "-n", "2", sys.executable, "-m", "charrnn", "train", "config.yaml"]
     limits = ["--set", "train.max_steps=1000000", "--set", "train.checkpoint_every=10"]
@@ -159,6 +160,22 @@ def test_a_rank_that_is_killed_takes_all_down(folder: Path) -> None:
     )
     ranks = ranks_of(process.pid, 2)
     wait_for(folder / "a" / "last.npz")
+    return process, ranks
+
+
+def test_an_interrupt_saves_and_leaves_no_rank(folder: Path) -> None:
+    process, ranks = endless(folder)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert "Traceback" not in stderr
+    step = load_checkpoint(folder / "a" / "last.npz").counters.step
+    assert f"interrupted at step {step:,}, saved in " in stderr
+    assert not [rank for rank in ranks if Path(f"/proc/{rank}").exists()]
+
+
+def test_a_rank_that_is_killed_takes_all_down(folder: Path) -> None:
+    process, ranks = endless(folder)
     os.kill(max(ranks), signal.SIGKILL)
     _, stderr = process.communicate(timeout=10)
     assert process.returncode != 0

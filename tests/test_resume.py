@@ -21,7 +21,7 @@ from charrnn.config_reader import load_config
 from charrnn.evaluation import score_windows
 from charrnn.metrics import read_metrics
 from charrnn.reporting import Reporter
-from charrnn.training import MAY_CHANGE
+from charrnn.starting import MAY_CHANGE
 from charrnn.training import train as train_run
 
 # Everything that could go wrong takes part: several layers, dropout, slots, a schedule, epochs of

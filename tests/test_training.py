@@ -447,7 +447,7 @@ def test_a_start_that_is_cut_short_can_be_made_again(
     def kill(*_: object) -> None:
         raise Killed
 
-    for name in ("charrnn.training.keep_metrics_until", "charrnn.training.MetricsLog"):
+    for name in ("charrnn.starting.keep_metrics_until", "charrnn.training.MetricsLog"):
         run_dir = tmp_path / name
         with monkeypatch.context() as patched:
             patched.setattr(name, kill)
