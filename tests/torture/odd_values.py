@@ -7,7 +7,8 @@ from pathlib import Path
 
 from support import tiny_text
 
-from charrnn.cli import run
+from charrnn.config_reader import load_config
+from charrnn.training import train
 
 # What a value may become. Devices without an end and pipes that nobody writes to are left out: a
 # text from there is read for ever, as by any program.
@@ -61,9 +62,8 @@ def warm_up(folder: Path) -> None:
     os.environ.setdefault("CHARRNN_CACHE_DIR", str(folder / "cache"))
     (folder / "text.txt").write_text(tiny_text(), encoding="utf-8")
     (folder / "warm.yaml").write_text("data: {path: text.txt}\ntrain: {batch_size: 2}\n")
-    config = str(folder / "warm.yaml")
-    sets = ["--set", "train.max_steps=2", "--set", "model.hidden_size=8"]
-    assert run(["train", config, *sets, "--run-dir", str(folder / "warm")]) == 0
+    sets = ["train.max_steps=2", "model.hidden_size=8"]
+    train(load_config(folder / "warm.yaml", sets), folder / "warm")
 
 
 def write_texts(place: Path) -> None:
