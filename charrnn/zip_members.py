@@ -45,7 +45,7 @@ def read_members(file: BinaryIO) -> dict[str, Member]:
     try:
         with zipfile.ZipFile(file) as archive:
             infos = archive.infolist()
-    # zipfile raises the last two for a version of the format that it does not know, and for names.
+    # What zipfile raises, besides its own, for sizes, offsets, versions and names that cannot be.
     except (zipfile.BadZipFile, struct.error, OverflowError, NotImplementedError, ValueError):
         raise _no_checkpoint() from None
     if len(infos) != count:

@@ -11,7 +11,6 @@ from support import contents, tiny_text, write_config
 
 from charrnn.cli import run
 from charrnn.config_reader import load_config
-from charrnn.config_values import shown, shown_name
 from charrnn.errors import ConfigError
 
 DATA = "data: {path: text.txt}\n"
@@ -404,63 +403,6 @@ def test_what_is_no_path_is_told_so(path: object) -> None:
 def test_overrides_that_are_no_list_of_texts_are_told_so(tmp_path: Path, overrides: object) -> None:
     with pytest.raises(ConfigError, match=r"is not a (list of overrides|text KEY=VALUE)"):
         load_config(write_config(tmp_path), overrides)  # type: ignore[arg-type]
-
-
-def nested(levels: int) -> list[object]:
-    """A list in a list, and so on."""
-    value: list[object] = []
-    for _ in range(levels):
-        value = [value]
-    return value
-
-
-def within_itself() -> list[object]:
-    """A list whose one item is the list."""
-    value: list[object] = []
-    value.append(value)
-    return value
-
-
-def laughs(levels: int) -> list[object]:
-    """Two references to two references, and so on."""
-    value: list[object] = ["ha"]
-    for _ in range(levels):
-        value = [value, value]
-    return value
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        10**100_000,
-        -(10**100_000),
-        16**5000,
-        [10**10_000],
-        "x" * 10**7,
-        "\x1b[2J\r\b\x9b\u202e",
-        "\ud800",
-        "\n\n\n",
-        b"\xff" * 1000,
-        nested(100_000),
-        within_itself(),
-        laughs(100),
-        {str(i): i for i in range(1000)},
-        {1: "a", "b": 2},
-        {1, "a"},
-        object(),
-        float("nan"),
-    ],
-    ids=lambda value: type(value).__name__,
-)
-def test_any_value_can_be_shown(value: object) -> None:
-    text = shown(value)
-    assert 0 < len(text) <= 60
-    assert text.isprintable()
-    assert 0 < len(shown_name(text * 10)) <= 60
-
-
-def test_values_are_shown_as_yaml_has_them() -> None:
-    assert shown([None, True, 1.5, "a"]) == "[null, true, 1.5, 'a']"
 
 
 @pytest.mark.skipif(not Path("/dev/stdin").exists(), reason="needs /dev/stdin")

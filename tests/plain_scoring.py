@@ -1,0 +1,22 @@
+"""The scoring of a text in its plainest form, for the fast one to be held against."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from charrnn.kernels import Array
+from charrnn.model import Model
+
+
+def plain_loop(model: Model, codes: Array, start: int, end: int, context: int = 0) -> list[float]:
+    """Score a part one character at a time, one stream, reading from `context` on."""
+    states, costs_nats = model.zero_states(1), []
+    for place in range(context, end - 1):
+        logits, states, _ = model.forward(codes[place : place + 1, None].astype(np.intp), states)
+        logits = logits[0, 0].astype(np.float64)  # (V,)
+        log_sum = logits.max() + math.log(np.exp(logits - logits.max()).sum())
+        if place + 1 >= start:
+            costs_nats.append(float(log_sum - logits[codes[place + 1]]))
+    return costs_nats
