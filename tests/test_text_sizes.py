@@ -161,8 +161,8 @@ def changed(n: int, values: dict[str, Any], change: str) -> tuple[int, dict[str,
 
 
 SMALL = st.integers(1, 12) | st.integers(1, 10**6)
-FRACTIONS = st.sampled_from((0.0, 0.1, 0.25, 0.5, 0.9, 1e-3, 1e-9)) | st.floats(
-    1e-9, 1, exclude_max=True
+FRACTIONS = st.sampled_from((0.0, 0.1, 0.25, 0.5, 0.9, 1e-3, 1e-9, 1e-17, 1e-300)) | st.floats(
+    0, 1, exclude_max=True
 )
 
 
@@ -220,6 +220,9 @@ def test_the_bound_is_to_a_character(N: int, T: int) -> None:
         (1000, {"valid": 0.001}, "data.valid_fraction 0.01"),
         (1000, {"valid": 0.5, "test": 0.4}, "data.valid_fraction 0.398"),
         (100_000, {"valid": 0.00001}, "data.valid_fraction 0.0001"),
+        # No text is long enough for a part that is nothing, and no one change helps.
+        (1000, {"valid": 1e-300, "test": 1e-300}, "data.valid_fraction 0 and data.test_fraction 0"),
+        (1000, {"valid": 1e-17}, "data.valid_fraction 0, for none"),
         # No one change helps but a text that nobody has.
         (1000, {"valid": 1e-9, "test": 1e-9}, "a text of 9,500,000,746 characters"),
     ],
