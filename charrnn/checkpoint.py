@@ -1,6 +1,6 @@
 """A checkpoint: one `.npz` that needs nothing else.
 
-Members (format 2):
+Members (format 3):
 
     meta            JSON text: format, configuration, tokens, counters, the text's digest and length
     vocabulary      (V,) uint32, ascending symbols
@@ -9,7 +9,8 @@ Members (format 2):
     states.0.h ...  each layer's states (N, H) after the last step
     sha256          a digest of the others
 
-Format 1 has no digest, no length of the text and no counter of divergences.
+Format 1 has no digest, no length of the text and no counter of divergences; formats 1 and 2 know
+fewer keys of the configuration.
 
 It is read without pickle, and each member's shape and type are checked against the configuration
 before memory is taken for it. It holds no times, so equal trainings give equal files.

@@ -15,7 +15,7 @@ from charrnn.config_values import shown
 from charrnn.errors import CheckpointError, NewerFormatError
 from charrnn.strict_json import strict_json
 
-FORMAT = 2
+FORMAT = 3
 MOST_CHARS = 4 << 20
 
 # The keys, and those of the counters that are not of the first format, with the format that each

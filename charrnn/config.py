@@ -77,6 +77,16 @@ class ModelConfig:
     dropout: float = _key(
         _FRACTION, "share of each layer's outputs dropped on the way up, in training", 0.0
     )
+    dropout_per: str = _key(
+        Choice(("step", "window")),
+        "step: other outputs are dropped at each step; window: the same at all steps of a window",
+        "step",
+    )
+    weight_dropout: float = _key(
+        _FRACTION,
+        "share of the recurrent weights dropped, others for each window, in training",
+        0.0,
+    )
 
 
 @dataclass(frozen=True)
@@ -85,6 +95,11 @@ class TrainConfig:
 
     batch_size: int = _key(whole(1, 10**6), "parallel streams of text", 50)
     seq_length: int = _key(whole(1, 10**6), "steps back-propagated through", 50)
+    streams: str = _key(
+        Choice(("fixed", "fresh")),
+        "fixed: the same cuts in each epoch; fresh: others, the text taken as a ring",
+        "fixed",
+    )
     max_epochs: int | None = _key(
         Optional(whole(1)),
         f"passes over the training part; null: {DEFAULT_EPOCHS}, unless max_steps is given",

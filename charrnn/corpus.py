@@ -133,27 +133,48 @@ class Streams:
     """The training part as N parallel streams, in windows of T steps.
 
     The part is cut into N contiguous streams of equal length; the target of each character is the
-    one after it, of a stream's last character the next stream's first. At most N characters at the
-    end are left over. The last window of an epoch may be shorter.
+    one after it, of a stream's last character the next stream's first. The last window of an epoch
+    may be shorter.
+
+    Fixed streams begin with the text, in every epoch, and at most N characters at the end are left
+    over. Fresh ones take the text as a ring, begin somewhere in it, in each epoch elsewhere, and
+    leave out fewer than N characters before that place.
+
+    Args:
+        codes: (n,), the training part.
+        batch_size: N.
+        seq_length: T.
+        seed: for fresh streams; None for fixed ones.
     """
 
-    def __init__(self, codes: Array, batch_size: int, seq_length: int) -> None:
-        codes = np.asarray(codes)  # a slice of an np.memmap is one too, even where it was copied
-        length = (len(codes) - 1) // batch_size
-        used = batch_size * length
-        self._inputs = codes[:used].reshape(batch_size, length)  # (N, length)
-        self._targets = codes[1 : used + 1].reshape(batch_size, length)  # (N, length)
+    def __init__(
+        self, codes: Array, batch_size: int, seq_length: int, seed: int | None = None
+    ) -> None:
+        self._codes = np.asarray(codes)  # a slice of an np.memmap is one too, even if copied
         self._seq_length = seq_length
-        self.windows = -(-length // seq_length)  # in an epoch
+        self._seed = seed
+        ring = seed is not None
+        self._length = (len(codes) if ring else len(codes) - 1) // batch_size
+        self._starts = self._length * np.arange(batch_size)  # (N,)
+        self.windows = -(-self._length // seq_length)  # in an epoch
 
-    def window_length(self, index: int) -> int:
-        """Return the steps of an epoch's window."""
-        return min(self._seq_length, self._inputs.shape[1] - index * self._seq_length)
+    def window_length(self, step: int) -> int:
+        """Return the characters that a step reads of each stream."""
+        return min(self._seq_length, self._length - step % self.windows * self._seq_length)
 
-    def window(self, index: int, streams: slice = slice(None)) -> tuple[Array, Array]:
-        """Return inputs and targets of an epoch's window, each (T, N), or of some streams of it."""
-        start = index * self._seq_length
-        part = slice(start, start + self._seq_length)
-        inputs = self._inputs[streams, part].T.astype(np.intp, order="C")  # (T, N)
-        targets = self._targets[streams, part].T.astype(np.intp, order="C")  # (T, N)
-        return inputs, targets
+    def window(self, step: int, streams: slice = slice(None)) -> tuple[Array, Array]:
+        """Return inputs and targets of a step's window, each (T, N), or of some streams of it.
+
+        Steps are counted from 0 and on through the epochs.
+        """
+        epoch, index = divmod(step, self.windows)
+        first = self._starts[streams] + self._offset(epoch) + index * self._seq_length  # (N,)
+        places = first + np.arange(self.window_length(step) + 1)[:, None]  # (T + 1, N)
+        codes = self._codes.take(places, mode="wrap").astype(np.intp)
+        return codes[:-1], codes[1:]
+
+    def _offset(self, epoch: int) -> int:
+        """Where the first stream of an epoch begins."""
+        if self._seed is None:
+            return 0
+        return int(np.random.default_rng([self._seed, epoch]).integers(len(self._codes)))

@@ -10,6 +10,7 @@ import numpy as np
 
 from charrnn.checkpoint import Checkpoint
 from charrnn.corpus import Corpus
+from charrnn.masks import MaskMaker
 from charrnn.model import Model
 from charrnn.parameters import parameter_shapes, parameter_views
 from charrnn.runs import RunFolder
@@ -65,10 +66,9 @@ def _window_bytes(trainer: Trainer, T: int) -> int:
     trial = Model(model.config, model.V, model.parameters, model.backend)
     gradient = parameter_views(np.empty_like(model.parameters), model.shapes)
     codes = np.zeros((T, N), np.intp)
-    shape = (T, N, model.config.hidden_size)
-    masks = [np.ones(shape, np.float32)] * model.config.num_layers if model.config.dropout else []
+    masks = MaskMaker(model.config, seed=0).masks(0, T, range(N))
     trial.loss_gradient(codes, codes, trial.zero_states(N), gradient, masks)
-    return trial.workspace_bytes + sum(mask.nbytes for mask in masks)
+    return trial.workspace_bytes + sum(mask.nbytes for kind in masks for mask in kind)
 
 
 def matched_text(matched: Matched, corpus: Corpus) -> str:

@@ -6,7 +6,6 @@ between the two is `Model.loss_gradient`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +23,7 @@ from charrnn.kernels import (
     projection_backward,
     projection_forward,
 )
+from charrnn.masks import NO_MASKS, Masks
 from charrnn.parameters import parameter_shapes, parameter_views
 
 States = list[tuple[Array, ...]]  # for each layer its cell's states, each (N, H)
@@ -34,7 +34,7 @@ class ModelCache(NamedTuple):
 
     codes: Array  # (T, N)
     layers: list[Any]  # each cell's cache
-    masks: Sequence[Array]  # each layer's dropout mask (T, N, H); empty without dropout
+    masks: Masks
     top: Array  # (T, N, H), what the output projection saw
 
 
@@ -74,14 +74,14 @@ class Model:
         self,
         codes: Array,
         states: States,
-        masks: Sequence[Array] = (),
+        masks: Masks = NO_MASKS,
     ) -> tuple[Array, States, ModelCache]:
         """Read a window of text.
 
         Args:
             codes: (T, N) integers.
             states: before the first step; left as they are.
-            masks: in training with dropout, each layer's mask (T, N, H).
+            masks: of dropout, in training.
 
         Returns:
             logits: (T, N, V), of the character after each; overwritten by the next call.
@@ -96,14 +96,16 @@ class Model:
         for i, (parameters, ws) in enumerate(
             zip(self._layers, self._layer_workspaces, strict=True)
         ):
+            if masks.weights:
+                parameters = self._dropped(parameters, masks.weights[i], ws)
             *sequences, cache = self.cell.forward(
                 x, *states[i], *parameters, workspace=ws, loops=self._loops
             )
             next_states.append(tuple(sequence[-1].copy() for sequence in sequences))
             caches.append(cache)
             x = sequences[0]
-            if masks:
-                x = dropout_forward(x, masks[i], workspace=ws)
+            if masks.outputs:
+                x = dropout_forward(x, masks.outputs[i], workspace=ws)
         logits = projection_forward(
             x, self.views["output.W"], self.views["output.b"], workspace=self._output_workspace
         )
@@ -127,9 +129,9 @@ class Model:
         embedded = "embedding.E" in self.views
         for i in reversed(range(len(self._layers))):
             ws = self._layer_workspaces[i]
-            if cache.masks:
+            if cache.masks.outputs:
                 assert dx is not None
-                dx = dropout_backward(dx, cache.masks[i], workspace=ws)
+                dx = dropout_backward(dx, cache.masks.outputs[i], workspace=ws)
             dx = self.cell.backward(
                 dx,
                 cache.layers[i],
@@ -138,6 +140,8 @@ class Model:
                 need_dx=i > 0 or embedded,
                 loops=self._loops,
             )[0]
+            if cache.masks.weights:
+                gradient[f"layers.{i}.Wh"] *= cache.masks.weights[i]
         if embedded:
             assert dx is not None
             embedding_backward(
@@ -163,7 +167,7 @@ class Model:
         targets: Array,
         states: States,
         gradient: dict[str, Array],
-        masks: Sequence[Array] = (),
+        masks: Masks = NO_MASKS,
         scale: float | None = None,
     ) -> tuple[float, States]:
         """Write the gradient of a window's mean loss.
@@ -172,7 +176,7 @@ class Model:
             codes, targets: (T, N) integers.
             states: before the first step.
             gradient: arrays by parameter name; written.
-            masks: with dropout, each layer's mask (T, N, H).
+            masks: of dropout.
             scale: the weight of a character, where it is not 1 / their number: that of a larger
                 window which this one is a part of.
 
@@ -196,6 +200,17 @@ class Model:
         """Bytes of the arrays that the calls so far have needed."""
         spaces = (*self._layer_workspaces, self._embedding_workspace, self._output_workspace)
         return sum(ws.nbytes for ws in spaces)
+
+    def _dropped(
+        self, parameters: tuple[Array, ...], mask: Array, workspace: Workspace
+    ) -> tuple[Array, ...]:
+        """A layer's parameters, with the mask over its recurrent weights."""
+        names = list(self.cell.parameters)
+        at = names.index("Wh")
+        Wh = np.multiply(
+            parameters[at], mask, out=workspace.array("dropped_Wh", mask.shape, mask.dtype)
+        )
+        return (*parameters[:at], Wh, *parameters[at + 1 :])
 
     def _layer_arrays(self, arrays: dict[str, Array], layer: int) -> tuple[Array, ...]:
         return tuple(arrays[f"layers.{layer}.{name}"] for name in self.cell.parameters)

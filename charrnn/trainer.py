@@ -148,7 +148,7 @@ class Trainer:
         position = counters.step % self.limits.steps_per_epoch
         if position == 0:
             self.team.states[...] = 0
-        chars = self.team.worker.window_length(position) * self.config.train.batch_size
+        chars = self.team.worker.window_length(counters.step) * self.config.train.batch_size
         with np.errstate(over="ignore", invalid="ignore"):  # looked for below
             nats = self.team.train(counters.step)
             norm = self._updater.clip(self.team.gradient)

@@ -14,7 +14,8 @@ from charrnn.backends import backend
 from charrnn.config import Config
 from charrnn.corpus import Streams
 from charrnn.evaluation import Score, score_windows
-from charrnn.kernels import CELLS, Array, Workspace, dropout_mask
+from charrnn.kernels import CELLS, Array
+from charrnn.masks import MaskMaker
 from charrnn.model import Model, States
 from charrnn.parameters import parameter_count, parameter_views
 
@@ -79,22 +80,24 @@ class Worker:
             job.config.model, job.V, buffers.parameters, backend(job.config.train.backend)
         )
         self._gradient = parameter_views(buffers.gradient, self.model.shapes)
-        self._mask_workspaces = [Workspace() for _ in range(job.config.model.num_layers)]
+        self._mask_maker = MaskMaker(job.config.model, job.config.seed)
         self._scores: Iterator[Score] = iter(())
 
     @cached_property
     def _streams(self) -> Streams:
         train, codes = self._job.config.train, self._job.codes
-        return Streams(codes[: self._job.train_end], train.batch_size, train.seq_length)
+        part, fresh = codes[: self._job.train_end], train.streams == "fresh"
+        seed = self._job.config.seed if fresh else None
+        return Streams(part, train.batch_size, train.seq_length, seed)
 
     @property
     def windows(self) -> int:
         """Training windows in an epoch."""
         return self._streams.windows
 
-    def window_length(self, position: int) -> int:
-        """Return the steps of an epoch's window; the last one may have fewer."""
-        return self._streams.window_length(position)
+    def window_length(self, step: int) -> int:
+        """Return the characters that a training step reads of each stream."""
+        return self._streams.window_length(step)
 
     def warm_up(self) -> None:
         """Compile what training and scoring call, or read it from where it is kept."""
@@ -116,35 +119,22 @@ class Worker:
             nats: the loss, summed over its characters.
         """
         mine = slice(self._mine.start, self._mine.stop)
-        inputs, targets = self._streams.window(step % self._streams.windows, mine)  # (T, n) each
+        inputs, targets = self._streams.window(step, mine)  # (T, n) each
         T, N = len(inputs), self._job.config.train.batch_size
         states: States = [tuple(layer[:, mine]) for layer in self._buffers.states]
         with np.errstate(over="ignore", invalid="ignore"):  # the trainer looks for them
             nats, states = self.model.loss_gradient(
-                inputs, targets, states, self._gradient, self._masks(step, T), 1 / (T * N)
+                inputs,
+                targets,
+                states,
+                self._gradient,
+                self._mask_maker.masks(step, T, self._mine),
+                1 / (T * N),
             )
         for next_layer, layer in zip(self._buffers.next_states, states, strict=True):
             for next_state, state in zip(next_layer, layer, strict=True):
                 next_state[mine] = state
         return nats
-
-    def _masks(self, step: int, T: int) -> list[Array]:
-        """Draw each layer's dropout mask, keyed by seed, step and layer."""
-        model = self._job.config.model
-        if not model.dropout:
-            return []
-        return [
-            dropout_mask(
-                T,
-                self._mine,
-                model.hidden_size,
-                model.dropout,
-                (self._job.config.seed, step << 16 | layer),
-                np.float32,
-                workspace=workspace,
-            )
-            for layer, workspace in enumerate(self._mask_workspaces)
-        ]
 
     def peak_gflops(self) -> float:
         """Return the rate of large float32 products, in 1e9 operations/s; it takes a while."""

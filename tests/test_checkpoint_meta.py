@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from checkpoints import checkpoint_of, members_of, refusal, sealed
 
-from charrnn.checkpoint import load_checkpoint, save_checkpoint
+from charrnn.checkpoint import FORMAT, load_checkpoint, save_checkpoint
 from charrnn.strict_json import strict_json
 
 Meta = dict[str, Any]
@@ -87,7 +87,7 @@ UNFIT: dict[str, tuple[Callable[[str], str], str]] = {
     "format of a float": (set_to("format", value=2.0), "its format is 2.0, which is none"),
     "format true": (set_to("format", value=True), "its format is true, which is none"),
     "format 0": (set_to("format", value=0), "its format is 0, which is none"),
-    "newer format": (set_to("format", value=3), "update charrnn to read it"),
+    "newer format": (set_to("format", value=FORMAT + 1), "update charrnn to read it"),
     "format 1 with what came later": (
         as_format_1,
         "its meta data have 'text_chars', which is unknown",

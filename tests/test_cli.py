@@ -231,7 +231,7 @@ def test_products_go_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
     assert err == "runs/tiny/best.npz, validation part\n"
     assert run(["info"]) == 0
     out, err = capsys.readouterr()
-    assert out.startswith("file        runs/tiny/best.npz (format 2")
+    assert out.startswith("file        runs/tiny/best.npz (format 3")
     assert err == ""
 
 

@@ -79,6 +79,45 @@ def test_the_streams_of_a_part_that_is_not_divisible() -> None:
     assert targets.T.tolist() == [[4, 5], [9, 10]]  # 5 is the next stream's first
 
 
+@given(st.integers(1, 9), st.integers(1, 12), st.integers(0, 9), st.data())
+def test_fresh_streams_read_each_character_of_the_ring_once_an_epoch(
+    N: int, T: int, seed: int, data: st.DataObject
+) -> None:
+    n = data.draw(st.integers(N + 1, 300))
+    streams = Streams(np.arange(n, dtype=np.uint16), N, T, seed)
+    for epoch in range(3):
+        steps = range(epoch * streams.windows, (epoch + 1) * streams.windows)
+        windows = [streams.window(step) for step in steps]
+        assert [len(inputs) for inputs, _ in windows] == [streams.window_length(s) for s in steps]
+        assert all(np.array_equal(targets, (inputs + 1) % n) for inputs, targets in windows)
+        read_in_order = np.concatenate([inputs for inputs, _ in windows]).T.ravel()
+        assert n - N < read_in_order.size <= n
+        first = read_in_order[0]
+        assert np.array_equal(read_in_order, (first + np.arange(read_in_order.size)) % n)
+
+
+def test_fresh_streams_begin_elsewhere_in_each_epoch_and_with_each_seed() -> None:
+    codes = np.arange(60_000, dtype=np.uint16)
+
+    def starts(seed: int) -> list[int]:
+        streams = Streams(codes, 7, 10, seed)
+        return [int(streams.window(epoch * streams.windows)[0][0, 0]) for epoch in range(9)]
+
+    assert len({*starts(1), *starts(2)}) == 18
+    assert starts(1) == starts(1)
+    assert max(starts(1)) > 40_000
+    assert min(starts(1)) < 20_000
+
+
+@pytest.mark.parametrize("seed", [None, 3], ids=["fixed", "fresh"])
+def test_some_streams_of_a_window_are_those_of_the_whole(seed: int | None) -> None:
+    streams = Streams(np.arange(100, dtype=np.uint8), 5, 3, seed)
+    for step in range(2 * streams.windows):
+        whole, part = streams.window(step), streams.window(step, slice(2, 4))
+        for all_, some in zip(whole, part, strict=True):
+            assert np.array_equal(all_[:, 2:4], some)
+
+
 # Splits.
 
 

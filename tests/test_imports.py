@@ -38,6 +38,7 @@ FLOORS = (
         "divergence",
         "interrupts",
         "limits",
+        "masks",
         "metrics",
         "optimizers",
         "parameters",

@@ -16,25 +16,38 @@ from charrnn.config import MOST_SHOWN
 from charrnn.metrics import read_metrics
 
 STORED = Path(__file__).parent / "stored"
+FORMATS = (1, 2)
 
 # Losses in nats a character, as told by the code that wrote the files: of the text; and of its
-# validation part at the end of the run.
+# validation part at the end of the run. They are the same in all formats.
 LOSSES = {"best.npz": 2.4597138637, "last.npz": 2.3573907338}
 RESUMED_LOSS = 1.5108115292
 
 
+@pytest.fixture(params=FORMATS, ids=lambda number: f"format {number}")
+def old_format(request: pytest.FixtureRequest) -> int:
+    """The number of an older format."""
+    return int(request.param)
+
+
 @pytest.fixture
-def old_run(tmp_path: Path) -> Path:
-    """A copy of the run of format 1, whose paths are those of the place where it was made."""
-    return Path(shutil.copytree(STORED / "format_1", tmp_path / "run"))
+def old_run(tmp_path: Path, old_format: int) -> Path:
+    """A copy of a stored run, whose paths are those of the place where it was made."""
+    return Path(shutil.copytree(STORED / f"format_{old_format}", tmp_path / "run"))
 
 
-def test_a_checkpoint_of_format_1_is_read(old_run: Path) -> None:
+def test_each_older_format_is_stored() -> None:
+    assert list(range(1, FORMAT)) == list(FORMATS)
+
+
+def test_a_checkpoint_is_read(old_run: Path, old_format: int) -> None:
     loaded = load_checkpoint(old_run / "last.npz")
-    assert loaded.config.data.path == "/stored/format_1/text.txt"
+    assert loaded.config.data.path == f"/stored/format_{old_format}/text.txt"
     assert (loaded.config.model.cell, loaded.config.train.optimizer) == ("lstm", "adam")
-    assert loaded.format == 1
-    assert loaded.text_chars is None
+    assert (loaded.config.model.dropout_per, loaded.config.model.weight_dropout) == ("step", 0)
+    assert loaded.config.train.streams == "fixed"
+    assert loaded.format == old_format
+    assert loaded.text_chars == (None if old_format == 1 else 945)
     assert (loaded.counters.step, loaded.counters.divergences) == (70, 0)
     assert loaded.parameters.size == 430
     assert list(loaded.slots) == ["m", "v"]
@@ -60,10 +73,12 @@ def test_it_samples(old_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(capsys.readouterr().out.rstrip("\n")) > len("the bee")
 
 
-def test_it_is_described(old_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_is_described(
+    old_run: Path, old_format: int, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(["info", str(old_run / "last.npz")]) == 0
     out = capsys.readouterr().out
-    assert "(format 1, " in out
+    assert f"(format {old_format}, " in out
     assert "steps       70\n" in out
 
 

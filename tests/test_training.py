@@ -21,6 +21,7 @@ from charrnn.cli import run
 from charrnn.config import Config
 from charrnn.config_reader import load_config
 from charrnn.kernels import CELLS, Array
+from charrnn.masks import MaskMaker, Masks
 from charrnn.metrics import read_metrics
 from charrnn.model import Model
 from charrnn.reporting import Reporter
@@ -316,41 +317,44 @@ def dropout_masks(
     folder: Path, monkeypatch: pytest.MonkeyPatch, overrides: dict[str, Any]
 ) -> list[Array]:
     """The masks of a training of 6 steps and 2 layers, in the order they were drawn."""
-    masks: list[Array] = []
-    dropout_mask = charrnn.worker.dropout_mask
+    drawn: list[Array] = []
 
-    def spy(*arguments: Any, **named: Any) -> Array:
-        mask = dropout_mask(*arguments, **named)
-        masks.append(mask.copy())
-        return mask
+    class Spy(MaskMaker):
+        def masks(self, step: int, T: int, streams: range) -> Masks:
+            masks = super().masks(step, T, streams)
+            drawn.extend(mask.copy() for kind in masks for mask in kind)
+            return masks
 
     folder.mkdir()
-    base = {"model.num_layers": 2, "model.dropout": 0.5, "train.max_steps": 6}
+    base = {"model.num_layers": 2, "train.max_steps": 6}
     config = tiny_config(folder, base | overrides)
     with monkeypatch.context() as patch:
-        patch.setattr(charrnn.worker, "dropout_mask", spy)
+        patch.setattr(charrnn.worker, "MaskMaker", Spy)
         train_run(config, folder / "run")
-    assert len(masks) == 12
-    return masks
+    return drawn
 
 
+@pytest.mark.parametrize("kind", ["step", "window"])
+@pytest.mark.parametrize("weights", [0.0, 0.5], ids=["outputs", "and weights"])
 def test_dropout_masks_depend_on_seed_step_and_layer_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, weights: float
 ) -> None:
-    masks = dropout_masks(tmp_path / "as_is", monkeypatch, {})
-    assert len({mask.tobytes() for mask in masks}) == 12  # each step's and layer's is its own
+    kinds = {"model.dropout": 0.5, "model.dropout_per": kind, "model.weight_dropout": weights}
+    masks = dropout_masks(tmp_path / "as_is", monkeypatch, kinds)
+    assert len(masks) == (24 if weights else 12)
+    assert len({mask.tobytes() for mask in masks}) == len(masks)  # each step's, layer's, kind's
     assert {round(float(value), 6) for mask in masks for value in np.unique(mask)} == {0.0, 2.0}
     for i, overrides in enumerate(
         (
             {"train.sample_length": 20, "train.validate_every": 2},
             {"train.learning_rate": 0.1, "train.optimizer": "sgd"},
-            {"model.cell": "lstm", "model.embedding_size": 4},
+            {"model.embedding_size": 4} | ({} if weights else {"model.cell": "lstm"}),
             {"data.valid_fraction": 0.4, "train.log_every": 1},
         )
     ):
-        same = dropout_masks(tmp_path / f"same{i}", monkeypatch, overrides)
-        np.testing.assert_array_equal(same, masks)
-    other = dropout_masks(tmp_path / "other", monkeypatch, {"seed": 2})
+        same = dropout_masks(tmp_path / f"same{i}", monkeypatch, kinds | overrides)
+        assert [mask.tobytes() for mask in same] == [mask.tobytes() for mask in masks]
+    other = dropout_masks(tmp_path / "other", monkeypatch, kinds | {"seed": 2})
     assert not {mask.tobytes() for mask in other} & {mask.tobytes() for mask in masks}
 
 

@@ -19,8 +19,9 @@ import charrnn.compiled.loops
 from charrnn.backends import NUMPY, backend
 from charrnn.compiled.loops import compiled_loops, interpreted_loops
 from charrnn.config import ModelConfig
-from charrnn.kernels import CELLS, Array, Cell, Workspace, dropout_mask
+from charrnn.kernels import CELLS, Array, Cell, Workspace
 from charrnn.kernels.cell import Loops
+from charrnn.masks import NO_MASKS, MaskMaker, Masks
 from charrnn.model import Model
 from charrnn.parameters import initial_parameters, parameter_views
 
@@ -172,7 +173,7 @@ def models(config: ModelConfig, V: int, dtype: type) -> tuple[Model, Model]:
 
 
 def losses_and_gradients(
-    model: Model, masks: list[Array], T: int, N: int
+    model: Model, masks: Masks, T: int, N: int
 ) -> tuple[float, float, dict[str, Array], list[Array]]:
     """Of a window from states that are not zero: nats twice, gradients, the next states."""
     rng = np.random.default_rng(2)
@@ -190,15 +191,18 @@ def losses_and_gradients(
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("dropout", [0.0, 0.3], ids=["plain", "dropout"])
+@pytest.mark.parametrize(
+    "dropped",
+    [{}, {"dropout": 0.3}, {"dropout": 0.3, "dropout_per": "window", "weight_dropout": 0.1}],
+    ids=["nothing", "outputs", "outputs of a window, weights"],
+)
 @pytest.mark.parametrize("embedding_size", [None, 7], ids=["one-hot", "embedded"])
-def test_a_model_is_near_numpys(cell: str, dropout: float, embedding_size: int | None) -> None:
-    config = ModelConfig(cell, 2, 33, embedding_size, dropout)
+def test_a_model_is_near_numpys(
+    cell: str, dropped: dict[str, Any], embedding_size: int | None
+) -> None:
+    config = ModelConfig(cell, 2, 33, embedding_size, **dropped)
     T, N = 6, 25
-    masks = [
-        dropout_mask(T, range(N), 33, dropout, (1, layer), np.float32)
-        for layer in range(2 if dropout else 0)
-    ]
+    masks = MaskMaker(config, 1).masks(0, T, range(N))
     numpys, compiled = models(config, 11, np.float32)
     assert compiled.backend.name == "numba"
     nats, scored, gradient, states = losses_and_gradients(compiled, masks, T, N)
@@ -213,7 +217,7 @@ def test_a_model_is_near_numpys(cell: str, dropout: float, embedding_size: int |
 def test_a_float64_model_is_numpys(cell: str) -> None:
     numpys, compiled = models(ModelConfig(cell, 2, 6), 5, np.float64)
     assert compiled.backend is NUMPY
-    one, other = (losses_and_gradients(model, [], 4, 3) for model in (numpys, compiled))
+    one, other = (losses_and_gradients(model, NO_MASKS, 4, 3) for model in (numpys, compiled))
     assert one[:2] == other[:2]
     for name, gradient in one[2].items():
         assert gradient.dtype == np.float64

@@ -6,6 +6,7 @@ Sizes all differ, so that a transposed product cannot pass by its shape.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,10 +27,19 @@ from charrnn.kernels import (
     softmax_cross_entropy_backward,
     softmax_cross_entropy_forward,
 )
+from charrnn.masks import MaskMaker
 from charrnn.model import Model
 from charrnn.parameters import parameter_shapes, parameter_views
 
 T, N, D, H, V = 4, 3, 5, 2, 6
+
+DROPPED: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "outputs": {"dropout": 0.4},
+    "outputs of a window": {"dropout": 0.4, "dropout_per": "window"},
+    "weights": {"weight_dropout": 0.4},
+    "both": {"dropout": 0.4, "dropout_per": "window", "weight_dropout": 0.4},
+}
 
 each_cell = pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
 each_input = pytest.mark.parametrize("codes", [False, True], ids=["features", "codes"])
@@ -160,12 +170,14 @@ def test_dropout_mask_of_the_highest_rate_is_finite() -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("dropout", [0.0, 0.4], ids=["plain", "dropout"])
+@pytest.mark.parametrize("dropped", DROPPED.values(), ids=DROPPED)
 @pytest.mark.parametrize(
     ("num_layers", "embedding_size"), [(2, None), (3, 3)], ids=["2-one-hot", "3-embedded"]
 )
-def test_model(cell: str, dropout: float, num_layers: int, embedding_size: int | None) -> None:
-    config = ModelConfig(cell, num_layers, 4, embedding_size, dropout)
+def test_model(
+    cell: str, dropped: dict[str, Any], num_layers: int, embedding_size: int | None
+) -> None:
+    config = ModelConfig(cell, num_layers, 4, embedding_size, **dropped)
     V, T, N = 5, 3, 2
     rng = np.random.default_rng(8)
     shapes = parameter_shapes(config, V)
@@ -174,10 +186,7 @@ def test_model(cell: str, dropout: float, num_layers: int, embedding_size: int |
     codes, targets = rng.integers(V, size=(2, T, N))
     states = [tuple(rng.standard_normal(s.shape) for s in layer) for layer in model.zero_states(N)]
 
-    masks = [
-        dropout_mask(T, range(N), 4, dropout, (8, layer), np.float64)
-        for layer in range(num_layers if dropout else 0)
-    ]
+    masks = MaskMaker(config, 8, np.float64).masks(0, T, range(N))
 
     def loss(**arrays: Array) -> float:
         for name, array in arrays.items():

@@ -4,8 +4,8 @@
 
 FOLDER is named by an absolute path and must not exist; the run's paths begin with it. The training
 is interrupted in the middle of an epoch, so that there is something to go on with. What is stored
-here as format_1 was made as /stored/format_1 by charrnn 0.1.0; a file of a new format is added
-beside it, and none is ever made again.
+here as format_1 was made as /stored/format_1, and so on, by the code of the time; a file of a new
+format is added beside it, and none is ever made again.
 """
 
 from __future__ import annotations
