@@ -85,14 +85,14 @@ def measure(config: Config, rounds: int = 5, round_s: float = 0.3) -> Speeds:
 def training_step(team: Team) -> Callable[[], None]:
     """Return a function that makes one whole training step: gradient, clipping, update."""
     train = team.job.config.train
-    updater = Updater(train, team.worker.model, Limits(team.worker.windows, 1_000_000_000))
+    updater = Updater(train, team.worker.model, Limits(team.worker.windows, None))
     step = 0
 
     def advance() -> None:
         nonlocal step
         team.train(step)
         updater.clip(team.gradient)
-        updater.update(team.gradient, step)
+        updater.update(team.gradient, step, updater.rate(step))
         team.carry_states()
         step += 1
 

@@ -29,7 +29,7 @@ def _key(kind: Kind, meaning: str, default: Any = MISSING) -> Any:
 
 
 MOST_SHOWN = 100_000  # characters of a sample
-DEFAULT_EPOCHS = 30  # where neither max_epochs nor max_steps is given
+DEFAULT_EPOCHS = 30  # where no limit is given
 
 _FRACTION = Number(0, 1, strict_high=True)
 _POSITIVE = Number(0, strict_low=True)
@@ -102,11 +102,16 @@ class TrainConfig:
     )
     max_epochs: int | None = _key(
         Optional(whole(1)),
-        f"passes over the training part; null: {DEFAULT_EPOCHS}, unless max_steps is given",
+        f"passes over the training part; null: {DEFAULT_EPOCHS}, unless there is another limit",
         None,
     )
     max_steps: int | None = _key(
-        Optional(whole(1)), "updates; the first limit reached ends the run", None
+        Optional(whole(1)), "updates; the first of the limits reached ends the run", None
+    )
+    max_minutes: float | None = _key(
+        Optional(_POSITIVE),
+        "time limit, by which the schedule goes too; what follows from the clock does not repeat",
+        None,
     )
     optimizer: str = _key(Choice(tuple(RULES)), "update rule", "adam")
     learning_rate: float = _key(_POSITIVE, "step size", 2e-3)

@@ -118,7 +118,7 @@ class _Builder:
         self._choose_clipping(values)
         self._choose_hyperparameters(values)
         self._check_schedule(values)
-        if values["train.max_epochs"] is None and values["train.max_steps"] is None:
+        if all(values[f"train.max_{unit}"] is None for unit in ("epochs", "steps", "minutes")):
             values["train.max_epochs"] = DEFAULT_EPOCHS
         if values["train.min_learning_rate"] > values["train.learning_rate"]:
             rate = values["train.learning_rate"]

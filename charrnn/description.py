@@ -10,9 +10,11 @@ import numpy as np
 
 from charrnn.checkpoint import Checkpoint
 from charrnn.corpus import Corpus
+from charrnn.limits import Limits
 from charrnn.masks import MaskMaker
 from charrnn.model import Model
 from charrnn.parameters import parameter_shapes, parameter_views
+from charrnn.reporting import duration
 from charrnn.runs import RunFolder
 from charrnn.trainer import Trainer
 from charrnn.transfer import Matched
@@ -30,7 +32,6 @@ def training_rows(trainer: Trainer, run: RunFolder) -> list[tuple[str, str]]:
     given = "one-hot" if model.embedding_size is None else f"{model.embedding_size}-wide embedded"
     dropout = f", dropout {model.dropout:g}" if model.dropout else ""
     unit = "bytes" if config.data.tokens == "byte" else "characters"
-    epochs = limits.total_steps / limits.steps_per_epoch
     return [
         ("text", f"{text}: {len(corpus.codes):,} {unit}, {len(corpus.vocabulary)} distinct"),
         ("split", ", ".join(f"{end - start:,} {name}" for name, start, end in parts)),
@@ -41,13 +42,23 @@ def training_rows(trainer: Trainer, run: RunFolder) -> list[tuple[str, str]]:
         ),
         (
             "steps",
-            f"{limits.total_steps:,} ({epochs:,.4g} epochs) of {train.batch_size} streams x "
+            f"{_length(limits)} of {train.batch_size} streams x "
             f"{train.seq_length} {unit}, {train.optimizer} {train.learning_rate:g}",
         ),
         ("workers", f"{train.workers}, {train.backend}"),
         ("memory", f"arrays of about {math.ceil(memory_bytes(trainer) / 1e6):,} MB"),
         ("run", shortest(str(run.path))),
     ]
+
+
+def _length(limits: Limits) -> str:
+    """How long a training goes on."""
+    of_time = "" if limits.total_s is None else f"as many as {duration(limits.total_s)} allow"
+    if limits.total_steps is None:
+        return of_time
+    epochs = f"{limits.total_steps / limits.steps_per_epoch:,.4g}"
+    steps = f"{limits.total_steps:,} ({epochs} epoch{'' if epochs == '1' else 's'})"
+    return f"{steps}, or {of_time}," if of_time else steps
 
 
 def memory_bytes(trainer: Trainer) -> int:

@@ -63,14 +63,16 @@ def scheduled_rate(
     decay_every: int,
     decay_factor: float,
     min_learning_rate: float,
-    total_steps: int,
+    total_steps: int | None,
+    elapsed_share: float = 0.0,
 ) -> float:
     """Return the learning rate of a step, counted from 0.
 
     The first `warmup_steps` steps rise linearly to the full rate. Then, with s the steps since:
     constant stays; step multiplies by decay_factor after every `decay_every` steps; exponential
-    does the same evenly at each step; cosine falls to `min_learning_rate` at the end of training.
-    The first three do not depend on `total_steps`.
+    does the same evenly at each step; cosine falls to `min_learning_rate` at the end of training,
+    which is at `total_steps` or when the `elapsed_share` of its time is 1, whichever is nearer.
+    The first three depend on neither.
     """
     if step < warmup_steps:
         return learning_rate * (step + 1) / warmup_steps
@@ -81,8 +83,8 @@ def scheduled_rate(
         return max(min_learning_rate, learning_rate * float(decay_factor ** (s // decay_every)))
     if schedule == "exponential":
         return max(min_learning_rate, learning_rate * float(decay_factor ** (s / decay_every)))
-    share = s / max(1, total_steps - warmup_steps)  # of the way, 0 to 1
-    fall = 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
+    share = elapsed_share if total_steps is None else s / max(1, total_steps - warmup_steps)
+    fall = 0.5 * (1 + math.cos(math.pi * min(1.0, max(share, elapsed_share))))
     return min_learning_rate + (learning_rate - min_learning_rate) * fall
 
 

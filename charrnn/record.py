@@ -24,7 +24,7 @@ class Record:
         limits: of the run.
         metrics: the file.
         reporter: told the same, in words.
-        elapsed_s: how long the run has taken before it was resumed.
+        start: when it began, by the clock `time.monotonic`, as if it had never been interrupted.
     """
 
     def __init__(
@@ -34,14 +34,14 @@ class Record:
         limits: Limits,
         metrics: MetricsLog,
         reporter: Reporter,
-        elapsed_s: float,
+        start: float,
     ) -> None:
         self._config = config
         self._V = V
         self._limits = limits
         self._metrics = metrics
         self._reporter = reporter
-        self._start = time.monotonic() - elapsed_s
+        self._start = start
         self._busy_s, self._busy_chars = 0.0, 0  # in steps since the last line of one
         self._warned = False  # that the loss is far too high
 

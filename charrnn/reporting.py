@@ -24,8 +24,8 @@ class Reporter:
     def block(self, rows: Sequence[tuple[str, str]]) -> None:
         """Say what will be trained, a name and a text each."""
 
-    def begin(self, step: int, total: int) -> None:
-        """Training goes on from a step."""
+    def begin(self, step: int, total: int | None, left_s: float | None) -> None:
+        """Training goes on from a step, until there are so many or so much time has passed."""
 
     def step(self, epoch: int, chars: int, loss_nats: float, seconds: float) -> None:
         """One step is done, in so many seconds."""
@@ -54,19 +54,18 @@ class TerminalReporter(Reporter):
         for name, text in rows:
             self.note(f"{name:<{width}}  {text}")
 
-    def begin(self, step: int, total: int) -> None:
-        self._step, self._total = step, total
+    def begin(self, step: int, total: int | None, left_s: float | None) -> None:
+        self._step, self._total, self._left_s = step, total, left_s
         self._began_at = step
         self._chars, self._seconds = 0, 0.0
         self._start = self._line_at = time.monotonic()
         if self._is_terminal:
             self._bar = tqdm(
-                total=total,
-                initial=step,
+                total=1.0,
                 file=self._file,
                 dynamic_ncols=True,
                 leave=False,
-                bar_format="{desc} {n_fmt}/{total_fmt} |{bar}| {elapsed}<{remaining}{postfix}",
+                bar_format="{desc} |{bar}| {elapsed}<{remaining}{postfix}",
             )
 
     def step(self, epoch: int, chars: int, loss_nats: float, seconds: float) -> None:
@@ -77,19 +76,19 @@ class TerminalReporter(Reporter):
         if math.isfinite(loss_nats):
             self._loss_nats = loss_nats if old is None else 0.9 * old + 0.1 * loss_nats
         if self._bar is not None:
-            self._bar.set_description_str(f"epoch {epoch}  step", refresh=False)
+            self._bar.set_description_str(f"epoch {epoch}  {self._place()}", refresh=False)
             self._bar.set_postfix_str(f"loss {self._loss()}, {self._rate()}", refresh=False)
-            self._bar.update()
+            self._bar.update(self._share() - self._bar.n)
         elif time.monotonic() - self._line_at >= _LINE_EVERY_S:
             self._line_at = time.monotonic()
             self.note(
-                f"epoch {epoch}  step {self._step:,}/{self._total:,}  "
+                f"epoch {epoch}  {self._place()}  "
                 f"loss {self._loss()}  {self._rate()}  {self._time_left()} left"
             )
 
     def validating(self) -> None:
         if self._bar is not None:
-            self._bar.set_description_str("validating  step")
+            self._bar.set_description_str(f"validating  {self._place()}")
 
     def note(self, text: str) -> None:
         if self._bar is not None:
@@ -114,10 +113,22 @@ class TerminalReporter(Reporter):
         """The rate of the steps alone; the time left goes by all that a step brings with it."""
         return f"{self._chars / max(self._seconds, 1e-9):,.0f} chars/s"
 
+    def _place(self) -> str:
+        of_all = "" if self._total is None else f"/{self._total:,}"
+        return f"step {self._step:,}{of_all}"
+
+    def _share(self) -> float:
+        """The share that is done of what was left at the beginning, by steps or by time."""
+        by_steps = by_time = 0.0
+        if self._total is not None:
+            by_steps = (self._step - self._began_at) / (self._total - self._began_at)
+        if self._left_s is not None:
+            by_time = (time.monotonic() - self._start) / self._left_s
+        return min(1.0, max(by_steps, by_time))
+
     def _time_left(self) -> str:
-        done = self._step - self._began_at
-        elapsed_s = time.monotonic() - self._start
-        return duration(elapsed_s / done * (self._total - self._step))
+        share, elapsed_s = self._share(), time.monotonic() - self._start
+        return duration(elapsed_s / share * (1 - share))
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from charrnn.runs import RunFolder
 MAY_CHANGE = (
     "train.max_epochs",
     "train.max_steps",
+    "train.max_minutes",
     "train.log_every",
     "train.validate_every",
     "train.checkpoint_every",
@@ -112,16 +113,13 @@ def forget_lost_best(run: RunFolder, counters: Counters) -> str:
     return f"{problem}. The best so far is lost; the best from here on takes its place"
 
 
-def prepare(run: RunFolder, config: Config, resumed: Counters | None) -> float:
+def prepare(run: RunFolder, config: Config, resumed: Counters | None) -> None:
     """Make the folder ready.
 
     Args:
         run: the folder.
         config: to be kept in it.
         resumed: the counters of the run that is gone on with, or None to begin.
-
-    Returns:
-        The seconds that the run has taken so far.
 
     Raises:
         RunError: the folder cannot be written to.
@@ -137,7 +135,7 @@ def prepare(run: RunFolder, config: Config, resumed: Counters | None) -> float:
                 for checkpoint in (run.best, run.last):
                     checkpoint.unlink(missing_ok=True)
             # Before there is a configuration: one that lies alone may be anyone's.
-            return keep_metrics_until(run.metrics, at.step, at.validated_step)
+            keep_metrics_until(run.metrics, at.step, at.validated_step)
     except OSError as error:
         raise RunError(
             f"{error.filename or run.path}: cannot be written: {error.strerror}"

@@ -58,9 +58,12 @@ class Trainer:
         self.counters = Counters()
         self._saved_step, self._saved_at = -1, 0.0
         self._kept_step: int | None = None  # that a resume would go on from
+        self._elapsed_before_s = 0.0  # until it was interrupted
+        self._start: float | None = None  # by the clock, as if it had never been; None before `run`
 
-    def restore(self, checkpoint: Checkpoint) -> None:
-        """Go on from a checkpoint of the same run."""
+    def restore(self, checkpoint: Checkpoint, elapsed_s: float) -> None:
+        """Go on from a checkpoint of the same run, which has taken so long until there."""
+        self._elapsed_before_s = elapsed_s
         self.model.parameters[...] = checkpoint.parameters
         for name, slot in checkpoint.slots.items():
             self._updater.slots[name][...] = slot
@@ -79,9 +82,21 @@ class Trainer:
 
     @property
     def _limit_reached(self) -> bool:
-        return self.counters.step >= self.limits.total_steps or self.counters.out_of_patience
+        counters = self.counters
+        return counters.out_of_patience or self.limits.reached(counters.step, self._elapsed_s)
 
-    def run(self, interrupted: Interrupted, metrics: MetricsLog, elapsed_s: float = 0.0) -> None:
+    @property
+    def _elapsed_s(self) -> float:
+        """How long the training has taken, interruptions left out."""
+        if self._start is None:
+            return self._elapsed_before_s
+        return time.monotonic() - self._start
+
+    @property
+    def _elapsed_share(self) -> float:
+        return self.limits.elapsed_share(self._elapsed_s)
+
+    def run(self, interrupted: Interrupted, metrics: MetricsLog) -> None:
         """Train until a limit or a signal; the last checkpoint is written in either case.
 
         What is due at a step (a line in the metrics, a validation, a checkpoint) is done in that
@@ -91,11 +106,14 @@ class Trainer:
             RunError: it diverged too often, a worker is gone, or a file cannot be written. In the
                 first two cases what was reached is saved; in each it is said how to go on.
         """
+        self._start = time.monotonic() - self._elapsed_before_s
         self._record = Record(
-            self.config, self.model.V, self.limits, metrics, self._reporter, elapsed_s
+            self.config, self.model.V, self.limits, metrics, self._reporter, self._start
         )
         self._saved_step, self._saved_at = self.counters.step, time.monotonic()
-        self._reporter.begin(self.counters.step, self.limits.total_steps)
+        total_s = self.limits.total_s
+        left_s = None if total_s is None else total_s - self._elapsed_s
+        self._reporter.begin(self.counters.step, self.limits.total_steps, left_s)
         try:
             self._run(interrupted)
         except WorkerError as error:
@@ -163,7 +181,8 @@ class Trainer:
         counters.step += 1
         self._record.step(counters.step, chars, nats, time.monotonic() - began)
         if reason:
-            next_rate = self._updater.rate(counters.step) * rate_share(counters.divergences)
+            scheduled = self._updater.rate(counters.step, self._elapsed_share)
+            next_rate = scheduled * rate_share(counters.divergences)
             self._record.skipped(counters, reason, next_rate)
         return rate, norm
 
@@ -175,8 +194,9 @@ class Trainer:
         """
         counters = self.counters
         with np.errstate(over="ignore", invalid="ignore"):  # looked for below
-            share = rate_share(counters.divergences)
-            rate = self._updater.update(self.team.gradient, counters.step, share)
+            rate = self._updater.rate(counters.step, self._elapsed_share)
+            rate *= rate_share(counters.divergences)
+            self._updater.update(self.team.gradient, counters.step, rate)
         if not math.isfinite(gradient_norm(self.model.parameters)):
             raise RunError(parameters_lost(counters.step + 1, rate, self._best()))
         return rate

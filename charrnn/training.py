@@ -17,7 +17,7 @@ from charrnn.description import matched_text, shortest, training_rows
 from charrnn.errors import CheckpointError, RunError
 from charrnn.interrupts import graceful_interrupts
 from charrnn.lock import only_training
-from charrnn.metrics import MetricsLog
+from charrnn.metrics import MetricsLog, elapsed_until
 from charrnn.mpi import MPITeam, Ranks
 from charrnn.reporting import Reporter
 from charrnn.runs import RunFolder
@@ -102,7 +102,9 @@ def _train(
     """Begin, or go on from a checkpoint, or begin from the weights of a source."""
     if checkpoint:
         check_same_text(run, checkpoint, trainer.checkpoint())
-        trainer.restore(checkpoint)
+        counters = checkpoint.counters
+        elapsed_s = elapsed_until(run.metrics, counters.step, counters.validated_step)
+        trainer.restore(checkpoint, elapsed_s)
         first_note = f"going on from step {trainer.counters.step:,}"
         if not run.last.exists():
             first_note += f" of {run.best}, as there is no {run.last.name}"
@@ -117,14 +119,14 @@ def _train(
             first_note = matched_text(trainer.start_from(source[1]), trainer.corpus)
         except CheckpointError as error:
             raise CheckpointError(f"{source[0]}: {error}") from None
-    elapsed_s = prepare(run, trainer.config, trainer.counters if checkpoint else None)
+    prepare(run, trainer.config, trainer.counters if checkpoint else None)
     reporter.block(training_rows(trainer, run))
     if first_note:
         reporter.note(first_note)
     metrics = MetricsLog(run.metrics)
     try:
         with graceful_interrupts() as interrupted:
-            trainer.run(interrupted, metrics, elapsed_s)
+            trainer.run(interrupted, metrics)
             signal = interrupted()
     finally:
         metrics.close()

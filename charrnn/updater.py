@@ -52,20 +52,21 @@ class Updater:
             clip_by_value(gradient, self._train.clip_value)
         return norm
 
-    def update(self, gradient: Array, step: int, share: float = 1.0) -> float:
-        """Change the parameters by a gradient; return the learning rate.
+    def update(self, gradient: Array, step: int, rate: float) -> None:
+        """Change the parameters by a gradient.
 
         Args:
             gradient: (P,), clipped.
             step: steps made before this one.
-            share: of the scheduled learning rate.
+            rate: the learning rate.
         """
-        rate = self.rate(step) * share
         self._optimizer.update(self._parameters, gradient, rate, step + 1)
-        return rate
 
-    def rate(self, step: int) -> float:
-        """Return the learning rate that the schedule has for a step."""
+    def rate(self, step: int, elapsed_share: float = 0.0) -> float:
+        """Return the learning rate that the schedule has for a step, and for a share of the time.
+
+        Of two limits the nearer one is that which a schedule to the end of training goes by.
+        """
         train, limits = self._train, self._limits
         return scheduled_rate(
             step,
@@ -76,4 +77,5 @@ class Updater:
             decay_factor=train.decay_factor,
             min_learning_rate=train.min_learning_rate,
             total_steps=limits.total_steps,
+            elapsed_share=elapsed_share,
         )

@@ -30,7 +30,7 @@ class Clock:
 def test_a_line_at_most_every_five_seconds(step_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, file = Clock(monkeypatch), io.StringIO()
     reporter = TerminalReporter(file)
-    reporter.begin(0, 3000)
+    reporter.begin(0, 3000, None)
     told_at = [clock.now_s]
     for _ in range(3000):
         clock.now_s += step_s
@@ -52,7 +52,7 @@ def test_a_line_has_the_place_the_loss_the_rate_and_the_time_left(
     """The rate is of the steps alone; the time left goes by all since a run was resumed."""
     clock, file = Clock(monkeypatch), io.StringIO()
     reporter = TerminalReporter(file)
-    reporter.begin(1500, 2500)
+    reporter.begin(1500, 2500, None)
     for _ in range(8):
         clock.now_s += 0.7
         reporter.step(3, 2500, 2.25, 0.5)
@@ -61,11 +61,31 @@ def test_a_line_has_the_place_the_loss_the_rate_and_the_time_left(
     )
 
 
+@pytest.mark.parametrize(
+    ("total", "left_s", "place", "left"),
+    [
+        (None, 66.0, "step 2", "1 min 00 s"),
+        (1000, 66.0, "step 2/1,000", "1 min 00 s"),  # which comes before 1,000 steps
+        (4, 66.0, "step 2/4", "6 s"),
+    ],
+)
+def test_the_time_left_is_that_to_the_nearer_limit(
+    total: int | None, left_s: float, place: str, left: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, file = Clock(monkeypatch), io.StringIO()
+    reporter = TerminalReporter(file)
+    reporter.begin(0, total, left_s)
+    reporter.step(1, 100, 2.0, 0.5)
+    clock.now_s += 6
+    reporter.step(1, 100, 2.0, 0.5)
+    assert file.getvalue() == f"epoch 1  {place}  loss 2.000  200 chars/s  {left} left\n"
+
+
 def test_the_loss_told_follows_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
     """A running mean, so that one step's chance does not show."""
     clock, file = Clock(monkeypatch), io.StringIO()
     reporter = TerminalReporter(file)
-    reporter.begin(0, 100)
+    reporter.begin(0, 100, None)
     for loss_nats in (2.0, 4.0):
         clock.now_s += 6
         reporter.step(1, 100, loss_nats, 0.01)
@@ -112,11 +132,13 @@ def _no_thread_left() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_no_thread_left")
 @pytest.mark.parametrize(
-    ("total", "epoch", "loss_nats"),
-    [(20, 1, 2.345), (10**6, 1234, 12.345)],
-    ids=["short", "long"],
+    ("total", "left_s", "epoch", "loss_nats"),
+    [(20, None, 1, 2.345), (10**6, None, 1234, 12.345), (None, 60.0, 1, 2.345)],
+    ids=["short", "long", "by the clock"],
 )
-def test_the_bar_on_a_terminal(total: int, epoch: int, loss_nats: float) -> None:
+def test_the_bar_on_a_terminal(
+    total: int | None, left_s: float | None, epoch: int, loss_nats: float
+) -> None:
     """Within 80 columns; notes stand whole above it; nothing of it is left at the end."""
     pty, fcntl, termios = (pytest.importorskip(name) for name in ("pty", "fcntl", "termios"))
     master, slave = pty.openpty()
@@ -136,7 +158,7 @@ def test_the_bar_on_a_terminal(total: int, epoch: int, loss_nats: float) -> None
 
     with os.fdopen(slave, "w", encoding="utf-8") as file:
         reporter = TerminalReporter(file)
-        reporter.begin(10, total)
+        reporter.begin(10, total, left_s)
         for note in notes:
             reporter.step(epoch, 2500, loss_nats, 0.01)
             reporter.note(note)
@@ -146,7 +168,7 @@ def test_the_bar_on_a_terminal(total: int, epoch: int, loss_nats: float) -> None
             bar = lines[-1]
             assert 0 < len(bar) <= COLUMNS
             assert bar.startswith(f"epoch {epoch} ")
-            assert re.search(r"step \d+/\d+", bar)
+            assert re.search(r"step [\d,]+/[\d,]+ " if total else r"step [\d,]+ ", bar)
             assert f"loss {loss_nats:.3f}, " in bar
         assert re.search(r"[\d,]+ chars/s$", bar)
         reporter.end()

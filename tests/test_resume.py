@@ -62,7 +62,7 @@ class Stop(Reporter):
     def __init__(self, at: Collection[int], how: Callable[[], None] = interrupt) -> None:
         self._at, self._how = at, how
 
-    def begin(self, step: int, total: int) -> None:  # noqa: ARG002
+    def begin(self, step: int, total: int | None, left_s: float | None) -> None:  # noqa: ARG002
         self._step = step
 
     def step(self, epoch: int, chars: int, loss_nats: float, seconds: float) -> None:  # noqa: ARG002
@@ -254,6 +254,9 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "model.hidden_size": ("model.hidden_size=7",),
     "model.embedding_size": ("model.embedding_size=4",),
     "model.dropout": ("model.dropout=0.3",),
+    "model.dropout_per": ("model.dropout_per=window",),
+    "model.weight_dropout": ("model.weight_dropout=0.3",),
+    "train.streams": ("train.streams=fresh",),
     "train.batch_size": ("train.batch_size=3",),
     "train.seq_length": ("train.seq_length=5",),
     "train.optimizer": ("train.optimizer=adagrad",),
@@ -308,6 +311,7 @@ def test_another_configuration_is_refused_by_name(
 LATITUDE = {
     "train.max_epochs": "train.max_epochs=50",
     "train.max_steps": "train.max_steps=310",
+    "train.max_minutes": "train.max_minutes=60",
     "train.log_every": "train.log_every=3",
     "train.validate_every": "train.validate_every=epoch",
     "train.checkpoint_every": "train.checkpoint_every=0.5s",

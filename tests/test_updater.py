@@ -30,8 +30,7 @@ def test_weight_decay_shrinks_matrices_and_leaves_biases() -> None:
     model.parameters += 1  # no zeros
     before = {name: view.copy() for name, view in model.views.items()}
     decaying = updater(model, optimizer="adamw", learning_rate=0.1, **ADAMW)
-    rate = decaying.update(np.zeros_like(model.parameters), 0)
-    assert rate == pytest.approx(0.1)
+    decaying.update(np.zeros_like(model.parameters), 0, rate=0.1)
     for name, view in model.views.items():
         factor = 0.95 if view.ndim == 2 else 1.0
         np.testing.assert_allclose(view, factor * before[name], rtol=1e-6, err_msg=name)
@@ -56,6 +55,23 @@ def test_clipping(clipping: dict[str, Any], largest: float, norm: float) -> None
 def test_the_first_limit_reached_counts() -> None:
     assert Limits.of(TrainConfig(max_epochs=3, max_steps=100), 10).total_steps == 30
     assert Limits.of(TrainConfig(max_epochs=30, max_steps=100), 10).total_steps == 100
+    limits = Limits.of(TrainConfig(max_steps=100, max_minutes=0.5), 10)
+    assert limits == Limits(10, 100, 30.0)
+    reached = [limits.reached(*at) for at in ((99, 29.9), (100, 0.0), (0, 30.0))]
+    assert reached == [False, True, True]
+    by_time = Limits.of(TrainConfig(max_minutes=2), 10)
+    assert by_time.total_steps is None
+    assert [by_time.reached(10**9, s) for s in (119.0, 120.0)] == [False, True]
+
+
+def test_a_cosine_goes_by_the_nearer_of_two_limits() -> None:
+    train = {"schedule": "cosine", "learning_rate": 1.0, "max_steps": 100, "max_minutes": 1}
+    limited = Updater(TrainConfig(**train), new_model(), Limits(10, 100, 60.0))  # type: ignore[arg-type]
+    assert limited.rate(50, 0.0) == limited.rate(50, 0.25) == pytest.approx(0.5)
+    assert limited.rate(0, 0.5) == limited.rate(25, 0.5) == pytest.approx(0.5)
+    assert limited.rate(1, 1.0) == limited.rate(1, 1.5) == limited.rate(100, 0.0) == 0
+    by_time = Updater(TrainConfig(**train), new_model(), Limits(10, None, 60.0))  # type: ignore[arg-type]
+    assert by_time.rate(10**6, 1 / 3) == pytest.approx(0.75)
 
 
 @pytest.mark.parametrize(("step", "epoch"), [(0, 1), (1, 1), (10, 1), (11, 2), (20, 2), (21, 3)])
