@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator
 from io import StringIO
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from charrnn.commands.finite import Finite
 from charrnn.errors import TextError
 from charrnn.visible import visible
 
@@ -25,16 +26,6 @@ _FLUSH_EVERY_S = 0.02  # shorter than the eye can tell
 _GROUP_TEXTS = 256  # at most so many are written side by side,
 _GROUP_CHARS = 1 << 25  # and of so many characters together
 _PRIME_BYTES = 1 << 24
-
-
-class _Finite(click.FloatRange):
-    """A float within bounds; nan is within none."""
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> float:
-        number = float(super().convert(value, param, ctx))
-        if not math.isfinite(number):
-            self.fail(f"{value} is not a number that can be used here.", param, ctx)
-        return number
 
 
 @click.command()
@@ -55,7 +46,7 @@ class _Finite(click.FloatRange):
 @click.option(
     "--temperature",
     metavar="X",
-    type=_Finite(min=0),
+    type=Finite(min=0),
     default=1.0,
     show_default=True,
     help="Below 1 more of the likely, above 1 more of the unlikely; 0 is --greedy.",
@@ -66,7 +57,7 @@ class _Finite(click.FloatRange):
 @click.option(
     "--top-p",
     metavar="P",
-    type=_Finite(min=0, max=1, min_open=True),
+    type=Finite(min=0, max=1, min_open=True),
     help="Choose among the likeliest that together have probability P.",
 )
 @click.option("--greedy", is_flag=True, help="Take the likeliest character each time.")
