@@ -15,7 +15,7 @@ import numpy as np
 
 from charrnn.config import Config
 from charrnn.limits import Limits
-from charrnn.parameters import initial_parameters, parameter_shapes
+from charrnn.parameters import initial_parameters, training_flops
 from charrnn.sampling import Choosing, generate
 from charrnn.team import Team
 from charrnn.updater import Updater
@@ -67,7 +67,7 @@ def measure(config: Config, rounds: int = 5, round_s: float = 0.3) -> Speeds:
         sample_one = _sampling_rate(team, 1, rounds, round_s)
         sample_many = _sampling_rate(team, _SIDE_BY_SIDE, rounds, round_s)
         peak_gflops = statistics.median(team.peak_gflops() for _ in range(rounds))
-    flops, rate = training_flops(job), statistics.median(train)
+    flops, rate = training_flops(job.config.model, V), statistics.median(train)
     return Speeds(
         rate,
         min(train),
@@ -97,17 +97,6 @@ def training_step(team: Team) -> Callable[[], None]:
         step += 1
 
     return advance
-
-
-def training_flops(job: Job) -> int:
-    """Return the operations of the matrix products that a character takes in training.
-
-    A weight takes a multiplication and an addition forward and twice that backward; a one-hot
-    input takes none, nor does a bias.
-    """
-    shapes = parameter_shapes(job.config.model, job.V)
-    unused = {"layers.0.Wx" if job.config.model.embedding_size is None else "embedding.E"}
-    return sum(6 * s[0] * s[1] for name, s in shapes.items() if len(s) == 2 and name not in unused)
 
 
 def training_job(config: Config) -> Job:

@@ -10,7 +10,7 @@ Members (format 3):
     sha256          a digest of the others
 
 Format 1 has no digest, no length of the text and no counter of divergences; formats 1 and 2 know
-fewer keys of the configuration.
+fewer keys of the configuration, and no limit of time.
 
 It is read without pickle, and each member's shape and type are checked against the configuration
 before memory is taken for it. It holds no times, so equal trainings give equal files.

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from charrnn.config import MOST_SHOWN, SECTIONS, Config
+from charrnn.config import MOST_SHOWN, SECTIONS, Config, automatic_keys
 from charrnn.config_reader import config_from_dict
 from charrnn.config_values import shown
 from charrnn.errors import CheckpointError, NewerFormatError
@@ -21,7 +21,7 @@ MOST_CHARS = 4 << 20
 # The keys, and those of the counters that are not of the first format, with the format that each
 # came with. What came later than a file has its default there.
 _KEYS = {"format": 1, "config": 1, "tokens": 1, "text_sha256": 1, "text_chars": 2, "counters": 1}
-_NEW_COUNTERS = {"divergences": 2}
+_NEW_COUNTERS = {"divergences": 2, "out_of_time": 3}
 
 _LARGEST_NUMBER = 2**53  # whole, that any reader of JSON can hold
 
@@ -41,6 +41,7 @@ class Counters:
     unlogged_chars: int = 0
     out_of_patience: bool = False
     divergences: int = 0  # updates skipped, as loss or gradient was not finite
+    out_of_time: bool = False
 
     def judge(self, loss_nats: float, scheduled: bool, patience: int | None) -> bool:
         """Hold a validation at this step against the best so far; return whether it is better.
@@ -137,10 +138,16 @@ def _config(values: Any) -> Config:
     if "path" not in values["data"]:
         raise CheckpointError("its configuration lacks data.path")
     # What was written before there were these keys was computed so.
-    train = {"workers": 1, "backend": "numpy", **values["train"]}
+    model = {"dropout_per": "step", "weight_dropout": 0.0, **values["model"]}
+    train = {"workers": 1, "backend": "numpy", "streams": "fixed", **values["train"]}
     if _is_count(train.get("sample_length")):  # there was no bound; it may be another at each start
         train["sample_length"] = min(int(train["sample_length"]), MOST_SHOWN)
-    return config_from_dict({**values, "train": train}, "its configuration")
+    config = config_from_dict({**values, "model": model, "train": train}, "its configuration")
+    for key in automatic_keys():
+        section, name = key.split(".")
+        if getattr(getattr(config, section), name) is None and name != "max_epochs":
+            raise CheckpointError(f"its configuration leaves {key} open")
+    return config
 
 
 def _check_keys(what: str, values: Any, expected: Iterable[str]) -> None:

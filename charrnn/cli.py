@@ -17,6 +17,7 @@ from charrnn import __version__
 from charrnn.commands.bench import bench
 from charrnn.commands.evaluate import evaluate
 from charrnn.commands.info import info
+from charrnn.commands.init import init
 from charrnn.commands.sample import sample
 from charrnn.commands.train import train
 from charrnn.errors import CharRNNError
@@ -38,14 +39,15 @@ def cli() -> None:
     """Train character-level language models with recurrent networks, and let them write.
 
     \b
-    charrnn train config.yaml        train a model on your text
+    charrnn init my-text.txt         write a configuration for your text
+    charrnn train my-text.yaml       train a model on your text
     charrnn sample --prime "Once"    let the newest model write
     charrnn eval                     measure how well it predicts
     charrnn bench                    measure how fast it all goes here
     """
 
 
-for command in (train, sample, evaluate, info, bench):
+for command in (init, train, sample, evaluate, info, bench):
     cli.add_command(command)
 
 

@@ -28,8 +28,13 @@ def _key(kind: Kind, meaning: str, default: Any = MISSING) -> Any:
     return field(default=default, metadata={"kind": kind, "meaning": meaning})
 
 
+def _automatic(kind: Kind, meaning: str, null: str) -> Any:
+    """A key that is settled for the text where it is null; see `charrnn.recipe`."""
+    metadata = {"kind": Optional(kind), "meaning": f"{meaning}; null: {null}", "automatic": True}
+    return field(default=None, metadata=metadata)
+
+
 MOST_SHOWN = 100_000  # characters of a sample
-DEFAULT_EPOCHS = 30  # where no limit is given
 
 _FRACTION = Number(0, 1, strict_high=True)
 _POSITIVE = Number(0, strict_low=True)
@@ -68,24 +73,26 @@ class DataConfig:
 class ModelConfig:
     """The network."""
 
-    cell: str = _key(Choice(tuple(CELLS)), "kind of recurrent cell", "lstm")
-    num_layers: int = _key(whole(1, 1000), "layers, one above the other", 2)
-    hidden_size: int = _key(whole(1, 2**20), "units of a layer", 128)
+    cell: str = _automatic(Choice(tuple(CELLS)), "kind of recurrent cell", "lstm")
+    num_layers: int = _automatic(whole(1, 1000), "layers, one above the other", "2")
+    hidden_size: int = _automatic(whole(1, 2**20), "units of a layer", "by the text's size")
     embedding_size: int | None = _key(
         Optional(whole(1, 2**20)), "width of a learnt input embedding; null: one-hot input", None
     )
-    dropout: float = _key(
-        _FRACTION, "share of each layer's outputs dropped on the way up, in training", 0.0
+    dropout: float = _automatic(
+        _FRACTION,
+        "share of each layer's outputs dropped on the way up, in training",
+        "by text, model and epochs",
     )
-    dropout_per: str = _key(
+    dropout_per: str = _automatic(
         Choice(("step", "window")),
         "step: other outputs are dropped at each step; window: the same at all steps of a window",
-        "step",
+        "window",
     )
-    weight_dropout: float = _key(
+    weight_dropout: float = _automatic(
         _FRACTION,
         "share of the recurrent weights dropped, others for each window, in training",
-        0.0,
+        "by text, model and epochs",
     )
 
 
@@ -93,17 +100,21 @@ class ModelConfig:
 class TrainConfig:
     """How the network is trained."""
 
-    batch_size: int = _key(whole(1, 10**6), "parallel streams of text", 50)
-    seq_length: int = _key(whole(1, 10**6), "steps back-propagated through", 50)
-    streams: str = _key(
+    batch_size: int = _automatic(
+        whole(1, 10**6), "parallel streams of text", "32, or fewer for a small text"
+    )
+    seq_length: int = _automatic(
+        whole(1, 10**6), "steps back-propagated through", "80, or fewer for a small text"
+    )
+    streams: str = _automatic(
         Choice(("fixed", "fresh")),
         "fixed: the same cuts in each epoch; fresh: others, the text taken as a ring",
-        "fixed",
+        "fresh",
     )
-    max_epochs: int | None = _key(
-        Optional(whole(1)),
-        f"passes over the training part; null: {DEFAULT_EPOCHS}, unless there is another limit",
-        None,
+    max_epochs: int | None = _automatic(
+        whole(1),
+        "passes over the training part",
+        "by the text's size, unless there is another limit",
     )
     max_steps: int | None = _key(
         Optional(whole(1)), "updates; the first of the limits reached ends the run", None
@@ -113,8 +124,8 @@ class TrainConfig:
         "time limit, by which the schedule goes too; what follows from the clock does not repeat",
         None,
     )
-    optimizer: str = _key(Choice(tuple(RULES)), "update rule", "adam")
-    learning_rate: float = _key(_POSITIVE, "step size", 2e-3)
+    optimizer: str = _key(Choice(tuple(RULES)), "update rule", "adamw")
+    learning_rate: float = _automatic(_POSITIVE, "step size", "by optimizer and hidden_size")
     momentum: float | None = _hyperparameter("momentum", _FRACTION, "share of the velocity kept")
     decay_rate: float | None = _hyperparameter("decay_rate", _FRACTION, "decay of the mean square")
     beta1: float | None = _hyperparameter("beta1", _FRACTION, "decay of the mean")
@@ -124,9 +135,11 @@ class TrainConfig:
         "weight_decay", _NOT_NEGATIVE, "shrinks the weights, not the biases"
     )
     schedule: str = _key(
-        Choice(tuple(SCHEDULES)), "how the learning rate goes on after warm-up", "constant"
+        Choice(tuple(SCHEDULES)), "how the learning rate goes on after warm-up", "cosine"
     )
-    warmup_steps: int = _key(whole(0), "steps of linear warm-up", 0)
+    warmup_steps: int = _automatic(
+        whole(0), "steps of linear warm-up", "a twentieth of all, at most 200"
+    )
     decay_every: int | str = _key(
         Interval("epoch"), "step, exponential: steps, or epoch, for one decay_factor", "epoch"
     )
@@ -141,8 +154,10 @@ class TrainConfig:
         Optional(_POSITIVE), "bound on each element of the gradient, instead of clip_norm", None
     )
     log_every: int = _key(whole(1), "steps between training lines in metrics.jsonl", 10)
-    validate_every: int | str = _key(
-        Interval("epoch"), "steps, or epoch, between validations", "epoch"
+    validate_every: int | str = _automatic(
+        Interval("epoch"),
+        "steps, or epoch, between validations",
+        "an epoch, or as many steps as make 10 to 50 of them",
     )
     patience: int | None = _key(
         Optional(whole(1)),
@@ -150,7 +165,7 @@ class TrainConfig:
         None,
     )
     checkpoint_every: int | str = _key(
-        Interval("s"), "steps between writes of last.npz, or seconds: 60s", 1000
+        Interval("s"), "steps between writes of last.npz, or seconds: 60s", "60s"
     )
     sample_length: int = _key(
         whole(0, MOST_SHOWN), "characters of a sample shown at each validation; 0: none", 0
@@ -167,7 +182,11 @@ class TrainConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """A whole configuration, resolved: every value known and checked."""
+    """A whole configuration, every value checked.
+
+    As it is written it may leave automatic keys open, which are then None; before a model is made
+    of it, `charrnn.recipe.settled` fills them in.
+    """
 
     seed: int = _key(whole(0, 2**32 - 1), "of initial weights, dropout and samples shown", 1)
     data: DataConfig
@@ -191,6 +210,11 @@ class Config:
 
 
 SECTIONS: dict[str, type[Any]] = {"data": DataConfig, "model": ModelConfig, "train": TrainConfig}
+
+
+def automatic_keys() -> list[str]:
+    """Return the keys that are settled for the text where they are null."""
+    return [key for key, spec in all_keys().items() if spec.get("automatic")]
 
 
 def all_keys() -> dict[str, Mapping[str, Any]]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 import glob
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from charrnn.config import DEFAULT_EPOCHS, SECTIONS, Config, all_keys
+from charrnn.config import SECTIONS, Config, all_keys
 from charrnn.config_values import did_you_mean, shown, shown_name
 from charrnn.errors import ConfigError
 from charrnn.optimizers import RULES, SCHEDULES
@@ -36,10 +36,12 @@ def load_config(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> 
     return builder.build()
 
 
-def override_defaults(overrides: Iterable[str] = ()) -> Config:
-    """Return the defaults with `KEY=VALUE` overrides, for what needs no text."""
+def override_defaults(
+    overrides: Iterable[str] = (), text: str | Sequence[str] = os.devnull
+) -> Config:
+    """Return the defaults for a text, by default for none, with `KEY=VALUE` overrides."""
     builder = _Builder()
-    builder.set("data.path", os.devnull, "configuration", Path.cwd())
+    builder.set("data.path", text, "configuration", Path.cwd())
     for override in _each(overrides):
         dotted, raw = _parse_override(override)
         builder.set(dotted, raw, "--set", Path.cwd())
@@ -118,10 +120,8 @@ class _Builder:
         self._choose_clipping(values)
         self._choose_hyperparameters(values)
         self._check_schedule(values)
-        if all(values[f"train.max_{unit}"] is None for unit in ("epochs", "steps", "minutes")):
-            values["train.max_epochs"] = DEFAULT_EPOCHS
-        if values["train.min_learning_rate"] > values["train.learning_rate"]:
-            rate = values["train.learning_rate"]
+        rate = values["train.learning_rate"]
+        if rate is not None and values["train.min_learning_rate"] > rate:
             self._fail("train.min_learning_rate", f"is above train.learning_rate {rate}", values)
         if values["train.patience"] is not None and not values["data.valid_fraction"]:
             self._fail("train.patience", "needs a validation part; set data.valid_fraction", values)

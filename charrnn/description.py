@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +33,8 @@ def training_rows(trainer: Trainer, run: RunFolder) -> list[tuple[str, str]]:
     model, train = config.model, config.train
     given = "one-hot" if model.embedding_size is None else f"{model.embedding_size}-wide embedded"
     dropout = f", dropout {model.dropout:g}" if model.dropout else ""
+    if model.weight_dropout:
+        dropout += f", weight dropout {model.weight_dropout:g}"
     unit = "bytes" if config.data.tokens == "byte" else "characters"
     return [
         ("text", f"{text}: {len(corpus.codes):,} {unit}, {len(corpus.vocabulary)} distinct"),
@@ -59,6 +63,12 @@ def _length(limits: Limits) -> str:
     epochs = f"{limits.total_steps / limits.steps_per_epoch:,.4g}"
     steps = f"{limits.total_steps:,} ({epochs} epoch{'' if epochs == '1' else 's'})"
     return f"{steps}, or {of_time}," if of_time else steps
+
+
+def chosen_rows(chosen: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What was left open in a configuration, and was settled for the text."""
+    values = ", ".join(f"{key.split('.')[1]} {value}" for key, value in chosen.items())
+    return [("chosen", values)] if values else []
 
 
 def memory_bytes(trainer: Trainer) -> int:

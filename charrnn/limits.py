@@ -26,11 +26,13 @@ class Limits:
         seconds = None if train.max_minutes is None else 60 * train.max_minutes
         return cls(steps_per_epoch, min(steps, default=None), seconds)
 
-    def reached(self, step: int, elapsed_s: float) -> bool:
-        """Return whether so many steps, or so much time, is all."""
-        return (self.total_steps is not None and step >= self.total_steps) or (
-            self.total_s is not None and elapsed_s >= self.total_s
-        )
+    def out_of_steps(self, step: int) -> bool:
+        """Return whether so many steps are all."""
+        return self.total_steps is not None and step >= self.total_steps
+
+    def out_of_time(self, elapsed_s: float) -> bool:
+        """Return whether so much time is all."""
+        return self.total_s is not None and elapsed_s >= self.total_s
 
     def elapsed_share(self, elapsed_s: float) -> float:
         """Return which share of the time has elapsed; 0 without a limit of time."""

@@ -105,6 +105,7 @@ class Rule:
     """
 
     slots: tuple[str, ...]
+    learning_rate: float  # that suits 256 hidden units
     hyperparameters: Mapping[str, float]  # name -> default
     update: Callable[..., None]
 
@@ -175,14 +176,14 @@ def _scaled(p: Array, g: Array, square: Array, step: Step, epsilon: float) -> No
 _ADAM = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
 
 RULES: dict[str, Rule] = {
-    "sgd": Rule((), {}, _sgd),
-    "momentum": Rule(("v",), {"momentum": 0.9}, _momentum),
-    "rmsprop": Rule(("s",), {"decay_rate": 0.95, "epsilon": 1e-8}, _rmsprop),
-    "adagrad": Rule(("s",), {"epsilon": 1e-8}, _adagrad),
-    "adam": Rule(("m", "v"), _ADAM, _adam),
+    "sgd": Rule((), 0.5, {}, _sgd),
+    "momentum": Rule(("v",), 0.05, {"momentum": 0.9}, _momentum),
+    "rmsprop": Rule(("s",), 2e-3, {"decay_rate": 0.95, "epsilon": 1e-8}, _rmsprop),
+    "adagrad": Rule(("s",), 0.05, {"epsilon": 1e-8}, _adagrad),
+    "adam": Rule(("m", "v"), 4e-3, _ADAM, _adam),
     # Decoupled weight decay (Loshchilov and Hutter 2019): Adam, and the weights shrink by
     # themselves. `Optimizer` does the shrinking.
-    "adamw": Rule(("m", "v"), {**_ADAM, "weight_decay": 0.01}, _adam),
+    "adamw": Rule(("m", "v"), 4e-3, {**_ADAM, "weight_decay": 0.01}, _adam),
 }
 
 

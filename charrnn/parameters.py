@@ -39,6 +39,17 @@ def parameter_count(config: ModelConfig, V: int) -> int:
     return sum(math.prod(shape) for shape in parameter_shapes(config, V).values())
 
 
+def training_flops(config: ModelConfig, V: int) -> int:
+    """Return the operations of the matrix products that a character takes in training.
+
+    A weight takes a multiplication and an addition forward and twice that backward; a one-hot
+    input takes none, nor does a bias.
+    """
+    shapes = parameter_shapes(config, V)
+    unused = {"layers.0.Wx" if config.embedding_size is None else "embedding.E"}
+    return sum(6 * s[0] * s[1] for name, s in shapes.items() if len(s) == 2 and name not in unused)
+
+
 def parameter_slices(shapes: Shapes) -> dict[str, slice]:
     """Return each parameter's place in the flat vector."""
     slices, start = {}, 0

@@ -7,7 +7,7 @@ from typing import Any
 
 from charrnn.atomic import remove_leftovers, replaced_atomically
 from charrnn.checkpoint import Checkpoint, Counters, load_checkpoint
-from charrnn.config import Config
+from charrnn.config import Config, automatic_keys
 from charrnn.config_values import shown
 from charrnn.description import changed_text
 from charrnn.errors import CheckpointError, RunError, TextError
@@ -27,7 +27,12 @@ MAY_CHANGE = (
     "data.path",
 )
 
-_AUTOMATIC = {"train.workers": "auto", "train.backend": "auto"}  # then the checkpoint's count
+# How a key is left open; then it is as it was.
+_LEFT_OPEN = {
+    **dict.fromkeys(automatic_keys()),
+    "train.workers": "auto",
+    "train.backend": "auto",
+}
 
 
 def starting_point(
@@ -61,7 +66,7 @@ def starting_point(
     changed = [
         f"{key} is {shown(now[key])}, and was {shown(then[key])}"
         for key in now
-        if now[key] not in (then[key], _AUTOMATIC.get(key, then[key])) and key not in MAY_CHANGE
+        if now[key] not in (then[key], _LEFT_OPEN.get(key, then[key])) and key not in MAY_CHANGE
     ]
     if changed:
         raise RunError(

@@ -69,6 +69,8 @@ class Trainer:
             self._updater.slots[name][...] = slot
         self.team.states[...] = checkpoint.states
         self.counters = checkpoint.counters
+        if self.config.train.max_minutes != checkpoint.config.train.max_minutes:
+            self.counters.out_of_time = self.limits.out_of_time(elapsed_s)
         self._kept_step = self.counters.step
 
     def start_from(self, checkpoint: Checkpoint) -> Matched:
@@ -83,7 +85,8 @@ class Trainer:
     @property
     def _limit_reached(self) -> bool:
         counters = self.counters
-        return counters.out_of_patience or self.limits.reached(counters.step, self._elapsed_s)
+        ended = counters.out_of_patience or counters.out_of_time
+        return ended or self.limits.out_of_steps(counters.step)
 
     @property
     def _elapsed_s(self) -> float:
@@ -180,6 +183,7 @@ class Trainer:
             counters.unlogged_chars += chars
         counters.step += 1
         self._record.step(counters.step, chars, nats, time.monotonic() - began)
+        counters.out_of_time = self.limits.out_of_time(self._elapsed_s)
         if reason:
             scheduled = self._updater.rate(counters.step, self._elapsed_share)
             next_rate = scheduled * rate_share(counters.divergences)

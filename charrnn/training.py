@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from charrnn.automatic import resolved
 from charrnn.backends import compiling_note
@@ -13,12 +15,13 @@ from charrnn.checkpoint import Checkpoint, load_checkpoint
 from charrnn.config import Config
 from charrnn.config_reader import config_from_dict, load_config
 from charrnn.corpus import Corpus, load_corpus
-from charrnn.description import matched_text, shortest, training_rows
+from charrnn.description import chosen_rows, matched_text, shortest, training_rows
 from charrnn.errors import CheckpointError, RunError
 from charrnn.interrupts import graceful_interrupts
 from charrnn.lock import only_training
 from charrnn.metrics import MetricsLog, elapsed_until
 from charrnn.mpi import MPITeam, Ranks
+from charrnn.recipe import chosen, settled
 from charrnn.reporting import Reporter
 from charrnn.runs import RunFolder
 from charrnn.starting import check_same_text, forget_lost_best, prepare, starting_point
@@ -82,13 +85,24 @@ def train(
             else:
                 source = Path(init_from), load_checkpoint(init_from)
         corpus = load_corpus(config.data, reporter.note)
+        V, then = len(corpus.vocabulary), checkpoint.config if checkpoint else None
+        written, config = (
+            config,
+            settled(
+                config,
+                len(corpus.codes),
+                V,
+                then=then,
+                source=source[1].config.model if source else None,
+            ),
+        )
         check_sizes(corpus, config)
-        then = checkpoint.config.train if checkpoint else None
-        config = resolved(config, len(corpus.vocabulary), then, ranks.size if ranks else None)
+        config = resolved(config, V, then.train if then else None, ranks.size if ranks else None)
         note = "nothing to resume here: beginning" if resume else ""
         with closing(_team(config, corpus, ranks, reporter)) as team:
             trainer = Trainer(corpus, run, reporter, team)
-            return _train(trainer, run, reporter, checkpoint, source, note)
+            found = {} if checkpoint else chosen(written, config)
+            return _train(trainer, run, reporter, checkpoint, source, found, note)
 
 
 def _train(
@@ -97,6 +111,7 @@ def _train(
     reporter: Reporter,
     checkpoint: Checkpoint | None,
     source: tuple[Path, Checkpoint] | None,
+    found: Mapping[str, Any],
     first_note: str,
 ) -> Outcome:
     """Begin, or go on from a checkpoint, or begin from the weights of a source."""
@@ -120,7 +135,7 @@ def _train(
         except CheckpointError as error:
             raise CheckpointError(f"{source[0]}: {error}") from None
     prepare(run, trainer.config, trainer.counters if checkpoint else None)
-    reporter.block(training_rows(trainer, run))
+    reporter.block([*training_rows(trainer, run), *chosen_rows(found)])
     if first_note:
         reporter.note(first_note)
     metrics = MetricsLog(run.metrics)

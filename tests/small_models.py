@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from support import plain_config
 
 from charrnn.checkpoint import Checkpoint, Counters
 from charrnn.config import ModelConfig
-from charrnn.config_reader import config_from_dict
 from charrnn.kernels import Array
 from charrnn.model import Model
 from charrnn.parameters import initial_parameters, parameter_shapes, parameter_views
@@ -15,12 +15,11 @@ from charrnn.vocabulary import Vocabulary
 
 def checkpoint_of(text: str, parameters: Array, H: int, cell: str, **data: str) -> Checkpoint:
     """Return a checkpoint of a one-layer model that knows the characters of a text."""
-    config = config_from_dict(
-        {
-            "data": {"path": "/none.txt", **data},
-            "model": {"cell": cell, "num_layers": 1, "hidden_size": H},
-            "train": {"batch_size": 1, "optimizer": "sgd"},
-        }
+    config = plain_config(
+        {"data.path": "/none.txt", "model.cell": cell, "model.num_layers": 1}
+        | {"model.hidden_size": H, "train.batch_size": 1, "train.max_epochs": 30}
+        | {"train.optimizer": "sgd"}
+        | {f"data.{key}": value for key, value in data.items()}
     )
     vocabulary = Vocabulary.of(symbols_of(text, config.data.tokens), config.data.tokens)
     model = Model(config.model, len(vocabulary), parameters)

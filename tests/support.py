@@ -19,15 +19,41 @@ import yaml
 from charrnn.backends import resolve_backend
 from charrnn.cli import run
 from charrnn.config import Config
+from charrnn.config_reader import config_from_dict
 from charrnn.metrics import read_metrics
 
 WORDS = ("a", "bee", "hums", "in", "the", "blue", "box", "and", "all", "of", "them", "listen")
 
+# Every key of which something would be chosen for the text, but for the length of the training;
+# and the plainest of what has a default.
+PLAIN: dict[str, dict[str, Any]] = {
+    "data": {"path": "text.txt"},
+    "model": {
+        "cell": "lstm",
+        "num_layers": 2,
+        "hidden_size": 128,
+        "dropout": 0,
+        "dropout_per": "step",
+        "weight_dropout": 0,
+    },
+    "train": {
+        "batch_size": 50,
+        "seq_length": 50,
+        "streams": "fixed",
+        "optimizer": "adam",
+        "learning_rate": 2e-3,
+        "schedule": "constant",
+        "warmup_steps": 0,
+        "validate_every": "epoch",
+        "checkpoint_every": 1000,
+    },
+}
+
 # A model that trains in a few milliseconds; `write_config` changes what a test is about.
 TINY: dict[str, dict[str, Any]] = {
-    "data": {"path": "text.txt"},
-    "model": {"cell": "rnn", "num_layers": 1, "hidden_size": 8},
-    "train": {"batch_size": 2, "seq_length": 5, "max_steps": 20},
+    "data": PLAIN["data"],
+    "model": PLAIN["model"] | {"cell": "rnn", "num_layers": 1, "hidden_size": 8},
+    "train": PLAIN["train"] | {"batch_size": 2, "seq_length": 5, "max_steps": 20},
 }
 
 
@@ -48,16 +74,28 @@ def write_config(
         overrides: values by dotted key, over those of TINY.
         name: of the file, without .yaml.
     """
-    values: dict[str, Any] = {section: dict(keys) for section, keys in TINY.items()}
-    for dotted, value in (overrides or {}).items():
-        section, _, key = dotted.rpartition(".")
-        (values.setdefault(section, {}) if section else values)[key] = value
+    values = _over(TINY, overrides or {})
     text = folder / values["data"]["path"]
     if not text.exists():
         text.write_text(tiny_text(), encoding="utf-8")
     path = folder / f"{name}.yaml"
     path.write_text(yaml.safe_dump(values), encoding="utf-8")
     return path
+
+
+def plain_config(overrides: Mapping[str, Any] | None = None) -> Config:
+    """Return a configuration that leaves nothing open; overrides, by dotted key, are over PLAIN."""
+    return config_from_dict(_over(PLAIN, overrides or {}))
+
+
+def _over(
+    base: Mapping[str, Mapping[str, Any]], overrides: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    values: dict[str, Any] = {section: dict(keys) for section, keys in base.items()}
+    for dotted, value in overrides.items():
+        section, _, key = dotted.rpartition(".")
+        (values.setdefault(section, {}) if section else values)[key] = value
+    return values
 
 
 def train(folder: Path, overrides: Mapping[str, Any] | None = None, *arguments: str) -> Path:

@@ -16,7 +16,7 @@ import charrnn
 from charrnn.cli import run
 from charrnn.mpi import ranks
 
-COMMANDS = ("train", "sample", "eval", "info", "bench")
+COMMANDS = ("init", "train", "sample", "eval", "info", "bench")
 USAGE, ERROR = 2, 1
 
 # A command line in a folder with tiny.yaml, text.txt, a finished run runs/tiny and an empty folder

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import settled, train, write_config
 
+from charrnn import recipe
 from charrnn.backends import BACKENDS
 from charrnn.config import Config, all_keys
 from charrnn.config_reader import config_from_dict, load_config
@@ -76,28 +77,37 @@ def test_the_default_configuration(tmp_path: Path) -> None:
     defaults = {key: spec["default"] for key, spec in all_keys().items()}
     assert config.seed == defaults["seed"]
     assert (config.model.cell, config.model.num_layers, config.model.hidden_size) == (
-        "lstm",
-        2,
-        128,
+        None,
+        None,
+        None,
     )
-    assert (config.train.optimizer, config.train.learning_rate) == ("adam", 2e-3)
-    assert (config.train.max_epochs, config.train.max_steps) == (30, None)
+    assert (config.train.optimizer, config.train.learning_rate) == ("adamw", None)
+    assert (config.train.schedule, config.train.checkpoint_every) == ("cosine", "60s")
+    assert (config.train.max_epochs, config.train.max_steps) == (None, None)
     assert (config.train.clip_norm, config.train.clip_value) == (5.0, None)
 
 
 @pytest.mark.parametrize(
     ("train_section", "limits"),
     [
-        ({}, (30, None)),
-        ({"max_epochs": None, "max_steps": None}, (30, None)),
         ({"max_steps": 7}, (None, 7)),
         ({"max_epochs": 3}, (3, None)),
         ({"max_epochs": 3, "max_steps": 7}, (3, 7)),
     ],
 )
 def test_limits(train_section: dict[str, Any], limits: tuple[int | None, int | None]) -> None:
-    config = config_from_dict({"data": {"path": "text.txt"}, "train": train_section})
-    assert (config.train.max_epochs, config.train.max_steps) == limits
+    written = config_from_dict({"data": {"path": "text.txt"}, "train": train_section})
+    for config in (written, recipe.settled(written, 100_000, 50)):
+        assert (config.train.max_epochs, config.train.max_steps) == limits
+
+
+@pytest.mark.parametrize("train_section", [{}, {"max_epochs": None, "max_steps": None}])
+def test_where_no_limit_is_given_there_is_a_number_of_epochs(train_section: dict[str, Any]) -> None:
+    written = config_from_dict({"data": {"path": "text.txt"}, "train": train_section})
+    config = recipe.settled(written, 100_000, 50)
+    assert config.train.max_epochs is not None
+    assert config.train.max_epochs >= 1
+    assert config.train.max_steps is None
 
 
 @pytest.mark.parametrize(
@@ -208,7 +218,8 @@ def configurations(draw: st.DrawFn) -> Config:
     if flat["train.clip_value"] is not None:
         flat["train.clip_norm"] = None
     bounds = ("train.min_learning_rate", "train.learning_rate")
-    flat |= dict(zip(bounds, sorted(flat[key] for key in bounds), strict=True))
+    if flat["train.learning_rate"] is not None:
+        flat |= dict(zip(bounds, sorted(flat[key] for key in bounds), strict=True))
     for name in ("decay_every", "decay_factor", "min_learning_rate"):
         if name not in SCHEDULES[flat["train.schedule"]]:
             flat[f"train.{name}"] = all_keys()[f"train.{name}"]["default"]

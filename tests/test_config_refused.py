@@ -69,8 +69,8 @@ REFUSED: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
         ("train.learning_rate", "[1.0] is not a number above 0"),
     ),
     "null where a value is needed": (
-        DATA + "train: {batch_size: null}",
-        ("train.batch_size", "null is not a whole number of at least 1"),
+        DATA + "train: {log_every: null}",
+        ("train.log_every", "null is not a whole number of at least 1"),
     ),
     "too small whole number": (
         DATA + "model: {hidden_size: 0}",
@@ -187,7 +187,7 @@ REFUSED: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     ),
     "key of another schedule": (
         DATA + "train: {decay_factor: 0.5}",
-        ("train.decay_factor", "0.5 is not used by schedule constant", "step, exponential"),
+        ("train.decay_factor", "0.5 is not used by schedule cosine", "step, exponential"),
     ),
     "patience without validation": (
         "data: {path: text.txt, valid_fraction: 0}\ntrain: {patience: 3}",
@@ -318,7 +318,7 @@ REFUSED_OVERRIDES: dict[str, tuple[str, ...]] = {
     "train=3": ("--set", "train", "section", "train.batch_size="),
     "=3": ("--set =3", "KEY=VALUE"),
     "train.max_steps=few": ("--set", "train.max_steps", "'few' is not a whole number"),
-    "train.batch_size=": ("--set", "train.batch_size", "null is not a whole number"),
+    "train.log_every=": ("--set", "train.log_every", "null is not a whole number"),
     "train.clip_value=1": ("--set", "train.clip_value", "train.clip_norm", "set one of them"),
     "train.momentum=0.5": ("--set", "train.momentum", "not a parameter of optimizer adam"),
     "data.test_fraction=0.9": ("--set", "data.test_fraction", "add up to < 1"),

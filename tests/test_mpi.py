@@ -26,8 +26,9 @@ pytestmark = pytest.mark.skipif(
 
 CONFIG = """
 data: {path: text.txt}
-model: {cell: lstm, num_layers: 2, hidden_size: 24, dropout: 0.2}
-train: {batch_size: 8, seq_length: 10, max_steps: 200, validate_every: 50, log_every: 1}
+model: {cell: lstm, num_layers: 2, hidden_size: 24, dropout: 0.2, weight_dropout: 0.1}
+train: {batch_size: 8, seq_length: 10, max_steps: 200, validate_every: 50, log_every: 1,
+        learning_rate: 2.0e-3, schedule: constant, warmup_steps: 0}
 """
 
 

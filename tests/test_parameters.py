@@ -17,7 +17,7 @@ each_input = pytest.mark.parametrize("embedding_size", [None, 24], ids=["one-hot
 
 
 def new_views(cell: Cell, embedding_size: int | None, seed: int = 1) -> dict[str, Array]:
-    config = ModelConfig(cell=cell.name, hidden_size=H, embedding_size=embedding_size)
+    config = ModelConfig(cell=cell.name, num_layers=2, hidden_size=H, embedding_size=embedding_size)
     flat = initial_parameters(config, V, seed, np.float64)
     return parameter_views(flat, parameter_shapes(config, V))
 

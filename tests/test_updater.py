@@ -17,7 +17,7 @@ ADAMW = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0.5}
 
 
 def new_model() -> Model:
-    config = ModelConfig(hidden_size=4, embedding_size=3)
+    config = ModelConfig(cell="lstm", num_layers=2, hidden_size=4, embedding_size=3)
     return Model(config, 5, initial_parameters(config, 5, 1))
 
 
@@ -57,15 +57,17 @@ def test_the_first_limit_reached_counts() -> None:
     assert Limits.of(TrainConfig(max_epochs=30, max_steps=100), 10).total_steps == 100
     limits = Limits.of(TrainConfig(max_steps=100, max_minutes=0.5), 10)
     assert limits == Limits(10, 100, 30.0)
-    reached = [limits.reached(*at) for at in ((99, 29.9), (100, 0.0), (0, 30.0))]
-    assert reached == [False, True, True]
+    assert [limits.out_of_steps(step) for step in (99, 100)] == [False, True]
+    assert [limits.out_of_time(s) for s in (29.9, 30.0)] == [False, True]
     by_time = Limits.of(TrainConfig(max_minutes=2), 10)
     assert by_time.total_steps is None
-    assert [by_time.reached(10**9, s) for s in (119.0, 120.0)] == [False, True]
+    assert not by_time.out_of_steps(10**9)
+    assert [by_time.out_of_time(s) for s in (119.0, 120.0)] == [False, True]
 
 
 def test_a_cosine_goes_by_the_nearer_of_two_limits() -> None:
-    train = {"schedule": "cosine", "learning_rate": 1.0, "max_steps": 100, "max_minutes": 1}
+    train = {"schedule": "cosine", "learning_rate": 1.0, "warmup_steps": 0}
+    train |= {"max_steps": 100, "max_minutes": 1}
     limited = Updater(TrainConfig(**train), new_model(), Limits(10, 100, 60.0))  # type: ignore[arg-type]
     assert limited.rate(50, 0.0) == limited.rate(50, 0.25) == pytest.approx(0.5)
     assert limited.rate(0, 0.5) == limited.rate(25, 0.5) == pytest.approx(0.5)

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from support import assert_same_run, settled, tiny_text, write_config
 
-import charrnn.worker
+import charrnn.masks
 import charrnn.workers
 from charrnn.cli import run
 from charrnn.config import Config
@@ -100,13 +100,13 @@ def test_a_streams_masks_do_not_depend_on_who_has_it(
     workers: int, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     masks: list[Array] = []
-    dropout_mask = charrnn.worker.dropout_mask
+    dropout_mask = charrnn.masks.dropout_mask
 
     def spy(*arguments: Any, **named: Any) -> Array:
         masks.append(dropout_mask(*arguments, **named).copy())
         return masks[-1]
 
-    monkeypatch.setattr(charrnn.worker, "dropout_mask", spy)
+    monkeypatch.setattr(charrnn.masks, "dropout_mask", spy)
 
     def masks_of(count: int, step: int) -> list[list[Array]]:
         """Of each worker, those of its two layers."""

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from charrnn.config import Config
 
 
+_CHARS = 1_000_000  # of the text that sizes which are left open are chosen for
+
+
 @click.command()
 @click.argument("config", required=False)
 @click.option(
@@ -26,17 +29,18 @@ if TYPE_CHECKING:
 def bench(config: str | None, overrides: tuple[str, ...], as_json: bool) -> None:
     """Measure how fast a model trains, is evaluated and writes on this machine.
 
-    CONFIG says which; left out, it is an LSTM of the default size. The text is made up, of 65
+    CONFIG says which; left out, it is what suits a text of 1 MB. The text is made up, of 65
     characters; nothing is written.
     """
     from charrnn.automatic import resolved
     from charrnn.benchmark import V, measure
     from charrnn.config_reader import load_config, override_defaults
     from charrnn.mpi import refuse_ranks
+    from charrnn.recipe import settled as settle
 
     refuse_ranks("bench")
     loaded = load_config(config, overrides) if config else override_defaults(overrides)
-    settled = resolved(loaded, V)
+    settled = resolved(settle(loaded, _CHARS, V), V)
     if sys.stderr.isatty():
         click.echo("measuring, for some ten seconds", err=True)
     speeds = measure(settled)

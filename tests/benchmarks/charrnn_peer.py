@@ -21,7 +21,10 @@ from charrnn.workers import new_team
 def configuration(backend: str, cell: str, layers: int, H: int, T: int, N: int) -> Config:
     """Return the settled configuration of a shape."""
     values = {"model.cell": cell, "model.num_layers": layers, "model.hidden_size": H}
-    values |= {"train.seq_length": T, "train.batch_size": N, "train.backend": backend}
+    values |= {"model.dropout": 0, "model.dropout_per": "step", "model.weight_dropout": 0}
+    values |= {"train.seq_length": T, "train.batch_size": N, "train.streams": "fixed"}
+    values |= {"train.max_epochs": 30, "train.optimizer": "adam", "train.learning_rate": 2e-3}
+    values |= {"train.schedule": "constant", "train.warmup_steps": 0, "train.backend": backend}
     return resolved(override_defaults([f"{key}={value}" for key, value in values.items()]), V)
 
 

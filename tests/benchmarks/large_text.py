@@ -26,8 +26,9 @@ TALES = Path(__file__).parents[2] / "data" / "tales.txt"
 VALID_CHARS = 100_000
 CONFIG = """
 data: {{path: {path}, valid_fraction: {valid_fraction}}}
-model: {{cell: lstm, num_layers: 2, hidden_size: 128}}
-train: {{batch_size: 50, seq_length: 50, max_steps: 50, log_every: 1, workers: 1}}
+model: {{cell: lstm, num_layers: 2, hidden_size: 128, dropout: 0, weight_dropout: 0}}
+train: {{batch_size: 50, seq_length: 50, streams: fixed, max_steps: 50, optimizer: adam,
+        log_every: 1, workers: 1}}
 """
 
 

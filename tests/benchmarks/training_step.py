@@ -24,7 +24,8 @@ from typing import NamedTuple
 
 from charrnn_peer import configuration
 
-from charrnn.benchmark import memory_mb, training_flops, training_job
+from charrnn.benchmark import V, memory_mb
+from charrnn.parameters import training_flops
 
 CELLS = ("lstm", "gru", "rnn")
 SHAPES = ((2, 128, 50, 50), (1, 256, 64, 64), (2, 512, 100, 64), (1, 100, 25, 1))
@@ -105,7 +106,7 @@ def measure(cell: str, shape: tuple[int, ...], rounds: int, round_s: float) -> R
         pairs = zip(times["pytorch"], times[side], strict=True)
         return statistics.median(theirs / ours for theirs, ours in pairs)
 
-    flops = training_flops(training_job(configuration("numpy", cell, *shape)))
+    flops = training_flops(configuration("numpy", cell, *shape).model, V)
     share = rates["numba"] * flops / statistics.median(peaks) / 1e9 if "numba" in rates else None
     return Row(
         f"{cell.upper()} {layers}x{H}, {T}, {N}",

@@ -25,13 +25,24 @@ TEXT = "the bees hum in the blue box, and all of them listen: é, ü, 蜂!\n"
 CONFIG = """\
 seed: 3
 data: {path: text.txt, valid_fraction: 0.2}
-model: {cell: lstm, num_layers: 1, hidden_size: 5, embedding_size: 4, dropout: 0.1}
+model:
+  cell: lstm
+  num_layers: 1
+  hidden_size: 5
+  embedding_size: 4
+  dropout: 0.1
+  dropout_per: step
+  weight_dropout: 0
 train:
   batch_size: 2
   seq_length: 8
+  streams: fixed
   max_steps: 150
   optimizer: adam
   learning_rate: 0.02
+  schedule: constant
+  warmup_steps: 0
+  checkpoint_every: 1000
   log_every: 7
   validate_every: 30
   workers: 1

@@ -146,7 +146,7 @@ def problem(place: Path, code: int, out: str, err: str) -> str:
         return f"exit code 2, and it says: {err[:1000]}"
     if code == 2 and out:
         return f"exit code 2, and on stdout: {out[:1000]}"
-    if not code and not out and not (place / "runs").exists():
+    if not code and not out and not any((place / new).exists() for new in ("runs", "new.yaml")):
         return f"neither a product nor a run: {err[:1000]}"
     return ""
 
@@ -177,6 +177,13 @@ def _train(chance: random.Random) -> list[str]:
     if chance.random() < 0.2:
         words += ["--init-from", _mostly(CHECKPOINTS, 4, chance)]
     return words
+
+
+def _init(chance: random.Random) -> list[str]:
+    words = [_mostly(TEXTS, 2, chance)] if chance.random() < 0.95 else []
+    words += ["-o", chance.choice(("new.yaml", "new.yaml", "-"))]
+    words += ["--minutes", chance.choice(("0.001", "0.001", "0.01", "0", "nan", "inf", "x", "1e9"))]
+    return [*words, *_sets(chance), *["--overwrite"] * chance.choice((0, 1))]
 
 
 def _sample(chance: random.Random) -> list[str]:
@@ -240,6 +247,7 @@ def _sets(chance: random.Random) -> list[str]:
 
 # Each command: its share of the lines, and what makes its words.
 COMMANDS: dict[str, tuple[int, Callable[[random.Random], list[str]]]] = {
+    "init": (1, _init),
     "train": (2, _train),
     "sample": (3, _sample),
     "eval": (1, _eval),

@@ -70,8 +70,12 @@ def _run_batch(batch: list[Case], folder: Path, so_far: Watched) -> tuple[Watche
     sys.stderr.flush()
     process = os.fork()
     if not process:
-        os.close(read)
-        _be_watched(batch, folder, write)
+        try:
+            os.close(read)
+            _be_watched(batch, folder, write)
+        finally:  # never as a second run of the tests, whatever a case does
+            traceback.print_exc()
+            os._exit(70)
     os.close(write)
     done, slowest_s, most_bytes = 0, so_far.slowest_s, so_far.most_bytes
     with os.fdopen(read, encoding="utf-8") as lines:

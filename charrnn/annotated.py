@@ -1,0 +1,100 @@
+"""A proposal as a configuration file with comments: what was chosen, and what to try."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from charrnn.config import all_keys
+from charrnn.proposal import Proposal
+from charrnn.reporting import duration
+
+# What is always written, with what to say of it.
+_COMMENTS = {
+    "data.path": "",
+    "data.valid_fraction": "the end of the text, to measure on",
+    "model.cell": "gru is a quarter faster, rnn the simplest",
+    "model.num_layers": "",
+    "model.hidden_size": "twice as many take about four times as long",
+    "model.dropout": "more where validation turns up again, less where it",
+    "model.dropout_per": "  stays beside the training loss",
+    "model.weight_dropout": "of the recurrent weights; the same holds",
+    "train.batch_size": "streams of text read side by side",
+    "train.seq_length": "steps back-propagated through",
+    "train.streams": "",
+    "train.max_epochs": "the loss falls until the last one",
+    "train.max_steps": "the loss falls until the last one",
+    "train.optimizer": "",
+    "train.learning_rate": "half of it where the loss jumps about",
+    "train.schedule": "",
+    "train.warmup_steps": "",
+    "train.sample_length": "characters shown at each validation",
+}
+_WIDEST = 36  # of a value that a comment stands beside; after a longer one it follows at once
+
+
+def annotated_yaml(proposal: Proposal, given: Collection[str], folder: Path) -> str:
+    """Return the file's text.
+
+    Args:
+        proposal: with every value settled.
+        given: keys that are written because somebody asked for them.
+        folder: where the file is going to be; the text's path is relative to it.
+    """
+    config, sections = proposal.config.to_dict(), dict[str, list[tuple[str, str]]]()
+    config["data"]["path"] = _nearest(config["data"]["path"], folder)
+    if isinstance(proposal.config.train.validate_every, int):
+        given = {*given, "train.validate_every"}
+    for dotted in all_keys():
+        section, _, key = dotted.rpartition(".")
+        value = config[section][key] if section else config[key]
+        if dotted in given or (dotted in _COMMENTS and value is not None):
+            line = f"{'  ' if section else ''}{key}: {_scalar(value)}"
+            sections.setdefault(section, []).append((line, _COMMENTS.get(dotted, "")))
+    lines = [f"# {text_summary(proposal)}.", f"# {time_summary(proposal)}."]
+    for section, keys in sections.items():
+        lines += ["", f"{section}:"] if section else [""]
+        width = max(len(line) for line, _ in keys if len(line) <= _WIDEST)
+        lines += [f"{line:<{width}}  # {comment}" if comment else line for line, comment in keys]
+    return "\n".join([*lines, ""])
+
+
+def text_summary(proposal: Proposal) -> str:
+    """What the text is like."""
+    config, lines = proposal.config, proposal.lines
+    path = config.data.path
+    name = os.path.basename(path) if isinstance(path, str) else f"{len(path)} files"
+    unit = "bytes" if config.data.tokens == "byte" else "characters"
+    text = f"{name}: {proposal.chars:,} {unit}, {proposal.V} distinct"
+    if lines and lines.count > 1:
+        text += f"; {lines.count:,} lines, of {lines.median_chars} characters at the median"
+    return text
+
+
+def time_summary(proposal: Proposal) -> str:
+    """How long a training takes, and on what."""
+    train = proposal.config.train
+    length = (
+        f"{train.max_epochs:,} epochs" if train.max_steps is None else f"{train.max_steps:,} steps"
+    )
+    return (
+        f"{length} take about {duration(proposal.estimated_s)} on this machine "
+        f"({proposal.chars_per_s:,.0f} characters/s)"
+    )
+
+
+def _nearest(path: str | list[str], folder: Path) -> str | list[str]:
+    """The text's path or paths, from the folder where that is shorter."""
+    if isinstance(path, list):
+        return [str(_nearest(one, folder)) for one in path]
+    return min(os.path.relpath(path, folder), path, key=len)
+
+
+def _scalar(value: Any) -> str:
+    """A value on one line of YAML."""
+    text: str = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**9)
+    return text.removesuffix("...\n").strip()

@@ -1,0 +1,75 @@
+"""charrnn init."""
+
+from __future__ import annotations
+
+import glob
+from pathlib import Path
+
+import click
+
+from charrnn.commands.finite import Finite
+
+_SAMPLES = "train.sample_length=200"  # unless another is asked for
+
+
+@click.command()
+@click.argument("text", nargs=-1, required=True)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="File to write; - is standard output.  [default: NAME-OF-TEXT.yaml]",
+)
+@click.option(
+    "--minutes",
+    type=Finite(min=0, min_open=True, max=1_000_000),
+    metavar="N",
+    help="How long the training may take here.  [default: what suits the text]",
+)
+@click.option(
+    "--set",
+    "overrides",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Give a key of the configuration, as in data.tokens=byte. May be repeated.",
+)
+@click.option("--overwrite", is_flag=True, help="Write over a file that is there.")
+def init(
+    text: tuple[str, ...],
+    output: str | None,
+    minutes: float | None,
+    overrides: tuple[str, ...],
+    overwrite: bool,
+) -> None:
+    """Write a configuration for TEXT: a model sized to it, to this machine and to the minutes.
+
+    Looks at the text, measures how fast this machine trains on it (some seconds), and says in
+    comments what was chosen and why. TEXT is a file, several, or a glob in quotes.
+    """
+    from charrnn.annotated import annotated_yaml, text_summary, time_summary
+    from charrnn.config_reader import override_defaults
+    from charrnn.errors import ConfigError
+    from charrnn.mpi import refuse_ranks
+    from charrnn.proposal import propose
+
+    refuse_ranks("init")
+    target = Path(output or f"{'config' if glob.has_magic(text[0]) else Path(text[0]).stem}.yaml")
+    if output != "-":
+        if target.exists() and not overwrite:
+            raise ConfigError(
+                f"{target}: is there already; --overwrite writes over it, -o names another file"
+            )
+        if not target.parent.is_dir():
+            raise ConfigError(f"{target}: there is no folder {target.parent}; make it first")
+    path = text[0] if len(text) == 1 else list(text)
+    config = override_defaults([_SAMPLES, *overrides], path)
+    proposal = propose(config, minutes, lambda line: click.echo(line, err=True))
+    given = {override.partition("=")[0].strip() for override in overrides}
+    folder = Path.cwd() if output == "-" else target.absolute().parent
+    written = annotated_yaml(proposal, given, folder)
+    if output == "-":
+        click.echo(written, nl=False)
+        return
+    target.write_text(written, encoding="utf-8")
+    click.echo(f"{text_summary(proposal)}\n{time_summary(proposal)}", err=True)
+    click.echo(f"written: {target}; now: charrnn train {target}", err=True)

@@ -1,0 +1,172 @@
+"""What a configuration leaves open, chosen for the text: sizes, dropout, learning rate, length.
+
+One pure function of the text's size, its vocabulary and what is given. The rules are fitted to the
+experiments in tests/benchmarks/EXPERIMENTS.md.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+from charrnn.config import Config, ModelConfig, TrainConfig, automatic_keys
+from charrnn.corpus import cut_points
+from charrnn.optimizers import RULES
+from charrnn.parameters import training_flops
+
+_LIMITS = ("max_epochs", "max_steps", "max_minutes")
+
+# The work of a whole training of a text, in operations of matrix products.
+_WORK_AT_1_MB = 1e14
+_WORK_EXPONENT = 0.5  # ten times the text gets three times the work
+
+MOST_EPOCHS = 100  # unless more are asked for
+_MOST_VALIDATIONS = 50
+_FINE_TUNING = 0.5  # of the learning rate of a new model
+
+
+def settled(
+    config: Config,
+    chars: int,
+    V: int,
+    *,
+    then: Config | None = None,
+    source: ModelConfig | None = None,
+    work: float | None = None,
+) -> Config:
+    """Return a configuration with every value settled.
+
+    Args:
+        config: as it was written.
+        chars: characters of the whole text.
+        V: characters in the vocabulary.
+        then: that of the run which is gone on with; what is left open is as it was.
+        source: the model whose weights are begun with; what is left open of the shape is its.
+        work: operations that the training may take; by default what suits the text.
+    """
+    if then is not None:
+        return _as_then(config, then)
+    if source is not None:
+        config = replace(config, model=_shaped_as(config.model, source))
+    train_end, valid_end = cut_points(chars, config.data)
+    n, others = max(2, train_end), [valid_end - train_end, chars - valid_end]
+    work = work or work_for(n)
+    model = config.model
+    model = replace(
+        model,
+        cell=model.cell or "lstm",
+        num_layers=model.num_layers or 2,
+        hidden_size=model.hidden_size or _hidden_size(work),
+    )
+    train = _with_windows(config.train, n, [size for size in others if size])
+    epochs = _epochs(train, n, work / training_flops(model, V))
+    model = _with_dropout(model, n, epochs)
+    train = _with_rate(train, model, fine_tuning=source is not None)
+    train = _with_length(train, n, epochs)
+    return replace(config, model=model, train=train)
+
+
+def chosen(config: Config, settled: Config) -> dict[str, Any]:
+    """Return what was left open, by dotted key, and what became of it."""
+    then, now = config.to_dict(), settled.to_dict()
+    return {
+        key: now[section][name]
+        for key in automatic_keys()
+        for section, name in [key.split(".")]
+        if then[section][name] is None and now[section][name] is not None
+    }
+
+
+def work_for(n: int) -> float:
+    """Return the operations that suit a training part of n characters."""
+    return _WORK_AT_1_MB * math.pow(n / 1e6, _WORK_EXPONENT)
+
+
+def _shaped_as(model: ModelConfig, source: ModelConfig) -> ModelConfig:
+    """Take over what is left open of a model's shape."""
+    shape = ("cell", "num_layers", "hidden_size")
+    missing = {name: getattr(source, name) for name in shape if getattr(model, name) is None}
+    return replace(model, **missing)
+
+
+def _hidden_size(work: float) -> int:
+    """256 units for 1e14 operations, twice as many for sixteen times the work."""
+    return max(32, min(512, 32 * round(8 * math.pow(work / 1e14, 0.25))))
+
+
+def _with_windows(train: TrainConfig, n: int, others: list[int]) -> TrainConfig:
+    """Settle T and N: as they are best, or what a small text and its other parts have room for."""
+    room = [n // 64] if train.batch_size is None else [n // 8, (n - 1) // train.batch_size]
+    T = train.seq_length or max(1, min([80, *room, *others]))
+    N = train.batch_size or max(1, min(32, n // (8 * T)))
+    return replace(train, seq_length=T, batch_size=N, streams=train.streams or "fresh")
+
+
+def _epochs(train: TrainConfig, n: int, chars: float) -> float:
+    """Return the epochs that a training has; one without a limit reads about so many characters."""
+    limits = []
+    if train.max_epochs is not None:
+        limits.append(float(train.max_epochs))
+    if train.max_steps is not None:
+        limits.append(train.max_steps * train.batch_size * train.seq_length / n)
+    return min(limits, default=min(MOST_EPOCHS, max(1.0, chars / n)))
+
+
+def _with_dropout(model: ModelConfig, n: int, epochs: float) -> ModelConfig:
+    """Settle the dropout: more for a larger model, a smaller text and more epochs."""
+    seen = math.log2(max(1.0, epochs)) + 2 * math.log2(model.hidden_size / 256)
+    rate = round(max(0.0, min(0.5, 0.05 + 0.05 * (seen - math.log2(n / 1e6)))), 2)
+    if model.dropout is None:
+        model = replace(model, dropout=rate)
+    if model.weight_dropout is None:
+        model = replace(model, weight_dropout=round(0.75 * rate, 2))
+    return replace(model, dropout_per=model.dropout_per or "window")
+
+
+def _with_rate(train: TrainConfig, model: ModelConfig, *, fine_tuning: bool) -> TrainConfig:
+    """Settle the learning rate: less for more units, as their sum moves further."""
+    if train.learning_rate is not None:
+        return train
+    rate = RULES[train.optimizer].learning_rate * math.sqrt(256 / model.hidden_size)
+    rate *= _FINE_TUNING if fine_tuning else 1.0
+    return replace(train, learning_rate=max(float(f"{rate:.2g}"), train.min_learning_rate))
+
+
+def _with_length(train: TrainConfig, n: int, epochs: float) -> TrainConfig:
+    """Settle what goes by the steps of a training: its end, its warm-up, its validations."""
+    if all(getattr(train, name) is None for name in _LIMITS):
+        epochs = max(1, round(epochs))
+        train = replace(train, max_epochs=epochs)
+    of_epoch = -(-n // train.batch_size // train.seq_length)
+    if train.warmup_steps is None:
+        train = replace(train, warmup_steps=min(200, round(epochs * of_epoch / 20)))
+    if train.validate_every is None:
+        train = replace(train, validate_every=_validate_every(of_epoch, epochs))
+    return train
+
+
+def _validate_every(of_epoch: int, epochs: float) -> int | str:
+    """Return an interval of at most 50 validations, and of 10 where that takes little time."""
+    if epochs > _MOST_VALIDATIONS:
+        return of_epoch * math.ceil(epochs / _MOST_VALIDATIONS)
+    count = min(10, max(2, round(3 * epochs)))
+    return "epoch" if epochs >= count else max(1, int(of_epoch * epochs / count))
+
+
+def _as_then(config: Config, then: Config) -> Config:
+    """Settle what is left open as a run did which is gone on with."""
+    values: dict[str, dict[str, Any]] = {"model": {}, "train": {}}
+    for key in automatic_keys():
+        section, name = key.split(".")
+        if getattr(getattr(config, section), name) is None:
+            values[section][name] = getattr(getattr(then, section), name)
+    if any(getattr(config.train, name) is not None for name in _LIMITS):
+        values["train"].pop("max_epochs", None)
+    else:
+        values["train"] |= {name: getattr(then.train, name) for name in _LIMITS}
+    return replace(
+        config,
+        model=replace(config.model, **values["model"]),
+        train=replace(config.train, **values["train"]),
+    )

@@ -1,0 +1,128 @@
+"""charrnn init: what it sees in a text, what it writes, and that it can be trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from support import tiny_text
+
+import charrnn.proposal
+from charrnn.cli import run
+from charrnn.config_reader import load_config
+from charrnn.metrics import read_metrics
+from charrnn.recipe import settled
+
+
+@pytest.fixture(autouse=True)
+def _a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(charrnn.proposal, "_MEASURED_S", 0.01)
+    Path("tales.txt").write_text(tiny_text(20_000), encoding="utf-8")
+
+
+def written(path: str) -> dict[str, Any]:
+    """The keys of a file, dotted."""
+    sections = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    return {f"{name}.{key}": v for name, keys in sections.items() for key, v in keys.items()}
+
+
+def test_it_writes_what_can_be_trained_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["init", "tales.txt", "--minutes", "0.01"]) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "tales.txt: 20,000 characters, 17 distinct; 600 lines, of 32 characters" in err
+    assert "charrnn train tales.yaml" in err
+    text = Path("tales.yaml").read_text(encoding="utf-8")
+    assert text.startswith("# tales.txt: 20,000 characters")
+    assert "path: tales.txt\n" in text
+    config = load_config("tales.yaml")
+    assert settled(config, 20_000, 17) == config  # nothing is left open
+    assert run(["train", "tales.yaml", "--set", "train.sample_length=0"]) == 0
+    (last,) = [r for r in read_metrics(Path("runs/tales/metrics.jsonl")) if r["split"] == "valid"][
+        -1:
+    ]
+    assert last["loss_nats"] < 3
+
+
+def test_to_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["init", "tales.txt", "--minutes", "0.01", "-o", "-"]) == 0
+    out, err = capsys.readouterr()
+    assert yaml.safe_load(out)["data"]["path"] == "tales.txt"
+    assert err == ""
+    assert not Path("tales.yaml").exists()
+
+
+def test_a_path_is_relative_to_the_file_it_stands_in() -> None:
+    Path("configs").mkdir()
+    assert run(["init", "tales.txt", "--minutes", "0.01", "-o", "configs/my.yaml"]) == 0
+    assert written("configs/my.yaml")["data.path"] == "../tales.txt"
+    assert load_config("configs/my.yaml").data.path == str(Path("tales.txt").absolute())
+
+
+def test_several_texts_and_globs() -> None:
+    Path("b.txt").write_text(tiny_text(5_000), encoding="utf-8")
+    assert run(["init", "tales.txt", "b.txt", "--minutes", "0.01"]) == 0
+    assert written("tales.yaml")["data.path"] == ["tales.txt", "b.txt"]
+    assert run(["init", "*.txt", "--minutes", "0.01"]) == 0
+    assert written("config.yaml")["data.path"] == "*.txt"
+
+
+def test_more_minutes_make_it_larger_or_longer() -> None:
+    trained = []
+    for minutes in ("0.01", "0.1", "1"):
+        assert run(["init", "tales.txt", "--minutes", minutes, "--overwrite"]) == 0
+        keys = written("tales.yaml")
+        epochs = keys.get("train.max_epochs", 0)
+        trained.append((keys["model.hidden_size"], epochs))
+    assert [size for size, _ in trained] == sorted(size for size, _ in trained)
+    assert [size**2 * epochs for size, epochs in trained] == sorted(
+        {size**2 * epochs for size, epochs in trained}
+    )
+
+
+def test_what_is_given_is_written_and_the_rest_goes_by_it() -> None:
+    sets = ["model.cell=gru", "train.clip_norm=2", "seed=7", "data.tokens=byte"]
+    arguments = [word for one in sets for word in ("--set", one)]
+    assert run(["init", "tales.txt", "--minutes", "0.01", *arguments]) == 0
+    config = load_config("tales.yaml")
+    assert (config.model.cell, config.train.clip_norm, config.seed) == ("gru", 2.0, 7)
+    assert config.data.tokens == "byte"
+
+
+def test_a_text_that_is_less_than_an_epoch_gets_steps() -> None:
+    Path("large.txt").write_text(tiny_text(400_000), encoding="utf-8")
+    assert run(["init", "large.txt", "--minutes", "0.001"]) == 0
+    keys = written("large.yaml")
+    assert "train.max_epochs" not in keys
+    assert 1 <= keys["train.validate_every"] <= keys["train.max_steps"]
+
+
+REFUSED: dict[str, tuple[list[str], str]] = {
+    "a file that is there": (["tales.txt", "-o", "tales.txt"], "--overwrite writes over it"),
+    "no such text": (["none.txt"], "none.txt: "),
+    "no such folder": (["tales.txt", "-o", "none/my.yaml"], "there is no folder none"),
+    "an unknown key": (["tales.txt", "--set", "model.size=3"], "model.size: unknown key"),
+    "an empty text": (["empty.txt"], "the text is empty"),
+    "too short a text": (["short.txt"], "short.txt: "),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("empty.txt").touch()
+    Path("short.txt").write_text("ab")
+    arguments, problem = REFUSED[name]
+    before = sorted(path.name for path in Path().iterdir())
+    assert run(["init", *arguments]) == 1
+    err = capsys.readouterr().err
+    assert problem in err
+    assert err.count("\n") == 1
+    assert sorted(path.name for path in Path().iterdir()) == before
+
+
+@pytest.mark.parametrize("minutes", ["0", "-1", "soon"])
+def test_minutes_are_above_zero(minutes: str) -> None:
+    assert run(["init", "tales.txt", "--minutes", minutes]) == 2

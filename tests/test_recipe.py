@@ -1,0 +1,161 @@
+"""What becomes of the keys that a configuration leaves open."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from charrnn.config import Config, automatic_keys
+from charrnn.config_reader import config_from_dict, override_defaults
+from charrnn.corpus import Corpus, cut_points
+from charrnn.limits import Limits
+from charrnn.optimizers import RULES
+from charrnn.recipe import chosen, settled
+from charrnn.text_sizes import check_sizes
+from charrnn.vocabulary import Vocabulary
+
+OPEN = override_defaults()
+SIZES = (50_000, 200_000, 1_100_000, 10_000_000, 50_000_000)  # that the rules are made for
+
+
+def corpus(chars: int, config: Config) -> Corpus:
+    """A text of which only the sizes matter."""
+    vocabulary = Vocabulary(np.array([97, 98], np.uint32), "char")
+    codes = np.lib.stride_tricks.as_strided(np.zeros(1, np.uint8), (chars,), (0,))
+    return Corpus(codes, vocabulary, "", *cut_points(chars, config.data))
+
+
+def values(config: Config) -> dict[str, Any]:
+    """The automatic keys' values."""
+    sections = config.to_dict()
+    return {key: sections[key.split(".")[0]][key.split(".")[1]] for key in automatic_keys()}
+
+
+@given(
+    st.integers(20, 10**9),
+    st.integers(2, 100_000),
+    st.sampled_from([0.0, 0.1, 0.5]),
+    st.sampled_from([0.0, 0.2]),
+    st.one_of(st.none(), st.floats(1e9, 1e18)),
+)
+@example(20, 2, 0.1, 0.0, None)
+def test_any_text_gets_a_configuration_that_can_be_trained(
+    chars: int, V: int, valid: float, test: float, work: float | None
+) -> None:
+    data = replace(OPEN.data, valid_fraction=valid, test_fraction=test)
+    written = replace(OPEN, data=data)
+    config = settled(written, chars, V, work=work)
+    assert None not in values(config).values()
+    assert config_from_dict(config.to_dict()) == config
+    check_sizes(corpus(chars, config), config)
+    assert settled(config, chars, V, work=work) == config
+    assert settled(written, chars, V, work=work) == config
+    assert chosen(written, config) == values(config)
+    assert chosen(config, config) == {}
+
+
+GIVEN = {
+    "model.cell": "gru",
+    "model.num_layers": 3,
+    "model.hidden_size": 77,
+    "model.dropout": 0.0,
+    "model.dropout_per": "step",
+    "model.weight_dropout": 0.0,
+    "train.batch_size": 7,
+    "train.seq_length": 9,
+    "train.streams": "fixed",
+    "train.max_epochs": 3,
+    "train.learning_rate": 0.123,
+    "train.warmup_steps": 0,
+    "train.validate_every": 7,
+}
+
+
+def test_what_is_given_is_kept() -> None:
+    assert list(GIVEN) == automatic_keys()
+    for key, value in GIVEN.items():
+        assert values(settled(override_defaults([f"{key}={value}"]), 10**6, 65))[key] == value
+    everything = override_defaults([f"{key}={value}" for key, value in GIVEN.items()])
+    assert settled(everything, 10**6, 65) == everything
+
+
+@given(st.integers(20, 10**6), st.integers(1, 1000))
+def test_windows_fit_beside_a_batch_size_that_is_given(chars: int, N: int) -> None:
+    written = override_defaults([f"train.batch_size={N}"])
+    train_end, _ = cut_points(chars, written.data)
+    if train_end > N:
+        check_sizes(corpus(chars, written), settled(written, chars, 65))
+
+
+def test_a_tiny_text_is_not_read_for_ever() -> None:
+    assert settled(OPEN, 600, 20).train.max_epochs == 100
+
+
+@pytest.mark.parametrize("limit", ["max_steps=100", "max_minutes=3", "max_epochs=2"])
+def test_a_limit_that_is_given_is_the_only_one(limit: str) -> None:
+    config = settled(override_defaults([f"train.{limit}"]), 10**6, 65)
+    name = limit.split("=")[0]
+    for other in {"max_steps", "max_minutes", "max_epochs"} - {name}:
+        assert getattr(config.train, other) is None
+    assert Limits.of(config.train, 390) != Limits(390, None, None)
+
+
+def test_larger_texts_get_larger_models_fewer_epochs_and_less_dropout() -> None:
+    configs = [settled(OPEN, chars, 65) for chars in SIZES]
+    sizes = [config.model.hidden_size for config in configs]
+    assert sizes == sorted(sizes)
+    assert sizes[-1] >= 1.5 * sizes[0]
+    for falling in (
+        [config.train.max_epochs for config in configs],
+        [config.model.dropout for config in configs],
+        [config.train.learning_rate for config in configs],
+    ):
+        assert falling == sorted(falling, reverse=True)
+        assert falling[-1] < falling[0]
+
+
+def test_more_work_makes_a_larger_model_or_more_epochs() -> None:
+    read = []
+    for work in (1e12, 1e13, 1e14, 1e15):
+        config = settled(OPEN, 10**6, 65, work=work)
+        assert config.train.max_epochs is not None
+        read.append(config.model.hidden_size * config.train.max_epochs)
+    assert read == sorted(set(read))
+
+
+@pytest.mark.parametrize("optimizer", RULES)
+def test_each_optimizer_has_a_rate_of_its_own(optimizer: str) -> None:
+    config = override_defaults([f"train.optimizer={optimizer}", "model.hidden_size=256"])
+    assert settled(config, 10**6, 65).train.learning_rate == RULES[optimizer].learning_rate
+
+
+def test_the_rate_is_not_below_its_minimum() -> None:
+    config = override_defaults(["train.min_learning_rate=0.5"])
+    assert settled(config, 10**6, 65).train.learning_rate == 0.5
+
+
+def test_what_is_left_open_on_a_resume_is_as_it_was() -> None:
+    then = settled(override_defaults(["model.hidden_size=40", "train.max_steps=9"]), 10**4, 65)
+    assert settled(OPEN, 10**7, 65, then=then) == then
+    longer = settled(override_defaults(["train.max_epochs=5"]), 10**7, 65, then=then)
+    assert (longer.train.max_epochs, longer.train.max_steps) == (5, None)
+    assert longer.model == then.model
+
+
+def test_fine_tuning_takes_the_shape_of_its_source_and_a_lower_rate() -> None:
+    sets = ["model.cell=gru", "model.num_layers=1", "model.hidden_size=48"]
+    source = settled(override_defaults(sets), 10**6, 65)
+    tuned = settled(OPEN, 10**5, 65, source=source.model)
+    for name in ("cell", "num_layers", "hidden_size"):
+        assert getattr(tuned.model, name) == getattr(source.model, name)
+    new = settled(override_defaults(sets), 10**5, 65)
+    assert tuned.train.learning_rate < new.train.learning_rate
+    given_rate = settled(
+        override_defaults(["train.learning_rate=0.01"]), 10**5, 65, source=source.model
+    )
+    assert given_rate.train.learning_rate == 0.01
