@@ -101,7 +101,8 @@ def test_a_text_that_is_less_than_an_epoch_gets_steps() -> None:
 
 
 REFUSED: dict[str, tuple[list[str], str]] = {
-    "a file that is there": (["tales.txt", "-o", "tales.txt"], "--overwrite writes over it"),
+    "a file that is there": (["tales.txt", "-o", "short.txt"], "--overwrite writes over it"),
+    "the text itself": (["tales.txt", "-o", "./tales.txt", "--overwrite"], "is the text itself"),
     "no such text": (["none.txt"], "none.txt: "),
     "no such folder": (["tales.txt", "-o", "none/my.yaml"], "there is no folder none"),
     "an unknown key": (["tales.txt", "--set", "model.size=3"], "model.size: unknown key"),

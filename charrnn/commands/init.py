@@ -55,6 +55,8 @@ def init(
     refuse_ranks("init")
     target = Path(output or f"{'config' if glob.has_magic(text[0]) else Path(text[0]).stem}.yaml")
     if output != "-":
+        if any(target.absolute() == Path(one).absolute() for one in text):
+            raise ConfigError(f"{target}: is the text itself; -o names another file")
         if target.exists() and not overwrite:
             raise ConfigError(
                 f"{target}: is there already; --overwrite writes over it, -o names another file"
