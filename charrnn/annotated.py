@@ -78,9 +78,12 @@ def text_summary(proposal: Proposal) -> str:
 def time_summary(proposal: Proposal) -> str:
     """How long a training takes, and on what."""
     train = proposal.config.train
-    length = (
-        f"{train.max_epochs:,} epochs" if train.max_steps is None else f"{train.max_steps:,} steps"
-    )
+    lengths = {
+        "epochs": train.max_epochs,
+        "steps": train.max_steps,
+        "minutes of training": train.max_minutes,
+    }
+    length = " or ".join(f"{n:,g} {unit}" for unit, n in lengths.items() if n is not None)
     return (
         f"{length} take about {duration(proposal.estimated_s)} on this machine "
         f"({proposal.chars_per_s:,.0f} characters/s)"

@@ -15,9 +15,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from charrnn.automatic import resolved
+from charrnn.backends import compiling_note
 from charrnn.benchmark import training_step
 from charrnn.config import Config
 from charrnn.corpus import Corpus, load_corpus
+from charrnn.limits import Limits
 from charrnn.parameters import initial_parameters, training_flops
 from charrnn.recipe import MOST_EPOCHS, settled, work_for
 from charrnn.text_sizes import check_sizes
@@ -58,7 +60,7 @@ def propose(
     Args:
         config: as it was written; what is given is kept.
         minutes: that the training may take; by default as many as suit the text.
-        note: told what `load_corpus` has to say.
+        note: told what takes a while before there is anything to see.
 
     Raises:
         CharRNNError: for whatever would keep a training from starting.
@@ -68,11 +70,11 @@ def propose(
     work, measured_s = work_for(corpus.train_end), _MEASURED_S
     if minutes is not None:
         measured_s = min(_MEASURED_S, 60 * minutes / 20)
-        work = _work(config, corpus, 60 * minutes, measured_s)
+        work = _work(config, corpus, 60 * minutes, measured_s, note)
     sized = settled(config, chars, V, work=work)
     check_sizes(corpus, sized)
-    speed = _speed(sized, corpus, measured_s)
-    if minutes is not None:
+    speed = _speed(sized, corpus, measured_s, note)
+    if minutes is not None and Limits.of(config.train, 1) == Limits(1, None):
         sized = _fitted(config, corpus, sized, speed, work, 60 * minutes)
     return Proposal(
         sized, chars, V, _lines(corpus), speed.train_chars_per_s, _seconds(sized, corpus, speed)
@@ -85,7 +87,13 @@ class _Speed:
     eval_chars_per_s: float
 
 
-def _work(config: Config, corpus: Corpus, seconds: float, measured_s: float) -> float:
+def _work(
+    config: Config,
+    corpus: Corpus,
+    seconds: float,
+    measured_s: float,
+    note: Callable[[str], object],
+) -> float:
     """Return the operations that this machine does in a time with a model that suits them.
 
     A smaller model does fewer in a second, and which one suits depends on how many there are: one
@@ -95,16 +103,18 @@ def _work(config: Config, corpus: Corpus, seconds: float, measured_s: float) -> 
     guess = settled(config, chars, V, work=_ASSUMED_FLOPS * seconds)
     check_sizes(corpus, guess)
     return (
-        _speed(guess, corpus, measured_s).train_chars_per_s
+        _speed(guess, corpus, measured_s, note).train_chars_per_s
         * training_flops(guess.model, V)
         * seconds
     )
 
 
-def _speed(config: Config, corpus: Corpus, seconds: float) -> _Speed:
+def _speed(config: Config, corpus: Corpus, seconds: float, note: Callable[[str], object]) -> _Speed:
     """Measure training for so many seconds, and evaluation for a fifth of that."""
     V = len(corpus.vocabulary)
     config = resolved(config, V)
+    if config.train.backend == "numba" and (compiling := compiling_note()):
+        note(compiling)
     job = Job(config, V, corpus.codes, corpus.train_end)
     window = config.train.batch_size * config.train.seq_length
     with closing(new_team(job)) as team:
@@ -145,12 +155,16 @@ def _fitted(
 
 def _seconds(config: Config, corpus: Corpus, speed: _Speed) -> float:
     """Return what a training takes."""
-    train, n, windows = config.train, corpus.train_end, _windows(config, corpus.train_end)
-    steps = train.max_steps if train.max_epochs is None else train.max_epochs * windows
-    assert steps is not None
-    every = train.validate_every if isinstance(train.validate_every, int) else windows
-    read, scored = steps / windows * n, math.ceil(steps / every) * (corpus.valid_end - n)
-    return _START_S + read / speed.train_chars_per_s + scored / speed.eval_chars_per_s
+    n, windows = corpus.train_end, _windows(config, corpus.train_end)
+    limits = Limits.of(config.train, windows)
+    if limits.total_steps is None:
+        assert limits.total_s is not None
+        return limits.total_s
+    every = limits.steps(config.train.validate_every)
+    read = limits.total_steps / windows * n
+    scored = math.ceil(limits.total_steps / every) * (corpus.valid_end - n)
+    seconds = _START_S + read / speed.train_chars_per_s + scored / speed.eval_chars_per_s
+    return min(seconds, limits.total_s or seconds)
 
 
 def _windows(config: Config, n: int) -> int:

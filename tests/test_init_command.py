@@ -11,9 +11,10 @@ from support import tiny_text
 
 import charrnn.proposal
 from charrnn.cli import run
-from charrnn.config_reader import load_config
+from charrnn.config_reader import load_config, override_defaults
 from charrnn.metrics import read_metrics
-from charrnn.recipe import settled
+from charrnn.proposal import propose
+from charrnn.recipe import MOST_EPOCHS, settled
 
 
 @pytest.fixture(autouse=True)
@@ -98,6 +99,35 @@ def test_a_text_that_is_less_than_an_epoch_gets_steps() -> None:
     keys = written("large.yaml")
     assert "train.max_epochs" not in keys
     assert 1 <= keys["train.validate_every"] <= keys["train.max_steps"]
+
+
+@pytest.mark.parametrize("minutes", [0.3, 2, 10, 60])
+@pytest.mark.parametrize("chars_per_s", [2_000, 60_000])
+def test_the_estimate_is_the_minutes_asked_for(
+    minutes: float, chars_per_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a machine whose speed is known; a text that is small for the time is not read for ever."""
+    speed = charrnn.proposal._Speed(chars_per_s, 4 * chars_per_s)
+    monkeypatch.setattr(charrnn.proposal, "_speed", lambda *_: speed)
+    proposal = propose(override_defaults(text="tales.txt"), minutes)
+    train = proposal.config.train
+    assert proposal.estimated_s <= 1.1 * 60 * minutes
+    if train.max_epochs != MOST_EPOCHS:
+        assert proposal.estimated_s >= 0.75 * 60 * minutes
+    read = (
+        train.max_epochs * 18_000 if train.max_epochs else train.max_steps * train.batch_size * 80
+    )
+    assert proposal.estimated_s == pytest.approx(1 + read / chars_per_s, rel=0.15)
+
+
+@pytest.mark.parametrize("limit", ["max_steps=7", "max_epochs=2", "max_minutes=0.01"])
+def test_a_limit_that_is_given_is_kept(limit: str) -> None:
+    name, value = limit.split("=")
+    assert run(["init", "tales.txt", "--minutes", "0.01", "--set", f"train.{limit}"]) == 0
+    keys = written("tales.yaml")
+    assert keys[f"train.{name}"] == float(value)
+    others = {"train.max_steps", "train.max_epochs", "train.max_minutes"} - {f"train.{name}"}
+    assert not others & keys.keys()
 
 
 REFUSED: dict[str, tuple[list[str], str]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import sys
 from pathlib import Path
 
 import click
@@ -63,6 +64,8 @@ def init(
             )
         if not target.parent.is_dir():
             raise ConfigError(f"{target}: there is no folder {target.parent}; make it first")
+    if sys.stderr.isatty():
+        click.echo("measuring this machine, for some seconds", err=True)
     path = text[0] if len(text) == 1 else list(text)
     config = override_defaults([_SAMPLES, *overrides], path)
     proposal = propose(config, minutes, lambda line: click.echo(line, err=True))
