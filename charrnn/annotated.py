@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Collection
 from pathlib import Path
@@ -12,26 +13,29 @@ import yaml
 from charrnn.config import all_keys
 from charrnn.proposal import Proposal
 from charrnn.reporting import duration
+from charrnn.visible import visible
 
 # What is always written, with what to say of it.
 _COMMENTS = {
     "data.path": "",
     "data.valid_fraction": "the end of the text, to measure on",
-    "model.cell": "gru is a quarter faster, rnn the simplest",
-    "model.num_layers": "",
+    "model.cell": "lstm; gru is a quarter faster, rnn the simplest",
+    "model.num_layers": "one above the other",
     "model.hidden_size": "twice as many take about four times as long",
-    "model.dropout": "more where validation turns up again, less where it",
-    "model.dropout_per": "  stays beside the training loss",
-    "model.weight_dropout": "of the recurrent weights; the same holds",
+    "model.dropout": "more of both where validation turns up again",
+    "model.dropout_per": "step, or window: the same outputs for all of its steps",
+    "model.weight_dropout": "of the recurrent weights",
     "train.batch_size": "streams of text read side by side",
     "train.seq_length": "steps back-propagated through",
-    "train.streams": "",
-    "train.max_epochs": "the loss falls until the last one",
-    "train.max_steps": "the loss falls until the last one",
+    "train.streams": "fixed, or fresh: cut elsewhere in each epoch",
+    "train.max_epochs": "the schedule ends with them",
+    "train.max_steps": "the schedule ends with them",
+    "train.max_minutes": "the schedule ends with them",
     "train.optimizer": "",
     "train.learning_rate": "half of it where the loss jumps about",
     "train.schedule": "",
-    "train.warmup_steps": "",
+    "train.warmup_steps": "the rate rises over them",
+    "train.validate_every": "steps, or epoch",
     "train.sample_length": "characters shown at each validation",
 }
 _WIDEST = 36  # of a value that a comment stands beside; after a longer one it follows at once
@@ -47,8 +51,6 @@ def annotated_yaml(proposal: Proposal, given: Collection[str], folder: Path) -> 
     """
     config, sections = proposal.config.to_dict(), dict[str, list[tuple[str, str]]]()
     config["data"]["path"] = _nearest(config["data"]["path"], folder)
-    if isinstance(proposal.config.train.validate_every, int):
-        given = {*given, "train.validate_every"}
     for dotted in all_keys():
         section, _, key = dotted.rpartition(".")
         value = config[section][key] if section else config[key]
@@ -67,7 +69,8 @@ def text_summary(proposal: Proposal) -> str:
     """What the text is like."""
     config, lines = proposal.config, proposal.lines
     path = config.data.path
-    name = os.path.basename(path) if isinstance(path, str) else f"{len(path)} files"
+    name = visible(os.path.basename(path)) if isinstance(path, str) else f"{len(path)} files"
+    name = name.replace("\n", " ")
     unit = "bytes" if config.data.tokens == "byte" else "characters"
     text = f"{name}: {proposal.chars:,} {unit}, {proposal.V} distinct"
     if lines and lines.count > 1:
@@ -78,14 +81,12 @@ def text_summary(proposal: Proposal) -> str:
 def time_summary(proposal: Proposal) -> str:
     """How long a training takes, and on what."""
     train = proposal.config.train
-    lengths = {
-        "epochs": train.max_epochs,
-        "steps": train.max_steps,
-        "minutes of training": train.max_minutes,
-    }
-    length = " or ".join(f"{n:,g} {unit}" for unit, n in lengths.items() if n is not None)
+    lengths = {"epoch": train.max_epochs, "step": train.max_steps, "minute": train.max_minutes}
+    length = " or ".join(
+        f"{n:,g} {unit}{'' if n == 1 else 's'}" for unit, n in lengths.items() if n is not None
+    )
     return (
-        f"{length} take about {duration(proposal.estimated_s)} on this machine "
+        f"{length} of training: about {duration(proposal.estimated_s)} on this machine "
         f"({proposal.chars_per_s:,.0f} characters/s)"
     )
 
@@ -94,10 +95,19 @@ def _nearest(path: str | list[str], folder: Path) -> str | list[str]:
     """The text's path or paths, from the folder where that is shorter."""
     if isinstance(path, list):
         return [str(_nearest(one, folder)) for one in path]
-    return min(os.path.relpath(path, folder), path, key=len)
+    try:
+        return min(os.path.relpath(path, folder), path, key=len)
+    except ValueError:  # on another drive
+        return path
 
 
 def _scalar(value: Any) -> str:
-    """A value on one line of YAML."""
-    text: str = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**9)
-    return text.removesuffix("...\n").strip()
+    """A value on one line of YAML, which reads back as it is."""
+    for unicode in (True, False):
+        text: str = yaml.safe_dump(
+            value, default_flow_style=True, allow_unicode=unicode, width=10**9
+        ).removesuffix("...\n")
+        line = text.strip()
+        if "\n" not in line and yaml.safe_load(line) == value:
+            return line
+    return json.dumps(value)

@@ -90,9 +90,10 @@ def training_step(team: Team) -> Callable[[], None]:
 
     def advance() -> None:
         nonlocal step
-        team.train(step)
-        updater.clip(team.gradient)
-        updater.update(team.gradient, step, updater.rate(step))
+        with np.errstate(over="ignore", invalid="ignore"):  # whatever the learning rate makes of it
+            team.train(step)
+            updater.clip(team.gradient)
+            updater.update(team.gradient, step, updater.rate(step))
         team.carry_states()
         step += 1
 

@@ -13,6 +13,7 @@ from charrnn.config import MOST_SHOWN, SECTIONS, Config, automatic_keys
 from charrnn.config_reader import config_from_dict
 from charrnn.config_values import shown
 from charrnn.errors import CheckpointError, NewerFormatError
+from charrnn.limits import Limits
 from charrnn.strict_json import strict_json
 
 FORMAT = 3
@@ -21,7 +22,7 @@ MOST_CHARS = 4 << 20
 # The keys, and those of the counters that are not of the first format, with the format that each
 # came with. What came later than a file has its default there.
 _KEYS = {"format": 1, "config": 1, "tokens": 1, "text_sha256": 1, "text_chars": 2, "counters": 1}
-_NEW_COUNTERS = {"divergences": 2, "out_of_time": 3}
+_NEW_COUNTERS = {"divergences": 2, "elapsed_s": 3, "out_of_time": 3}
 
 _LARGEST_NUMBER = 2**53  # whole, that any reader of JSON can hold
 
@@ -41,6 +42,7 @@ class Counters:
     unlogged_chars: int = 0
     out_of_patience: bool = False
     divergences: int = 0  # updates skipped, as loss or gradient was not finite
+    elapsed_s: float = 0.0  # where the clock ends the training; elsewhere files hold no times
     out_of_time: bool = False
 
     def judge(self, loss_nats: float, scheduled: bool, patience: int | None) -> bool:
@@ -147,6 +149,8 @@ def _config(values: Any) -> Config:
         section, name = key.split(".")
         if getattr(getattr(config, section), name) is None and name != "max_epochs":
             raise CheckpointError(f"its configuration leaves {key} open")
+    if Limits.of(config.train, 1) == Limits(1, None):
+        raise CheckpointError("its configuration leaves open how long the training is")
     return config
 
 

@@ -120,7 +120,7 @@ class TrainConfig:
         Optional(whole(1)), "updates; the first of the limits reached ends the run", None
     )
     max_minutes: float | None = _key(
-        Optional(_POSITIVE),
+        Optional(Number(0, 1_000_000, strict_low=True)),
         "time limit, by which the schedule goes too; what follows from the clock does not repeat",
         None,
     )
@@ -157,7 +157,7 @@ class TrainConfig:
     validate_every: int | str = _automatic(
         Interval("epoch"),
         "steps, or epoch, between validations",
-        "an epoch, or as many steps as make 10 to 50 of them",
+        "an epoch, or what makes neither over 50 of them nor only a few",
     )
     patience: int | None = _key(
         Optional(whole(1)),
@@ -208,6 +208,9 @@ class Config:
             return text
         return yaml.safe_dump(plain, sort_keys=False)  # PyYAML reads U+0085 as a line's end
 
+
+# What makes the shape of a model, so that weights fit from one to another.
+SHAPE = ("cell", "num_layers", "hidden_size", "embedding_size")
 
 SECTIONS: dict[str, type[Any]] = {"data": DataConfig, "model": ModelConfig, "train": TrainConfig}
 

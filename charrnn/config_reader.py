@@ -229,7 +229,7 @@ def _if_a_text(path: Path) -> str:
     """Return what else to say of a file that may not have been meant as a configuration."""
     if path.suffix.lower() in (".yaml", ".yml"):
         return ""
-    return f". If it is the text to train on, name it in a configuration:\ndata:\n  path: {path}"
+    return f". If it is the text to train on, 'charrnn init {path}' writes a configuration for it"
 
 
 def _read_yaml(path: Path) -> Any:

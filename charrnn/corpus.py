@@ -18,6 +18,7 @@ from charrnn.text_files import FileState, find_files, state_of
 from charrnn.text_reader import read_symbols
 from charrnn.vocabulary import Vocabulary
 
+_OFFSET = 1  # in a key: no sample is drawn with it
 LARGE = 16_000_000  # bytes; a text of more is not held in memory
 
 
@@ -129,6 +130,16 @@ def _where(files: list[str], config: DataConfig) -> str:
     return config.path if isinstance(config.path, str) else f"{len(files)} files"
 
 
+def stream_length(n: int, batch_size: int, fresh: bool) -> int:
+    """Return how many of n characters each stream reads in an epoch; see `Streams`."""
+    return (n if fresh else n - 1) // batch_size
+
+
+def windows_in_epoch(n: int, batch_size: int, seq_length: int, fresh: bool) -> int:
+    """Return the steps in which streams over n characters are read; see `Streams`."""
+    return -(-stream_length(n, batch_size, fresh) // seq_length)
+
+
 class Streams:
     """The training part as N parallel streams, in windows of T steps.
 
@@ -153,10 +164,10 @@ class Streams:
         self._codes = np.asarray(codes)  # a slice of an np.memmap is one too, even if copied
         self._seq_length = seq_length
         self._seed = seed
-        ring = seed is not None
-        self._length = (len(codes) if ring else len(codes) - 1) // batch_size
+        fresh = seed is not None
+        self._length = stream_length(len(codes), batch_size, fresh)
         self._starts = self._length * np.arange(batch_size)  # (N,)
-        self.windows = -(-self._length // seq_length)  # in an epoch
+        self.windows = windows_in_epoch(len(codes), batch_size, seq_length, fresh)
 
     def window_length(self, step: int) -> int:
         """Return the characters that a step reads of each stream."""
@@ -177,4 +188,4 @@ class Streams:
         """Where the first stream of an epoch begins."""
         if self._seed is None:
             return 0
-        return int(np.random.default_rng([self._seed, epoch]).integers(len(self._codes)))
+        return int(np.random.default_rng([self._seed, epoch, _OFFSET]).integers(len(self._codes)))

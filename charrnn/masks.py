@@ -1,7 +1,7 @@
 """The dropout masks of a training step, drawn from its place in the training.
 
-Each is keyed by seed, step and layer, so that there is no generator to keep, a resumed run draws
-the same ones, and the number of workers does not matter.
+Each is keyed by seed, step, layer and whether it is for outputs or weights, so that there is no
+generator to keep, a resumed run draws the same ones, and the number of workers does not matter.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ class MaskMaker:
         return Masks(tuple(outputs), tuple(weights))
 
     def _draw(
-        self, T: int, streams: range, H: int, rate: float, key: int, workspace: Workspace
+        self, rows: int, each: range, columns: int, rate: float, key: int, workspace: Workspace
     ) -> Array:
+        """Draw (rows, each, columns)."""
         keys = (self._seed, key)
-        return dropout_mask(T, streams, H, rate, keys, self._dtype, workspace=workspace)
+        return dropout_mask(rows, each, columns, rate, keys, self._dtype, workspace=workspace)

@@ -61,7 +61,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in whole]
 
 
-def keep_metrics_until(path: Path, step: int, validated_step: int) -> None:
+def keep_metrics_until(path: Path, step: int, validated_step: int) -> float:
     """Drop what a resumed run is going to write again.
 
     What a killed process, or a loss of power, left behind the checkpoint's lines need not be whole.
@@ -71,42 +71,28 @@ def keep_metrics_until(path: Path, step: int, validated_step: int) -> None:
         step: the last one that was made.
         validated_step: the last one that was validated; it may be an earlier one.
 
+    Returns:
+        elapsed_s of the last record kept, 0 where there is none.
+
     Raises:
         RunError: a line is damaged, and lines that are to be kept come after it.
         OSError: the file cannot be read or written.
     """
+    elapsed_s, damaged = 0.0, 0  # the number of the first damaged line, counted from 1
     with replaced_atomically(path) as file:
-        for line, _ in _kept(path, step, validated_step):
-            file.write(line)
-
-
-def elapsed_until(path: Path, step: int, validated_step: int) -> float:
-    """Return elapsed_s of the last record that `keep_metrics_until` keeps, 0 where there is none.
-
-    Raises:
-        RunError: as there, or the file cannot be read.
-    """
-    try:
-        places = [place for _, place in _kept(path, step, validated_step)]
-    except OSError as error:
-        raise RunError(f"{path}: cannot be read: {error.strerror}") from None
-    return places[-1].elapsed_s if places else 0.0
-
-
-def _kept(path: Path, step: int, validated_step: int) -> Iterator[tuple[bytes, _Place]]:
-    """Yield the lines that are kept, and where in a training each was written."""
-    damaged = 0  # the number of the first damaged line, counted from 1
-    for number, line in enumerate(_lines(path), 1):
-        place = _place(line)
-        if place is None:
-            damaged = damaged or number
-        elif place.step <= (validated_step if place.validation else step):
-            if damaged:
-                raise RunError(
-                    f"{path}: line {damaged} is damaged; move the file away to resume without "
-                    "it, or put back a copy that is whole"
-                )
-            yield line, place
+        for number, line in enumerate(_lines(path), 1):
+            place = _place(line)
+            if place is None:
+                damaged = damaged or number
+            elif place.step <= (validated_step if place.validation else step):
+                if damaged:
+                    raise RunError(
+                        f"{path}: line {damaged} is damaged; move the file away to resume without "
+                        "it, or put back a copy that is whole"
+                    )
+                file.write(line)
+                elapsed_s = place.elapsed_s
+    return elapsed_s
 
 
 class _Place(NamedTuple):

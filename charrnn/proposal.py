@@ -8,36 +8,28 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-
-import numpy as np
+from typing import Any
 
 from charrnn.automatic import resolved
 from charrnn.backends import compiling_note
 from charrnn.benchmark import training_step
 from charrnn.config import Config
-from charrnn.corpus import Corpus, load_corpus
+from charrnn.corpus import Corpus, load_corpus, windows_in_epoch
 from charrnn.limits import Limits
+from charrnn.lines import Lines, lines_of
 from charrnn.parameters import initial_parameters, training_flops
-from charrnn.recipe import MOST_EPOCHS, settled, work_for
+from charrnn.recipe import MOST_EPOCHS, OPERATIONS_PER_S, settled, work_for
+from charrnn.team import Team
 from charrnn.text_sizes import check_sizes
 from charrnn.worker import Job
 from charrnn.workers import new_team
 
-_ASSUMED_FLOPS = 1e11  # a second, before anything is measured
 _MEASURED_S = 1.5  # or a twentieth of the time asked for, where that is less
 _START_S = 1.0  # until the first step
 _FEW_EPOCHS = 4  # for fewer the length is given in steps
-
-
-@dataclass(frozen=True)
-class Lines:
-    """What a text's lines are like."""
-
-    count: int
-    median_chars: int  # of those that are not empty
 
 
 @dataclass(frozen=True)
@@ -52,13 +44,21 @@ class Proposal:
     estimated_s: float  # of the whole training
 
 
+@dataclass(frozen=True)
+class _Speed:
+    """Characters a second."""
+
+    training: float
+    scoring: float
+
+
 def propose(
     config: Config, minutes: float | None = None, note: Callable[[str], object] = lambda _: None
 ) -> Proposal:
     """Settle what a configuration leaves open for its text, this machine and a number of minutes.
 
     Args:
-        config: as it was written; what is given is kept.
+        config: as it was written; what is given is kept, a limit too.
         minutes: that the training may take; by default as many as suit the text.
         note: told what takes a while before there is anything to see.
 
@@ -67,120 +67,99 @@ def propose(
     """
     corpus = load_corpus(config.data, note)
     chars, V = len(corpus.codes), len(corpus.vocabulary)
-    work, measured_s = work_for(corpus.train_end), _MEASURED_S
-    if minutes is not None:
-        measured_s = min(_MEASURED_S, 60 * minutes / 20)
-        work = _work(config, corpus, 60 * minutes, measured_s, note)
+    if minutes is None:
+        work, measured_s = work_for(corpus.train_end), _MEASURED_S
+    else:
+        seconds = 60 * minutes
+        measured_s = min(_MEASURED_S, seconds / 20)
+        # A smaller model does fewer operations in a second, and which one suits goes by how many
+        # there are: one measurement, with the model of a first guess, settles it.
+        guess = settled(config, chars, V, work=OPERATIONS_PER_S * seconds)
+        with _team(guess, corpus, note) as team:
+            work = seconds * _training_speed(team, measured_s) * training_flops(guess.model, V)
     sized = settled(config, chars, V, work=work)
-    check_sizes(corpus, sized)
-    speed = _speed(sized, corpus, measured_s, note)
+    with _team(sized, corpus, note) as team:
+        speed = _Speed(_training_speed(team, measured_s), _scoring_speed(team, measured_s / 5))
     if minutes is not None and Limits.of(config.train, 1) == Limits(1, None):
-        sized = _fitted(config, corpus, sized, speed, work, 60 * minutes)
+        sized = _fitted(config, corpus, speed, work, seconds)
     return Proposal(
-        sized, chars, V, _lines(corpus), speed.train_chars_per_s, _seconds(sized, corpus, speed)
+        sized, chars, V, lines_of(corpus), speed.training, _seconds(sized, corpus, speed)
     )
 
 
-@dataclass(frozen=True)
-class _Speed:
-    train_chars_per_s: float
-    eval_chars_per_s: float
-
-
-def _work(
-    config: Config,
-    corpus: Corpus,
-    seconds: float,
-    measured_s: float,
-    note: Callable[[str], object],
-) -> float:
-    """Return the operations that this machine does in a time with a model that suits them.
-
-    A smaller model does fewer in a second, and which one suits depends on how many there are: one
-    measurement with the model of a first guess settles it.
-    """
-    chars, V = len(corpus.codes), len(corpus.vocabulary)
-    guess = settled(config, chars, V, work=_ASSUMED_FLOPS * seconds)
-    check_sizes(corpus, guess)
-    return (
-        _speed(guess, corpus, measured_s, note).train_chars_per_s
-        * training_flops(guess.model, V)
-        * seconds
-    )
-
-
-def _speed(config: Config, corpus: Corpus, seconds: float, note: Callable[[str], object]) -> _Speed:
-    """Measure training for so many seconds, and evaluation for a fifth of that."""
+@contextmanager
+def _team(config: Config, corpus: Corpus, note: Callable[[str], object]) -> Iterator[Team]:
+    """Start workers with a new model, ready to train on the text."""
+    check_sizes(corpus, config)
     V = len(corpus.vocabulary)
     config = resolved(config, V)
     if config.train.backend == "numba" and (compiling := compiling_note()):
         note(compiling)
-    job = Job(config, V, corpus.codes, corpus.train_end)
-    window = config.train.batch_size * config.train.seq_length
-    with closing(new_team(job)) as team:
+    with closing(new_team(Job(config, V, corpus.codes, corpus.train_end))) as team:
         team.parameters[...] = initial_parameters(config.model, V, config.seed)
-        step = training_step(team)
-        step()
-        scored = min(len(job.codes), 100_000)
-        return _Speed(
-            window * _rate(step, seconds),
-            scored * _rate(lambda: list(team.score_windows(0, scored)), seconds / 5),
-        )
+        yield team
 
 
-def _rate(run: Callable[[], object], seconds: float) -> float:
-    """Return how often a second something is done."""
+def _training_speed(team: Team, seconds: float) -> float:
+    """Return the characters trained on in a second, measured for so many."""
+    step = training_step(team)
+    step()
     start, count = time.perf_counter(), 0
     while (elapsed_s := time.perf_counter() - start) < seconds or count < 2:
-        run()
+        step()
         count += 1
-    return count / elapsed_s
+    train = team.job.config.train
+    return count * train.batch_size * train.seq_length / elapsed_s
 
 
-def _fitted(
-    config: Config, corpus: Corpus, sized: Config, speed: _Speed, work: float, seconds: float
-) -> Config:
+def _scoring_speed(team: Team, seconds: float) -> float:
+    """Return the characters scored in a second, measured for about so many."""
+    start, chars, elapsed_s = time.perf_counter(), 0, 0.0
+    for window in team.score_windows(0, len(team.job.codes)):
+        chars += window.chars
+        elapsed_s = time.perf_counter() - start
+        if elapsed_s > seconds:
+            break
+    return chars / elapsed_s
+
+
+def _fitted(config: Config, corpus: Corpus, speed: _Speed, work: float, seconds: float) -> Config:
     """Settle a configuration so that all of its training takes a time: whole epochs, or steps."""
-    chars, V, n = len(corpus.codes), len(corpus.vocabulary), corpus.train_end
-    epochs = seconds * speed.train_chars_per_s / n
-    for _ in range(3):  # what goes by the length is settled with it
-        if epochs >= _FEW_EPOCHS:
-            train = replace(config.train, max_epochs=min(MOST_EPOCHS, int(epochs)))
-        else:
-            train = replace(config.train, max_steps=max(1, int(epochs * _windows(sized, n))))
-        sized = settled(replace(config, train=train), chars, V, work=work)
-        epochs *= seconds / _seconds(sized, corpus, speed)
-    return sized
+    chars, V = len(corpus.codes), len(corpus.vocabulary)
+
+    def limited(**limit: Any) -> Config:
+        return settled(replace(config, train=replace(config.train, **limit)), chars, V, work=work)
+
+    epochs = min(MOST_EPOCHS, int(seconds * speed.training / corpus.train_end))
+    while epochs >= _FEW_EPOCHS:
+        sized = limited(max_epochs=epochs)
+        if _seconds(sized, corpus, speed) <= seconds:
+            return sized
+        epochs -= 1
+    steps = float(_FEW_EPOCHS * _windows(limited(max_epochs=1), corpus))
+    for _ in range(3):  # what is validated goes by the steps
+        sized = limited(max_steps=max(1, int(steps)))
+        steps *= max(0.5 * seconds, seconds - _START_S)
+        steps /= _seconds(sized, corpus, speed) - _START_S
+    return limited(max_steps=max(1, int(steps)))
 
 
 def _seconds(config: Config, corpus: Corpus, speed: _Speed) -> float:
     """Return what a training takes."""
-    n, windows = corpus.train_end, _windows(config, corpus.train_end)
+    windows = _windows(config, corpus)
     limits = Limits.of(config.train, windows)
     if limits.total_steps is None:
-        assert limits.total_s is not None
+        assert limits.total_s is not None  # one of the limits is always given, or settled
         return limits.total_s
-    every = limits.steps(config.train.validate_every)
-    read = limits.total_steps / windows * n
-    scored = math.ceil(limits.total_steps / every) * (corpus.valid_end - n)
-    seconds = _START_S + read / speed.train_chars_per_s + scored / speed.eval_chars_per_s
+    read = limits.total_steps / windows * corpus.train_end
+    validations = math.ceil(limits.total_steps / limits.steps(config.train.validate_every))
+    scored = validations * (corpus.valid_end - corpus.train_end)
+    seconds = _START_S + read / speed.training + scored / speed.scoring
     return min(seconds, limits.total_s or seconds)
 
 
-def _windows(config: Config, n: int) -> int:
+def _windows(config: Config, corpus: Corpus) -> int:
     """Return the steps of an epoch."""
-    return -(-(n // config.train.batch_size) // config.train.seq_length)
-
-
-def _lines(corpus: Corpus) -> Lines | None:
-    """Look at the lines of a text, or of its first million characters."""
-    if corpus.vocabulary.tokens != "char":
-        return None
-    newline = np.flatnonzero(corpus.vocabulary.symbols == ord("\n"))
-    if not len(newline):
-        return Lines(1, len(corpus.codes))
-    codes = corpus.codes[:1_000_000]
-    lengths = np.diff(np.flatnonzero(codes == newline[0]), prepend=-1) - 1
-    share = len(corpus.codes) / len(codes)
-    filled = lengths[lengths > 0]
-    return Lines(round(len(lengths) * share), int(np.median(filled)) if len(filled) else 0)
+    train = config.train
+    fresh = train.streams == "fresh"
+    return windows_in_epoch(corpus.train_end, train.batch_size, train.seq_length, fresh)

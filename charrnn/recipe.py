@@ -10,8 +10,8 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from charrnn.config import Config, ModelConfig, TrainConfig, automatic_keys
-from charrnn.corpus import cut_points
+from charrnn.config import SHAPE, Config, ModelConfig, TrainConfig, automatic_keys
+from charrnn.corpus import cut_points, windows_in_epoch
 from charrnn.optimizers import RULES
 from charrnn.parameters import training_flops
 
@@ -21,8 +21,12 @@ _LIMITS = ("max_epochs", "max_steps", "max_minutes")
 _WORK_AT_1_MB = 1e14
 _WORK_EXPONENT = 0.5  # ten times the text gets three times the work
 
+_SHORTEST = (
+    16  # steps of a window, if there is room; not for a tiny validation part are there fewer
+)
 MOST_EPOCHS = 100  # unless more are asked for
 _MOST_VALIDATIONS = 50
+OPERATIONS_PER_S = 1e11  # of a machine that has not been measured
 _FINE_TUNING = 0.5  # of the learning rate of a new model
 
 
@@ -51,7 +55,7 @@ def settled(
         config = replace(config, model=_shaped_as(config.model, source))
     train_end, valid_end = cut_points(chars, config.data)
     n, others = max(2, train_end), [valid_end - train_end, chars - valid_end]
-    work = work or work_for(n)
+    work = work or _work_given(config.train) or work_for(n)
     model = config.model
     model = replace(
         model,
@@ -78,6 +82,11 @@ def chosen(config: Config, settled: Config) -> dict[str, Any]:
     }
 
 
+def _work_given(train: TrainConfig) -> float:
+    """Return the operations that a limit of time stands for, whatever the machine; 0 for none."""
+    return OPERATIONS_PER_S * 60 * (train.max_minutes or 0)
+
+
 def work_for(n: int) -> float:
     """Return the operations that suit a training part of n characters."""
     return _WORK_AT_1_MB * math.pow(n / 1e6, _WORK_EXPONENT)
@@ -85,8 +94,7 @@ def work_for(n: int) -> float:
 
 def _shaped_as(model: ModelConfig, source: ModelConfig) -> ModelConfig:
     """Take over what is left open of a model's shape."""
-    shape = ("cell", "num_layers", "hidden_size")
-    missing = {name: getattr(source, name) for name in shape if getattr(model, name) is None}
+    missing = {name: getattr(source, name) for name in SHAPE if getattr(model, name) is None}
     return replace(model, **missing)
 
 
@@ -97,10 +105,13 @@ def _hidden_size(work: float) -> int:
 
 def _with_windows(train: TrainConfig, n: int, others: list[int]) -> TrainConfig:
     """Settle T and N: as they are best, or what a small text and its other parts have room for."""
-    room = [n // 64] if train.batch_size is None else [n // 8, (n - 1) // train.batch_size]
-    T = train.seq_length or max(1, min([80, *room, *others]))
-    N = train.batch_size or max(1, min(32, n // (8 * T)))
-    return replace(train, seq_length=T, batch_size=N, streams=train.streams or "fresh")
+    N, fresh = train.batch_size, train.streams or "fresh"
+    room = [n // 8 if N is None else (n - 1) // N]
+    room += others if n < 16 * _SHORTEST else [max(_SHORTEST, size) for size in others]
+    T = train.seq_length or max(1, min([80, *room]))
+    return replace(
+        train, seq_length=T, batch_size=N or max(1, min(32, n // (8 * T))), streams=fresh
+    )
 
 
 def _epochs(train: TrainConfig, n: int, chars: float) -> float:
@@ -110,6 +121,8 @@ def _epochs(train: TrainConfig, n: int, chars: float) -> float:
         limits.append(float(train.max_epochs))
     if train.max_steps is not None:
         limits.append(train.max_steps * train.batch_size * train.seq_length / n)
+    if train.max_minutes is not None:
+        limits.append(chars / n)
     return min(limits, default=min(MOST_EPOCHS, max(1.0, chars / n)))
 
 
@@ -138,20 +151,20 @@ def _with_length(train: TrainConfig, n: int, epochs: float) -> TrainConfig:
     if all(getattr(train, name) is None for name in _LIMITS):
         epochs = max(1, round(epochs))
         train = replace(train, max_epochs=epochs)
-    of_epoch = -(-n // train.batch_size // train.seq_length)
+    windows = windows_in_epoch(n, train.batch_size, train.seq_length, train.streams == "fresh")
     if train.warmup_steps is None:
-        train = replace(train, warmup_steps=min(200, round(epochs * of_epoch / 20)))
+        train = replace(train, warmup_steps=min(200, round(epochs * windows / 20)))
     if train.validate_every is None:
-        train = replace(train, validate_every=_validate_every(of_epoch, epochs))
+        train = replace(train, validate_every=_validate_every(windows, epochs))
     return train
 
 
-def _validate_every(of_epoch: int, epochs: float) -> int | str:
+def _validate_every(windows: int, epochs: float) -> int | str:
     """Return an interval of at most 50 validations, and of 10 where that takes little time."""
     if epochs > _MOST_VALIDATIONS:
-        return of_epoch * math.ceil(epochs / _MOST_VALIDATIONS)
+        return windows * math.ceil(epochs / _MOST_VALIDATIONS)
     count = min(10, max(2, round(3 * epochs)))
-    return "epoch" if epochs >= count else max(1, int(of_epoch * epochs / count))
+    return "epoch" if epochs >= count else max(1, int(windows * epochs / count))
 
 
 def _as_then(config: Config, then: Config) -> Config:

@@ -123,11 +123,11 @@ class TerminalReporter(Reporter):
         if self._total is not None:
             by_steps = (self._step - self._began_at) / (self._total - self._began_at)
         if self._left_s is not None:
-            by_time = (time.monotonic() - self._start) / self._left_s
+            by_time = (time.monotonic() - self._start) / max(self._left_s, 1e-9)
         return min(1.0, max(by_steps, by_time))
 
     def _time_left(self) -> str:
-        share, elapsed_s = self._share(), time.monotonic() - self._start
+        share, elapsed_s = max(self._share(), 1e-9), time.monotonic() - self._start
         return duration(elapsed_s / share * (1 - share))
 
 

@@ -71,8 +71,9 @@ def starting_point(
     if changed:
         raise RunError(
             f"{run.path}: cannot be resumed with another configuration: {'; '.join(changed)}. "
-            "Only the limits, and how often to log, validate and checkpoint, may change; "
-            "--overwrite begins anew, --run-dir names another folder"
+            "Only the limits, and how often to log, validate and checkpoint, may change; with "
+            f"{run.config} it goes on as it was, --overwrite begins anew, --run-dir names another "
+            "folder"
         )
     return checkpoint
 
@@ -118,13 +119,16 @@ def forget_lost_best(run: RunFolder, counters: Counters) -> str:
     return f"{problem}. The best so far is lost; the best from here on takes its place"
 
 
-def prepare(run: RunFolder, config: Config, resumed: Counters | None) -> None:
+def prepare(run: RunFolder, config: Config, resumed: Counters | None) -> float:
     """Make the folder ready.
 
     Args:
         run: the folder.
         config: to be kept in it.
         resumed: the counters of the run that is gone on with, or None to begin.
+
+    Returns:
+        The seconds that the run has taken so far, as its metrics have them.
 
     Raises:
         RunError: the folder cannot be written to.
@@ -140,7 +144,7 @@ def prepare(run: RunFolder, config: Config, resumed: Counters | None) -> None:
                 for checkpoint in (run.best, run.last):
                     checkpoint.unlink(missing_ok=True)
             # Before there is a configuration: one that lies alone may be anyone's.
-            keep_metrics_until(run.metrics, at.step, at.validated_step)
+            return keep_metrics_until(run.metrics, at.step, at.validated_step)
     except OSError as error:
         raise RunError(
             f"{error.filename or run.path}: cannot be written: {error.strerror}"

@@ -58,19 +58,17 @@ class Trainer:
         self.counters = Counters()
         self._saved_step, self._saved_at = -1, 0.0
         self._kept_step: int | None = None  # that a resume would go on from
-        self._elapsed_before_s = 0.0  # until it was interrupted
-        self._start: float | None = None  # by the clock, as if it had never been; None before `run`
+        self._start = 0.0  # by the clock, as if it had never been interrupted; set by `run`
 
-    def restore(self, checkpoint: Checkpoint, elapsed_s: float) -> None:
-        """Go on from a checkpoint of the same run, which has taken so long until there."""
-        self._elapsed_before_s = elapsed_s
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint of the same run."""
         self.model.parameters[...] = checkpoint.parameters
         for name, slot in checkpoint.slots.items():
             self._updater.slots[name][...] = slot
         self.team.states[...] = checkpoint.states
         self.counters = checkpoint.counters
         if self.config.train.max_minutes != checkpoint.config.train.max_minutes:
-            self.counters.out_of_time = self.limits.out_of_time(elapsed_s)
+            self.counters.out_of_time = self.limits.out_of_time(self.counters.elapsed_s)
         self._kept_step = self.counters.step
 
     def start_from(self, checkpoint: Checkpoint) -> Matched:
@@ -91,15 +89,13 @@ class Trainer:
     @property
     def _elapsed_s(self) -> float:
         """How long the training has taken, interruptions left out."""
-        if self._start is None:
-            return self._elapsed_before_s
         return time.monotonic() - self._start
 
     @property
     def _elapsed_share(self) -> float:
         return self.limits.elapsed_share(self._elapsed_s)
 
-    def run(self, interrupted: Interrupted, metrics: MetricsLog) -> None:
+    def run(self, interrupted: Interrupted, metrics: MetricsLog, elapsed_s: float = 0.0) -> None:
         """Train until a limit or a signal; the last checkpoint is written in either case.
 
         What is due at a step (a line in the metrics, a validation, a checkpoint) is done in that
@@ -109,7 +105,7 @@ class Trainer:
             RunError: it diverged too often, a worker is gone, or a file cannot be written. In the
                 first two cases what was reached is saved; in each it is said how to go on.
         """
-        self._start = time.monotonic() - self._elapsed_before_s
+        self._start = time.monotonic() - (self.counters.elapsed_s or elapsed_s)
         self._record = Record(
             self.config, self.model.V, self.limits, metrics, self._reporter, self._start
         )
@@ -183,7 +179,7 @@ class Trainer:
             counters.unlogged_chars += chars
         counters.step += 1
         self._record.step(counters.step, chars, nats, time.monotonic() - began)
-        counters.out_of_time = self.limits.out_of_time(self._elapsed_s)
+        self._look_at_the_clock()
         if reason:
             scheduled = self._updater.rate(counters.step, self._elapsed_share)
             next_rate = scheduled * rate_share(counters.divergences)
@@ -204,6 +200,11 @@ class Trainer:
         if not math.isfinite(gradient_norm(self.model.parameters)):
             raise RunError(parameters_lost(counters.step + 1, rate, self._best()))
         return rate
+
+    def _look_at_the_clock(self) -> None:
+        if self.limits.total_s is not None:
+            self.counters.elapsed_s = self._elapsed_s
+            self.counters.out_of_time = self.limits.out_of_time(self.counters.elapsed_s)
 
     def _best(self) -> Path | None:
         """The best checkpoint, where there is one that is better than guessing."""
@@ -250,6 +251,7 @@ class Trainer:
             best = counters.judge(score.loss_nats, scheduled, train.patience)
             self._record.validated(counters.step, score, best)
         counters.validated_step = counters.step
+        self._look_at_the_clock()
         if counters.best_step == counters.step:
             self._write(self._folder.best)
             if self._kept_step is None:

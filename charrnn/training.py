@@ -19,10 +19,10 @@ from charrnn.description import chosen_rows, matched_text, shortest, training_ro
 from charrnn.errors import CheckpointError, RunError
 from charrnn.interrupts import graceful_interrupts
 from charrnn.lock import only_training
-from charrnn.metrics import MetricsLog, elapsed_until
+from charrnn.metrics import MetricsLog
 from charrnn.mpi import MPITeam, Ranks
 from charrnn.recipe import chosen, settled
-from charrnn.reporting import Reporter
+from charrnn.reporting import Reporter, duration
 from charrnn.runs import RunFolder
 from charrnn.starting import check_same_text, forget_lost_best, prepare, starting_point
 from charrnn.team import Team
@@ -86,16 +86,9 @@ def train(
                 source = Path(init_from), load_checkpoint(init_from)
         corpus = load_corpus(config.data, reporter.note)
         V, then = len(corpus.vocabulary), checkpoint.config if checkpoint else None
-        written, config = (
-            config,
-            settled(
-                config,
-                len(corpus.codes),
-                V,
-                then=then,
-                source=source[1].config.model if source else None,
-            ),
-        )
+        written = config
+        shape = source[1].config.model if source else None
+        config = settled(written, len(corpus.codes), V, then=then, source=shape)
         check_sizes(corpus, config)
         config = resolved(config, V, then.train if then else None, ranks.size if ranks else None)
         note = "nothing to resume here: beginning" if resume else ""
@@ -117,9 +110,7 @@ def _train(
     """Begin, or go on from a checkpoint, or begin from the weights of a source."""
     if checkpoint:
         check_same_text(run, checkpoint, trainer.checkpoint())
-        counters = checkpoint.counters
-        elapsed_s = elapsed_until(run.metrics, counters.step, counters.validated_step)
-        trainer.restore(checkpoint, elapsed_s)
+        trainer.restore(checkpoint)
         first_note = f"going on from step {trainer.counters.step:,}"
         if not run.last.exists():
             first_note += f" of {run.best}, as there is no {run.last.name}"
@@ -134,14 +125,14 @@ def _train(
             first_note = matched_text(trainer.start_from(source[1]), trainer.corpus)
         except CheckpointError as error:
             raise CheckpointError(f"{source[0]}: {error}") from None
-    prepare(run, trainer.config, trainer.counters if checkpoint else None)
+    elapsed_s = prepare(run, trainer.config, trainer.counters if checkpoint else None)
     reporter.block([*training_rows(trainer, run), *chosen_rows(found)])
     if first_note:
         reporter.note(first_note)
     metrics = MetricsLog(run.metrics)
     try:
         with graceful_interrupts() as interrupted:
-            trainer.run(interrupted, metrics)
+            trainer.run(interrupted, metrics, elapsed_s)
             signal = interrupted()
     finally:
         metrics.close()
@@ -168,6 +159,8 @@ def _team(config: Config, corpus: Corpus, ranks: Ranks | None, reporter: Reporte
 def _finished(trainer: Trainer, run: RunFolder) -> str:
     counters = trainer.counters
     text = f"finished: {counters.step:,} steps"
+    if counters.out_of_time:
+        text += f", as {duration(60 * (trainer.config.train.max_minutes or 0))} are over"
     if counters.out_of_patience:
         text += f", no new best in {counters.validations_since_best} validations"
     if counters.best_loss_nats is not None:

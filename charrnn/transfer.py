@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
 from charrnn.checkpoint import Checkpoint
+from charrnn.config import SHAPE
 from charrnn.errors import CheckpointError
 from charrnn.kernels import Array
 from charrnn.model import Model
@@ -32,11 +33,12 @@ def transfer_parameters(source: Checkpoint, model: Model, vocabulary: Vocabulary
     Raises:
         CheckpointError: where cell, layers or sizes differ, naming each.
     """
-    theirs, ours = asdict(source.config.model), asdict(model.config)
+    theirs, ours = source.config.model, model.config
     differences = [
-        f"its model.{name} is {_shown(theirs[name])}, the configuration's {_shown(ours[name])}"
-        for name in ours
-        if theirs[name] != ours[name] and name != "dropout"
+        f"its model.{name} is {_shown(getattr(theirs, name))}, the configuration's "
+        f"{_shown(getattr(ours, name))}"
+        for name in SHAPE
+        if getattr(theirs, name) != getattr(ours, name)
     ]
     if differences:
         raise CheckpointError(

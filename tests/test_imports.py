@@ -38,6 +38,7 @@ FLOORS = (
         "divergence",
         "interrupts",
         "limits",
+        "lines",
         "masks",
         "metrics",
         "optimizers",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def written(path: str) -> dict[str, Any]:
 
 
 def test_it_writes_what_can_be_trained_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["init", "tales.txt", "--minutes", "0.01"]) == 0
+    assert run(["init", "tales.txt", "--minutes", "0.05"]) == 0
     out, err = capsys.readouterr()
     assert out == ""
     assert "tales.txt: 20,000 characters, 17 distinct; 600 lines, of 32 characters" in err
@@ -45,7 +46,7 @@ def test_it_writes_what_can_be_trained_as_it_is(capsys: pytest.CaptureFixture[st
     (last,) = [r for r in read_metrics(Path("runs/tales/metrics.jsonl")) if r["split"] == "valid"][
         -1:
     ]
-    assert last["loss_nats"] < 3
+    assert last["loss_nats"] < 2.5  # guessing is 2.83
 
 
 def test_to_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
@@ -61,6 +62,16 @@ def test_a_path_is_relative_to_the_file_it_stands_in() -> None:
     assert run(["init", "tales.txt", "--minutes", "0.01", "-o", "configs/my.yaml"]) == 0
     assert written("configs/my.yaml")["data.path"] == "../tales.txt"
     assert load_config("configs/my.yaml").data.path == str(Path("tales.txt").absolute())
+
+
+@pytest.mark.parametrize(
+    "name", ["a b: #'c\".txt", "new\nline.txt", "next\x85line.txt", "~[b]\\.txt", "蜂 é.txt"]
+)
+def test_any_name_of_a_text_is_read_back(name: str) -> None:
+    Path(name).write_text(tiny_text(2_000), encoding="utf-8")
+    for path in (name, f"./{name}"):
+        assert run(["init", path, "--minutes", "0.01", "-o", "my.yaml", "--overwrite"]) == 0
+        assert load_config("my.yaml").data.path == str(Path(name).absolute())
 
 
 def test_several_texts_and_globs() -> None:
@@ -107,8 +118,8 @@ def test_the_estimate_is_the_minutes_asked_for(
     minutes: float, chars_per_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a machine whose speed is known; a text that is small for the time is not read for ever."""
-    speed = charrnn.proposal._Speed(chars_per_s, 4 * chars_per_s)
-    monkeypatch.setattr(charrnn.proposal, "_speed", lambda *_: speed)
+    monkeypatch.setattr(charrnn.proposal, "_training_speed", lambda *_: chars_per_s)
+    monkeypatch.setattr(charrnn.proposal, "_scoring_speed", lambda *_: 4 * chars_per_s)
     proposal = propose(override_defaults(text="tales.txt"), minutes)
     train = proposal.config.train
     assert proposal.estimated_s <= 1.1 * 60 * minutes
@@ -133,6 +144,8 @@ def test_a_limit_that_is_given_is_kept(limit: str) -> None:
 REFUSED: dict[str, tuple[list[str], str]] = {
     "a file that is there": (["tales.txt", "-o", "short.txt"], "--overwrite writes over it"),
     "the text itself": (["tales.txt", "-o", "./tales.txt", "--overwrite"], "is the text itself"),
+    "another text": (["tales.txt", "--set", "data.path=x.txt"], "the text is named by TEXT"),
+    "a pipe": (["fifo"], "fifo: is no file that a training can read again"),
     "no such text": (["none.txt"], "none.txt: "),
     "no such folder": (["tales.txt", "-o", "none/my.yaml"], "there is no folder none"),
     "an unknown key": (["tales.txt", "--set", "model.size=3"], "model.size: unknown key"),
@@ -145,6 +158,7 @@ REFUSED: dict[str, tuple[list[str], str]] = {
 def test_what_is_refused(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     Path("empty.txt").touch()
     Path("short.txt").write_text("ab")
+    os.mkfifo("fifo")
     arguments, problem = REFUSED[name]
     before = sorted(path.name for path in Path().iterdir())
     assert run(["init", *arguments]) == 1

@@ -16,7 +16,7 @@ import charrnn.trainer
 from charrnn.checkpoint import save_checkpoint
 from charrnn.cli import run
 from charrnn.errors import RunError
-from charrnn.metrics import MetricsLog, elapsed_until, keep_metrics_until, read_metrics
+from charrnn.metrics import MetricsLog, keep_metrics_until, read_metrics
 
 
 class NearlyFull:
@@ -124,14 +124,12 @@ def test_what_a_resumed_run_writes_again_is_dropped(
     step: int, validated: int, kept: int, path: Path
 ) -> None:
     path.write_bytes(b"".join(LINES))
-    assert elapsed_until(path, step, validated) == step / 2
-    keep_metrics_until(path, step, validated)
+    assert keep_metrics_until(path, step, validated) == step / 2
     assert path.read_bytes() == b"".join(LINES[:kept])
 
 
 def test_without_a_file_one_is_made(path: Path) -> None:
-    assert elapsed_until(path, 5, 5) == 0
-    keep_metrics_until(path, 5, 5)
+    assert keep_metrics_until(path, 5, 5) == 0
     assert read_metrics(path) == []
 
 
@@ -149,8 +147,7 @@ def test_a_damaged_line_among_those_to_keep_is_told(damage: str, path: Path) -> 
 def test_a_damaged_line_after_those_to_keep_is_dropped(damage: str, path: Path) -> None:
     """As a loss of power leaves them: the blocks of a file reach the disk in any order."""
     path.write_bytes(line(1) + DAMAGED[damage] + line(3) + b'{"step": 4')
-    assert elapsed_until(path, 2, 0) == 0.5
-    keep_metrics_until(path, 2, 0)
+    assert keep_metrics_until(path, 2, 0) == 0.5
     assert path.read_bytes() == line(1)
 
 

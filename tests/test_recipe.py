@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from charrnn.config import Config, automatic_keys
+from charrnn.config import SHAPE, Config, automatic_keys
 from charrnn.config_reader import config_from_dict, override_defaults
-from charrnn.corpus import Corpus, cut_points
+from charrnn.corpus import Corpus, Streams, cut_points
 from charrnn.limits import Limits
 from charrnn.optimizers import RULES
 from charrnn.recipe import chosen, settled
@@ -57,6 +57,25 @@ def test_any_text_gets_a_configuration_that_can_be_trained(
     assert settled(written, chars, V, work=work) == config
     assert chosen(written, config) == values(config)
     assert chosen(config, config) == {}
+
+
+@given(st.integers(20, 10**6), st.integers(1, 40), st.sampled_from(["fixed", "fresh"]))
+@example(19_938, 32, "fresh")
+def test_what_goes_by_an_epoch_goes_by_that_of_the_streams(chars: int, N: int, how: str) -> None:
+    written = override_defaults(
+        [f"train.batch_size={N}", f"train.streams={how}", "train.max_epochs=100"]
+    )
+    train_end, _ = cut_points(chars, written.data)
+    if train_end > N:
+        train = settled(written, chars, 65).train
+        codes = np.lib.stride_tricks.as_strided(np.zeros(1, np.uint8), (train_end,), (0,))
+        streams = Streams(codes, N, train.seq_length, 1 if how == "fresh" else None)
+        assert train.validate_every == 2 * streams.windows
+
+
+def test_a_tiny_validation_part_does_not_shorten_the_windows_of_a_text() -> None:
+    written = override_defaults(["data.valid_fraction=0.0001"])
+    assert settled(written, 30_000, 65).train.seq_length == 16
 
 
 GIVEN = {
@@ -149,9 +168,9 @@ def test_what_is_left_open_on_a_resume_is_as_it_was() -> None:
 
 def test_fine_tuning_takes_the_shape_of_its_source_and_a_lower_rate() -> None:
     sets = ["model.cell=gru", "model.num_layers=1", "model.hidden_size=48"]
-    source = settled(override_defaults(sets), 10**6, 65)
+    source = settled(override_defaults([*sets, "model.embedding_size=5"]), 10**6, 65)
     tuned = settled(OPEN, 10**5, 65, source=source.model)
-    for name in ("cell", "num_layers", "hidden_size"):
+    for name in SHAPE:
         assert getattr(tuned.model, name) == getattr(source.model, name)
     new = settled(override_defaults(sets), 10**5, 65)
     assert tuned.train.learning_rate < new.train.learning_rate

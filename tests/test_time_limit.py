@@ -91,7 +91,7 @@ def test_a_finished_one_stays_so_until_it_is_given_more_time(tmp_path: Path, clo
     before = (tmp_path / "run" / "last.npz").read_bytes()
     clock.notes.clear()
     assert trained(tmp_path, clock, {}, resume=True).steps == 120
-    assert clock.notes[-1].startswith("finished: 120 steps; ")
+    assert clock.notes[-1].startswith("finished: 120 steps, as 1 min 00 s are over; ")
     assert (tmp_path / "run" / "last.npz").read_bytes() == before
     assert trained(tmp_path, clock, {"train.max_minutes": 1.5}, resume=True).steps == 180
 

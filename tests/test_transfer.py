@@ -187,3 +187,26 @@ def test_dropout_may_differ(tmp_path: Path) -> None:
         run(["train", str(config), "--run-dir", str(tmp_path / "r"), "--init-from", str(source)])
         == 0
     )
+
+
+OPEN = "data:\n  path: text.txt\ntrain:\n  max_steps: 3\n"
+
+
+@pytest.mark.parametrize("embedding", ["null", "4"])
+def test_a_small_text_is_fine_tuned_on_with_nothing_given(tmp_path: Path, embedding: str) -> None:
+    """What is left open of the shape is the source's; dropout and the rest go by the new text."""
+    for name, text in (("large", OLD * 40), ("small", NEW)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "text.txt").write_text(text, encoding="utf-8")
+        (tmp_path / name / "open.yaml").write_text(OPEN)
+    large, small = (["train", str(tmp_path / name / "open.yaml")] for name in ("large", "small"))
+    sets = ["model.cell=gru", "model.hidden_size=12", f"model.embedding_size={embedding}"]
+    large += [word for one in sets for word in ("--set", one)]
+    assert run([*large, "--run-dir", str(tmp_path / "a")]) == 0
+    small += ["--init-from", str(tmp_path / "a"), "--set", "train.max_epochs=2"]
+    assert run([*small, "--run-dir", str(tmp_path / "b")]) == 0
+    source, tuned = (load_checkpoint(tmp_path / name / "last.npz").config for name in "ab")
+    assert tuned.model.cell == "gru"
+    assert tuned.model.embedding_size == source.model.embedding_size
+    assert tuned.model.weight_dropout != source.model.weight_dropout
+    assert tuned.train.learning_rate < source.train.learning_rate

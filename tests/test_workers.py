@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from support import assert_same_run, settled, tiny_text, write_config
 
-import charrnn.masks
+import charrnn.worker
 import charrnn.workers
 from charrnn.cli import run
 from charrnn.config import Config
@@ -25,6 +25,7 @@ from charrnn.corpus import load_corpus
 from charrnn.errors import RunError
 from charrnn.evaluation import Score
 from charrnn.kernels import Array
+from charrnn.masks import MaskMaker, Masks
 from charrnn.parameters import initial_parameters
 from charrnn.team import Team, buffers_in, floats_needed
 from charrnn.training import train as train_run
@@ -39,11 +40,14 @@ SHARED = {
     "model.cell": "lstm",
     "model.num_layers": 2,
     "model.dropout": 0.3,
+    "model.dropout_per": "window",
+    "model.weight_dropout": 0.2,
+    "train.streams": "fresh",
     "train.batch_size": 5,
     "train.seq_length": 7,
     "train.backend": "numpy",
 }
-WINDOWS = 16  # of 540 characters in 5 streams of 107; the last one has 2 steps
+WINDOWS = 16  # of 540 characters in 5 streams of 108; the last one has 3 steps
 
 
 @pytest.fixture
@@ -99,31 +103,32 @@ def test_a_team_computes_what_one_worker_does(method: str, workers: int, config:
 def test_a_streams_masks_do_not_depend_on_who_has_it(
     workers: int, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    masks: list[Array] = []
-    dropout_mask = charrnn.masks.dropout_mask
+    seen: list[Masks] = []
 
-    def spy(*arguments: Any, **named: Any) -> Array:
-        masks.append(dropout_mask(*arguments, **named).copy())
-        return masks[-1]
+    class Spy(MaskMaker):
+        def masks(self, step: int, T: int, streams: range) -> Masks:
+            seen.append(super().masks(step, T, streams))
+            return seen[-1]
 
-    monkeypatch.setattr(charrnn.masks, "dropout_mask", spy)
+    monkeypatch.setattr(charrnn.worker, "MaskMaker", Spy)
 
-    def masks_of(count: int, step: int) -> list[list[Array]]:
+    def masks_of(count: int, step: int) -> list[Masks]:
         """Of each worker, those of its two layers."""
-        job, drawn = job_of(config, count), []
+        job = job_of(config, count)
         memory = np.zeros(floats_needed(job, count), np.float32)
+        seen.clear()
         for rank in range(count):
-            masks.clear()
             Worker(job, rank, buffers_in(job, memory, rank)).train(step)
-            drawn.append(list(masks))
-        return drawn
+        return list(seen)
 
     for step in (0, 3, WINDOWS - 1, WINDOWS):
-        ((first, second),) = masks_of(1, step)
-        assert not np.array_equal(first, second)
-        for layer, whole in enumerate((first, second)):
-            parts = [drawn[layer] for drawn in masks_of(workers, step)]
-            np.testing.assert_array_equal(np.concatenate(parts, axis=1), whole)
+        (whole,), parts = masks_of(1, step), masks_of(workers, step)
+        assert not np.array_equal(*whole.outputs)
+        for layer in range(2):
+            of_streams = [part.outputs[layer] for part in parts]
+            np.testing.assert_array_equal(np.concatenate(of_streams, axis=1), whole.outputs[layer])
+            for part in parts:
+                np.testing.assert_array_equal(part.weights[layer], whole.weights[layer])
 
 
 def test_every_stream_has_one_worker(config: Config) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import glob
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from charrnn.commands.finite import Finite
+from charrnn.errors import ConfigError
 
 _SAMPLES = "train.sample_length=200"  # unless another is asked for
 
@@ -48,33 +50,43 @@ def init(
     comments what was chosen and why. TEXT is a file, several, or a glob in quotes.
     """
     from charrnn.annotated import annotated_yaml, text_summary, time_summary
+    from charrnn.atomic import replaced_atomically
     from charrnn.config_reader import override_defaults
-    from charrnn.errors import ConfigError
     from charrnn.mpi import refuse_ranks
     from charrnn.proposal import propose
 
     refuse_ranks("init")
+    given = {override.partition("=")[0].strip() for override in overrides}
+    if "data.path" in given:
+        raise ConfigError("--set data.path: the text is named by TEXT")
+    if odd := next((one for one in text if Path(one).exists() and not Path(one).is_file()), None):
+        raise ConfigError(f"{odd}: is no file that a training can read again; name a text file")
     target = Path(output or f"{'config' if glob.has_magic(text[0]) else Path(text[0]).stem}.yaml")
     if output != "-":
-        if any(target.absolute() == Path(one).absolute() for one in text):
-            raise ConfigError(f"{target}: is the text itself; -o names another file")
-        if target.exists() and not overwrite:
-            raise ConfigError(
-                f"{target}: is there already; --overwrite writes over it, -o names another file"
-            )
-        if not target.parent.is_dir():
-            raise ConfigError(f"{target}: there is no folder {target.parent}; make it first")
+        _check_target(target, text, overwrite)
     if sys.stderr.isatty():
         click.echo("measuring this machine, for some seconds", err=True)
     path = text[0] if len(text) == 1 else list(text)
     config = override_defaults([_SAMPLES, *overrides], path)
     proposal = propose(config, minutes, lambda line: click.echo(line, err=True))
-    given = {override.partition("=")[0].strip() for override in overrides}
     folder = Path.cwd() if output == "-" else target.absolute().parent
     written = annotated_yaml(proposal, given, folder)
     if output == "-":
         click.echo(written, nl=False)
         return
-    target.write_text(written, encoding="utf-8")
+    with replaced_atomically(target) as file:
+        file.write(written.encode())
     click.echo(f"{text_summary(proposal)}\n{time_summary(proposal)}", err=True)
     click.echo(f"written: {target}; now: charrnn train {target}", err=True)
+
+
+def _check_target(target: Path, text: Sequence[str], overwrite: bool) -> None:
+    """Refuse to write where something would be lost, or cannot be."""
+    if any(target.absolute() == Path(one).absolute() for one in text):
+        raise ConfigError(f"{target}: is the text itself; -o names another file")
+    if target.exists() and not overwrite:
+        raise ConfigError(
+            f"{target}: is there already; --overwrite writes over it, -o names another file"
+        )
+    if not target.parent.is_dir():
+        raise ConfigError(f"{target}: there is no folder {target.parent}; make it first")
