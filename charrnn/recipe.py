@@ -21,9 +21,7 @@ _LIMITS = ("max_epochs", "max_steps", "max_minutes")
 _WORK_AT_1_MB = 1e14
 _WORK_EXPONENT = 0.5  # ten times the text gets three times the work
 
-_SHORTEST = (
-    16  # steps of a window, if there is room; not for a tiny validation part are there fewer
-)
+_SHORTEST = 16  # steps of a window; a tiny validation part makes it no shorter
 MOST_EPOCHS = 100  # unless more are asked for
 _MOST_VALIDATIONS = 50
 OPERATIONS_PER_S = 1e11  # of a machine that has not been measured
