@@ -13,7 +13,7 @@ from typing import Any
 from charrnn.config import SHAPE, Config, ModelConfig, TrainConfig, automatic_keys
 from charrnn.corpus import cut_points, windows_in_epoch
 from charrnn.optimizers import RULES
-from charrnn.parameters import training_flops
+from charrnn.parameters import parameter_count, training_flops
 
 _LIMITS = ("max_epochs", "max_steps", "max_minutes")
 
@@ -63,7 +63,7 @@ def settled(
     )
     train = _with_windows(config.train, n, [size for size in others if size])
     epochs = _epochs(train, n, work / training_flops(model, V))
-    model = _with_dropout(model, n, epochs)
+    model = _with_dropout(model, n, V, epochs)
     train = _with_rate(train, model, fine_tuning=source is not None)
     train = _with_length(train, n, epochs)
     return replace(config, model=model, train=train)
@@ -124,14 +124,15 @@ def _epochs(train: TrainConfig, n: int, chars: float) -> float:
     return min(limits, default=min(MOST_EPOCHS, max(1.0, chars / n)))
 
 
-def _with_dropout(model: ModelConfig, n: int, epochs: float) -> ModelConfig:
-    """Settle the dropout: more for a larger model, a smaller text and more epochs."""
-    seen = math.log2(max(1.0, epochs)) + 2 * math.log2(model.hidden_size / 256)
-    rate = round(max(0.0, min(0.5, 0.05 + 0.05 * (seen - math.log2(n / 1e6)))), 2)
+def _with_dropout(model: ModelConfig, n: int, V: int, epochs: float) -> ModelConfig:
+    """Settle the dropout: more for more epochs, and for more parameters to a character."""
+    rate = 0.09 * math.log2(max(epochs, 1e-3) / 7)
+    rate += 0.03 * math.log2(parameter_count(model, V) / n)
+    rate = round(max(0.0, min(0.5, rate)), 2)
     if model.dropout is None:
         model = replace(model, dropout=rate)
     if model.weight_dropout is None:
-        model = replace(model, weight_dropout=round(0.75 * rate, 2))
+        model = replace(model, weight_dropout=rate)
     return replace(model, dropout_per=model.dropout_per or "window")
 
 
