@@ -12,6 +12,7 @@ import yaml
 
 from charrnn.config import all_keys
 from charrnn.proposal import Proposal
+from charrnn.recipe import MOST_EPOCHS
 from charrnn.reporting import duration
 from charrnn.visible import visible
 
@@ -28,9 +29,9 @@ _COMMENTS = {
     "train.batch_size": "streams of text read side by side",
     "train.seq_length": "steps back-propagated through",
     "train.streams": "fixed, or fresh: cut elsewhere in each epoch",
-    "train.max_epochs": "the schedule ends with them",
-    "train.max_steps": "the schedule ends with them",
-    "train.max_minutes": "the schedule ends with them",
+    "train.max_epochs": "",
+    "train.max_steps": "",
+    "train.max_minutes": "",
     "train.optimizer": "",
     "train.learning_rate": "half of it where the loss jumps about",
     "train.schedule": "",
@@ -88,6 +89,7 @@ def time_summary(proposal: Proposal) -> str:
     return (
         f"{length} of training: about {duration(proposal.estimated_s)} on this machine "
         f"({proposal.chars_per_s:,.0f} characters/s)"
+        f"{'; more would not help so small a text' if train.max_epochs == MOST_EPOCHS else ''}"
     )
 
 

@@ -43,7 +43,7 @@ def transfer_parameters(source: Checkpoint, model: Model, vocabulary: Vocabulary
     if differences:
         raise CheckpointError(
             f"{', '.join(differences)}; weights can be taken over only by a model of the same "
-            "cell and sizes"
+            "cell and sizes. Leave these keys out of the configuration, and they are taken over too"
         )
     if source.vocabulary.tokens != vocabulary.tokens:
         raise CheckpointError(

@@ -76,10 +76,10 @@ def test_any_name_of_a_text_is_read_back(name: str) -> None:
 
 def test_several_texts_and_globs() -> None:
     Path("b.txt").write_text(tiny_text(5_000), encoding="utf-8")
-    assert run(["init", "tales.txt", "b.txt", "--minutes", "0.01"]) == 0
-    assert written("tales.yaml")["data.path"] == ["tales.txt", "b.txt"]
-    assert run(["init", "*.txt", "--minutes", "0.01"]) == 0
-    assert written("config.yaml")["data.path"] == "*.txt"
+    assert run(["init", "tales.txt", "b.txt", "--minutes", "0.01", "-o", "two.yaml"]) == 0
+    assert written("two.yaml")["data.path"] == ["tales.txt", "b.txt"]
+    assert run(["init", "*.txt", "--minutes", "0.01", "-o", "all.yaml"]) == 0
+    assert written("all.yaml")["data.path"] == "*.txt"
 
 
 def test_more_minutes_make_it_larger_or_longer() -> None:
@@ -146,6 +146,9 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "the text itself": (["tales.txt", "-o", "./tales.txt", "--overwrite"], "is the text itself"),
     "another text": (["tales.txt", "--set", "data.path=x.txt"], "the text is named by TEXT"),
     "a pipe": (["fifo"], "fifo: is no file that a training can read again"),
+    "several without a name": (["tales.txt", "short.txt"], "-o names it"),
+    "a glob without a name": (["*.txt"], "-o names it"),
+    "a folder": (["tales.txt", "-o", "folder", "--overwrite"], "folder: is a folder"),
     "no such text": (["none.txt"], "none.txt: "),
     "no such folder": (["tales.txt", "-o", "none/my.yaml"], "there is no folder none"),
     "an unknown key": (["tales.txt", "--set", "model.size=3"], "model.size: unknown key"),
@@ -158,6 +161,7 @@ REFUSED: dict[str, tuple[list[str], str]] = {
 def test_what_is_refused(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     Path("empty.txt").touch()
     Path("short.txt").write_text("ab")
+    Path("folder").mkdir()
     os.mkfifo("fifo")
     arguments, problem = REFUSED[name]
     before = sorted(path.name for path in Path().iterdir())

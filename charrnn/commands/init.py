@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +13,6 @@ import click
 from charrnn.commands.finite import Finite
 from charrnn.errors import ConfigError
 
-_SAMPLES = "train.sample_length=200"  # unless another is asked for
-
 
 @click.command()
 @click.argument("text", nargs=-1, required=True)
@@ -21,7 +20,7 @@ _SAMPLES = "train.sample_length=200"  # unless another is asked for
     "-o",
     "--output",
     metavar="FILE",
-    help="File to write; - is standard output.  [default: NAME-OF-TEXT.yaml]",
+    help="File to write; - is standard output.  [default: NAME-OF-TEXT.yaml, for a single text]",
 )
 @click.option(
     "--minutes",
@@ -61,13 +60,15 @@ def init(
         raise ConfigError("--set data.path: the text is named by TEXT")
     if odd := next((one for one in text if Path(one).exists() and not Path(one).is_file()), None):
         raise ConfigError(f"{odd}: is no file that a training can read again; name a text file")
-    target = Path(output or f"{'config' if glob.has_magic(text[0]) else Path(text[0]).stem}.yaml")
+    if output is None and (len(text) > 1 or glob.has_magic(text[0])):
+        raise ConfigError("of several texts the file to write has no name; -o names it")
+    target = Path(output or f"{Path(text[0]).stem}.yaml")
     if output != "-":
         _check_target(target, text, overwrite)
     if sys.stderr.isatty():
         click.echo("measuring this machine, for some seconds", err=True)
     path = text[0] if len(text) == 1 else list(text)
-    config = override_defaults([_SAMPLES, *overrides], path)
+    config = override_defaults(overrides, path)
     proposal = propose(config, minutes, lambda line: click.echo(line, err=True))
     folder = Path.cwd() if output == "-" else target.absolute().parent
     written = annotated_yaml(proposal, given, folder)
@@ -77,13 +78,15 @@ def init(
     with replaced_atomically(target) as file:
         file.write(written.encode())
     click.echo(f"{text_summary(proposal)}\n{time_summary(proposal)}", err=True)
-    click.echo(f"written: {target}; now: charrnn train {target}", err=True)
+    click.echo(f"written: {target}; now: charrnn train {shlex.quote(str(target))}", err=True)
 
 
 def _check_target(target: Path, text: Sequence[str], overwrite: bool) -> None:
     """Refuse to write where something would be lost, or cannot be."""
     if any(target.absolute() == Path(one).absolute() for one in text):
         raise ConfigError(f"{target}: is the text itself; -o names another file")
+    if target.is_dir():
+        raise ConfigError(f"{target}: is a folder; name a file in it")
     if target.exists() and not overwrite:
         raise ConfigError(
             f"{target}: is there already; --overwrite writes over it, -o names another file"
