@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from charrnn.config import all_keys
+from charrnn.config import all_keys, value_of
 from charrnn.proposal import Proposal
 from charrnn.recipe import MOST_EPOCHS
 from charrnn.reporting import duration
@@ -54,7 +54,7 @@ def annotated_yaml(proposal: Proposal, given: Collection[str], folder: Path) -> 
     config["data"]["path"] = _nearest(config["data"]["path"], folder)
     for dotted in all_keys():
         section, _, key = dotted.rpartition(".")
-        value = config[section][key] if section else config[key]
+        value = value_of(config, dotted)
         if dotted in given or (dotted in _COMMENTS and value is not None):
             line = f"{'  ' if section else ''}{key}: {_scalar(value)}"
             sections.setdefault(section, []).append((line, _COMMENTS.get(dotted, "")))

@@ -9,11 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from charrnn.config import MOST_SHOWN, SECTIONS, Config, automatic_keys
+from charrnn.config import MOST_SHOWN, SECTIONS, Config, open_keys
 from charrnn.config_reader import config_from_dict
 from charrnn.config_values import shown
 from charrnn.errors import CheckpointError, NewerFormatError
-from charrnn.limits import Limits
 from charrnn.strict_json import strict_json
 
 FORMAT = 3
@@ -145,12 +144,8 @@ def _config(values: Any) -> Config:
     if _is_count(train.get("sample_length")):  # there was no bound; it may be another at each start
         train["sample_length"] = min(int(train["sample_length"]), MOST_SHOWN)
     config = config_from_dict({**values, "model": model, "train": train}, "its configuration")
-    for key in automatic_keys():
-        section, name = key.split(".")
-        if getattr(getattr(config, section), name) is None and name != "max_epochs":
-            raise CheckpointError(f"its configuration leaves {key} open")
-    if Limits.of(config.train, 1) == Limits(1, None):
-        raise CheckpointError("its configuration leaves open how long the training is")
+    if left_open := open_keys(config):
+        raise CheckpointError(f"its configuration leaves {left_open[0]} open")
     return config
 
 

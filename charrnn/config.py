@@ -179,6 +179,12 @@ class TrainConfig:
         Choice(("auto", *BACKENDS)), "who does the inner loops; auto: numba where installed", "auto"
     )
 
+    @property
+    def has_limit(self) -> bool:
+        """Whether it says how long the training is."""
+        limits = (self.max_epochs, self.max_steps, self.max_minutes)
+        return any(limit is not None for limit in limits)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
@@ -218,6 +224,19 @@ SECTIONS: dict[str, type[Any]] = {"data": DataConfig, "model": ModelConfig, "tra
 def automatic_keys() -> list[str]:
     """Return the keys that are settled for the text where they are null."""
     return [key for key, spec in all_keys().items() if spec.get("automatic")]
+
+
+def open_keys(config: Config) -> list[str]:
+    """Return the keys that are still to be settled."""
+    values = config.to_dict()
+    keys = [key for key in automatic_keys() if value_of(values, key) is None]
+    return [key for key in keys if key != "train.max_epochs" or not config.train.has_limit]
+
+
+def value_of(values: Mapping[str, Any], dotted: str) -> Any:
+    """Return a value of what `Config.to_dict` makes, by its dotted key."""
+    section, _, key = dotted.rpartition(".")
+    return values[section][key] if section else values[key]
 
 
 def all_keys() -> dict[str, Mapping[str, Any]]:

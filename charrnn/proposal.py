@@ -80,7 +80,7 @@ def propose(
     sized = settled(config, chars, V, work=work)
     with _team(sized, corpus, note) as team:
         speed = _Speed(_training_speed(team, measured_s), _scoring_speed(team, measured_s / 5))
-    if minutes is not None and Limits.of(config.train, 1) == Limits(1, None):
+    if minutes is not None and not config.train.has_limit:
         sized = _fitted(config, corpus, speed, work, seconds)
     return Proposal(
         sized, chars, V, lines_of(corpus), speed.training, _seconds(sized, corpus, speed)

@@ -10,7 +10,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from charrnn.config import SHAPE, Config, ModelConfig, TrainConfig, automatic_keys
+from charrnn.config import SHAPE, Config, ModelConfig, TrainConfig, open_keys, value_of
 from charrnn.corpus import cut_points, windows_in_epoch
 from charrnn.optimizers import RULES
 from charrnn.parameters import parameter_count, training_flops
@@ -71,13 +71,8 @@ def settled(
 
 def chosen(config: Config, settled: Config) -> dict[str, Any]:
     """Return what was left open, by dotted key, and what became of it."""
-    then, now = config.to_dict(), settled.to_dict()
-    return {
-        key: now[section][name]
-        for key in automatic_keys()
-        for section, name in [key.split(".")]
-        if then[section][name] is None and now[section][name] is not None
-    }
+    values = settled.to_dict()
+    return {key: value_of(values, key) for key in open_keys(config)}
 
 
 def _work_given(train: TrainConfig) -> float:
@@ -103,12 +98,12 @@ def _hidden_size(work: float) -> int:
 
 def _with_windows(train: TrainConfig, n: int, others: list[int]) -> TrainConfig:
     """Settle T and N: as they are best, or what a small text and its other parts have room for."""
-    N, fresh = train.batch_size, train.streams or "fresh"
+    N, streams = train.batch_size, train.streams or "fresh"
     room = [n // 8 if N is None else (n - 1) // N]
     room += others if n < 16 * _SHORTEST else [max(_SHORTEST, size) for size in others]
     T = train.seq_length or max(1, min([80, *room]))
     return replace(
-        train, seq_length=T, batch_size=N or max(1, min(32, n // (8 * T))), streams=fresh
+        train, seq_length=T, batch_size=N or max(1, min(32, n // (8 * T))), streams=streams
     )
 
 
@@ -147,7 +142,7 @@ def _with_rate(train: TrainConfig, model: ModelConfig, *, fine_tuning: bool) -> 
 
 def _with_length(train: TrainConfig, n: int, epochs: float) -> TrainConfig:
     """Settle what goes by the steps of a training: its end, its warm-up, its validations."""
-    if all(getattr(train, name) is None for name in _LIMITS):
+    if not train.has_limit:
         epochs = max(1, round(epochs))
         train = replace(train, max_epochs=epochs)
     windows = windows_in_epoch(n, train.batch_size, train.seq_length, train.streams == "fresh")
@@ -169,13 +164,10 @@ def _validate_every(windows: int, epochs: float) -> int | str:
 def _as_then(config: Config, then: Config) -> Config:
     """Settle what is left open as a run did which is gone on with."""
     values: dict[str, dict[str, Any]] = {"model": {}, "train": {}}
-    for key in automatic_keys():
+    for key in open_keys(config):
         section, name = key.split(".")
-        if getattr(getattr(config, section), name) is None:
-            values[section][name] = getattr(getattr(then, section), name)
-    if any(getattr(config.train, name) is not None for name in _LIMITS):
-        values["train"].pop("max_epochs", None)
-    else:
+        values[section][name] = value_of(then.to_dict(), key)
+    if not config.train.has_limit:
         values["train"] |= {name: getattr(then.train, name) for name in _LIMITS}
     return replace(
         config,

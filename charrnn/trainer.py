@@ -69,6 +69,8 @@ class Trainer:
         self.counters = checkpoint.counters
         if self.config.train.max_minutes != checkpoint.config.train.max_minutes:
             self.counters.out_of_time = self.limits.out_of_time(self.counters.elapsed_s)
+            if self.limits.total_s is None:
+                self.counters.elapsed_s = 0.0
         self._kept_step = self.counters.step
 
     def start_from(self, checkpoint: Checkpoint) -> Matched:

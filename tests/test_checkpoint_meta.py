@@ -124,7 +124,7 @@ UNFIT: dict[str, tuple[Callable[[str], str], str]] = {
         lambda text: set_to("config", "train", "max_epochs", value=None)(
             set_to("config", "train", "max_steps", value=None)(text)
         ),
-        "its configuration leaves open how long the training is",
+        "its configuration leaves train.max_epochs open",
     ),
     "a million layers": (set_to("config", "model", "num_layers", value=10**6), "num_layers"),
     "a digest of the text of numbers": (

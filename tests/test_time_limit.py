@@ -13,6 +13,7 @@ import pytest
 from support import write_config
 
 import charrnn.trainer
+from charrnn.checkpoint import load_checkpoint
 from charrnn.cli import run
 from charrnn.config_reader import load_config
 from charrnn.metrics import read_metrics
@@ -107,3 +108,14 @@ def test_by_the_real_clock(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     *_, last = read_metrics(tmp_path / "run" / "metrics.jsonl")
     assert last["split"] == "valid"
     assert 0.6 <= last["elapsed_s"] < 5
+
+
+def test_a_limit_that_is_given_up_leaves_no_time_behind(tmp_path: Path, clock: Clock) -> None:
+    """Files hold times only where the clock ends a training."""
+    trained(tmp_path, clock, {})
+    assert load_checkpoint(tmp_path / "run" / "last.npz").counters.elapsed_s == 60
+    by_steps = {"train.max_minutes": None, "train.max_steps": 150}
+    assert trained(tmp_path, clock, by_steps, resume=True).steps == 150
+    counters = load_checkpoint(tmp_path / "run" / "last.npz").counters
+    assert (counters.elapsed_s, counters.out_of_time) == (0, False)
+    assert read_metrics(tmp_path / "run" / "metrics.jsonl")[-1]["elapsed_s"] == 75
