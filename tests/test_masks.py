@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from support import write_config
 
+import charrnn.worker
 from charrnn.config import ModelConfig
+from charrnn.config_reader import load_config
 from charrnn.kernels import CELLS, Array
 from charrnn.masks import MaskMaker, Masks
 from charrnn.model import Model, States
 from charrnn.parameters import initial_parameters, parameter_views
+from charrnn.training import train as train_run
 
 T, N, H, V = 7, 6, 12, 5
 
@@ -50,6 +55,14 @@ def test_a_worker_draws_its_streams_of_the_batch_and_the_same_weights(per: str) 
             np.testing.assert_array_equal(all_[:, streams.start : streams.stop], some)
         for one, same in zip(whole.weights, part.weights, strict=True):
             np.testing.assert_array_equal(one, same)
+
+
+def test_outputs_and_weights_have_keys_of_their_own() -> None:
+    """With the same key the mask of the first stream would begin as that of the weights."""
+    masks = drawn(dropout=0.5, dropout_per="step", weight_dropout=0.5)
+    for of_outputs, of_weights in zip(masks.outputs, masks.weights, strict=True):
+        first = of_outputs[:, 0].ravel()
+        assert np.any(first != of_weights.ravel()[: first.size])
 
 
 def test_weights_are_dropped_at_their_rate_and_the_rest_scaled() -> None:
@@ -100,3 +113,48 @@ def test_a_mask_for_a_window_does_what_it_does_at_each_step(cell: str) -> None:
     parameters = initial_parameters(config(cell), V, 1, np.float64)
     one, other = (window(cell, parameters, each) for each in (masks, repeated))
     np.testing.assert_equal(one, other)
+
+
+def dropout_masks(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, overrides: dict[str, Any]
+) -> list[Array]:
+    """The masks of a training of 6 steps and 2 layers, in the order they were drawn."""
+    drawn: list[Array] = []
+
+    class Spy(MaskMaker):
+        def masks(self, step: int, T: int, streams: range) -> Masks:
+            masks = super().masks(step, T, streams)
+            drawn.extend(mask.copy() for kind in masks for mask in kind)
+            return masks
+
+    folder.mkdir()
+    base = {"model.num_layers": 2, "train.max_steps": 6}
+    config = load_config(write_config(folder, base | overrides))
+    with monkeypatch.context() as patch:
+        patch.setattr(charrnn.worker, "MaskMaker", Spy)
+        train_run(config, folder / "run")
+    return drawn
+
+
+@pytest.mark.parametrize("kind", ["step", "window"])
+@pytest.mark.parametrize("weights", [0.0, 0.5], ids=["outputs", "and weights"])
+def test_dropout_masks_depend_on_seed_step_and_layer_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, weights: float
+) -> None:
+    kinds = {"model.dropout": 0.5, "model.dropout_per": kind, "model.weight_dropout": weights}
+    masks = dropout_masks(tmp_path / "as_is", monkeypatch, kinds)
+    assert len(masks) == (24 if weights else 12)
+    assert len({mask.tobytes() for mask in masks}) == len(masks)  # each step's, layer's, kind's
+    assert {round(float(value), 6) for mask in masks for value in np.unique(mask)} == {0.0, 2.0}
+    for i, overrides in enumerate(
+        (
+            {"train.sample_length": 20, "train.validate_every": 2},
+            {"train.learning_rate": 0.1, "train.optimizer": "sgd"},
+            {"model.embedding_size": 4} | ({} if weights else {"model.cell": "lstm"}),
+            {"data.valid_fraction": 0.4, "train.log_every": 1},
+        )
+    ):
+        same = dropout_masks(tmp_path / f"same{i}", monkeypatch, kinds | overrides)
+        assert [mask.tobytes() for mask in same] == [mask.tobytes() for mask in masks]
+    other = dropout_masks(tmp_path / "other", monkeypatch, kinds | {"seed": 2})
+    assert not {mask.tobytes() for mask in other} & {mask.tobytes() for mask in masks}

@@ -15,13 +15,11 @@ from support import TINY, contents, settled, tiny_text, train, write_config
 
 import charrnn.trainer
 import charrnn.updater
-import charrnn.worker
 from charrnn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from charrnn.cli import run
 from charrnn.config import Config
 from charrnn.config_reader import load_config
 from charrnn.kernels import CELLS, Array
-from charrnn.masks import MaskMaker, Masks
 from charrnn.metrics import read_metrics
 from charrnn.model import Model
 from charrnn.reporting import Reporter
@@ -311,51 +309,6 @@ def test_the_state_is_carried_and_reset_at_the_start_of_an_epoch(
             else:
                 np.testing.assert_array_equal(state, returned[step - 1][i])
                 assert state.any()
-
-
-def dropout_masks(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, overrides: dict[str, Any]
-) -> list[Array]:
-    """The masks of a training of 6 steps and 2 layers, in the order they were drawn."""
-    drawn: list[Array] = []
-
-    class Spy(MaskMaker):
-        def masks(self, step: int, T: int, streams: range) -> Masks:
-            masks = super().masks(step, T, streams)
-            drawn.extend(mask.copy() for kind in masks for mask in kind)
-            return masks
-
-    folder.mkdir()
-    base = {"model.num_layers": 2, "train.max_steps": 6}
-    config = tiny_config(folder, base | overrides)
-    with monkeypatch.context() as patch:
-        patch.setattr(charrnn.worker, "MaskMaker", Spy)
-        train_run(config, folder / "run")
-    return drawn
-
-
-@pytest.mark.parametrize("kind", ["step", "window"])
-@pytest.mark.parametrize("weights", [0.0, 0.5], ids=["outputs", "and weights"])
-def test_dropout_masks_depend_on_seed_step_and_layer_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, weights: float
-) -> None:
-    kinds = {"model.dropout": 0.5, "model.dropout_per": kind, "model.weight_dropout": weights}
-    masks = dropout_masks(tmp_path / "as_is", monkeypatch, kinds)
-    assert len(masks) == (24 if weights else 12)
-    assert len({mask.tobytes() for mask in masks}) == len(masks)  # each step's, layer's, kind's
-    assert {round(float(value), 6) for mask in masks for value in np.unique(mask)} == {0.0, 2.0}
-    for i, overrides in enumerate(
-        (
-            {"train.sample_length": 20, "train.validate_every": 2},
-            {"train.learning_rate": 0.1, "train.optimizer": "sgd"},
-            {"model.embedding_size": 4} | ({} if weights else {"model.cell": "lstm"}),
-            {"data.valid_fraction": 0.4, "train.log_every": 1},
-        )
-    ):
-        same = dropout_masks(tmp_path / f"same{i}", monkeypatch, kinds | overrides)
-        assert [mask.tobytes() for mask in same] == [mask.tobytes() for mask in masks]
-    other = dropout_masks(tmp_path / "other", monkeypatch, kinds | {"seed": 2})
-    assert not {mask.tobytes() for mask in other} & {mask.tobytes() for mask in masks}
 
 
 def test_byte_tokens(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
