@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(
 CONFIG = """
 data: {path: text.txt}
 model: {cell: lstm, num_layers: 2, hidden_size: 24, dropout: 0.2, weight_dropout: 0.1}
-train: {batch_size: 8, seq_length: 10, max_steps: 200, validate_every: 50, log_every: 1,
+train: {batch_size: 8, seq_length: 10, max_steps: 100, validate_every: 25, log_every: 1,
         learning_rate: 2.0e-3, schedule: constant, warmup_steps: 0}
 """
 
@@ -82,21 +82,21 @@ def test_two_ranks_make_the_bits_of_two_workers(folder: Path) -> None:
     for file in ("last.npz", "best.npz", "config.yaml"):
         assert (folder / "a" / file).read_bytes() == (folder / "b" / file).read_bytes(), file
     assert without_clock(folder / "a") == without_clock(folder / "b")
-    assert load_checkpoint(folder / "b" / "last.npz").counters.step == 200
+    assert load_checkpoint(folder / "b" / "last.npz").counters.step == 100
 
 
 def test_four_ranks_have_the_losses_of_four_workers(folder: Path) -> None:
-    short = ("--set", "train.max_steps=60")
+    short = ("--set", "train.max_steps=40")
     charrnn(folder, "train", "config.yaml", "--run-dir", "a", "--set", "train.workers=4", *short)
     done = charrnn(folder, "train", "config.yaml", "--run-dir", "b", *short, ranks=4)
     assert done.returncode == 0, done.stderr
     assert losses(folder / "b") == pytest.approx(losses(folder / "a"), abs=1e-6)
-    assert len(losses(folder / "b")) == 62
+    assert len(losses(folder / "b")) == 41
 
 
 def test_a_run_of_workers_goes_on_under_mpi(folder: Path) -> None:
-    two, whole = ("--set", "train.workers=2"), ("--set", "train.max_steps=60")
-    part = ("--set", "train.max_steps=35")
+    two, whole = ("--set", "train.workers=2"), ("--set", "train.max_steps=40")
+    part = ("--set", "train.max_steps=23")
     charrnn(folder, "train", "config.yaml", "--run-dir", "a", *two, *part)
     more = charrnn(folder, "train", "config.yaml", "--run-dir", "a", "--resume", *whole, ranks=2)
     assert more.returncode == 0, more.stderr

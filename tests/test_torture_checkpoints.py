@@ -9,7 +9,7 @@ from torture.pickles import every_place
 
 
 def test_changed_checkpoints_are_refused_or_read_as_before(tmp_path: Path) -> None:
-    assert "with exit code 1" in checkpoints(tmp_path, 200, 0)
+    assert "with exit code 1" in checkpoints(tmp_path, 120, 0)
 
 
 def test_a_pickle_is_never_opened(tmp_path: Path) -> None:

@@ -15,10 +15,10 @@ if sys.platform != "linux":
 SHORT = {
     "kills.one_process": (3, ", steps=300"),
     "kills.two_workers": (3, ", steps=300"),
-    "failing_writes.every_call": (1, ", every=89"),
+    "failing_writes.every_call": (1, ", every=149"),
     "resumed_pairs.pairs": (3, ""),
-    "soak.training": (2500, ""),
-    "soak.sampling": (30_000, ""),
+    "soak.training": (1500, ""),
+    "soak.sampling": (15_000, ""),
 }
 
 

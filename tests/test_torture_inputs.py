@@ -13,13 +13,13 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 
 def test_mutated_configurations(tmp_path: Path) -> None:
-    figures = configurations(tmp_path, 40, seed=1)
+    figures = configurations(tmp_path, 25, seed=1)
     assert "with exit code 0" in figures
     assert "with exit code 1" in figures
 
 
 def test_random_command_lines(tmp_path: Path) -> None:
-    figures = command_lines(tmp_path, 40, seed=1)
+    figures = command_lines(tmp_path, 25, seed=1)
     assert all(f"with exit code {code}" in figures for code in (0, 1, 2))
 
 

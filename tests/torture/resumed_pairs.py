@@ -26,7 +26,7 @@ from charrnn.reporting import Reporter
 from charrnn.training import train
 
 _LOT = 3  # configurations
-_MOST_CHARS = 3000
+_MOST_CHARS = 1200
 
 # What a hyperparameter of an optimiser may be.
 HYPERPARAMETERS: dict[str, st.SearchStrategy[float]] = {
