@@ -65,5 +65,5 @@ def worse_than_guessing(loss_nats: float, V: int) -> str:
         return ""
     return (
         f"the loss of {loss_nats:.4g} nats is worse than guessing ({math.log(V):.2f}): the "
-        "learning rate is probably too high"
+        "learning rate is probably too high, or the text so small that it is learnt by heart"
     )

@@ -52,7 +52,7 @@ class TerminalReporter(Reporter):
     def block(self, rows: Sequence[tuple[str, str]]) -> None:
         width = max(len(name) for name, _ in rows)
         for name, text in rows:
-            self.note(f"{name:<{width}}  {text}")
+            self._print(f"{name:<{width}}  {text}", indent=width + 2)
 
     def begin(self, step: int, total: int | None, left_s: float | None) -> None:
         self._step, self._total, self._left_s = step, total, left_s
@@ -91,10 +91,13 @@ class TerminalReporter(Reporter):
             self._bar.set_description_str(f"validating  {self._place()}")
 
     def note(self, text: str) -> None:
+        self._print(text)
+
+    def _print(self, text: str, indent: int = 0) -> None:
         if self._bar is not None:
             self._bar.clear()
         try:
-            print(fitted(text, self._file), file=self._file, flush=True)
+            print(fitted(text, self._file, indent), file=self._file, flush=True)
         except OSError:  # nobody reads any more: a training goes on all the same
             self._file = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
             os.dup2(self._file.fileno(), 2)

@@ -20,8 +20,11 @@ def visible(text: str) -> str:
     return text if text.isprintable() else text.translate(_PICTURES)
 
 
-def fitted(text: str, stream: TextIO) -> str:
-    """Return a text as it is, or for a terminal visible and its lines broken between words."""
+def fitted(text: str, stream: TextIO, indent: int = 0) -> str:
+    """Return a text as it is, or for a terminal visible and its lines broken between words.
+
+    What a line is broken into goes on at an indent.
+    """
     try:
         columns = os.get_terminal_size(stream.fileno()).columns
     except (OSError, ValueError):  # it is none
@@ -29,7 +32,8 @@ def fitted(text: str, stream: TextIO) -> str:
     if not columns:  # one that does not know how wide it is
         return visible(text)
     wrapper = textwrap.TextWrapper(
-        max(20, columns - 1),
+        max(20 + indent, columns - 1),
+        subsequent_indent=" " * indent,
         expand_tabs=False,
         replace_whitespace=False,
         break_long_words=False,

@@ -46,6 +46,9 @@ def test_on_a_narrow_terminal_lines_end_between_words() -> None:
                 "",
                 " and more\u241b[2J",
             ]
+            assert fitted("chosen  cell lstm, hidden_size 256, dropout 0.1", stream, 8) == (
+                "chosen  cell lstm,\n        hidden_size 256,\n        dropout 0.1"
+            )
     finally:
         os.close(leader)
 
