@@ -46,7 +46,7 @@ def training_rows(trainer: Trainer, run: RunFolder) -> list[tuple[str, str]]:
         ),
         (
             "steps",
-            f"{_length(limits)} of {train.batch_size} streams x "
+            f"{_length(limits)} of {train.batch_size} stream{'s' * (train.batch_size != 1)} x "
             f"{train.seq_length} {unit}, {train.optimizer} {train.learning_rate:g}",
         ),
         ("workers", f"{train.workers}, {train.backend}"),

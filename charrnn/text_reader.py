@@ -19,7 +19,8 @@ CHUNK = 1 << 20  # bytes read at a time
 _NO_TEXTS = ("idna", "punycode")  # encodings of single names; what they take grows with n * n
 _RUN = 1 << 24  # bytes that a decoder may put off, which it goes through anew with each chunk
 _OTHER_ENCODING = (
-    "if the text is in another encoding, name it (data.encoding: latin-1, cp1252, utf-16, ...), or "
+    "if the text is in another encoding, name it (data.encoding: latin-1, cp1252, utf-16, ...; on "
+    "the command line --set data.encoding=latin-1), or "
     "take the bytes as they are (data.tokens: byte)"
 )
 

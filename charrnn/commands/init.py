@@ -58,8 +58,11 @@ def init(
     given = {override.partition("=")[0].strip() for override in overrides}
     if "data.path" in given:
         raise ConfigError("--set data.path: the text is named by TEXT")
-    if odd := next((one for one in text if Path(one).exists() and not Path(one).is_file()), None):
-        raise ConfigError(f"{odd}: is no file that a training can read again; name a text file")
+    for one in text:
+        if not Path(one).exists() and not glob.has_magic(one):
+            raise ConfigError(f"{one}: no such file; name a text file, or several, or a glob")
+        if Path(one).exists() and not Path(one).is_file():
+            raise ConfigError(f"{one}: is no file that a training can read again; name a text file")
     if output is None and (len(text) > 1 or glob.has_magic(text[0])):
         raise ConfigError("of several texts the file to write has no name; -o names it")
     target = Path(output or f"{Path(text[0]).stem}.yaml")
