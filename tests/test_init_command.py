@@ -149,7 +149,7 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "several without a name": (["tales.txt", "short.txt"], "-o names it"),
     "a glob without a name": (["*.txt"], "-o names it"),
     "a folder": (["tales.txt", "-o", "folder", "--overwrite"], "folder: is a folder"),
-    "no such text": (["none.txt"], "none.txt: "),
+    "no such text": (["none.txt"], "none.txt: no such file; name a text file"),
     "no such folder": (["tales.txt", "-o", "none/my.yaml"], "there is no folder none"),
     "an unknown key": (["tales.txt", "--set", "model.size=3"], "model.size: unknown key"),
     "an empty text": (["empty.txt"], "the text is empty"),
