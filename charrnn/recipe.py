@@ -121,7 +121,7 @@ def _epochs(train: TrainConfig, n: int, chars: float) -> float:
 
 def _with_dropout(model: ModelConfig, n: int, V: int, epochs: float) -> ModelConfig:
     """Settle the dropout: more for more epochs, and for more parameters to a character."""
-    rate = 0.09 * math.log2(max(epochs, 1e-3) / 7)
+    rate = 0.1 * math.log2(max(epochs, 1e-3) / 5)
     rate += 0.03 * math.log2(parameter_count(model, V) / n)
     rate = round(max(0.0, min(0.5, rate)), 2)
     if model.dropout is None:
