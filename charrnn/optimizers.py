@@ -183,7 +183,7 @@ RULES: dict[str, Rule] = {
     "adam": Rule(("m", "v"), 1e-2, _ADAM, _adam),
     # Decoupled weight decay (Loshchilov and Hutter 2019): Adam, and the weights shrink by
     # themselves. `Optimizer` does the shrinking.
-    "adamw": Rule(("m", "v"), 1e-2, {**_ADAM, "weight_decay": 0.01}, _adam),
+    "adamw": Rule(("m", "v"), 1e-2, {**_ADAM, "weight_decay": 0.1}, _adam),
 }
 
 
