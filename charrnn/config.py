@@ -182,8 +182,7 @@ class TrainConfig:
     @property
     def has_limit(self) -> bool:
         """Whether it says how long the training is."""
-        limits = (self.max_epochs, self.max_steps, self.max_minutes)
-        return any(limit is not None for limit in limits)
+        return any(getattr(self, limit) is not None for limit in LIMITS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,6 +214,7 @@ class Config:
         return yaml.safe_dump(plain, sort_keys=False)  # PyYAML reads U+0085 as a line's end
 
 
+LIMITS = ("max_epochs", "max_steps", "max_minutes")  # of the section train
 # What makes the shape of a model, so that weights fit from one to another.
 SHAPE = ("cell", "num_layers", "hidden_size", "embedding_size")
 

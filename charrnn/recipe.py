@@ -10,12 +10,10 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from charrnn.config import SHAPE, Config, ModelConfig, TrainConfig, open_keys, value_of
+from charrnn.config import LIMITS, SHAPE, Config, ModelConfig, TrainConfig, open_keys, value_of
 from charrnn.corpus import cut_points, windows_in_epoch
 from charrnn.optimizers import RULES
 from charrnn.parameters import parameter_count, training_flops
-
-_LIMITS = ("max_epochs", "max_steps", "max_minutes")
 
 # The work of a whole training of a text, in operations of matrix products.
 _WORK_AT_1_MB = 1e14
@@ -168,7 +166,7 @@ def _as_then(config: Config, then: Config) -> Config:
         section, name = key.split(".")
         values[section][name] = value_of(then.to_dict(), key)
     if not config.train.has_limit:
-        values["train"] |= {name: getattr(then.train, name) for name in _LIMITS}
+        values["train"] |= {name: getattr(then.train, name) for name in LIMITS}
     return replace(
         config,
         model=replace(config.model, **values["model"]),

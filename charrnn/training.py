@@ -12,7 +12,7 @@ from typing import Any
 from charrnn.automatic import resolved
 from charrnn.backends import compiling_note
 from charrnn.checkpoint import Checkpoint, load_checkpoint
-from charrnn.config import Config
+from charrnn.config import LIMITS, Config
 from charrnn.config_reader import config_from_dict, load_config
 from charrnn.corpus import Corpus, load_corpus
 from charrnn.description import chosen_rows, matched_text, shortest, training_rows
@@ -118,6 +118,7 @@ def _train(
             reporter.note(lost)
         if trainer.finished and run.last.exists():
             reporter.block(training_rows(trainer, run))
+            reporter.note(_how_to_go_on(trainer))
             reporter.note(_finished(trainer, run))
             return _outcome(trainer, run, None)
     elif source:
@@ -170,6 +171,16 @@ def _finished(trainer: Trainer, run: RunFolder) -> str:
             f"at step {counters.best_step:,}"
         )
     return f"{text}; {shortest(str(run.last if counters.best_loss_nats is None else run.best))}"
+
+
+def _how_to_go_on(trainer: Trainer) -> str:
+    """Say what would have to change of a run that is finished already."""
+    train = trainer.config.train
+    limits = [name for name in LIMITS if getattr(train, name) is not None]
+    if trainer.counters.out_of_patience:
+        limits = ["patience"]
+    higher = " and ".join(f"train.{name}" for name in limits)
+    return f"nothing is left to do; with a higher {higher} it goes on"
 
 
 def _outcome(trainer: Trainer, run: RunFolder, signal: int | None) -> Outcome:

@@ -229,6 +229,7 @@ def test_resuming_a_finished_run_changes_nothing(
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines()[-1].startswith(f"finished: {STEPS} steps; best validation ")
+    assert "nothing is left to do; with a higher train.max_steps it goes on" in err
     assert contents(whole) == before
     assert [path.stat().st_mtime_ns for path in whole.iterdir()] == times
 
