@@ -90,8 +90,8 @@ def _shaped_as(model: ModelConfig, source: ModelConfig) -> ModelConfig:
 
 
 def _hidden_size(work: float) -> int:
-    """256 units for 1e14 operations, twice as many for sixteen times the work."""
-    return max(32, min(512, 32 * round(8 * math.pow(work / 1e14, 0.25))))
+    """256 units for 1e14 operations, twice as many for 32 times the work."""
+    return max(32, min(512, 32 * round(8.4 * math.pow(work / 1e14, 0.2))))
 
 
 def _with_windows(train: TrainConfig, n: int, others: list[int]) -> TrainConfig:
@@ -119,8 +119,8 @@ def _epochs(train: TrainConfig, n: int, chars: float) -> float:
 
 def _with_dropout(model: ModelConfig, n: int, V: int, epochs: float) -> ModelConfig:
     """Settle the dropout: more for more epochs, and for more parameters to a character."""
-    rate = 0.1 * math.log2(max(epochs, 1e-3) / 5)
-    rate += 0.03 * math.log2(parameter_count(model, V) / n)
+    rate = 0.09 * math.log2(max(epochs, 1e-3) / 6.5)
+    rate += 0.06 * math.log2(parameter_count(model, V) / n)
     rate = round(max(0.0, min(0.5, rate)), 2)
     if model.dropout is None:
         model = replace(model, dropout=rate)
