@@ -17,7 +17,7 @@ SHORT = {
     "kills.two_workers": (3, ", steps=300"),
     "failing_writes.every_call": (1, ", every=149"),
     "resumed_pairs.pairs": (3, ""),
-    "soak.training": (1500, ""),
+    "soak.training": (2500, ""),
     "soak.sampling": (15_000, ""),
 }
 
