@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,10 +34,13 @@ class _Received:
         self._raising = raising
         self._at_s = 0.0
 
-    def __call__(self, number: int, _: FrameType | None) -> None:
+    def __call__(self, number: int, frame: FrameType | None) -> None:
         if self.number is None:
             self.number, self._at_s = number, time.monotonic()
             if self._raising:
+                if (importer := _importer(frame)) and not sys.gettrace():
+                    _raise_in(importer, Interrupted(number))
+                    return
                 raise Interrupted(number)
             if os.isatty(2):
                 os.write(2, b"\nfinishing the step and saving; a second time stops at once\n")
@@ -102,6 +106,30 @@ def _handled_by(handler: _Received | signal.Handlers) -> Iterator[None]:
     finally:
         for number, old in before.items():
             signal.signal(number, old)
+
+
+def _importer(frame: FrameType | None) -> FrameType | None:
+    """Return what imports a module just now, if anything does: the outermost, if it is in turn."""
+    found = None
+    while frame is not None and frame.f_globals.get("__name__") != "charrnn.cli":
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            found = frame.f_back
+        frame = frame.f_back
+    return found
+
+
+def _raise_in(frame: FrameType, exception: BaseException) -> None:
+    """Raise an exception as soon as a frame goes on, in the way of a debugger.
+
+    Modules written in C print a traceback of what comes while they import another, and go on.
+    """
+
+    def at_the_next_line(*_: object) -> NoReturn:
+        sys.settrace(None)
+        raise exception
+
+    frame.f_trace = at_the_next_line
+    sys.settrace(lambda *_: None)
 
 
 def _leave(number: int, *, tell: bool) -> NoReturn:

@@ -157,6 +157,41 @@ def test_a_second_press_while_it_starts_ends_it_at_once(monkeypatch: pytest.Monk
         assert codes == [130]
 
 
+@pytest.mark.parametrize(
+    "body", ["import outer\n    print('went on')", "return __import__('outer')"]
+)
+def test_an_interrupt_in_the_middle_of_an_import_waits_for_its_end(
+    body: str, tmp_path: Path
+) -> None:
+    """Some modules print whatever exception comes while they import another, and go on."""
+    (tmp_path / "inner.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\n")
+    (tmp_path / "outer.py").write_text(
+        "import traceback\n"
+        "try:\n"
+        "    import inner\n"
+        "except BaseException:\n"
+        "    traceback.print_exc()\n"
+        "print('imported')\n"
+    )
+    script = (
+        "from charrnn.interrupts import Interrupted, prompt_interrupts\n"
+        f"def work():\n    {body}\n"
+        "with prompt_interrupts():\n"
+        "    try:\n"
+        "        work()\n"
+        "    except Interrupted as interrupted:\n"
+        "        print(interrupted.number)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)])},
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "imported\n15\n", "")
+
+
 def test_an_interrupt_that_was_swallowed_is_not_forgotten() -> None:
     with charrnn.interrupts.prompt_interrupts():
         with contextlib.suppress(charrnn.interrupts.Interrupted):
