@@ -11,10 +11,9 @@ from typing import Any
 import yaml
 
 from charrnn.config import all_keys, value_of
+from charrnn.config_values import shown_name
 from charrnn.proposal import Proposal
-from charrnn.recipe import MOST_EPOCHS
 from charrnn.reporting import duration
-from charrnn.visible import visible
 
 # What is always written, with what to say of it.
 _COMMENTS = {
@@ -23,7 +22,7 @@ _COMMENTS = {
     "model.cell": "lstm; gru is a quarter faster, rnn the simplest",
     "model.num_layers": "one above the other",
     "model.hidden_size": "twice as many take about four times as long",
-    "model.dropout": "more of both where validation turns up again",
+    "model.dropout": "raise both if the validation loss rises again",
     "model.dropout_per": "step, or window: the same outputs for all of its steps",
     "model.weight_dropout": "of the recurrent weights",
     "train.batch_size": "streams of text read side by side",
@@ -61,7 +60,7 @@ def annotated_yaml(proposal: Proposal, given: Collection[str], folder: Path) -> 
     lines = [f"# {text_summary(proposal)}.", f"# {time_summary(proposal)}."]
     for section, keys in sections.items():
         lines += ["", f"{section}:"] if section else [""]
-        width = max(len(line) for line, _ in keys if len(line) <= _WIDEST)
+        width = max((len(line) for line, _ in keys if len(line) <= _WIDEST), default=0)
         lines += [f"{line:<{width}}  # {comment}" if comment else line for line, comment in keys]
     return "\n".join([*lines, ""])
 
@@ -70,8 +69,7 @@ def text_summary(proposal: Proposal) -> str:
     """What the text is like."""
     config, lines = proposal.config, proposal.lines
     path = config.data.path
-    name = visible(os.path.basename(path)) if isinstance(path, str) else f"{len(path)} files"
-    name = name.replace("\n", " ")
+    name = shown_name(os.path.basename(path)) if isinstance(path, str) else f"{len(path)} files"
     unit = "bytes" if config.data.tokens == "byte" else "characters"
     text = f"{name}: {proposal.chars:,} {unit}, {proposal.V} distinct"
     if lines and lines.count > 1:
@@ -79,17 +77,29 @@ def text_summary(proposal: Proposal) -> str:
     return text
 
 
+def model_summary(proposal: Proposal) -> str:
+    """What was chosen, given or settled, in a line."""
+    model, train = proposal.config.model, proposal.config.train
+    return (
+        f"{model.cell} {model.num_layers} x {model.hidden_size}, dropout {model.dropout:g}, weight "
+        f"dropout {model.weight_dropout:g}, {train.batch_size} streams x {train.seq_length}, "
+        f"{train.optimizer} {train.learning_rate:g}"
+    )
+
+
 def time_summary(proposal: Proposal) -> str:
     """How long a training takes, and on what."""
     train = proposal.config.train
     lengths = {"epoch": train.max_epochs, "step": train.max_steps, "minute": train.max_minutes}
     length = " or ".join(
-        f"{n:,g} {unit}{'' if n == 1 else 's'}" for unit, n in lengths.items() if n is not None
+        f"{f'{n:,}' if isinstance(n, int) else f'{n:g}'} {unit}{'' if n == 1 else 's'}"
+        for unit, n in lengths.items()
+        if n is not None
     )
     return (
         f"{length} of training: about {duration(proposal.estimated_s)} on this machine "
         f"({proposal.chars_per_s:,.0f} characters/s)"
-        f"{'; more would not help so small a text' if train.max_epochs == MOST_EPOCHS else ''}"
+        f"{'; more epochs are not proposed for a text' if proposal.most_epochs else ''}"
     )
 
 

@@ -45,8 +45,8 @@ def resolved(
         )
     if int(workers) > train.batch_size:
         raise RunError(
-            f"train.workers {workers}: the batch has {train.batch_size} streams to share "
-            f"(train.batch_size), so there can be at most {train.batch_size} workers"
+            f"train.workers {workers}: the batch has no more than {train.batch_size} "
+            f"streams to share; set train.batch_size to {workers} or more, or fewer workers"
         )
     if int(workers) > 1 and not ranks and multiprocessing.current_process().daemon:
         raise RunError(

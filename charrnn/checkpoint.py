@@ -13,7 +13,8 @@ Format 1 has no digest, no length of the text and no counter of divergences; for
 fewer keys of the configuration, and no limit of time.
 
 It is read without pickle, and each member's shape and type are checked against the configuration
-before memory is taken for it. It holds no times, so equal trainings give equal files.
+before memory is taken for it. It holds no times but where the
+clock ends a training, so that others give equal files where they are equal.
 """
 
 from __future__ import annotations

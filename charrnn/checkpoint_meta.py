@@ -56,8 +56,12 @@ class Counters:
             self.validations_since_best = 0
         elif scheduled:
             self.validations_since_best += 1
-        self.out_of_patience = patience is not None and self.validations_since_best >= patience
+        self.look_at_patience(patience)
         return best
+
+    def look_at_patience(self, patience: int | None) -> None:
+        """Settle whether it is at its end; None has none."""
+        self.out_of_patience = patience is not None and self.validations_since_best >= patience
 
 
 @dataclass(frozen=True)

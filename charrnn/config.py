@@ -75,7 +75,9 @@ class ModelConfig:
 
     cell: str = _automatic(Choice(tuple(CELLS)), "kind of recurrent cell", "lstm")
     num_layers: int = _automatic(whole(1, 1000), "layers, one above the other", "2")
-    hidden_size: int = _automatic(whole(1, 2**20), "units of a layer", "by the text's size")
+    hidden_size: int = _automatic(
+        whole(1, 2**20), "units of a layer", "by the text and the minutes"
+    )
     embedding_size: int | None = _key(
         Optional(whole(1, 2**20)), "width of a learnt input embedding; null: one-hot input", None
     )
@@ -157,7 +159,7 @@ class TrainConfig:
     validate_every: int | str = _automatic(
         Interval("epoch"),
         "steps, or epoch, between validations",
-        "an epoch, or what makes neither over 50 of them nor only a few",
+        "an epoch, or what makes 2 to 50 of them",
     )
     patience: int | None = _key(
         Optional(whole(1)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import glob
 import os
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -227,9 +228,10 @@ def _each(overrides: Iterable[str]) -> Iterable[str]:
 
 def _if_a_text(path: Path) -> str:
     """Return what else to say of a file that may not have been meant as a configuration."""
-    if path.suffix.lower() in (".yaml", ".yml"):
+    if path.suffix.lower() in (".yaml", ".yml") or not path.is_file():
         return ""
-    return f". If it is the text to train on, 'charrnn init {path}' writes a configuration for it"
+    command = f"charrnn init {shlex.quote(str(path))}"
+    return f". If it is the text to train on, '{command}' writes a configuration for it"
 
 
 def _read_yaml(path: Path) -> Any:

@@ -173,7 +173,7 @@ def _scaled(p: Array, g: Array, square: Array, step: Step, epsilon: float) -> No
     p -= b
 
 
-_ADAM = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
+_ADAM = {"beta1": 0.9, "beta2": 0.99, "epsilon": 1e-8}
 
 RULES: dict[str, Rule] = {
     "sgd": Rule((), 0.5, {}, _sgd),

@@ -42,6 +42,7 @@ class Proposal:
     lines: Lines | None  # of a text of characters
     chars_per_s: float  # in training
     estimated_s: float  # of the whole training
+    most_epochs: bool  # it has no more epochs, although there would be time for them
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,8 @@ def propose(
 
     Args:
         config: as it was written; what is given is kept, a limit too.
-        minutes: that the training may take; by default as many as suit the text.
+        minutes: that the training may take; by default the limit that is given, or as many as
+            suit the text.
         note: told what takes a while before there is anything to see.
 
     Raises:
@@ -67,6 +69,8 @@ def propose(
     """
     corpus = load_corpus(config.data, note)
     chars, V = len(corpus.codes), len(corpus.vocabulary)
+    limits = [limit for limit in (minutes, config.train.max_minutes) if limit is not None]
+    minutes = min(limits, default=None)
     if minutes is None:
         work, measured_s = work_for(corpus.train_end), _MEASURED_S
     else:
@@ -82,8 +86,15 @@ def propose(
         speed = _Speed(_training_speed(team, measured_s), _scoring_speed(team, measured_s / 5))
     if minutes is not None and not config.train.has_limit:
         sized = _fitted(config, corpus, speed, work, seconds)
+    most_epochs = not config.train.has_limit and sized.train.max_epochs == MOST_EPOCHS
     return Proposal(
-        sized, chars, V, lines_of(corpus), speed.training, _seconds(sized, corpus, speed)
+        sized,
+        chars,
+        V,
+        lines_of(corpus),
+        speed.training,
+        _seconds(sized, corpus, speed),
+        most_epochs,
     )
 
 

@@ -19,11 +19,14 @@ from charrnn.parameters import parameter_count, training_flops
 _WORK_AT_1_MB = 1e14
 _WORK_EXPONENT = 0.5  # ten times the text gets three times the work
 
-_SHORTEST = 16  # steps of a window; a tiny validation part makes it no shorter
+_SHORTEST = 16  # steps of a window, if a text has room; a tiny validation part leaves it
 MOST_EPOCHS = 100  # unless more are asked for
 _MOST_VALIDATIONS = 50
-OPERATIONS_PER_S = 1e11  # of a machine that has not been measured
+OPERATIONS_PER_S = 1e11  # of all cores of a machine that has not been measured
+_MOST_WORK = 8.0  # times that which suits a text: beyond it, a larger model does not pay
 _FINE_TUNING = 0.5  # of the learning rate of a new model
+_FEW_EPOCHS = 7.0  # with fewer a higher rate pays
+_HIGHEST_RATE = 2.5  # times that of many epochs
 
 
 def settled(
@@ -57,12 +60,12 @@ def settled(
         model,
         cell=model.cell or "lstm",
         num_layers=model.num_layers or 2,
-        hidden_size=model.hidden_size or _hidden_size(work),
+        hidden_size=model.hidden_size or _hidden_size(min(work, _MOST_WORK * work_for(n))),
     )
     train = _with_windows(config.train, n, [size for size in others if size])
     epochs = _epochs(train, n, work / training_flops(model, V))
     model = _with_dropout(model, n, V, epochs)
-    train = _with_rate(train, model, fine_tuning=source is not None)
+    train = _with_rate(train, model, epochs, fine_tuning=source is not None)
     train = _with_length(train, n, epochs)
     return replace(config, model=model, train=train)
 
@@ -97,12 +100,12 @@ def _hidden_size(work: float) -> int:
 def _with_windows(train: TrainConfig, n: int, others: list[int]) -> TrainConfig:
     """Settle T and N: as they are best, or what a small text and its other parts have room for."""
     N, streams = train.batch_size, train.streams or "fresh"
-    room = [n // 8 if N is None else (n - 1) // N]
+    workers = train.workers if isinstance(train.workers, int) else 1  # each has a stream, at least
+    room = [min(n // 8, (n - 1) // workers) if N is None else (n - 1) // N]
     room += others if n < 16 * _SHORTEST else [max(_SHORTEST, size) for size in others]
     T = train.seq_length or max(1, min([80, *room]))
-    return replace(
-        train, seq_length=T, batch_size=N or max(1, min(32, n // (8 * T))), streams=streams
-    )
+    N = N or max(workers, min(32, n // (8 * T)))
+    return replace(train, seq_length=T, batch_size=N, streams=streams)
 
 
 def _epochs(train: TrainConfig, n: int, chars: float) -> float:
@@ -129,12 +132,20 @@ def _with_dropout(model: ModelConfig, n: int, V: int, epochs: float) -> ModelCon
     return replace(model, dropout_per=model.dropout_per or "window")
 
 
-def _with_rate(train: TrainConfig, model: ModelConfig, *, fine_tuning: bool) -> TrainConfig:
-    """Settle the learning rate: less for more units, as their sum moves further."""
+def _with_rate(
+    train: TrainConfig, model: ModelConfig, epochs: float, *, fine_tuning: bool
+) -> TrainConfig:
+    """Settle the learning rate: less for more units, as their sum moves further.
+
+    It is more where little is read twice, and so little can be learnt by heart.
+    """
     if train.learning_rate is not None:
         return train
     rate = RULES[train.optimizer].learning_rate * math.sqrt(256 / model.hidden_size)
-    rate *= _FINE_TUNING if fine_tuning else 1.0
+    if fine_tuning:
+        rate *= _FINE_TUNING
+    else:
+        rate *= min(_HIGHEST_RATE, max(1.0, math.sqrt(_FEW_EPOCHS / epochs)))
     return replace(train, learning_rate=max(float(f"{rate:.2g}"), train.min_learning_rate))
 
 
@@ -161,12 +172,15 @@ def _validate_every(windows: int, epochs: float) -> int | str:
 
 def _as_then(config: Config, then: Config) -> Config:
     """Settle what is left open as a run did which is gone on with."""
+    config = replace(config, model=_shaped_as(config.model, then.model))
     values: dict[str, dict[str, Any]] = {"model": {}, "train": {}}
     for key in open_keys(config):
         section, name = key.split(".")
         values[section][name] = value_of(then.to_dict(), key)
     if not config.train.has_limit:
         values["train"] |= {name: getattr(then.train, name) for name in LIMITS}
+    if config.train.patience is None:
+        values["train"]["patience"] = then.train.patience
     return replace(
         config,
         model=replace(config.model, **values["model"]),

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 from charrnn.atomic import remove_leftovers, replaced_atomically
 from charrnn.checkpoint import Checkpoint, Counters, load_checkpoint
-from charrnn.config import Config, automatic_keys
+from charrnn.config import Config, all_keys, automatic_keys, value_of
 from charrnn.config_values import shown
 from charrnn.description import changed_text
 from charrnn.errors import CheckpointError, RunError, TextError
@@ -20,6 +17,7 @@ MAY_CHANGE = (
     "train.max_epochs",
     "train.max_steps",
     "train.max_minutes",
+    "train.patience",
     "train.log_every",
     "train.validate_every",
     "train.checkpoint_every",
@@ -29,7 +27,7 @@ MAY_CHANGE = (
 
 # How a key is left open; then it is as it was.
 _LEFT_OPEN = {
-    **dict.fromkeys(automatic_keys()),
+    **dict.fromkeys([*automatic_keys(), "model.embedding_size"]),
     "train.workers": "auto",
     "train.backend": "auto",
 }
@@ -62,7 +60,10 @@ def starting_point(
     if newest is None:
         return None
     checkpoint = load_checkpoint(newest)
-    then, now = _flat(checkpoint.config.to_dict()), _flat(config.to_dict())
+    then, now = (
+        {key: value_of(values, key) for key in all_keys()}
+        for values in (checkpoint.config.to_dict(), config.to_dict())
+    )
     changed = [
         f"{key} is {shown(now[key])}, and was {shown(then[key])}"
         for key in now
@@ -76,19 +77,6 @@ def starting_point(
             "folder"
         )
     return checkpoint
-
-
-def _flat(config: dict[str, Any]) -> dict[str, Any]:
-    """Return the values by dotted key."""
-
-    def pairs() -> Iterator[tuple[str, Any]]:
-        for name, value in config.items():
-            if isinstance(value, dict):
-                yield from ((f"{name}.{key}", item) for key, item in value.items())
-            else:
-                yield name, value
-
-    return dict(pairs())
 
 
 def check_same_text(run: RunFolder, then: Checkpoint, now: Checkpoint) -> None:

@@ -67,6 +67,7 @@ class Trainer:
             self._updater.slots[name][...] = slot
         self.team.states[...] = checkpoint.states
         self.counters = checkpoint.counters
+        self.counters.look_at_patience(self.config.train.patience)
         if self.config.train.max_minutes != checkpoint.config.train.max_minutes:
             self.counters.out_of_time = self.limits.out_of_time(self.counters.elapsed_s)
             if self.limits.total_s is None:
@@ -108,6 +109,7 @@ class Trainer:
                 first two cases what was reached is saved; in each it is said how to go on.
         """
         self._start = time.monotonic() - (self.counters.elapsed_s or elapsed_s)
+        self._look_at_the_clock()
         self._record = Record(
             self.config, self.model.V, self.limits, metrics, self._reporter, self._start
         )

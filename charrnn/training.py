@@ -12,7 +12,7 @@ from typing import Any
 from charrnn.automatic import resolved
 from charrnn.backends import compiling_note
 from charrnn.checkpoint import Checkpoint, load_checkpoint
-from charrnn.config import LIMITS, Config
+from charrnn.config import Config
 from charrnn.config_reader import config_from_dict, load_config
 from charrnn.corpus import Corpus, load_corpus
 from charrnn.description import chosen_rows, matched_text, shortest, training_rows
@@ -22,7 +22,7 @@ from charrnn.lock import only_training
 from charrnn.metrics import MetricsLog
 from charrnn.mpi import MPITeam, Ranks
 from charrnn.recipe import chosen, settled
-from charrnn.reporting import Reporter, duration
+from charrnn.reporting import Reporter
 from charrnn.runs import RunFolder
 from charrnn.starting import check_same_text, forget_lost_best, prepare, starting_point
 from charrnn.team import Team
@@ -161,7 +161,7 @@ def _finished(trainer: Trainer, run: RunFolder) -> str:
     counters = trainer.counters
     text = f"finished: {counters.step:,} steps"
     if counters.out_of_time:
-        text += f", as {duration(60 * (trainer.config.train.max_minutes or 0))} are over"
+        text += f", as the time of train.max_minutes {trainer.config.train.max_minutes:g} is over"
     if counters.out_of_patience:
         text += f", no new best in {counters.validations_since_best} validations"
     if counters.best_loss_nats is not None:
@@ -175,11 +175,15 @@ def _finished(trainer: Trainer, run: RunFolder) -> str:
 
 def _how_to_go_on(trainer: Trainer) -> str:
     """Say what would have to change of a run that is finished already."""
-    train = trainer.config.train
-    limits = [name for name in LIMITS if getattr(train, name) is not None]
-    if trainer.counters.out_of_patience:
-        limits = ["patience"]
-    higher = " and ".join(f"train.{name}" for name in limits)
+    train, counters = trainer.config.train, trainer.counters
+    epochs = counters.step // trainer.limits.steps_per_epoch
+    reached = {
+        "max_epochs": train.max_epochs is not None and epochs >= train.max_epochs,
+        "max_steps": train.max_steps is not None and counters.step >= train.max_steps,
+        "max_minutes": counters.out_of_time,
+        "patience": counters.out_of_patience,
+    }
+    higher = " and ".join(f"train.{name}" for name, is_reached in reached.items() if is_reached)
     return f"nothing is left to do; with a higher {higher} it goes on"
 
 

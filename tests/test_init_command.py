@@ -65,7 +65,17 @@ def test_a_path_is_relative_to_the_file_it_stands_in() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["a b: #'c\".txt", "new\nline.txt", "next\x85line.txt", "~[b]\\.txt", "蜂 é.txt"]
+    "name",
+    [
+        "a b: #'c\".txt",
+        "new\nline.txt",
+        "next\x85line.txt",
+        "separated\u2028line.txt",
+        "none\uffff.txt",
+        "no-utf8\udcff.txt",
+        "~[b]\\.txt",
+        "蜂 é.txt",
+    ],
 )
 def test_any_name_of_a_text_is_read_back(name: str) -> None:
     Path(name).write_text(tiny_text(2_000), encoding="utf-8")
@@ -80,6 +90,30 @@ def test_several_texts_and_globs() -> None:
     assert written("two.yaml")["data.path"] == ["tales.txt", "b.txt"]
     assert run(["init", "*.txt", "--minutes", "0.01", "-o", "all.yaml"]) == 0
     assert written("all.yaml")["data.path"] == "*.txt"
+
+
+def test_a_file_with_the_signs_of_a_glob_in_its_name_is_one_text() -> None:
+    Path("a[1]*.txt").write_text(tiny_text(2_000), encoding="utf-8")
+    assert run(["init", "a[1]*.txt", "--minutes", "0.01"]) == 0
+    assert load_config("a[1]*.yaml").data.path == str(Path("a[1]*.txt").absolute())
+
+
+def test_long_values_stand_without_comments_beside_them() -> None:
+    folder = Path("f" * 60)
+    folder.mkdir()
+    (folder / "t.txt").write_text(tiny_text(2_000), encoding="utf-8")
+    fraction = "data.valid_fraction=0.12345678901234568"
+    assert run(["init", f"{folder}/t.txt", "--minutes", "0.01", "--set", fraction]) == 0
+    assert written("t.yaml")["data.valid_fraction"] == 0.12345678901234568
+
+
+def test_what_was_chosen_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["model.hidden_size=48", "model.dropout=0.125", "train.max_steps=2345678"]
+    arguments = [word for one in given for word in ("--set", one)]
+    assert run(["init", "tales.txt", "--minutes", "0.01", *arguments]) == 0
+    err = capsys.readouterr().err
+    assert "lstm 2 x 48, dropout 0.125, weight dropout 0" in err
+    assert "2,345,678 steps of training: about" in err
 
 
 def test_more_minutes_make_it_larger_or_longer() -> None:
@@ -122,6 +156,7 @@ def test_the_estimate_is_the_minutes_asked_for(
     monkeypatch.setattr(charrnn.proposal, "_scoring_speed", lambda *_: 4 * chars_per_s)
     proposal = propose(override_defaults(text="tales.txt"), minutes)
     train = proposal.config.train
+    assert proposal.most_epochs is (train.max_epochs == MOST_EPOCHS)
     assert proposal.estimated_s <= 1.1 * 60 * minutes
     if train.max_epochs != MOST_EPOCHS:
         assert proposal.estimated_s >= 0.75 * 60 * minutes
@@ -129,6 +164,20 @@ def test_the_estimate_is_the_minutes_asked_for(
         train.max_epochs * 18_000 if train.max_epochs else train.max_steps * train.batch_size * 80
     )
     assert proposal.estimated_s == pytest.approx(1 + read / chars_per_s, rel=0.15)
+
+
+def test_a_limit_of_time_is_sized_for_like_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(charrnn.proposal, "_training_speed", lambda *_: 50_000.0)
+    sizes = {
+        propose(override_defaults(overrides, text="tales.txt"), minutes).config.model.hidden_size
+        for overrides, minutes in [
+            (["train.max_minutes=0.2"], None),
+            (["train.max_minutes=0.2"], 10),
+            ([], 0.2),
+        ]
+    }
+    assert len(sizes) == 1
+    assert propose(override_defaults(text="tales.txt"), 10).config.model.hidden_size > max(sizes)
 
 
 @pytest.mark.parametrize("limit", ["max_steps=7", "max_epochs=2", "max_minutes=0.01"])
@@ -144,6 +193,10 @@ def test_a_limit_that_is_given_is_kept(limit: str) -> None:
 REFUSED: dict[str, tuple[list[str], str]] = {
     "a file that is there": (["tales.txt", "-o", "short.txt"], "--overwrite writes over it"),
     "the text itself": (["tales.txt", "-o", "./tales.txt", "--overwrite"], "is the text itself"),
+    "the text by another way": (["tales.txt", "-o", "folder/../tales.txt"], "is the text itself"),
+    "one of the texts": (["t*.txt", "-o", "tales.txt", "--overwrite"], "is the text itself"),
+    "a file without a name": (["tales.txt", "short.txt", "-o", ""], "names no file to write"),
+    "a glob that matches nothing": (["none*"], "no file matches; name a text file"),
     "another text": (["tales.txt", "--set", "data.path=x.txt"], "the text is named by TEXT"),
     "a pipe": (["fifo"], "fifo: is no file that a training can read again"),
     "several without a name": (["tales.txt", "short.txt"], "-o names it"),

@@ -245,6 +245,26 @@ def test_a_lowered_limit_ends_the_run_where_it_is(
     assert contents(tmp_path) == before
 
 
+def test_more_patience_goes_on_as_with_so_much_from_the_start(tmp_path: Path) -> None:
+    """What is left out on a resume is as it was; less patience ends it."""
+    never_better = {
+        "train.learning_rate": 1e-30,
+        "train.validate_every": 10,
+        "train.max_steps": 200,
+    }
+    config = str(write_config(tmp_path, never_better))
+    command = ["train", config, "--run-dir", str(tmp_path / "run"), "--resume"]
+
+    def step(*more: str) -> int:
+        assert run([*command, *more]) == 0
+        return load_checkpoint(tmp_path / "run" / "last.npz").counters.step
+
+    assert step("--set", "train.patience=2") == 30
+    assert step() == 30
+    assert step("--set", "train.patience=3") == 40
+    assert step("--set", "train.patience=1") == 40
+
+
 # For each key that may not change on a resume: overrides that change it.
 CHANGES: dict[str, tuple[str, ...]] = {
     "seed": ("seed=2",),
@@ -268,7 +288,7 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "train.momentum": ("train.optimizer=momentum",),
     "train.decay_rate": ("train.optimizer=rmsprop",),
     "train.beta1": ("train.beta1=0.8",),
-    "train.beta2": ("train.beta2=0.99",),
+    "train.beta2": ("train.beta2=0.9",),
     "train.epsilon": ("train.epsilon=1e-6",),
     "train.weight_decay": ("train.optimizer=adamw",),
     "train.schedule": ("train.schedule=cosine",),
@@ -278,7 +298,6 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "train.min_learning_rate": ("train.min_learning_rate=1e-4",),
     "train.clip_norm": ("train.clip_norm=1",),
     "train.clip_value": ("train.clip_value=1", "train.clip_norm=null"),
-    "train.patience": ("train.patience=3",),
     "train.workers": ("train.workers=2",),
     "train.backend": (
         f"train.backend={'numpy' if resolve_backend('auto') == 'numba' else 'numba'}",
@@ -316,6 +335,7 @@ LATITUDE = {
     "train.max_epochs": "train.max_epochs=50",
     "train.max_steps": "train.max_steps=310",
     "train.max_minutes": "train.max_minutes=60",
+    "train.patience": "train.patience=1000",
     "train.log_every": "train.log_every=3",
     "train.validate_every": "train.validate_every=epoch",
     "train.checkpoint_every": "train.checkpoint_every=0.5s",

@@ -92,9 +92,25 @@ def test_a_finished_one_stays_so_until_it_is_given_more_time(tmp_path: Path, clo
     before = (tmp_path / "run" / "last.npz").read_bytes()
     clock.notes.clear()
     assert trained(tmp_path, clock, {}, resume=True).steps == 120
-    assert clock.notes[-1].startswith("finished: 120 steps, as 1 min 00 s are over; ")
+    assert clock.notes[-1].startswith(
+        "finished: 120 steps, as the time of train.max_minutes 1 is over; "
+    )
     assert (tmp_path / "run" / "last.npz").read_bytes() == before
     assert trained(tmp_path, clock, {"train.max_minutes": 1.5}, resume=True).steps == 180
+
+
+def test_a_time_that_is_over_at_a_resume_trains_no_step(tmp_path: Path, clock: Clock) -> None:
+    """Also where the run had no limit of time until then."""
+    assert trained(tmp_path, clock, {"train.max_minutes": None, "train.max_steps": 20}).steps == 20
+    more = {"train.max_minutes": 0.1, "train.max_steps": 50}
+    assert trained(tmp_path, clock, more, resume=True).steps == 20
+
+
+def test_only_the_limit_that_was_reached_is_to_be_higher(tmp_path: Path, clock: Clock) -> None:
+    limits = {"train.max_minutes": 1, "train.max_steps": 30}
+    for _ in range(2):
+        trained(tmp_path, clock, limits, resume=True)
+    assert "nothing is left to do; with a higher train.max_steps it goes on" in clock.notes
 
 
 def test_by_the_real_clock(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -215,3 +215,7 @@ def test_a_small_text_is_fine_tuned_on_with_nothing_given(tmp_path: Path, embedd
     assert tuned.model.embedding_size == source.model.embedding_size
     assert tuned.model.weight_dropout != source.model.weight_dropout
     assert tuned.train.learning_rate < source.train.learning_rate
+    small[-1] = "train.max_epochs=21"
+    assert run([*small, "--resume", "--run-dir", str(tmp_path / "b")]) == 0
+    resumed = load_checkpoint(tmp_path / "b" / "last.npz").config
+    assert (resumed.model, resumed.train.max_epochs) == (tuned.model, 21)

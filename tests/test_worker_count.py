@@ -34,8 +34,8 @@ def test_more_workers_than_streams_are_refused(
     assert run(["train", str(config), "--run-dir", str(tmp_path / "run")]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith("charrnn: error: train.workers 6: the batch has 5 streams to share")
-    assert "at most 5 workers" in err
+    assert err.startswith("charrnn: error: train.workers 6: the batch has no more than 5 streams")
+    assert "set train.batch_size to 6 or more, or fewer workers" in err
     assert contents(tmp_path) == before
 
 

@@ -29,8 +29,8 @@ _CHARS = 1_000_000  # of the text that sizes which are left open are chosen for
 def bench(config: str | None, overrides: tuple[str, ...], as_json: bool) -> None:
     """Measure how fast a model trains, is evaluated and writes on this machine.
 
-    CONFIG says which; left out, it is what suits a text of 1 MB. The text is made up, of 65
-    characters; nothing is written.
+    CONFIG says which; what it leaves open, or all, is what suits a text of 1 MB. The text is made
+    up, of 65 characters; nothing is written.
     """
     from charrnn.automatic import resolved
     from charrnn.benchmark import V, measure

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import glob
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from charrnn.commands.finite import Finite
-from charrnn.errors import ConfigError
+from charrnn.errors import ConfigError, TextError
 
 
 @click.command()
@@ -45,10 +45,10 @@ def init(
 ) -> None:
     """Write a configuration for TEXT: a model sized to it, to this machine and to the minutes.
 
-    Looks at the text, measures how fast this machine trains on it (some seconds), and says in
-    comments what was chosen and why. TEXT is a file, several, or a glob in quotes.
+    Looks at the text, measures how fast this machine trains on it (some seconds), and says what
+    was chosen; the file has comments. TEXT is a file, several, or a glob in quotes.
     """
-    from charrnn.annotated import annotated_yaml, text_summary, time_summary
+    from charrnn.annotated import annotated_yaml, model_summary, text_summary, time_summary
     from charrnn.atomic import replaced_atomically
     from charrnn.config_reader import override_defaults
     from charrnn.mpi import refuse_ranks
@@ -58,20 +58,16 @@ def init(
     given = {override.partition("=")[0].strip() for override in overrides}
     if "data.path" in given:
         raise ConfigError("--set data.path: the text is named by TEXT")
-    for one in text:
-        if not Path(one).exists() and not glob.has_magic(one):
-            raise ConfigError(f"{one}: no such file; name a text file, or several, or a glob")
-        if Path(one).exists() and not Path(one).is_file():
-            raise ConfigError(f"{one}: is no file that a training can read again; name a text file")
-    if output is None and (len(text) > 1 or glob.has_magic(text[0])):
-        raise ConfigError("of several texts the file to write has no name; -o names it")
-    target = Path(output or f"{Path(text[0]).stem}.yaml")
-    if output != "-":
-        _check_target(target, text, overwrite)
-    if sys.stderr.isatty():
-        click.echo("measuring this machine, for some seconds", err=True)
     path = text[0] if len(text) == 1 else list(text)
     config = override_defaults(overrides, path)
+    files = _files(config.data.path)
+    if output is None and not (len(text) == 1 and os.path.exists(text[0])):
+        raise ConfigError("of several texts the file to write has no name; -o names it")
+    target = Path(f"{Path(text[0]).stem}.yaml" if output is None else output)
+    if output != "-":
+        _check_target(target, files, overwrite)
+    if sys.stderr.isatty():
+        click.echo("measuring this machine, for some seconds", err=True)
     proposal = propose(config, minutes, lambda line: click.echo(line, err=True))
     folder = Path.cwd() if output == "-" else target.absolute().parent
     written = annotated_yaml(proposal, given, folder)
@@ -80,16 +76,36 @@ def init(
         return
     with replaced_atomically(target) as file:
         file.write(written.encode())
-    click.echo(f"{text_summary(proposal)}\n{time_summary(proposal)}", err=True)
+    for summary in (text_summary, model_summary, time_summary):
+        click.echo(summary(proposal), err=True)
     click.echo(f"written: {target}; now: charrnn train {shlex.quote(str(target))}", err=True)
 
 
-def _check_target(target: Path, text: Sequence[str], overwrite: bool) -> None:
+def _files(path: str | tuple[str, ...]) -> list[str]:
+    """Return the files of the text, each of which can be read again."""
+    from charrnn.text_files import find_files
+
+    try:
+        files = find_files(path)
+    except TextError as error:
+        problem = str(error).split(";")[0]
+        raise ConfigError(f"{problem}; name a text file, or several, or a glob") from None
+    for file in files:
+        if not os.path.isfile(file):
+            raise ConfigError(
+                f"{file}: is no file that a training can read again; name a text file"
+            )
+    return files
+
+
+def _check_target(target: Path, files: Sequence[str], overwrite: bool) -> None:
     """Refuse to write where something would be lost, or cannot be."""
-    if any(target.absolute() == Path(one).absolute() for one in text):
-        raise ConfigError(f"{target}: is the text itself; -o names another file")
+    if not target.name:
+        raise ConfigError(f"-o {str(target)!r}: names no file to write")
     if target.is_dir():
         raise ConfigError(f"{target}: is a folder; name a file in it")
+    if target.exists() and any(os.path.samefile(target, file) for file in files):
+        raise ConfigError(f"{target}: is the text itself; -o names another file")
     if target.exists() and not overwrite:
         raise ConfigError(
             f"{target}: is there already; --overwrite writes over it, -o names another file"
