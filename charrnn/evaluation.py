@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from charrnn.checkpoint import Checkpoint
 from charrnn.corpus import load_corpus
 from charrnn.errors import TextError
 from charrnn.kernels import Array
-from charrnn.model import Model
+from charrnn.model import Model, States
 from charrnn.text_reader import decode_text, read_symbols
 from charrnn.vocabulary import code_points, smallest_type
 
@@ -107,6 +108,35 @@ def score_windows(
     Yields:
         The score of each window; their sum is the part's.
     """
+    for window in read_windows(model, codes, start, end, model.score, streams=streams, share=share):
+        nll_nats = window.found[window.scored]
+        yield Score(len(nll_nats), float(nll_nats.sum(dtype=np.float64)))
+
+
+class Window(NamedTuple):
+    """A window of a text that was read."""
+
+    places: Array  # (T, n), in the text, of what is predicted
+    scored: Array  # (T, n), False past a stream's end
+    found: Any  # what was made of it, (T, n, ...)
+
+
+def read_windows(
+    model: Model,
+    codes: Array,
+    start: int,
+    end: int,
+    read: Callable[[Array, Array, States], tuple[Any, States]],
+    *,
+    streams: int = STREAMS,
+    share: tuple[int, int] = (0, 1),
+) -> Iterator[Window]:
+    """Read a part of a text, window by window; see `score_windows`.
+
+    Args:
+        read: takes inputs and targets (T, n) and the states before them; returns what it makes of
+            them, and the states after.
+    """
     start = max(start, 1)
     N = max(1, min(streams, (end - start) // (4 * WARM_UP), _LOGITS // model.V))
     T = max(1, min(_WINDOW, _LOGITS // (N * model.V)))
@@ -114,7 +144,8 @@ def score_windows(
     k, K = share
     mine = np.arange(N * k // K, N * (k + 1) // K)  # (n,)
     if not len(mine):
-        yield from (Score(0, 0.0) for _ in _windows(0, length, T))
+        nothing = Window(np.empty((0, 0), np.intp), np.empty((0, 0), np.bool_), np.empty((0, 0)))
+        yield from (nothing for _ in _windows(0, length, T))
         return
     first_input = start - 1 + length * mine  # (n,), of each stream
     stream_end = np.minimum(first_input + 1 + length, end)  # (n,), of its targets
@@ -138,8 +169,8 @@ def score_windows(
         scored = places + 1 < stream_end  # (T, n), False past a stream's end
         inputs = codes[np.minimum(places, end - 2)].astype(np.intp)
         targets = codes[np.minimum(places + 1, end - 1)].astype(np.intp)
-        nll_nats, states = model.score(inputs, targets, states)
-        yield Score(int(scored.sum()), float(nll_nats[scored].sum(dtype=np.float64)))
+        found, states = read(inputs, targets, states)
+        yield Window(places + 1, scored, found)
 
 
 def codes_of_split(

@@ -153,6 +153,19 @@ class Model:
                 scatter=self._loops.scatter,
             )
 
+    def layer_parameters(self, layer: int) -> tuple[Array, ...]:
+        """Return a layer's parameters in the order in which its cell takes them."""
+        return self._layers[layer]
+
+    def state_sequences(self, cache: ModelCache) -> list[tuple[Array, ...]]:
+        """Return for each layer its states after every step, each (T, N, H).
+
+        They are views of the cache, which the next call of `forward` overwrites.
+        """
+        return [
+            tuple(getattr(layer, state)[1:] for state in self.cell.states) for layer in cache.layers
+        ]
+
     def score(self, codes: Array, targets: Array, states: States) -> tuple[Array, States]:
         """Return what each target costs, in nats (T, N), and the states after the window."""
         logits, states, _ = self.forward(codes, states)

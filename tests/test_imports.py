@@ -66,7 +66,7 @@ FLOORS = (
     {"mpi"},
     {"record"},
     {"trainer"},
-    {"benchmark", "description", "language_model"},
+    {"benchmark", "description", "inspection", "language_model"},
     {"proposal"},
     {"annotated"},
     {"starting"},

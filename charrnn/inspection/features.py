@@ -1,0 +1,70 @@
+"""What can be named of each place in a text: where in its line it is, what it is inside of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from charrnn.kernels import Array
+from charrnn.vocabulary import Vocabulary
+
+_OPENING, _CLOSING = "([{", ")]}"
+
+
+def text_features(codes: Array, vocabulary: Vocabulary) -> dict[str, Array]:
+    """Return what can be named of each character of a text, by its name, as numbers (n,).
+
+    Quotes and brackets are counted from the last blank line on, so that one which is never closed
+    does not turn all that follows. A character is inside of what it opens.
+    """
+    text = _Text(codes, vocabulary)
+    newline = text.has(lambda c: c == "\n")
+    line_start = _last(newline)
+    blank = newline & np.concatenate(([True], newline[:-1]))
+    paragraph_start = _last(blank)
+    indent = text.has(lambda c: c in " \t")
+    indent &= _last(~indent) == line_start
+
+    straight = _since(np.cumsum(text.has(lambda c: c == '"')), paragraph_start) % 2 == 1
+    opened = _last(text.has(lambda c: c in "“«"))
+    curved = (opened > _last(text.has(lambda c: c in "”»"))) & (opened > paragraph_start)
+    bracket = text.has(lambda c: c in _OPENING).astype(np.int64)
+    bracket -= text.has(lambda c: c in _CLOSING)
+    place = np.arange(len(codes))
+    features = {
+        "position in the line": place - line_start,
+        "inside quotes": straight | curved,
+        "inside brackets": _since(np.cumsum(bracket), paragraph_start) > 0,
+        "inside a word": text.has(str.isalpha),
+        "capital letter": text.has(str.isupper),
+        "newline": newline,
+        "indentation": _since(np.cumsum(indent), line_start),
+        "distance from the last blank line": place - paragraph_start,
+    }
+    return {name: feature.astype(np.float64) for name, feature in features.items()}
+
+
+class _Text:
+    """A text whose characters are asked about one by one of the vocabulary, not of the text."""
+
+    def __init__(self, codes: Array, vocabulary: Vocabulary) -> None:
+        self._codes = codes
+        self._characters = [chr(symbol) for symbol in vocabulary.symbols.tolist()]
+
+    def has(self, holds: Callable[[str], bool]) -> Array:
+        """Return for each place whether its character has a property, (n,)."""
+        found: Array = np.array([holds(c) for c in self._characters])[self._codes]
+        return found
+
+
+def _last(marked: Array) -> Array:
+    """Return for each place the last marked one at or before it, -1 where there is none."""
+    return np.maximum.accumulate(np.where(marked, np.arange(len(marked)), -1))
+
+
+def _since(counts: Array, start: Array) -> Array:
+    """Return what has been counted after each place's start; a start of -1 is the beginning."""
+    before = np.concatenate(([0], counts))[start + 1]
+    difference: Array = counts - before
+    return difference
