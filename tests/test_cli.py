@@ -211,6 +211,13 @@ def test_training_writes_nothing_to_stdout(
     assert "finished: 20 steps" in err
 
 
+def test_what_was_left_open_and_chosen_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(tmp_path, {"model.hidden_size": None, "train.warmup_steps": None})
+    assert "chosen   hidden_size 128, warmup_steps 1\n" in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("in_place")
 def test_products_go_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
     """The text, the figures, the description; the seed and the checkpoint's name are beside."""
@@ -363,7 +370,7 @@ def test_a_model_larger_than_the_memory_is_refused_at_once(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("command", ["sample", "eval", "info", "bench"])
+@pytest.mark.parametrize("command", ["sample", "eval", "info", "bench", "init text.txt"])
 @pytest.mark.parametrize("mpi", ["PMI", "OMPI_COMM_WORLD"])
 @pytest.mark.usefixtures("in_place")
 def test_mpiexec_starts_no_command_but_train_several_times(
@@ -372,13 +379,14 @@ def test_mpiexec_starts_no_command_but_train_several_times(
     """One of the processes says so, the others end without a word."""
     monkeypatch.setenv(f"{mpi}_SIZE", "4")
     monkeypatch.setenv(f"{mpi}_RANK", "0")
-    assert run([command]) == 1
+    name, *_ = words = command.split()
+    assert run(words) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith("charrnn: error: mpiexec has started 4 processes, and charrnn " + command)
+    assert err.startswith(f"charrnn: error: mpiexec has started 4 processes, and charrnn {name} ")
     monkeypatch.setenv(f"{mpi}_RANK", "3")
     with pytest.raises(SystemExit, match="1"):
-        run([command])
+        run(words)
     assert capsys.readouterr() == ("", "")
 
 
