@@ -18,6 +18,7 @@ from charrnn.commands.bench import bench
 from charrnn.commands.evaluate import evaluate
 from charrnn.commands.info import info
 from charrnn.commands.init import init
+from charrnn.commands.inspect import inspect
 from charrnn.commands.sample import sample
 from charrnn.commands.train import train
 from charrnn.errors import CharRNNError
@@ -43,11 +44,12 @@ def cli() -> None:
     charrnn train my-text.yaml       train a model on your text
     charrnn sample --prime "Once"    let the newest model write
     charrnn eval                     measure how well it predicts
+    charrnn inspect                  see what it has learned
     charrnn bench                    measure how fast it all goes here
     """
 
 
-for command in (init, train, sample, evaluate, info, bench):
+for command in (init, train, sample, evaluate, inspect, info, bench):
     cli.add_command(command)
 
 

@@ -1,0 +1,152 @@
+"""charrnn inspect cells."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from charrnn.commands.model_and_text import (
+    Part,
+    loaded,
+    models_and_text,
+    part_of_text,
+    text_options,
+)
+from charrnn.commands.view_options import json_option, show_text, shown_text_options
+
+if TYPE_CHECKING:
+    from charrnn.checkpoint import Checkpoint
+    from charrnn.inspection.units import Follower, Unit
+
+_TELLING = 0.3  # a correlation below it is told to be weak
+
+
+@click.command()
+@click.argument("arguments", metavar="[CHECKPOINT] [TEXT_FILE]", nargs=-1)
+@text_options
+@click.option("--layer", type=click.IntRange(0), help="Show one unit: of this layer, from 0.")
+@click.option("--unit", type=click.IntRange(0), help="Show one unit: its number, from 0.")
+@click.option("--state", help="Show one unit: of this state, such as c.  [default: h]")
+@shown_text_options
+@click.option(
+    "--top",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Units to list for each thing that can be followed.",
+)
+@json_option
+def cells(
+    arguments: tuple[str, ...],
+    split: str | None,
+    unknown: str,
+    layer: int | None,
+    unit: int | None,
+    state: str | None,
+    length: int,
+    colour: str,
+    top: int,
+    as_json: bool,
+) -> None:
+    """Show what the units of a model follow: the line, quotes, brackets, words.
+
+    Without --unit, the units that go best with what can be named of a text, by their correlation:
+    looked for in the first half of the text, measured in the second. With it, the text coloured by
+    that unit's activation. CHECKPOINT and TEXT_FILE as for charrnn eval.
+    """
+    models, text_file = models_and_text(arguments, split)
+    if unit is None and (layer is not None or state is not None):
+        raise click.UsageError("--layer and --state say which unit is meant; give --unit too.")
+    path, model = loaded(models[0] if models else None)
+    one = None if unit is None else _unit(model, layer, unit, state)
+    part = part_of_text(model, text_file, split, unknown)
+    click.echo(f"{path}, {part.name}", err=True)
+    if one is None:
+        _show_followers(model, part, top, as_json)
+    else:
+        _show_unit(model, part, one, length, colour, as_json)
+
+
+def _unit(model: Checkpoint, layer: int | None, number: int, state: str | None) -> Unit:
+    """The unit that is meant; of the last layer and its output unless it is said."""
+    from charrnn.inspection.units import Unit
+    from charrnn.kernels import CELLS
+
+    config = model.config.model
+    states = CELLS[config.cell].states
+    layer = config.num_layers - 1 if layer is None else layer
+    if layer >= config.num_layers:
+        raise click.UsageError(
+            f"--layer {layer}: this model has layers 0 to {config.num_layers - 1}."
+        )
+    if number >= config.hidden_size:
+        raise click.UsageError(f"--unit {number}: a layer has units 0 to {config.hidden_size - 1}.")
+    if state is not None and state not in states:
+        raise click.UsageError(f"--state {state}: this model has {' and '.join(states)}.")
+    return Unit(layer, state or states[0], number)
+
+
+def _show_unit(
+    model: Checkpoint, part: Part, unit: Unit, length: int, colour: str, as_json: bool
+) -> None:
+    import numpy as np
+
+    from charrnn.coloured import ACTIVATION
+    from charrnn.inspection.units import activations
+
+    end = min(part.end, part.start + length) if not as_json else part.end
+    # One character more is read, as nothing is told of the last.
+    values = activations(model.model(), part.codes, part.start, min(end + 1, part.end), unit)
+    values = values[: end - part.start]
+    if as_json:
+        kept = [None if one != one else round(one, 4) for one in values.tolist()]
+        click.echo(json.dumps(_plain(unit) | {"activations": kept}))
+        return
+    largest = float(np.nanmax(np.abs(values), initial=0.0))
+    scale = max(1.0, largest)
+    click.echo(f"{name(unit)}, as a share of {scale:.2f}")
+    show_text(model.vocabulary, part.codes[part.start : end], values / scale, ACTIVATION, colour)
+
+
+def _show_followers(model: Checkpoint, part: Part, top: int, as_json: bool) -> None:
+    from charrnn.errors import TextError
+    from charrnn.inspection.features import text_features
+    from charrnn.inspection.units import followers
+
+    if part.end - part.start < 100:
+        raise TextError(f"{part.name}: is too short to tell what units follow; it takes 100")
+    read = model.model()
+    features = text_features(part.codes[: part.end], model.vocabulary)
+    features = {feature: values[part.start :] for feature, values in features.items()}
+    found = followers(read, part.codes, part.start, part.end, features, top)
+    if as_json:
+        listed = [
+            {"follows": one.feature, "r": round(one.r, 4)} | _plain(one.unit) for one in found
+        ]
+        click.echo(json.dumps({"units": listed}))
+        return
+    click.echo("\n".join(_table(found)))
+
+
+def _table(found: Sequence[Follower]) -> list[str]:
+    width = max(len(one.feature) for one in found)
+    rows = [f"{'what it follows':<{width}}  {'r':>6}  unit"]
+    for one in found:
+        weak = "  (weak)" if abs(one.r) < _TELLING else ""
+        rows.append(f"{one.feature:<{width}}  {one.r:>+6.3f}  {name(one.unit)}{weak}")
+    best = found[0].unit
+    state = f" --state {best.state}" if best.state != "h" else ""
+    shown = f"charrnn inspect cells --layer {best.layer} --unit {best.number}{state}"
+    return [*rows, "", f"to see the first of them along the text: {shown}"]
+
+
+def name(unit: Unit) -> str:
+    """A unit in words."""
+    return f"layer {unit.layer}, {unit.state} {unit.number}"
+
+
+def _plain(unit: Unit) -> dict[str, object]:
+    return {"layer": unit.layer, "state": unit.state, "unit": unit.number}

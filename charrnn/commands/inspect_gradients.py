@@ -1,0 +1,147 @@
+"""charrnn inspect gradients."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from charrnn.commands.model_and_text import loaded, models_and_text, part_of_text, text_options
+from charrnn.commands.view_options import json_option
+
+if TYPE_CHECKING:
+    from charrnn.kernels import Array
+
+_SHOWN_LAGS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+_BARS = "▁▂▃▄▅▆▇█"
+_DECADES = 8  # that the bars reach down from the largest
+
+
+class Curve(NamedTuple):
+    """The norms of one state of one layer of one model, by lag."""
+
+    model: str  # its file
+    cell: str
+    layer: int
+    state: str
+    quartiles: Array  # (3, K): the lower, the median, the upper one, over the losses
+
+
+@click.command()
+@click.argument("arguments", metavar="[CHECKPOINT]... [TEXT_FILE]", nargs=-1)
+@text_options
+@click.option(
+    "--lags",
+    type=click.IntRange(1, 10_000),
+    default=100,
+    show_default=True,
+    help="Steps to go back.",
+)
+@click.option(
+    "--losses",
+    type=click.IntRange(1, 10_000),
+    default=128,
+    show_default=True,
+    help="Characters whose losses are followed back, evenly over the text.",
+)
+@json_option
+def gradients(
+    arguments: tuple[str, ...],
+    split: str | None,
+    unknown: str,
+    lags: int,
+    losses: int,
+    as_json: bool,
+) -> None:
+    """Show how far back the loss of a character reaches: the gradient's norm, by lag.
+
+    For each layer and state of each model the median over the losses, with a bar for each lag, on
+    a logarithmic scale that all of them share. CHECKPOINT and TEXT_FILE as for charrnn eval.
+    """
+    models, text_file = models_and_text(arguments, split, most_models=100)
+    curves: list[Curve] = []
+    newest: list[str | None] = [None]
+    for argument in models or newest:
+        curves += _curves(argument, text_file, split, unknown, lags, losses)
+    if as_json:
+        click.echo(json.dumps({"lags": list(range(1, lags + 1)), "curves": _plain(curves)}))
+        return
+    click.echo("\n".join(_table(curves)))
+
+
+def _curves(
+    argument: str | None,
+    text_file: str | None,
+    split: str | None,
+    unknown: str,
+    lags: int,
+    losses: int,
+) -> list[Curve]:
+    import numpy as np
+
+    from charrnn.errors import TextError
+    from charrnn.inspection.lags import gradient_by_lag
+
+    path, model = loaded(argument)
+    part = part_of_text(model, text_file, split, unknown)
+    first = max(part.start, lags)
+    if part.end - first < 1:
+        raise TextError(
+            f"{part.name}: has {part.end:,} characters, too few to go {lags:,} steps back; fewer "
+            "--lags do"
+        )
+    places = np.unique(np.linspace(first, part.end - 1, losses).astype(np.intp))
+    click.echo(f"{path}, {part.name}: {len(places)} losses", err=True)
+    return [
+        Curve(
+            str(path),
+            model.config.model.cell,
+            lag.layer,
+            lag.state,
+            np.quantile(lag.norms, [0.25, 0.5, 0.75], axis=1),
+        )
+        for lag in gradient_by_lag(model.model(), part.codes, places, lags)
+    ]
+
+
+def _plain(curves: Sequence[Curve]) -> list[dict[str, object]]:
+    names = ("lower_quartile", "median", "upper_quartile")
+    return [
+        {"model": one.model, "cell": one.cell, "layer": one.layer, "state": one.state}
+        | dict(zip(names, one.quartiles.tolist(), strict=True))
+        for one in curves
+    ]
+
+
+def _table(curves: Sequence[Curve]) -> list[str]:
+    """Medians at some lags, and a line of bars for each curve."""
+    import numpy as np
+
+    K = curves[0].quartiles.shape[1]
+    lags = [lag for lag in _SHOWN_LAGS if lag <= K]
+    lags = lags[-7:] if lags[-1] == K else [*lags[-6:], K]
+    rows = [f"{'':<18}" + "".join(f"{f'lag {lag}':>9}" for lag in lags)]
+    for number, one in enumerate(curves):
+        if not number or one.model != curves[number - 1].model:
+            rows.append(f"{one.model} ({one.cell})")
+        figures = "".join(f"{one.quartiles[1, lag - 1]:>9.1e}" for lag in lags)
+        rows.append(f"  {f'layer {one.layer}, {one.state}':<16}{figures}")
+    largest = max(float(one.quartiles[1].max()) for one in curves)
+    step = max(1, -(-K // 60))
+    rows += [
+        "",
+        f"the same as bars, lag 1 to {K}; a full one is {largest:.1e}, an eighth 1e{1 - _DECADES}",
+    ]
+    for number, one in enumerate(curves):
+        if not number or one.model != curves[number - 1].model:
+            rows.append(f"{one.model} ({one.cell})")
+        medians = one.quartiles[1, ::step]
+        with np.errstate(divide="ignore"):
+            heights = np.log10(medians / largest) / _DECADES + 1  # (K / step,)
+        bars = "".join(
+            " " if not height > 0 else _BARS[min(7, int(8 * height))] for height in heights
+        )
+        rows.append(f"  {f'layer {one.layer}, {one.state}':<16}{bars}")
+    return rows

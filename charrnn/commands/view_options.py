@@ -1,0 +1,52 @@
+"""The options that the views of a text share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from charrnn.coloured import Scale
+    from charrnn.kernels import Array
+    from charrnn.vocabulary import Vocabulary
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+def shown_text_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of a text that is shown in colours."""
+    colour = click.option(
+        "--colour",
+        "--color",
+        type=click.Choice(["auto", "always", "never"]),
+        default="auto",
+        show_default=True,
+        help="Colours; auto: on a terminal, unless NO_COLOR is set. Without, marks below the text.",
+    )
+    length = click.option(
+        "--length",
+        type=click.IntRange(0),
+        default=1000,
+        show_default=True,
+        help="Characters of the text to show.",
+    )
+    return length(colour(command))
+
+
+def show_text(
+    vocabulary: Vocabulary, codes: Array, values: Array, scale: Scale, colour: str
+) -> None:
+    """Print a text with its numbers, and what they are."""
+    import shutil
+    import sys
+
+    from charrnn.coloured import coloured_lines, wants_colours
+    from charrnn.glyphs import glyphs
+
+    coloured = wants_colours(sys.stdout, colour)
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 80
+    signs = glyphs(vocabulary, spaces=False)
+    lines = coloured_lines(codes, values, signs, scale, columns=columns, coloured=coloured)
+    click.echo("\n".join([scale.legend(coloured), "", *lines]), color=coloured)
