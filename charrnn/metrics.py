@@ -1,4 +1,4 @@
-"""metrics.jsonl: one JSON object a line, for training steps, validations and skipped updates."""
+"""metrics.jsonl: a JSON object a line, for training steps, validations, samples and skips."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from charrnn.atomic import replaced_atomically
+from charrnn.config import MOST_SHOWN
 from charrnn.errors import RunError, WriteError
 
-_SPLITS = ("train", "valid", "skipped")
-_LONGEST = 1 << 16  # bytes; of a line, many times what is ever written
+_SPLITS = ("train", "valid", "sample", "skipped")
+_OF_VALIDATION = ("valid", "sample")
+_LONGEST = 12 * MOST_SHOWN + (1 << 16)  # bytes of a line; a character of a sample may take 12
 
 
 class MetricsLog:
@@ -99,7 +101,7 @@ class _Place(NamedTuple):
     """Where in a training a line was written."""
 
     step: int
-    validation: bool
+    validation: bool  # whether it was written by one
     elapsed_s: float
 
 
@@ -125,7 +127,7 @@ def _place(line: bytes) -> _Place | None:
         return None
     if type(step) is not int or split not in _SPLITS or not math.isfinite(elapsed_s):
         return None
-    return _Place(step, split == "valid", elapsed_s)
+    return _Place(step, split in _OF_VALIDATION, elapsed_s)
 
 
 @contextmanager

@@ -85,8 +85,9 @@ class Record:
         )
         self._look_at(step, score.loss_nats)
 
-    def sample(self, text: str) -> None:
+    def sample(self, step: int, text: str) -> None:
         """The model as it is has written a text."""
+        self._write(step, "sample", text=text)
         self._reporter.note("\n".join(f"  | {line}" for line in visible(text).split("\n")))
 
     def flush_to_disk(self) -> None:

@@ -241,16 +241,23 @@ class Trainer:
         return self.counters.step % self.limits.steps(self.config.train.validate_every) == 0
 
     def _validate(self, interrupted: Interrupted) -> None:
-        """Score the validation part, keep the best, count patience; show a sample."""
+        """Score the validation part, keep the best, count patience; let the model write a sample.
+
+        One that is interrupted leaves nothing, and is made anew by a resumed run.
+        """
         counters, train = self.counters, self.config.train
         start, end = self.corpus.split("valid")
+        score = Score(0, 0.0)
         if start < end:
             self._record.validating()
-            score = Score(0, 0.0)
             for window in self.team.score_windows(start, end):
                 score += window
                 if interrupted():
                     return
+        sample = self._sample(interrupted)
+        if interrupted():
+            return
+        if start < end:
             scheduled = self._validation_scheduled()  # one at a limit is an extra
             best = counters.judge(score.loss_nats, scheduled, train.patience)
             self._record.validated(counters.step, score, best)
@@ -261,10 +268,13 @@ class Trainer:
             if self._kept_step is None:
                 self._kept_step = counters.step
         if train.sample_length:
-            seed = [self.config.seed, counters.step]
-            model, vocabulary, length = self.model, self.corpus.vocabulary, train.sample_length
-            pieces = sample_in_training(model, vocabulary, length, seed)
-            self._record.sample("".join(takewhile(lambda _: not interrupted(), pieces)))
+            self._record.sample(counters.step, sample)
+
+    def _sample(self, interrupted: Interrupted) -> str:
+        """Let the model write as much as is to be shown, or until it is interrupted."""
+        length, seed = self.config.train.sample_length, [self.config.seed, self.counters.step]
+        pieces = sample_in_training(self.model, self.corpus.vocabulary, length, seed)
+        return "".join(takewhile(lambda _: not interrupted(), pieces))
 
     def checkpoint(self) -> Checkpoint:
         """The training as it stands; its arrays are the live ones."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support import assert_same_run, train, wait_until, write_config
+from support import assert_same_run, timeless, train, wait_until, write_config
 
 import charrnn.interrupts
 import charrnn.language_model  # first imported while a name is patched, it would keep what is there
@@ -212,7 +212,7 @@ def test_what_is_not_a_training_ends_with_the_code_of_the_signal(
     assert capsys.readouterr().err == "charrnn: interrupted\n"
 
 
-def test_a_sample_shown_in_training_is_cut_off(
+def test_a_sample_shown_in_training_is_cut_off_and_made_anew(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A long one of a large model takes minutes."""
@@ -230,7 +230,14 @@ def test_a_sample_shown_in_training_is_cut_off(
     config = write_config(tmp_path, {"train.validate_every": 5, "train.sample_length": 1000})
     assert run(["train", str(config), "--run-dir", str(tmp_path / "run")]) == 130
     assert written < 110
-    assert load_checkpoint(tmp_path / "run" / "last.npz").counters.validated_step == 5
+    assert load_checkpoint(tmp_path / "run" / "last.npz").counters.validated_step == 0
+    for more in (["--run-dir", "run", "--resume"], ["--run-dir", "whole"]):
+        assert run(["train", str(config), "--run-dir", str(tmp_path / more[1]), *more[2:]]) == 0
+    assert timeless(tmp_path / "run") == timeless(tmp_path / "whole")
+    samples = [r for r in timeless(tmp_path / "run") if r["split"] == "sample"]
+    assert [(r["step"], len(r["text"])) for r in samples] == [
+        (step, 1000) for step in (5, 10, 15, 20)
+    ]
 
 
 def test_a_second_interrupt_leaves_at_once_if_it_is_not_the_same_press(

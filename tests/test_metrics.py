@@ -15,6 +15,7 @@ import charrnn.metrics
 import charrnn.trainer
 from charrnn.checkpoint import save_checkpoint
 from charrnn.cli import run
+from charrnn.config import MOST_SHOWN
 from charrnn.errors import RunError
 from charrnn.metrics import MetricsLog, keep_metrics_until, read_metrics
 
@@ -96,7 +97,15 @@ def line(step: int, split: str = "train", **more: Any) -> bytes:
     )
 
 
-LINES = [line(1), line(2, "skipped"), line(2), line(2, "valid"), line(3)]
+LONGEST = "\U0001f41d" * MOST_SHOWN
+LINES = [
+    line(1),
+    line(2, "skipped"),
+    line(2),
+    line(2, "valid"),
+    line(2, "sample", text=LONGEST),
+    line(3),
+]
 DAMAGED = {
     "cut": b'{"step": 2, "spl\n',
     "zeros": bytes(100) + b"\n",
@@ -108,7 +117,7 @@ DAMAGED = {
     "not finite": b'{"step": 2, "split": "train", "elapsed_s": NaN}\n',
     "too large": b'{"step": 2, "split": "train", "elapsed_s": ' + b"9" * 400 + b"}\n",
     "deep": b"[" * 50_000 + b"\n",
-    "long": b" " * 100_000 + line(2),
+    "long": b" " * 1_500_000 + line(2),
 }
 
 
@@ -118,7 +127,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("step", "validated", "kept"), [(3, 2, 5), (2, 2, 4), (2, 0, 3), (1, 0, 1), (0, 0, 0)]
+    ("step", "validated", "kept"), [(3, 2, 6), (2, 2, 5), (2, 0, 3), (1, 0, 1), (0, 0, 0)]
 )
 def test_what_a_resumed_run_writes_again_is_dropped(
     step: int, validated: int, kept: int, path: Path

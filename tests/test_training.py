@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import TINY, contents, settled, tiny_text, train, write_config
+from support import TINY, contents, settled, timeless, tiny_text, train, write_config
 
 import charrnn.trainer
 import charrnn.updater
@@ -24,6 +24,7 @@ from charrnn.metrics import read_metrics
 from charrnn.model import Model
 from charrnn.reporting import Reporter
 from charrnn.training import train as train_run
+from charrnn.visible import visible
 
 # Of TINY: 540 characters to train on in 2 streams of 269, which is 54 windows of 5.
 STEPS_PER_EPOCH = 54
@@ -199,13 +200,14 @@ def test_the_first_limit_reached_ends_the_run(
     assert load_checkpoint(tmp_path / "run" / "last.npz").counters.step == reached
 
 
-def test_a_sample_is_shown_at_each_validation(
+def test_a_sample_is_shown_and_kept_at_each_validation(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train(tmp_path, {"train.sample_length": 30, "train.validate_every": 10})
     lines = capsys.readouterr().err.splitlines()
     places = [i for i, line in enumerate(lines) if "  validation " in line]
     assert len(places) == 2
+    texts = []
     for place in places:
         shown = []
         for line in lines[place + 1 :]:
@@ -213,6 +215,12 @@ def test_a_sample_is_shown_at_each_validation(
                 break
             shown.append(line.removeprefix("  | "))
         assert len("\n".join(shown)) == 30
+        texts.append("\n".join(shown))
+    kept = [record for record in timeless(tmp_path / "run") if record["split"] == "sample"]
+    assert [(record["step"], visible(record["text"])) for record in kept] == [
+        (10, texts[0]),
+        (20, texts[1]),
+    ]
 
 
 def saved_steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
