@@ -180,10 +180,10 @@ RULES: dict[str, Rule] = {
     "momentum": Rule(("v",), 0.05, {"momentum": 0.9}, _momentum),
     "rmsprop": Rule(("s",), 2e-3, {"decay_rate": 0.95, "epsilon": 1e-8}, _rmsprop),
     "adagrad": Rule(("s",), 0.05, {"epsilon": 1e-8}, _adagrad),
-    "adam": Rule(("m", "v"), 1e-2, _ADAM, _adam),
+    "adam": Rule(("m", "v"), 2e-2, _ADAM, _adam),
     # Decoupled weight decay (Loshchilov and Hutter 2019): Adam, and the weights shrink by
     # themselves. `Optimizer` does the shrinking.
-    "adamw": Rule(("m", "v"), 1e-2, {**_ADAM, "weight_decay": 0.1}, _adam),
+    "adamw": Rule(("m", "v"), 2e-2, {**_ADAM, "weight_decay": 0.1}, _adam),
 }
 
 

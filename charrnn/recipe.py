@@ -12,6 +12,7 @@ from typing import Any
 
 from charrnn.config import LIMITS, SHAPE, Config, ModelConfig, TrainConfig, open_keys, value_of
 from charrnn.corpus import cut_points, windows_in_epoch
+from charrnn.kernels import CELLS
 from charrnn.optimizers import RULES
 from charrnn.parameters import parameter_count, training_flops
 
@@ -25,8 +26,6 @@ _MOST_VALIDATIONS = 50
 OPERATIONS_PER_S = 1e11  # of all cores of a machine that has not been measured
 _MOST_WORK = 8.0  # times that which suits a text: beyond it, a larger model does not pay
 _FINE_TUNING = 0.5  # of the learning rate of a new model
-_FEW_EPOCHS = 7.0  # with fewer a higher rate pays
-_HIGHEST_RATE = 2.5  # times that of many epochs
 
 
 def settled(
@@ -65,7 +64,7 @@ def settled(
     train = _with_windows(config.train, n, [size for size in others if size])
     epochs = _epochs(train, n, work / training_flops(model, V))
     model = _with_dropout(model, n, V, epochs)
-    train = _with_rate(train, model, epochs, fine_tuning=source is not None)
+    train = _with_rate(train, model, fine_tuning=source is not None)
     train = _with_length(train, n, epochs)
     return replace(config, model=model, train=train)
 
@@ -132,20 +131,12 @@ def _with_dropout(model: ModelConfig, n: int, V: int, epochs: float) -> ModelCon
     return replace(model, dropout_per=model.dropout_per or "window")
 
 
-def _with_rate(
-    train: TrainConfig, model: ModelConfig, epochs: float, *, fine_tuning: bool
-) -> TrainConfig:
-    """Settle the learning rate: less for more units, as their sum moves further.
-
-    It is more where little is read twice, and so little can be learnt by heart.
-    """
+def _with_rate(train: TrainConfig, model: ModelConfig, *, fine_tuning: bool) -> TrainConfig:
+    """Settle the learning rate: less for more units, as their sum moves further; by the cell."""
     if train.learning_rate is not None:
         return train
     rate = RULES[train.optimizer].learning_rate * math.sqrt(256 / model.hidden_size)
-    if fine_tuning:
-        rate *= _FINE_TUNING
-    else:
-        rate *= min(_HIGHEST_RATE, max(1.0, math.sqrt(_FEW_EPOCHS / epochs)))
+    rate *= CELLS[model.cell].rate_share * (_FINE_TUNING if fine_tuning else 1.0)
     return replace(train, learning_rate=max(float(f"{rate:.2g}"), train.min_learning_rate))
 
 

@@ -83,6 +83,7 @@ class Cell:
     loops: Loops
     stepper: Callable[..., Callable[[Array], Array]]
     h_mean_square: float  # of the outputs of a new network, about; weights that read them go by it
+    rate_share: float = 1.0  # of the learning rate that suits cells with gates
     bias_init: Mapping[str, float] = field(default_factory=dict)  # gate -> value; others start at 0
 
     def parameter_shapes(self, D: int, H: int) -> dict[str, tuple[int, ...]]:

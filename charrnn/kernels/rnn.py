@@ -239,4 +239,5 @@ RNN = Cell(
     loops=RNN_LOOPS,
     stepper=rnn_stepper,
     h_mean_square=0.5,
+    rate_share=0.3,
 )
