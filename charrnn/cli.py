@@ -19,6 +19,8 @@ from charrnn.commands.evaluate import evaluate
 from charrnn.commands.info import info
 from charrnn.commands.init import init
 from charrnn.commands.inspect import inspect
+from charrnn.commands.plot import plot
+from charrnn.commands.report import report
 from charrnn.commands.sample import sample
 from charrnn.commands.train import train
 from charrnn.errors import CharRNNError
@@ -45,11 +47,12 @@ def cli() -> None:
     charrnn sample --prime "Once"    let the newest model write
     charrnn eval                     measure how well it predicts
     charrnn inspect                  see what it has learned
+    charrnn report                   write a page about the training
     charrnn bench                    measure how fast it all goes here
     """
 
 
-for command in (init, train, sample, evaluate, inspect, info, bench):
+for command in (init, train, sample, evaluate, inspect, report, plot, info, bench):
     cli.add_command(command)
 
 

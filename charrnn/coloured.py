@@ -122,6 +122,6 @@ def coloured_lines(
 
 
 def _line(line: str, marks: str, coloured: bool) -> Iterator[str]:
-    yield line if coloured else line.rstrip()
+    yield line
     if not coloured and marks.strip():
         yield marks.rstrip()

@@ -35,7 +35,9 @@ FLOORS = (
         "config_reader",
         "config_values",
         "corpus",
+        "coloured",
         "divergence",
+        "glyphs",
         "interrupts",
         "limits",
         "lines",
@@ -67,7 +69,7 @@ FLOORS = (
     {"record"},
     {"trainer"},
     {"benchmark", "description", "inspection", "language_model"},
-    {"proposal"},
+    {"proposal", "report"},
     {"annotated"},
     {"starting"},
     {"training"},
@@ -78,7 +80,14 @@ FLOORS = (
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 THIRD_PARTY = {"click", "numpy", "tqdm", "yaml"}
 # What is used where it is installed, and the one place that may import it.
-OPTIONAL = {"llvmlite": "compiled", "mpi4py": "mpi", "numba": "compiled"}
+OPTIONAL = {
+    "PIL": "report",
+    "jinja2": "report",
+    "llvmlite": "compiled",
+    "matplotlib": "report",
+    "mpi4py": "mpi",
+    "numba": "compiled",
+}
 NOT_FOR_HELP = {"numpy", "tqdm", "yaml", *OPTIONAL}
 
 

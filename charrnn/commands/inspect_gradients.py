@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
@@ -14,6 +15,7 @@ from charrnn.commands.view_options import json_option
 if TYPE_CHECKING:
     from charrnn.kernels import Array
 
+_KINDS = (".png", ".svg", ".pdf", ".gif")
 _SHOWN_LAGS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 _BARS = "▁▂▃▄▅▆▇█"
 _DECADES = 8  # that the bars reach down from the largest
@@ -46,6 +48,12 @@ class Curve(NamedTuple):
     show_default=True,
     help="Characters whose losses are followed back, evenly over the text.",
 )
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="Draw them to a file, .png, .svg, .pdf, or moving as a .gif. Needs charrnn[report].",
+)
 @json_option
 def gradients(
     arguments: tuple[str, ...],
@@ -53,6 +61,7 @@ def gradients(
     unknown: str,
     lags: int,
     losses: int,
+    output: str | None,
     as_json: bool,
 ) -> None:
     """Show how far back the loss of a character reaches: the gradient's norm, by lag.
@@ -61,10 +70,18 @@ def gradients(
     a logarithmic scale that all of them share. CHECKPOINT and TEXT_FILE as for charrnn eval.
     """
     models, text_file = models_and_text(arguments, split, most_models=100)
+    if output is not None and Path(output).suffix.lower() not in _KINDS:
+        raise click.UsageError(f"-o {output}: name a file that ends in {', '.join(_KINDS)}.")
+    if output is not None:
+        from charrnn.report.charts import library
+
+        library()  # which may be missing, before anything takes a while
     curves: list[Curve] = []
     newest: list[str | None] = [None]
     for argument in models or newest:
         curves += _curves(argument, text_file, split, unknown, lags, losses)
+    if output is not None:
+        _draw(curves, Path(output))
     if as_json:
         click.echo(json.dumps({"lags": list(range(1, lags + 1)), "curves": _plain(curves)}))
         return
@@ -104,6 +121,31 @@ def _curves(
         )
         for lag in gradient_by_lag(model.model(), part.codes, places, lags)
     ]
+
+
+def _draw(curves: Sequence[Curve], target: Path) -> None:
+    from typing import Any
+
+    from charrnn.atomic import replaced_atomically
+    from charrnn.report import charts
+
+    several = len({one.model for one in curves}) > 1
+    drawn = []
+    for one in curves:
+        name = f"layer {one.layer}, {one.state}"
+        drawn.append(charts.Curve(f"{one.cell}, {name}" if several else name, one.quartiles))
+
+    def draw(axes: Any, palette: Sequence[str]) -> None:
+        colours = [palette[number % len(palette)] for number in range(len(drawn))]
+        charts.gradient_chart(axes, drawn, colours)
+
+    kind = target.suffix.lower()[1:]
+    with replaced_atomically(target) as file:
+        if kind == "gif":
+            charts.save_animation(drawn, file)
+        else:
+            charts.save_chart(draw, "steps back", file, kind)
+    click.echo(f"written: {target}", err=True)
 
 
 def _plain(curves: Sequence[Curve]) -> list[dict[str, object]]:

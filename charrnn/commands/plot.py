@@ -1,0 +1,56 @@
+"""charrnn plot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from charrnn.commands.runs_to_draw import runs_to_draw
+
+_KINDS = (".png", ".svg", ".pdf")
+
+
+@click.command()
+@click.argument("runs", metavar="[RUN]...", nargs=-1)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    required=True,
+    help="File to write: .png, .svg or .pdf.",
+)
+@click.option(
+    "--what",
+    type=click.Choice(["loss", "rate", "norm", "speed"]),
+    default="loss",
+    show_default=True,
+    help="Loss, learning rate, gradient norm, or characters a second.",
+)
+def plot(runs: tuple[str, ...], output: str, what: str) -> None:
+    """Draw a curve of a training, or of several, as a picture for papers and slides.
+
+    RUN is a run's folder; left out, it is the newest one under runs/. Needs charrnn[report].
+    """
+    kind = Path(output).suffix.lower()
+    if kind not in _KINDS:
+        raise click.UsageError(f"-o {output}: name a file that ends in {', '.join(_KINDS)}.")
+    from charrnn.atomic import replaced_atomically
+    from charrnn.report.charts import HISTORY_CHARTS, PALETTE, Named, library, save_chart
+    from charrnn.report.history import read_history
+    from charrnn.runs import RunFolder
+
+    library()
+    named = [
+        Named(name, read_history(RunFolder(folder).metrics))
+        for name, folder in runs_to_draw(runs).items()
+    ]
+
+    def draw(axes: Any, _: Any) -> None:
+        colours = [PALETTE[number % len(PALETTE)] for number in range(len(named))]
+        HISTORY_CHARTS[what](axes, named, colours)
+
+    with replaced_atomically(Path(output)) as file:
+        save_chart(draw, "step", file, kind[1:])
+    click.echo(f"written: {output}", err=True)
