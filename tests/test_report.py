@@ -1,0 +1,341 @@
+"""charrnn report and plot: pages and pictures of runs of every kind."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import tiny_text, train
+
+from charrnn.cli import run
+from charrnn.report.history import binned, read_history
+
+np = pytest.importorskip("numpy")
+pytest.importorskip("matplotlib")
+pytest.importorskip("jinja2")
+
+LONG = {"data.path": "long.txt", "train.max_steps": 60, "train.validate_every": 20}
+HOSTILE = "</script><script>alert(1)</script>\n<img src=x onerror=alert(2)>\n"
+HOSTILE += "\x1b[2J\u202eevil\u202c & \"'\n"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run."""
+    folder = tmp_path_factory.mktemp("report")
+    (folder / "long.txt").write_text(tiny_text(4000), encoding="utf-8")
+    overrides = {"train.sample_length": 80, "model.cell": "lstm", "train.log_every": 1}
+    (folder / "runs").mkdir()
+    train(folder, LONG | overrides).rename(folder / "runs" / "tiny")
+    return folder
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it, which is the current folder."""
+    shutil.copytree(made / "runs", tmp_path / "runs")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def report(*arguments: str) -> str:
+    """The page about some runs."""
+    assert run(["report", *arguments, "-o", "page.html"]) == 0
+    return Path("page.html").read_text(encoding="utf-8")
+
+
+class Outline(HTMLParser):
+    """What a page consists of: its tags, what it would load, its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags, self.loaded, self.handlers = list[str](), list[str](), list[str]()
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        for name, value in attrs:
+            if name in ("src", "href", "xlink:href") and not (value or "").startswith("#"):
+                self.loaded.append(value or "")
+            if name.startswith("on"):
+                self.handlers.append(name)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_a_page_has_curves_samples_views_and_configuration(folder: Path) -> None:
+    assert run(["report"]) == 0
+    page = (folder / "runs" / "tiny" / "report.html").read_text(encoding="utf-8")
+    outline = Outline(page)
+    assert outline.tags.count("svg") == 5
+    assert not outline.loaded
+    for word in (
+        "Loss",
+        "Learning rate",
+        "clipped",
+        "What it expects",
+        "inside a word",
+        "config.yaml",
+    ):
+        assert word in outline.text
+    history = read_history(folder / "runs" / "tiny" / "metrics.jsonl")
+    assert [sample.step for sample in history.samples] == [20, 40, 60]
+    for sample in history.samples:
+        assert sample.text in outline.text.replace("\r", "")
+    assert history.best
+    assert f"{history.best[1]:.4f} nats/char at step {history.best[0]}" in outline.text
+    assert page.count("hidden_size: 8") == 1
+    before = page
+    assert run(["report", "runs/tiny"]) == 0  # over the old one, and the same again
+    assert (folder / "runs" / "tiny" / "report.html").read_text(encoding="utf-8") == before
+
+
+def test_several_runs_side_by_side_and_what_differs(folder: Path) -> None:
+    (folder / "long.txt").write_text(tiny_text(4000), encoding="utf-8")
+    train(folder, LONG | {"model.hidden_size": 12}).rename(folder / "runs" / "other")
+    outline = Outline(report("runs/tiny", "runs/other"))
+    assert outline.tags.count("svg") == 6
+    assert "model.hidden_size" in outline.text
+    assert re.search(r"model\.cell\s*lstm\s*rnn", outline.text)
+    assert "train.batch_size" not in outline.text.split("The training")[0]
+
+
+def test_what_a_user_wrote_is_shown_and_never_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = "<b>&\u202e"
+    Path(f"{name}.txt").write_text(HOSTILE * 40, encoding="utf-8")
+    overrides = {"data.path": f"{name}.txt", "train.sample_length": 90, "train.max_steps": 60}
+    train(tmp_path, overrides).rename(tmp_path / name)
+    page = report(name)
+    outline = Outline(page)
+    assert not {"script", "img", "b"} & set(outline.tags)
+    assert not outline.loaded
+    assert not outline.handlers
+    assert "\x1b" not in page
+    assert "Content-Security-Policy" in page
+    assert "default-src 'none'" in page
+
+
+def lines_of(folder: Path) -> list[str]:
+    return (folder / "runs" / "tiny" / "metrics.jsonl").read_text().splitlines(keepends=True)
+
+
+def without_validation(folder: Path) -> None:
+    (folder / "long.txt").write_text(tiny_text(4000), encoding="utf-8")
+    shutil.rmtree(folder / "runs" / "tiny")
+    train(folder, LONG | {"data.valid_fraction": 0}).rename(folder / "runs" / "tiny")
+
+
+def of_one_step(folder: Path) -> None:
+    (folder / "long.txt").write_text(tiny_text(4000), encoding="utf-8")
+    shutil.rmtree(folder / "runs" / "tiny")
+    one = LONG | {"train.max_steps": 1, "train.log_every": 1}
+    train(folder, one).rename(folder / "runs" / "tiny")
+
+
+def still_running(folder: Path) -> None:
+    lines = lines_of(folder)
+    (folder / "runs" / "tiny" / "metrics.jsonl").write_text("".join(lines[:9]) + lines[9][:20])
+    (folder / "runs" / "tiny" / "best.npz").unlink()
+    (folder / "runs" / "tiny" / "last.npz").unlink()
+
+
+def diverged(folder: Path) -> None:
+    lines = lines_of(folder)
+    skip = {"step": 30, "epoch": 1, "split": "skipped", "reason": "x", "elapsed_s": 1.0}
+    wild = json.loads(lines[5]) | {"gradient_norm": None, "loss_nats": 1e30}
+    lines[5:5] = [json.dumps(skip) + "\n", json.dumps(wild) + "\n"]
+    (folder / "runs" / "tiny" / "metrics.jsonl").write_text("".join(lines))
+
+
+def damaged(folder: Path) -> None:
+    lines = lines_of(folder)
+    lines[3] = '{"step": 2, "spl\n'
+    (folder / "runs" / "tiny" / "metrics.jsonl").write_text("".join(lines))
+    (folder / "runs" / "tiny" / "best.npz").write_bytes(b"PK no checkpoint")
+
+
+def moved(folder: Path) -> None:
+    config = folder / "runs" / "tiny" / "config.yaml"
+    assert config.exists()
+    (folder / "long.txt").write_text("another text. " * 400)
+    train(folder, LONG).rename(folder / "runs" / "changed")
+    (folder / "long.txt").unlink()
+    shutil.rmtree(folder / "runs" / "tiny")
+    (folder / "runs" / "changed").rename(folder / "runs" / "tiny")
+
+
+def empty(folder: Path) -> None:
+    (folder / "runs" / "tiny" / "metrics.jsonl").write_text("")
+    (folder / "runs" / "tiny" / "best.npz").unlink()
+
+
+KINDS: dict[str, tuple[Any, list[str]]] = {
+    "without validation": (
+        without_validation,
+        ["none: data.valid_fraction is 0", "the training part"],
+    ),
+    "of one step": (of_one_step, ["steps1", "What it expects"]),
+    "still running": (still_running, ["has not written a checkpoint yet", "steps9"]),
+    "diverged": (diverged, ["1 updates, as they were not finite"]),
+    "damaged": (damaged, ["1 lines of the metrics, left out", "What it expects"]),
+    "its text gone": (moved, ["Nothing can be shown of the model: the model's own text"]),
+    "without metrics": (empty, ["nothing was recorded", "validationnone yet"]),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_gets_a_sensible_page(kind: str, folder: Path) -> None:
+    change, words = KINDS[kind]
+    change(folder)
+    text = re.sub(r"\s*\n\s*", "", Outline(report("runs/tiny")).text)
+    for word in words:
+        assert word in text
+    for what in ("loss", "rate", "norm", "speed"):
+        assert run(["plot", "-o", "curve.svg", "--what", what, "runs/tiny"]) == 0
+
+
+def test_a_resumed_run_has_one_history(folder: Path) -> None:
+    (folder / "long.txt").write_text(tiny_text(4000), encoding="utf-8")
+    run_dir = train(folder, LONG | {"train.max_steps": 40, "train.log_every": 1})
+    train(folder, LONG | {"train.log_every": 1}, "--resume")
+    history = read_history(run_dir / "metrics.jsonl")
+    assert history.train["step"].tolist() == list(range(1, 61))
+    assert "60" in Outline(report("run")).text
+
+
+def test_a_long_run_is_drawn_in_seconds(folder: Path) -> None:
+    """100,000 lines; the page is no larger for it."""
+    record = json.loads(lines_of(folder)[0])
+    with open(folder / "runs" / "tiny" / "metrics.jsonl", "w") as file:
+        for step in range(1, 100_001):
+            values = {"step": step, "loss_nats": 1 + 1 / step, "gradient_norm": 1 + step % 7}
+            file.write(json.dumps(record | values) + "\n")
+    start = time.perf_counter()
+    page = report("runs/tiny")
+    assert time.perf_counter() - start < 10  # on a machine that has other things to do
+    assert len(page) < 1_000_000
+
+
+def test_a_long_curve_keeps_its_extremes() -> None:
+    x = np.arange(1000.0)
+    y = np.sin(x)
+    y[500], y[501] = 100, np.nan
+    points = binned(x, y, 50)
+    assert len(points.x) == 50
+    assert points.high.max() == 100
+    assert (points.low <= points.mean).all()
+    assert (points.mean <= points.high).all()
+    assert points.low.min() == pytest.approx(-1, abs=1e-3)
+    short = binned(x[:10], y[:10], 50)
+    assert short.mean.tolist() == y[:10].tolist()
+
+
+STARTS = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF", "gif": b"GIF8"}
+
+
+@pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
+def test_pictures_of_curves(kind: str, folder: Path) -> None:
+    made = []
+    for _ in range(2):
+        assert run(["plot", "runs/tiny", "-o", f"curves.{kind}"]) == 0
+        made.append((folder / f"curves.{kind}").read_bytes())
+    assert made[0].startswith(STARTS[kind])
+    assert made[0] == made[1]
+
+
+@pytest.mark.parametrize("kind", ["png", "svg", "pdf", "gif"])
+def test_pictures_of_gradients(kind: str, folder: Path) -> None:
+    (folder / "t.txt").write_text(tiny_text(600))
+    command = ["inspect", "gradients", "runs/tiny", "runs/tiny", "t.txt", "--lags", "9"]
+    assert run([*command, "--losses", "3", "-o", f"g.{kind}"]) == 0
+    content = (folder / f"g.{kind}").read_bytes()
+    assert content.startswith(
+        {"png": b"\x89PNG", "svg": b"<?x", "pdf": b"%PDF", "gif": b"GIF8"}[kind]
+    )
+
+
+REFUSED = {
+    "report none": (1, "none: is not a run's folder"),
+    "report runs": (1, "runs: is not a run's folder"),
+    "report runs/tiny -o notes.html": (1, "is there already and is no report"),
+    "report runs/tiny -o runs": (1, "names no file to write"),
+    "report runs/tiny -o none/page.html": (1, "none/page.html"),
+    "report a b c d e f g": (1, "7 runs are too many for a page"),
+    "plot runs/tiny": (2, "Missing option '-o'"),
+    "plot runs/tiny -o curve.bmp": (2, "name a file that ends in .png, .svg, .pdf"),
+    "plot none -o curve.png": (1, "none: is not a run's folder"),
+}
+
+
+@pytest.mark.parametrize("command", REFUSED)
+def test_what_is_refused(command: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "notes.html").write_text("<p>mine</p>")
+    for name in "abcdefg":
+        shutil.copytree("runs/tiny", name)
+    code, message = REFUSED[command]
+    assert run(command.split()) == code
+    err = capsys.readouterr().err
+    assert message in err
+    assert (folder / "notes.html").read_text() == "<p>mine</p>"
+
+
+@pytest.mark.parametrize(
+    "command", ["report", "plot -o c.png", "inspect gradients runs/tiny -o g.png"]
+)
+def test_what_is_missing_is_named(
+    command: str,
+    folder: Path,  # noqa: ARG001
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
+    assert run(command.split()) == 1
+    assert "pip install 'charrnn[report]'" in capsys.readouterr().err
+
+
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
+QUIET = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    *("--hide-scrollbars", "--enable-logging=stderr", "--v=0"),
+]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+@pytest.mark.parametrize("width", [400, 1200])
+def test_in_a_browser_nothing_is_wrong_or_wider_than_the_window(width: int, folder: Path) -> None:
+    """No message on its console, and a page that needs no scrolling to the side."""
+    page = report("runs/tiny")
+    probe = (
+        "<script>addEventListener('load', () => {document.title = 'wide ' + "
+        "(document.documentElement.scrollWidth - innerWidth) + ' svg ' + "
+        "[...document.querySelectorAll('svg')].filter(s => s.clientWidth > 200).length})</script>"
+    )
+    policy = re.search(r'<meta http-equiv="Content-Security-Policy"[^>]*>', page)
+    assert policy
+    framed = page.replace(policy[0], "").replace("</head>", probe + "</head>")
+    (folder / "probed.html").write_text(framed, encoding="utf-8")
+    flags = [*QUIET, f"--user-data-dir={folder / 'profile'}", f"--window-size={width},900"]
+    for file, more in (("probed.html", ["--dump-dom"]), ("page.html", ["--dump-dom"])):
+        command = [str(CHROMIUM), *flags, *more, (folder / file).as_uri()]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+        assert "CONSOLE" not in done.stderr
+        if file == "probed.html":
+            title = re.search(r"<title>wide (-?\d+) svg (\d+)</title>", done.stdout)
+            assert title
+            assert int(title[1]) <= 0
+            assert int(title[2]) == 5
