@@ -195,9 +195,8 @@ def test_followers_have_the_correlation_that_numpy_finds(cell: str) -> None:
     start, end = 100, 4000
     features = {"code": codes[start:].astype(float), "one": np.ones(end - start)}
     found = followers(model, codes, start, end, features, 2)
-    assert [f.feature for f in found] == ["code", "code", "one", "one"]
+    assert [f.feature for f in found] == ["code", "code"]  # nothing follows what does not vary
     assert [abs(f.r) for f in found] == sorted((abs(f.r) for f in found), reverse=True)
-    assert found[-1].r == 0  # nothing follows what does not vary
     middle = (start + end) // 2 - start
     for one in found[:2]:
         values = activations(model, codes, start, end, one.unit)[middle:-1]

@@ -128,15 +128,20 @@ def _show_followers(model: Checkpoint, part: Part, top: int, as_json: bool) -> N
         ]
         click.echo(json.dumps({"units": listed}))
         return
-    click.echo("\n".join(_table(found)))
+    absent = [feature for feature in features if feature not in {one.feature for one in found}]
+    click.echo("\n".join(_table(found, absent)))
 
 
-def _table(found: Sequence[Follower]) -> list[str]:
-    width = max(len(one.feature) for one in found)
+def _table(found: Sequence[Follower], absent: Sequence[str]) -> list[str]:
+    width = max((len(one.feature) for one in found), default=0)
     rows = [f"{'what it follows':<{width}}  {'r':>6}  unit"]
     for one in found:
         weak = "  (weak)" if abs(one.r) < _TELLING else ""
         rows.append(f"{one.feature:<{width}}  {one.r:>+6.3f}  {name(one.unit)}{weak}")
+    if absent:
+        rows += ["", f"always the same in this text: {', '.join(absent)}"]
+    if not found:
+        return rows
     best = found[0].unit
     state = f" --state {best.state}" if best.state != "h" else ""
     shown = f"charrnn inspect cells --layer {best.layer} --unit {best.number}{state}"

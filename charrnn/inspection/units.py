@@ -66,7 +66,8 @@ def followers(
     """Find for each feature the units that go with it best, by correlation, best first.
 
     They are looked for in the first half of a part of the text, and measured in the second, so
-    that what goes with a feature by chance is not told for more than it is.
+    that what goes with a feature by chance is not told for more than it is. A feature that does
+    not vary in one of them, as there are no quotes perhaps, has none.
 
     Args:
         codes: (n,), the whole text.
@@ -86,6 +87,8 @@ def followers(
     looked, measured = (half.correlations() for half in halves)  # (U, F) each
     found = []
     for column, feature in enumerate(features):
+        if not all(half.varies[column] for half in halves):
+            continue
         for row in np.argsort(-np.abs(looked[:, column]), kind="stable")[:count]:
             found.append(Follower(units[row], feature, float(measured[row, column])))
     return sorted(found, key=lambda follower: -abs(follower.r))
@@ -123,14 +126,21 @@ class _Sums:
         self._ff += (features * features).sum(0)
         self._xf += x.T @ features
 
+    @property
+    def varies(self) -> Array:
+        """Whether each feature has had several values, (F,)."""
+        return self._variance(self._f, self._ff) > 1e-12
+
     def correlations(self) -> Array:
         """Return Pearson's r, (U, F); 0 for what does not vary."""
         n = max(1, self._n)
         covariance = self._xf / n - np.outer(self._x, self._f) / n**2
-        variance = np.outer(
-            np.maximum(0, self._xx / n - (self._x / n) ** 2),
-            np.maximum(0, self._ff / n - (self._f / n) ** 2),
-        )
+        variance = np.outer(self._variance(self._x, self._xx), self._variance(self._f, self._ff))
         varies = variance > 1e-12
         r: Array = np.where(varies, covariance / np.sqrt(np.where(varies, variance, 1)), 0.0)
         return r
+
+    def _variance(self, total: Array, squares: Array) -> Array:
+        n = max(1, self._n)
+        variance: Array = np.maximum(0, squares / n - (total / n) ** 2)
+        return variance
