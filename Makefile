@@ -4,7 +4,7 @@ PYTHON ?= python3
 CONFIG ?= configs/tales.yaml
 RUN = runs/$(notdir $(basename $(CONFIG)))
 BIN = .venv/bin
-EXTRAS ?= dev,fast
+EXTRAS ?= dev,fast,report
 COMMA := ,
 DEV = .venv/installed-$(subst $(COMMA),-,$(EXTRAS))
 
