@@ -122,9 +122,43 @@ def test_a_limit_that_is_given_is_the_only_one(limit: str) -> None:
         assert getattr(config.train, other) is None
 
 
-EXPECTED = [
-    # characters, hidden units, dropout, epochs, learning rate, steps of warm-up
+# For a number of characters and overrides: hidden_size, dropout and weight_dropout, max_epochs,
+# learning_rate, warmup_steps, validate_every.
+EXPECTED: list[tuple[int, list[str], tuple[Any, ...]]] = [
+    (2_500, [], (160, 0.5, 100, 0.025, 50, 20)),
+    (203_787, [], (224, 0.41, 63, 0.021, 200, 144)),
+    (203_787, ["train.max_minutes=1"], (160, 0.18, None, 0.025, 62, "epoch")),
+    (203_787, ["model.cell=rnn"], (224, 0.35, 100, 0.0064, 200, 144)),
+    (1_115_394, [], (256, 0.14, 21, 0.02, 200, "epoch")),
+    (1_115_394, ["train.max_minutes=600"], (416, 0.5, None, 0.016, 200, 2358)),
+    (10_000_000, [], (320, 0.0, 4, 0.018, 200, 1406)),
+    (10_000_000, ["train.max_minutes=1"], (160, 0.0, None, 0.025, 62, 615)),
 ]
+
+
+@pytest.mark.parametrize(("chars", "overrides", "expected"), EXPECTED)
+def test_what_is_chosen(chars: int, overrides: list[str], expected: tuple[Any, ...]) -> None:
+    """The figures themselves: a rule that is changed changes them, and is to be measured."""
+    config = settled(override_defaults(overrides), chars, 65)
+    model, train = config.model, config.train
+    found = (model.hidden_size, model.dropout, train.max_epochs)
+    found += (train.learning_rate, train.warmup_steps, train.validate_every)
+    assert found == expected
+    assert model.weight_dropout == model.dropout
+
+
+def test_fine_tuning_has_half_the_rate() -> None:
+    source = settled(OPEN, 10**6, 65).model
+    tuned = settled(OPEN, 10**5, 65, source=source)
+    assert tuned.train.learning_rate == 0.5 * settled(OPEN, 10**6, 65).train.learning_rate
+
+
+@pytest.mark.parametrize("workers", [2, 5, 64])
+def test_workers_that_are_given_have_a_stream_each(workers: int) -> None:
+    written = override_defaults([f"train.workers={workers}"])
+    config = settled(written, 700, 20)
+    assert config.train.batch_size >= workers
+    check_sizes(corpus(700, config), config)
 
 
 def test_larger_texts_get_larger_models_fewer_epochs_and_less_dropout() -> None:
