@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -124,26 +125,21 @@ def _curves(
 
 
 def _draw(curves: Sequence[Curve], target: Path) -> None:
-    from typing import Any
-
     from charrnn.atomic import replaced_atomically
     from charrnn.report import charts
 
-    several = len({one.model for one in curves}) > 1
+    models = list(dict.fromkeys(one.model for one in curves))
     drawn = []
     for one in curves:
         name = f"layer {one.layer}, {one.state}"
-        drawn.append(charts.Curve(f"{one.cell}, {name}" if several else name, one.quartiles))
-
-    def draw(axes: Any, palette: Sequence[str]) -> None:
-        colours = [palette[number % len(palette)] for number in range(len(drawn))]
-        charts.gradient_chart(axes, drawn, colours)
-
+        name = f"{one.cell}, {name}" if len(models) > 1 else name
+        drawn.append(charts.Curve(name, one.quartiles, models.index(one.model)))
     kind = target.suffix.lower()[1:]
     with replaced_atomically(target) as file:
         if kind == "gif":
             charts.save_animation(drawn, file)
         else:
+            draw = partial(charts.gradient_chart, drawn)
             charts.save_chart(draw, "steps back", file, kind)
     click.echo(f"written: {target}", err=True)
 

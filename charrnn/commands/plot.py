@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -37,7 +37,7 @@ def plot(runs: tuple[str, ...], output: str, what: str) -> None:
     if kind not in _KINDS:
         raise click.UsageError(f"-o {output}: name a file that ends in {', '.join(_KINDS)}.")
     from charrnn.atomic import replaced_atomically
-    from charrnn.report.charts import HISTORY_CHARTS, PALETTE, Named, library, save_chart
+    from charrnn.report.charts import HISTORY_CHARTS, Named, library, save_chart
     from charrnn.report.history import read_history
     from charrnn.runs import RunFolder
 
@@ -47,10 +47,6 @@ def plot(runs: tuple[str, ...], output: str, what: str) -> None:
         for name, folder in runs_to_draw(runs).items()
     ]
 
-    def draw(axes: Any, _: Any) -> None:
-        colours = [PALETTE[number % len(PALETTE)] for number in range(len(named))]
-        HISTORY_CHARTS[what](axes, named, colours)
-
     with replaced_atomically(Path(output)) as file:
-        save_chart(draw, "step", file, kind[1:])
+        save_chart(partial(HISTORY_CHARTS[what], named), "step", file, kind[1:])
     click.echo(f"written: {output}", err=True)

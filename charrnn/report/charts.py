@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import io
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import cycle
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -43,6 +45,7 @@ class Curve(NamedTuple):
 
     name: str
     quartiles: Array
+    model: int = 0  # of several: its number
 
 
 def library() -> Any:
@@ -62,10 +65,10 @@ def library() -> Any:
     return matplotlib
 
 
-def loss_chart(axes: Axes, runs: Sequence[Named], colours: Sequence[str]) -> None:
+def loss_chart(runs: Sequence[Named], axes: Axes, colours: Sequence[str]) -> None:
     """Training loss faint, validation above it, the best marked."""
     highest = []
-    for run, colour in zip(runs, colours, strict=True):
+    for run, colour in zip(runs, cycle(colours), strict=False):
         train, valid = run.history.train, run.history.valid
         _band(axes, train["step"], train["loss_nats"], colour, None, alpha=0.45)
         name, best = run.name if len(runs) > 1 else "validation", run.history.best
@@ -93,18 +96,18 @@ def loss_chart(axes: Axes, runs: Sequence[Named], colours: Sequence[str]) -> Non
     axes.set_ylabel("nats/char")
 
 
-def rate_chart(axes: Axes, runs: Sequence[Named], colours: Sequence[str]) -> None:
+def rate_chart(runs: Sequence[Named], axes: Axes, colours: Sequence[str]) -> None:
     """The learning rate."""
-    for run, colour in zip(runs, colours, strict=True):
+    for run, colour in zip(runs, cycle(colours), strict=False):
         train = run.history.train
         _band(axes, train["step"], train["learning_rate"], colour, _label(run, runs))
     axes.set_ylim(bottom=0)
     axes.set_ylabel("learning rate")
 
 
-def norm_chart(axes: Axes, runs: Sequence[Named], colours: Sequence[str]) -> None:
+def norm_chart(runs: Sequence[Named], axes: Axes, colours: Sequence[str]) -> None:
     """The gradient's norm before clipping, and the bound."""
-    for run, colour in zip(runs, colours, strict=True):
+    for run, colour in zip(runs, cycle(colours), strict=False):
         train = run.history.train
         _band(axes, train["step"], train["gradient_norm"], colour, _label(run, runs))
         if run.clip_norm is not None:
@@ -113,9 +116,9 @@ def norm_chart(axes: Axes, runs: Sequence[Named], colours: Sequence[str]) -> Non
     axes.set_ylabel("gradient norm")
 
 
-def speed_chart(axes: Axes, runs: Sequence[Named], colours: Sequence[str]) -> None:
+def speed_chart(runs: Sequence[Named], axes: Axes, colours: Sequence[str]) -> None:
     """Characters trained on in a second."""
-    for run, colour in zip(runs, colours, strict=True):
+    for run, colour in zip(runs, cycle(colours), strict=False):
         train = run.history.train
         _band(axes, train["step"], train["chars_per_s"], colour, _label(run, runs))
     axes.set_ylim(bottom=0)
@@ -123,7 +126,7 @@ def speed_chart(axes: Axes, runs: Sequence[Named], colours: Sequence[str]) -> No
     axes.set_ylabel("characters/s")
 
 
-HISTORY_CHARTS: Mapping[str, Callable[[Axes, Sequence[Named], Sequence[str]], None]] = {
+HISTORY_CHARTS: Mapping[str, Callable[[Sequence[Named], Axes, Sequence[str]], None]] = {
     "loss": loss_chart,
     "rate": rate_chart,
     "norm": norm_chart,
@@ -131,16 +134,28 @@ HISTORY_CHARTS: Mapping[str, Callable[[Axes, Sequence[Named], Sequence[str]], No
 }
 
 
-def gradient_chart(axes: Axes, curves: Sequence[Curve], colours: Sequence[str]) -> None:
+def gradient_chart(curves: Sequence[Curve], axes: Axes, colours: Sequence[str]) -> None:
     """Medians and quartiles of the gradient's norm, by lag."""
-    for number, (curve, colour) in enumerate(zip(curves, colours, strict=False)):
+    for curve, (colour, style) in zip(curves, _styles(curves, colours), strict=True):
         low, median, high = np.where(curve.quartiles > 0, curve.quartiles, np.nan)
         lags = np.arange(1, len(median) + 1)
-        style = ("-", "--", "-.", ":")[number // len(PALETTE) % 4]
         axes.plot(lags, median, color=colour, label=curve.name, linestyle=style)
         axes.fill_between(lags, low, high, color=colour, alpha=0.15, linewidth=0)
     axes.set_yscale("log")
     axes.set_ylabel("gradient norm, median")
+
+
+def _styles(curves: Sequence[Curve], colours: Sequence[str]) -> list[tuple[str, str]]:
+    """Return colour and dashes of each curve: of several models, a colour for each of them."""
+    lines, several = ("-", "--", "-.", ":"), len({curve.model for curve in curves}) > 1
+    counts: Counter[int] = Counter()
+    styles = []
+    for number, curve in enumerate(curves):
+        within = counts[curve.model]
+        counts[curve.model] += 1
+        hue, line = (curve.model, within) if several else (number, number // len(colours))
+        styles.append((colours[hue % len(colours)], lines[line % len(lines)]))
+    return styles
 
 
 def _label(run: Named, runs: Sequence[Named]) -> str | None:
@@ -220,9 +235,10 @@ def save_animation(curves: Sequence[Curve], file: IO[bytes]) -> None:
         for lag in np.unique(np.linspace(1, K, min(K, 60)).astype(int)):
             figure.clear()
             axes = figure.subplots()
-            for number, (curve, median) in enumerate(zip(curves, medians, strict=True)):
-                colour = PALETTE[number % len(PALETTE)]
-                axes.plot(range(1, lag + 1), median[:lag], color=colour, label=curve.name)
+            for curve, median, (colour, style) in zip(
+                curves, medians, _styles(curves, PALETTE), strict=True
+            ):
+                axes.plot(range(1, lag + 1), median[:lag], style, color=colour, label=curve.name)
                 axes.plot(lag, median[lag - 1], color=colour, marker="o")
             axes.set_yscale("log")
             axes.set(xlim=(0, K + 1), ylim=(low / 2, 2 * high))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from charrnn import __version__
 from charrnn.checkpoint import Checkpoint, load_checkpoint
@@ -13,7 +13,6 @@ from charrnn.config import all_keys, value_of
 from charrnn.errors import CharRNNError, CheckpointError, RunError
 from charrnn.report.charts import (
     HISTORY_CHARTS,
-    Curve,
     Named,
     gradient_chart,
     library,
@@ -94,7 +93,7 @@ def page(runs: Sequence[Run]) -> str:
     environment.filters["visible"] = visible
     named = [Named(run.name, run.history, _clip_norm(run)) for run in runs]
     charts = [
-        (_TITLES[name], svg_chart(partial(_drawn, draw, named), "step", name))
+        (_TITLES[name], svg_chart(partial(draw, named), "step", name))
         for name, draw in HISTORY_CHARTS.items()
     ]
     text: str = environment.get_template("page.html").render(
@@ -105,7 +104,9 @@ def page(runs: Sequence[Run]) -> str:
         differences=_differences(runs),
         samples=[_samples(run) for run in runs],
         gradients=[
-            svg_chart(partial(_gradients, run.views.curves), "steps back", f"gradients-{number}")
+            svg_chart(
+                partial(gradient_chart, run.views.curves), "steps back", f"gradients-{number}"
+            )
             if run.views
             else ""
             for number, run in enumerate(runs)
@@ -115,12 +116,10 @@ def page(runs: Sequence[Run]) -> str:
     return text
 
 
-def _drawn(draw: Any, named: Sequence[Named], axes: Any, colours: Sequence[str]) -> None:
-    draw(axes, named, colours[: len(named)])
-
-
-def _gradients(curves: Sequence[Curve], axes: Any, colours: Sequence[str]) -> None:
-    gradient_chart(axes, curves, [colours[i % len(colours)] for i in range(len(curves))])
+def _gradients(run: Run, number: int) -> str:
+    if run.views is None:
+        return ""
+    return svg_chart(partial(gradient_chart, run.views.curves), "steps back", f"gradients{number}")
 
 
 def _clip_norm(run: Run) -> float | None:
