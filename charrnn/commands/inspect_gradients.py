@@ -97,29 +97,20 @@ def _curves(
     lags: int,
     losses: int,
 ) -> list[Curve]:
-    import numpy as np
-
     from charrnn.errors import TextError
-    from charrnn.inspection.lags import gradient_by_lag
+    from charrnn.inspection.lags import gradient_by_lag, places_of_losses
 
     path, model = loaded(argument)
     part = part_of_text(model, text_file, split, unknown)
-    first = max(part.start, lags)
-    if part.end - first < 1:
+    if part.end <= lags:
         raise TextError(
             f"{part.name}: has {part.end:,} characters, too few to go {lags:,} steps back; fewer "
             "--lags do"
         )
-    places = np.unique(np.linspace(first, part.end - 1, losses).astype(np.intp))
+    places = places_of_losses(part.start, part.end, lags, losses)
     click.echo(f"{path}, {part.name}: {len(places)} losses", err=True)
     return [
-        Curve(
-            str(path),
-            model.config.model.cell,
-            lag.layer,
-            lag.state,
-            np.quantile(lag.norms, [0.25, 0.5, 0.75], axis=1),
-        )
+        Curve(str(path), model.config.model.cell, lag.layer, lag.state, lag.quartiles)
         for lag in gradient_by_lag(model.model(), part.codes, places, lags)
     ]
 

@@ -36,6 +36,18 @@ class Lag(NamedTuple):
     state: str
     norms: Array  # (K, n): of lag 1 to K, for each of n losses
 
+    @property
+    def quartiles(self) -> Array:
+        """The lower quartile, the median and the upper quartile over the losses, (3, K)."""
+        quartiles: Array = np.quantile(self.norms, [0.25, 0.5, 0.75], axis=1)
+        return quartiles
+
+
+def places_of_losses(start: int, end: int, K: int, count: int) -> Array:
+    """Return places of a part of a text, evenly over it, that have K characters before them."""
+    first = max(start, K)
+    return np.unique(np.linspace(first, max(first, end - 1), count).astype(np.intp))
+
 
 def gradient_by_lag(model: Model, codes: Array, places: Array, K: int) -> list[Lag]:
     """Follow losses back through a model, one step at a time.

@@ -12,7 +12,7 @@ from charrnn.errors import TextError
 from charrnn.evaluation import codes_of_split
 from charrnn.glyphs import glyphs
 from charrnn.inspection.features import text_features
-from charrnn.inspection.lags import gradient_by_lag
+from charrnn.inspection.lags import gradient_by_lag, places_of_losses
 from charrnn.inspection.predictions import Prediction, predictions
 from charrnn.inspection.surprise import most_surprising, nats_by_character
 from charrnn.inspection.units import Follower, activations, followers
@@ -152,8 +152,5 @@ def _predicted(one: Prediction, signs: Sequence[str]) -> Any:
 
 def _curves(checkpoint: Checkpoint, codes: Array, start: int, end: int) -> list[Curve]:
     K = min(_LAGS, end - 1)
-    places = np.unique(np.linspace(max(start, K), end - 1, _LOSSES).astype(np.intp))
-    return [
-        Curve(f"layer {lag.layer}, {lag.state}", np.quantile(lag.norms, [0.25, 0.5, 0.75], axis=1))
-        for lag in gradient_by_lag(checkpoint.model(), codes, places, K)
-    ]
+    lags = gradient_by_lag(checkpoint.model(), codes, places_of_losses(start, end, K, _LOSSES), K)
+    return [Curve(f"layer {lag.layer}, {lag.state}", lag.quartiles) for lag in lags]
