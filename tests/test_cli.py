@@ -16,7 +16,8 @@ import charrnn
 from charrnn.cli import run
 from charrnn.mpi import ranks
 
-COMMANDS = ("init", "train", "sample", "eval", "info", "bench")
+COMMANDS = ("init", "train", "sample", "eval", "inspect", "report", "plot", "info", "bench")
+VIEWS = tuple(f"inspect {view}" for view in ("predictions", "surprise", "cells", "gradients"))
 USAGE, ERROR = 2, 1
 
 # A command line in a folder with tiny.yaml, text.txt, a finished run runs/tiny and an empty folder
@@ -175,15 +176,17 @@ def test_no_run_found(
     assert "charrnn train CONFIG" in err
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*COMMANDS, *VIEWS])
 @pytest.mark.parametrize("option", ["--help", "-h"])
 def test_help(command: str, option: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Every option is explained, and the help is the product: it goes to stdout."""
-    assert run([command, option]) == 0
+    assert run([*command.split(), option]) == 0
     out, err = capsys.readouterr()
     assert err == ""
     assert out.startswith(f"Usage: charrnn {command} ")
-    options = re.findall(r"^  (?:-\w, )?(--[\w-]+)(.*(?:\n {10,}.*)*)", out, re.MULTILINE)
+    options = re.findall(
+        r"^  (?:-\w, )?(--[\w-]+)(?:, --\w+)*(.*(?:\n {10,}.*)*)", out, re.MULTILINE
+    )
     assert "--help" in [name for name, _ in options]
     for name, rest in options:
         assert re.search(r"  [A-Z].*\.", rest, re.DOTALL), f"{name} is not explained"
@@ -370,7 +373,19 @@ def test_a_model_larger_than_the_memory_is_refused_at_once(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("command", ["sample", "eval", "info", "bench", "init text.txt"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "sample",
+        "eval",
+        "info",
+        "bench",
+        "init text.txt",
+        "inspect cells",
+        "report",
+        "plot -o c.png",
+    ],
+)
 @pytest.mark.parametrize("mpi", ["PMI", "OMPI_COMM_WORLD"])
 @pytest.mark.usefixtures("in_place")
 def test_mpiexec_starts_no_command_but_train_several_times(
@@ -379,7 +394,8 @@ def test_mpiexec_starts_no_command_but_train_several_times(
     """One of the processes says so, the others end without a word."""
     monkeypatch.setenv(f"{mpi}_SIZE", "4")
     monkeypatch.setenv(f"{mpi}_RANK", "0")
-    name, *_ = words = command.split()
+    words = command.split()
+    name = " ".join(words[: 2 if words[0] == "inspect" else 1])
     assert run(words) == 1
     out, err = capsys.readouterr()
     assert out == ""

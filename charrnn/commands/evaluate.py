@@ -26,10 +26,8 @@ def evaluate(arguments: tuple[str, ...], split: str | None, unknown: str, as_jso
     """
     models, text_file = models_and_text(arguments, split)
     from charrnn.language_model import score_by_workers
-    from charrnn.mpi import refuse_ranks
     from charrnn.reporting import progress
 
-    refuse_ranks("eval")
     path, checkpoint = loaded(models[0] if models else None)
     part = part_of_text(checkpoint, text_file, split, unknown)
     click.echo(f"{path}, {part.name}", err=True)

@@ -105,8 +105,7 @@ def _show_unit(
         kept = [None if one != one else round(one, 4) for one in values.tolist()]
         click.echo(json.dumps(_plain(unit) | {"activations": kept}))
         return
-    largest = float(np.nanmax(np.abs(values), initial=0.0))
-    scale = max(1.0, largest)
+    scale = max(1.0, float(np.abs(np.nan_to_num(values)).max(initial=0.0)))
     click.echo(f"{name(unit)}, as a share of {scale:.2f}")
     show_text(model.vocabulary, part.codes[part.start : end], values / scale, ACTIVATION, colour)
 

@@ -87,9 +87,16 @@ def part_of_text(
 
 
 def loaded(argument: str | None) -> tuple[Path, Checkpoint]:
-    """Load the checkpoint that an argument means, by default the newest run's."""
+    """Load the checkpoint that an argument means, by default the newest run's.
+
+    Raises:
+        RunError: MPI has started the command several times.
+        CheckpointError: there is none, or it cannot be read.
+    """
     from charrnn.checkpoint import load_checkpoint
+    from charrnn.mpi import refuse_ranks
     from charrnn.runs import find_checkpoint
 
+    refuse_ranks(click.get_current_context().command_path.partition(" ")[2])
     path = find_checkpoint(argument)
     return path, load_checkpoint(path)

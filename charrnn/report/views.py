@@ -87,7 +87,7 @@ def views_of(checkpoint: Checkpoint) -> Views:
     for follower in found[:_UNITS]:
         values = activations(model, codes, start, min(end, shown.stop + 1), follower.unit)
         values = values[: shown.stop - start]
-        scale = max(1.0, float(np.nanmax(np.abs(values), initial=0.0)))
+        scale = max(1.0, float(np.abs(np.nan_to_num(values)).max(initial=0.0)))
         levels = _levels(values / scale, _LEVELS_ACTIVATION)
         units.append(UnitView(follower, _signs(codes[shown], levels, plain)))
     return Views(
