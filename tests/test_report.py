@@ -202,8 +202,7 @@ def test_a_run_gets_a_sensible_page(kind: str, folder: Path) -> None:
     text = re.sub(r"\s*\n\s*", "", Outline(report("runs/tiny")).text)
     for word in words:
         assert word in text
-    for what in ("loss", "rate", "norm", "speed"):
-        assert run(["plot", "-o", "curve.svg", "--what", what, "runs/tiny"]) == 0
+    assert run(["plot", "-o", "curve.png", "runs/tiny"]) == 0
 
 
 def test_a_resumed_run_has_one_history(folder: Path) -> None:
@@ -245,11 +244,13 @@ def test_a_long_curve_keeps_its_extremes() -> None:
 STARTS = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF", "gif": b"GIF8"}
 
 
-@pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
-def test_pictures_of_curves(kind: str, folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "what"), [("png", "loss"), ("svg", "rate"), ("pdf", "norm"), ("png", "speed")]
+)
+def test_pictures_of_curves(kind: str, what: str, folder: Path) -> None:
     made = []
     for _ in range(2):
-        assert run(["plot", "runs/tiny", "-o", f"curves.{kind}"]) == 0
+        assert run(["plot", "runs/tiny", "-o", f"curves.{kind}", "--what", what]) == 0
         made.append((folder / f"curves.{kind}").read_bytes())
     assert made[0].startswith(STARTS[kind])
     assert made[0] == made[1]

@@ -25,10 +25,10 @@ from charrnn.runs import RunFolder
 from charrnn.visible import visible
 
 _TITLES = {
-    "loss": "Loss",
+    "loss": "Loss, nats/char",
     "rate": "Learning rate",
     "norm": "Gradient norm, before clipping",
-    "speed": "Speed",
+    "speed": "Speed, characters/s",
 }
 _MOST_RUNS = 6  # as many as there are colours
 _MOST_SAMPLES = 12
