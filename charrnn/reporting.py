@@ -135,11 +135,11 @@ class TerminalReporter(Reporter):
 
 
 @contextmanager
-def progress(total: int) -> Iterator[Callable[[int], object]]:
+def progress(total: int, unit: str = "chars") -> Iterator[Callable[[int], object]]:
     """A bar for what takes over a second, on a terminal; yields the function that moves it."""
     with tqdm(
         total=total,
-        unit=" chars",
+        unit=f" {unit}",
         unit_scale=True,
         delay=1,
         leave=False,

@@ -114,13 +114,15 @@ def _show_followers(model: Checkpoint, part: Part, top: int, as_json: bool) -> N
     from charrnn.errors import TextError
     from charrnn.inspection.features import text_features
     from charrnn.inspection.units import followers
+    from charrnn.reporting import progress
 
     if part.end - part.start < 100:
         raise TextError(f"{part.name}: is too short to tell what units follow; it takes 100")
     read = model.model()
     features = text_features(part.codes[: part.end], model.vocabulary)
     features = {feature: values[part.start :] for feature, values in features.items()}
-    found = followers(read, part.codes, part.start, part.end, features, top)
+    with progress(part.end - part.start) as advance:
+        found = followers(read, part.codes, part.start, part.end, features, top, advance)
     if as_json:
         listed = [
             {"follows": one.feature, "r": round(one.r, 4)} | _plain(one.unit) for one in found

@@ -99,6 +99,7 @@ def _curves(
 ) -> list[Curve]:
     from charrnn.errors import TextError
     from charrnn.inspection.lags import gradient_by_lag, places_of_losses
+    from charrnn.reporting import progress
 
     path, model = loaded(argument)
     part = part_of_text(model, text_file, split, unknown)
@@ -109,10 +110,10 @@ def _curves(
         )
     places = places_of_losses(part.start, part.end, lags, losses)
     click.echo(f"{path}, {part.name}: {len(places)} losses", err=True)
-    return [
-        Curve(str(path), model.config.model.cell, lag.layer, lag.state, lag.quartiles)
-        for lag in gradient_by_lag(model.model(), part.codes, places, lags)
-    ]
+    with progress(len(places), "losses") as advance:
+        found = gradient_by_lag(model.model(), part.codes, places, lags, advance)
+    cell = model.config.model.cell
+    return [Curve(str(path), cell, lag.layer, lag.state, lag.quartiles) for lag in found]
 
 
 def _draw(curves: Sequence[Curve], target: Path) -> None:

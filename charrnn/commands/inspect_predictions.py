@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -80,14 +82,17 @@ def _table(found: Sequence[Prediction], vocabulary: Vocabulary) -> list[str]:
         return sign + " " * (width - columns_of(sign))
 
     rows = [f"after  next{' ' * (width + 7)}rank    likeliest"]
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
     for one in found:
         came = " " * (width + 16)
         if one.actual is not None and one.rank is not None:
             right = "✓" if one.rank == 1 else " "
             came = f"{padded(signs[one.actual])}  {one.probability:.4f}  {one.rank:>4} {right}"
-        expected = "  ".join(
-            f"{signs[code]} {p:.3f}"
-            for code, p in zip(one.likeliest, one.probabilities, strict=True)
-        )
-        rows.append(f"{padded(signs[one.read])}{' ' * (7 - width)}{came}   {expected}")
+        row = f"{padded(signs[one.read])}{' ' * (7 - width)}{came} "
+        for code, p in zip(one.likeliest, one.probabilities, strict=True):
+            expected = f"  {signs[code]} {p:.3f}"
+            if columns_of(row + expected) > columns:
+                break
+            row += expected
+        rows.append(row)
     return rows

@@ -56,11 +56,13 @@ def surprise(
     from charrnn.coloured import NATS
     from charrnn.evaluation import Score
     from charrnn.inspection.surprise import nats_by_character
+    from charrnn.reporting import progress
 
     path, model = loaded(models[0] if models else None)
     part = part_of_text(model, text_file, split, unknown)
-    nats = nats_by_character(model.model(), part.codes, part.start, part.end)
     scored = part.end - max(part.start, 1)
+    with progress(scored) as advance:
+        nats = nats_by_character(model.model(), part.codes, part.start, part.end, advance)
     score = Score(scored, float(nats[part.end - part.start - scored :].sum(dtype="float64")))
     click.echo(f"{path}, {part.name}", err=True)
     places = _places(model, part, nats, top)

@@ -11,6 +11,7 @@ multiplied by the forget gate alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,7 +27,8 @@ from charrnn.kernels import (
 from charrnn.model import Model, States
 
 _WARM_UP = 256  # characters read before the first step that is gone back to
-_AT_ONCE = 32  # losses that are followed side by side
+_AT_ONCE = 32  # losses that are followed side by side, at most
+_KEPT = 4e7  # numbers of all steps that are kept meanwhile, as long as one loss has no more
 
 
 class Lag(NamedTuple):
@@ -49,7 +51,13 @@ def places_of_losses(start: int, end: int, K: int, count: int) -> Array:
     return np.unique(np.linspace(first, max(first, end - 1), count).astype(np.intp))
 
 
-def gradient_by_lag(model: Model, codes: Array, places: Array, K: int) -> list[Lag]:
+def gradient_by_lag(
+    model: Model,
+    codes: Array,
+    places: Array,
+    K: int,
+    followed: Callable[[int], object] = lambda _: None,
+) -> list[Lag]:
     """Follow losses back through a model, one step at a time.
 
     Each step is a window of its own of the functions that train (`Cell.forward`, `Cell.backward`),
@@ -62,18 +70,23 @@ def gradient_by_lag(model: Model, codes: Array, places: Array, K: int) -> list[L
         places: (n,), of the characters that the losses are of, each at least K and below m. What
             lies before is read first, as much as the first of a batch of them has room for.
         K: steps to go back.
+        followed: told the number of losses after each batch.
 
     Returns:
         for each layer and state, the norms.
     """
     exact = Model(model.config, model.V, model.parameters.astype(np.float64))
-    parts = [
-        _norms(exact, codes, places[i : i + _AT_ONCE], K) for i in range(0, len(places), _AT_ONCE)
-    ]
+    config = model.config
+    of_a_step = config.num_layers * config.hidden_size * (2 * len(model.cell.gates) + 1)
+    batch = max(1, min(_AT_ONCE, int(_KEPT / (K * of_a_step))))
+    parts = []
+    for i in range(0, len(places), batch):
+        parts.append(_norms(exact, codes, places[i : i + batch], K))
+        followed(len(places[i : i + batch]))
     norms = np.concatenate(parts, axis=3)  # (layers, states, K, n)
     return [
         Lag(layer, state, norms[layer, s])
-        for layer in range(model.config.num_layers)
+        for layer in range(config.num_layers)
         for s, state in enumerate(model.cell.states)
     ]
 

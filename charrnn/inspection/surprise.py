@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -19,15 +20,24 @@ class Place(NamedTuple):
     nats: float
 
 
-def nats_by_character(model: Model, codes: Array, start: int, end: int) -> Array:
+def nats_by_character(
+    model: Model,
+    codes: Array,
+    start: int,
+    end: int,
+    scored: Callable[[int], object] = lambda _: None,
+) -> Array:
     """Return what the characters from `start` to `end` of a text cost, in nats (end - start,).
 
     They are those of `charrnn.evaluation.score_windows`, so their mean is its loss. The first
-    character of a text has nothing to be predicted from; it is nan.
+    character of a text has nothing to be predicted from; it is nan. `scored` is told the number of
+    characters after each window.
     """
     nats = np.full(end - start, np.nan, np.float32)
     for window in read_windows(model, codes, start, end, model.score):
-        nats[window.places[window.scored] - start] = window.found[window.scored]
+        places = window.places[window.scored] - start
+        nats[places] = window.found[window.scored]
+        scored(len(places))
     return nats
 
 

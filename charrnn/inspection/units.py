@@ -5,7 +5,7 @@ The best-known study of such units is that of Karpathy, Johnson and Fei-Fei (201
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -62,6 +62,7 @@ def followers(
     end: int,
     features: Mapping[str, Array],
     count: int,
+    read: Callable[[int], object] = lambda _: None,
 ) -> list[Follower]:
     """Find for each feature the units that go with it best, by correlation, best first.
 
@@ -74,6 +75,7 @@ def followers(
         start, end: the part.
         features: by name, each (end - start,), of its characters.
         count: units for a feature.
+        read: told the number of characters after each window.
     """
     units, middle = units_of(model), (start + end) // 2
     halves = _Sums(len(units), len(features)), _Sums(len(units), len(features))
@@ -84,6 +86,7 @@ def followers(
             halves, ((places >= start) & (places < middle), places >= middle), strict=True
         ):
             half.add(values[inside], table[places[inside] - start])
+        read(len(places))
     looked, measured = (half.correlations() for half in halves)  # (U, F) each
     found = []
     for column, feature in enumerate(features):
