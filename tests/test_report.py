@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -225,6 +226,20 @@ def test_a_long_run_is_drawn_in_seconds(folder: Path) -> None:
     page = report("runs/tiny")
     assert time.perf_counter() - start < 10  # on a machine that has other things to do
     assert len(page) < 1_000_000
+
+
+ODD = [None, "x", 1e308, -1e308, 1e-320, 0, -5, 2**70, [], {}, True, "1e400", "\ud800", math.nan]
+
+
+def test_metrics_that_hold_anything_make_a_page(folder: Path) -> None:
+    kinds = {json.loads(line)["split"]: json.loads(line) for line in lines_of(folder)}
+    with open(folder / "runs" / "tiny" / "metrics.jsonl", "w") as file:
+        for record in kinds.values():
+            for field in record:
+                for value in ODD:
+                    file.write(json.dumps(record | {field: value}) + "\n")
+    text = Outline(report("runs/tiny")).text
+    assert "lines of the metrics, left out" in text
 
 
 def test_a_long_curve_keeps_its_extremes() -> None:

@@ -44,9 +44,9 @@ class History:
     def best(self) -> tuple[int, float] | None:
         """Step and loss of the lowest validation."""
         losses = self.valid["loss_nats"]
-        if not len(losses):
+        if not np.isfinite(losses).any():
             return None
-        at = int(np.argmin(losses))
+        at = int(np.nanargmin(losses))
         return int(self.valid["step"][at]), float(losses[at])
 
     def clipped_share(self, clip_norm: float | None) -> float | None:
@@ -57,6 +57,8 @@ class History:
         return float(np.mean(~(norms <= clip_norm)))  # one that is not finite was, too
 
 
+_LARGEST = 1e30  # that is drawn; what is larger is shown as it, and one over it as 0
+_MOST_STEPS = 2**53
 _TRAIN = ("step", "loss_nats", "learning_rate", "gradient_norm", "chars_per_s")
 _VALID = ("step", "loss_nats")
 
@@ -82,10 +84,13 @@ def read_history(path: Path) -> History:
             record = json.loads(line)
             kind = records[record["split"]]
             record["step"] = int(record["step"])
+            if not 0 <= record["step"] < _MOST_STEPS:
+                raise ValueError
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             damaged += 1
             continue
         kind.append(record)
+    elapsed = [_number(r.get("elapsed_s")) for of in records.values() for r in of[-1:]]
     losses = {r["step"]: _number(r.get("loss_nats")) for r in records["valid"]}
     return History(
         _table(records["train"], _TRAIN),
@@ -95,7 +100,7 @@ def read_history(path: Path) -> History:
             for r in records["sample"]
         ),
         np.array([r["step"] for r in records["skipped"]], np.int64),
-        max((_number(r.get("elapsed_s")) for of in records.values() for r in of[-1:]), default=0.0),
+        max((s for s in elapsed if s > 0), default=0.0),
         damaged,
     )
 
@@ -111,7 +116,9 @@ def _number(value: Any) -> float:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
         return math.nan
-    return number
+    if abs(number) < 1 / _LARGEST:
+        return 0.0
+    return max(-_LARGEST, min(_LARGEST, number)) if math.isfinite(number) else math.nan
 
 
 class Binned(NamedTuple):
