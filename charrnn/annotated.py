@@ -82,7 +82,8 @@ def model_summary(proposal: Proposal) -> str:
     model, train = proposal.config.model, proposal.config.train
     return (
         f"{model.cell} {model.num_layers} x {model.hidden_size}, dropout {model.dropout:g}, weight "
-        f"dropout {model.weight_dropout:g}, {train.batch_size} streams x {train.seq_length}, "
+        f"dropout {model.weight_dropout:g}, {train.batch_size} "
+        f"stream{'' if train.batch_size == 1 else 's'} x {train.seq_length}, "
         f"{train.optimizer} {train.learning_rate:g}"
     )
 
@@ -99,7 +100,7 @@ def time_summary(proposal: Proposal) -> str:
     return (
         f"{length} of training: about {duration(proposal.estimated_s)} on this machine "
         f"({proposal.chars_per_s:,.0f} characters/s)"
-        f"{'; more epochs are not proposed for a text' if proposal.most_epochs else ''}"
+        f"{'; the most epochs that are proposed' if proposal.most_epochs else ''}"
     )
 
 

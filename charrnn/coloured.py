@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TextIO
 
 import numpy as np
@@ -28,7 +27,8 @@ class Scale:
     backgrounds: tuple[
         int | None, ...
     ]  # for each level, of the 256 colours; None is the terminal's
-    marks: str  # for each level
+    marks: str  # for each level; a space is none
+    labels: tuple[str, ...]  # for each level
     what: str
 
     def level(self, value: float) -> int | None:
@@ -50,16 +50,14 @@ class Scale:
         return " " if level is None else self.marks[level]
 
     def legend(self, coloured: bool) -> str:
-        """Return what the levels stand for."""
-        edges = ["", *(f"{bound:g}" for bound in self.bounds), ""]
-        names = [f"{low}..{high}" for low, high in pairwise(edges)]
+        """Return what the levels stand for, on one line."""
         middles = [self.bounds[0] - 1, *np.add(self.bounds[1:], self.bounds[:-1]) / 2]
         middles.append(self.bounds[-1] + 1)
         if coloured:
-            shown = [self.coloured(f" {n} ", m) for n, m in zip(names, middles, strict=True)]
-        else:
-            shown = [f"{mark} {name}" for mark, name in zip(self.marks, names, strict=True)]
-        return f"{self.what}: {' '.join(shown)}"
+            shown = [self.coloured(f" {n} ", m) for n, m in zip(self.labels, middles, strict=True)]
+            return f"{self.what}: {' '.join(shown)}"
+        shown = [f"{mark} = {label}" for mark, label in zip(self.marks, self.labels, strict=True)]
+        return f"{self.what}: {', '.join(one for one in shown if one[0] != ' ')}"
 
 
 _DARK = {18, 25, 31, 88, 94, 124, 130, 166}
@@ -67,12 +65,14 @@ NATS = Scale(
     (1, 2, 3, 4, 6),
     (None, 230, 222, 214, 166, 88),
     " 12346",
+    ("below 1", "1 to 2", "2 to 3", "3 to 4", "4 to 6", "over 6"),
     "nats",
 )
 ACTIVATION = Scale(
     (-0.75, -0.5, -0.25, 0.25, 0.5, 0.75),
     (25, 74, 153, None, 223, 215, 166),
     "▁▂▃ ▅▆▇",
+    ("-1", "-0.6", "-0.4", "0", "0.4", "0.6", "1"),
     "activation",
 )
 

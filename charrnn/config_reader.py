@@ -181,7 +181,8 @@ class _Builder:
             names = [f.name for f in fields(SECTIONS[section])]
             if not dot:
                 return f"; it is a section: set a key of it, as in {section}.{names[0]}=..."
-            near = difflib.get_close_matches(name, names, n=1)
+            near = [one for one in names if "".join(w[0] for w in one.split("_")) == name]
+            near = near or difflib.get_close_matches(name, names, n=1)
             if near:
                 return f" (did you mean {section}.{near[0]}?)"
             return f"; {section} has {', '.join(names)}"

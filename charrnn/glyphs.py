@@ -12,7 +12,7 @@ _UNSEEN = ("C", "M", "Z")  # categories: controls and the unassigned, marks on o
 
 
 def glyphs(vocabulary: Vocabulary, *, spaces: bool) -> list[str]:
-    """Return for each code a sign of one or two columns, or for a byte that is none four.
+    """Return for each code a sign that can be seen: itself, a picture, or its number.
 
     Args:
         vocabulary: of the codes.
@@ -30,9 +30,11 @@ def _glyph(symbol: int, is_byte: bool, spaces: bool) -> str:
         return _SEEN[character]
     if is_byte and symbol > 0x7E:
         return f"\\x{symbol:02x}"
-    character = visible(character)
+    picture = visible(character)
+    if picture != character and picture != "\N{REPLACEMENT CHARACTER}":
+        return picture
     unseen = unicodedata.category(character)[0] in _UNSEEN
-    return "\N{REPLACEMENT CHARACTER}" if unseen else character
+    return f"<U+{symbol:04X}>" if unseen else character
 
 
 def columns_of(glyph: str) -> int:

@@ -95,6 +95,8 @@ def test_a_page_has_curves_samples_views_and_configuration(folder: Path) -> None
     assert history.best
     assert f"{history.best[1]:.4f} nats/char at step {history.best[0]}" in outline.text
     assert page.count("hidden_size: 8") == 1
+    assert "steps60 of 60" in re.sub(r"\s*\n\s*", "", outline.text)
+    assert str(folder) not in page  # nobody's business
     before = page
     assert run(["report", "runs/tiny"]) == 0  # over the old one, and the same again
     assert (folder / "runs" / "tiny" / "report.html").read_text(encoding="utf-8") == before
@@ -145,6 +147,12 @@ def of_one_step(folder: Path) -> None:
     train(folder, one).rename(folder / "runs" / "tiny")
 
 
+def of_a_tiny_text(folder: Path) -> None:
+    (folder / "long.txt").write_text(tiny_text(300))
+    shutil.rmtree(folder / "runs" / "tiny")
+    train(folder, LONG).rename(folder / "runs" / "tiny")
+
+
 def still_running(folder: Path) -> None:
     lines = lines_of(folder)
     (folder / "runs" / "tiny" / "metrics.jsonl").write_text("".join(lines[:9]) + lines[9][:20])
@@ -188,10 +196,11 @@ KINDS: dict[str, tuple[Any, list[str]]] = {
         ["none: data.valid_fraction is 0", "the training part"],
     ),
     "of one step": (of_one_step, ["steps1", "What it expects"]),
+    "of a tiny text": (of_a_tiny_text, ["The text is too short to tell."]),
     "still running": (still_running, ["has not written a checkpoint yet", "steps9"]),
     "diverged": (diverged, ["1 updates, as they were not finite"]),
-    "damaged": (damaged, ["1 lines of the metrics, left out", "What it expects"]),
-    "its text gone": (moved, ["Nothing can be shown of the model: the model's own text"]),
+    "damaged": (damaged, ["1 lines of the metrics, left out", "with last.npz: "]),
+    "its text gone": (moved, ["Nothing can be shown of the model: the model's own text: "]),
     "without metrics": (empty, ["nothing was recorded", "validationnone yet"]),
 }
 
@@ -204,6 +213,19 @@ def test_a_run_gets_a_sensible_page(kind: str, folder: Path) -> None:
     for word in words:
         assert word in text
     assert run(["plot", "-o", "curve.png", "runs/tiny"]) == 0
+
+
+def test_what_a_page_could_not_use_is_told(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "runs" / "tiny" / "best.npz").write_bytes(b"junk")
+    report("runs/tiny")
+    assert "best.npz" in capsys.readouterr().err
+
+
+def test_to_standard_output(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: ARG001
+    assert run(["report", "runs/tiny", "-o", "-"]) == 0
+    assert capsys.readouterr().out.startswith("<!doctype html>")
 
 
 def test_a_resumed_run_has_one_history(folder: Path) -> None:
@@ -285,12 +307,15 @@ def test_pictures_of_gradients(kind: str, folder: Path) -> None:
 REFUSED = {
     "report none": (1, "none: is not a run's folder"),
     "report runs": (1, "runs: is not a run's folder"),
-    "report runs/tiny -o notes.html": (1, "is there already and is no report"),
-    "report runs/tiny -o runs": (1, "names no file to write"),
-    "report runs/tiny -o none/page.html": (1, "none/page.html"),
+    "report runs/tiny -o notes.html": (1, "is there already, and not from charrnn"),
+    "report runs/tiny -o runs": (1, "runs: is a folder; name a file in it"),
+    "report runs/tiny -o none/page.html": (1, "there is no folder none; make it first"),
     "report a b c d e f g": (1, "7 runs are too many for a page"),
     "plot runs/tiny": (2, "Missing option '-o'"),
-    "plot runs/tiny -o curve.bmp": (2, "name a file that ends in .png, .svg, .pdf"),
+    "plot runs/tiny -o curve.bmp": (2, "name a file that ends in .png, .svg or .pdf"),
+    "plot runs/tiny -o mine.svg": (1, "is there already, and not from charrnn"),
+    "inspect gradients runs/tiny -o mine.svg": (1, "is there already, and not from charrnn"),
+    "report runs/tiny -o /dev/full": (1, "/dev/full: is there already, and not from charrnn"),
     "plot none -o curve.png": (1, "none: is not a run's folder"),
 }
 
@@ -298,6 +323,7 @@ REFUSED = {
 @pytest.mark.parametrize("command", REFUSED)
 def test_what_is_refused(command: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "notes.html").write_text("<p>mine</p>")
+    (folder / "mine.svg").write_text("mine")
     for name in "abcdefg":
         shutil.copytree("runs/tiny", name)
     code, message = REFUSED[command]

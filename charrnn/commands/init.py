@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from charrnn.commands.finite import Finite
+from charrnn.commands.target import checked_target
 from charrnn.errors import ConfigError, TextError
 
 
@@ -63,9 +64,8 @@ def init(
     files = _files(config.data.path)
     if output is None and not (len(text) == 1 and os.path.exists(text[0])):
         raise ConfigError("of several texts the file to write has no name; -o names it")
-    target = Path(f"{Path(text[0]).stem}.yaml" if output is None else output)
-    if output != "-":
-        _check_target(target, files, overwrite)
+    output = f"{Path(text[0]).stem}.yaml" if output is None else output
+    target = Path() if output == "-" else _target(output, files, overwrite)
     if sys.stderr.isatty():
         click.echo("measuring this machine, for some seconds", err=True)
     proposal = propose(config, minutes, lambda line: click.echo(line, err=True))
@@ -98,17 +98,13 @@ def _files(path: str | tuple[str, ...]) -> list[str]:
     return files
 
 
-def _check_target(target: Path, files: Sequence[str], overwrite: bool) -> None:
-    """Refuse to write where something would be lost, or cannot be."""
-    if not target.name:
-        raise ConfigError(f"-o {str(target)!r}: names no file to write")
-    if target.is_dir():
-        raise ConfigError(f"{target}: is a folder; name a file in it")
+def _target(output: str, files: Sequence[str], overwrite: bool) -> Path:
+    """Return where to write; refuse where something would be lost."""
+    target = checked_target(output)
     if target.exists() and any(os.path.samefile(target, file) for file in files):
         raise ConfigError(f"{target}: is the text itself; -o names another file")
     if target.exists() and not overwrite:
         raise ConfigError(
             f"{target}: is there already; --overwrite writes over it, -o names another file"
         )
-    if not target.parent.is_dir():
-        raise ConfigError(f"{target}: there is no folder {target.parent}; make it first")
+    return target

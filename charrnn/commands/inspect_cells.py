@@ -21,15 +21,17 @@ if TYPE_CHECKING:
     from charrnn.checkpoint import Checkpoint
     from charrnn.inspection.units import Follower, Unit
 
-_TELLING = 0.3  # a correlation below it is told to be weak
-
 
 @click.command()
 @click.argument("arguments", metavar="[CHECKPOINT] [TEXT_FILE]", nargs=-1)
 @text_options
-@click.option("--layer", type=click.IntRange(0), help="Show one unit: of this layer, from 0.")
-@click.option("--unit", type=click.IntRange(0), help="Show one unit: its number, from 0.")
-@click.option("--state", help="Show one unit: of this state, such as c.  [default: h]")
+@click.option("--layer", type=click.IntRange(0), help="Units of this layer alone, from 0.")
+@click.option(
+    "--unit",
+    type=click.IntRange(0),
+    help="Show this one, from 0; of the last layer's h unless it is said.",
+)
+@click.option("--state", help="Units of this state alone, such as c.")
 @shown_text_options
 @click.option(
     "--top",
@@ -58,35 +60,39 @@ def cells(
     that unit's activation. CHECKPOINT and TEXT_FILE as for charrnn eval.
     """
     models, text_file = models_and_text(arguments, split)
-    if unit is None and (layer is not None or state is not None):
-        raise click.UsageError("--layer and --state say which unit is meant; give --unit too.")
     path, model = loaded(models[0] if models else None)
-    one = None if unit is None else _unit(model, layer, unit, state)
+    _check_unit(model, layer, unit, state)
     part = part_of_text(model, text_file, split, unknown)
     click.echo(f"{path}, {part.name}", err=True)
-    if one is None:
-        _show_followers(model, part, top, as_json)
+    if unit is None:
+        _show_followers(model, part, layer, state, top, as_json)
     else:
-        _show_unit(model, part, one, length, colour, as_json)
+        _show_unit(model, part, _unit(model, layer, unit, state), length, colour, as_json)
+
+
+def _check_unit(
+    model: Checkpoint, layer: int | None, number: int | None, state: str | None
+) -> None:
+    """Refuse units that a model has not."""
+    from charrnn.kernels import CELLS
+
+    config = model.config.model
+    states = CELLS[config.cell].states
+    if layer is not None and layer >= config.num_layers:
+        layers = f"0 to {config.num_layers - 1}" if config.num_layers > 1 else "0 alone"
+        raise click.UsageError(f"--layer {layer}: this model has layer {layers}.")
+    if number is not None and number >= config.hidden_size:
+        raise click.UsageError(f"--unit {number}: a layer has units 0 to {config.hidden_size - 1}.")
+    if state is not None and state not in states:
+        raise click.UsageError(f"--state {state}: this model has {' and '.join(states)}.")
 
 
 def _unit(model: Checkpoint, layer: int | None, number: int, state: str | None) -> Unit:
     """The unit that is meant; of the last layer and its output unless it is said."""
     from charrnn.inspection.units import Unit
-    from charrnn.kernels import CELLS
 
-    config = model.config.model
-    states = CELLS[config.cell].states
-    layer = config.num_layers - 1 if layer is None else layer
-    if layer >= config.num_layers:
-        raise click.UsageError(
-            f"--layer {layer}: this model has layers 0 to {config.num_layers - 1}."
-        )
-    if number >= config.hidden_size:
-        raise click.UsageError(f"--unit {number}: a layer has units 0 to {config.hidden_size - 1}.")
-    if state is not None and state not in states:
-        raise click.UsageError(f"--state {state}: this model has {' and '.join(states)}.")
-    return Unit(layer, state or states[0], number)
+    last = model.config.model.num_layers - 1
+    return Unit(last if layer is None else layer, state or "h", number)
 
 
 def _show_unit(
@@ -106,23 +112,31 @@ def _show_unit(
         click.echo(json.dumps(_plain(unit) | {"activations": kept}))
         return
     scale = max(1.0, float(np.abs(np.nan_to_num(values)).max(initial=0.0)))
-    click.echo(f"{name(unit)}, as a share of {scale:.2f}")
+    click.echo(f"{name(unit)}; 1 stands for {scale:.2f}")
     show_text(model.vocabulary, part.codes[part.start : end], values / scale, ACTIVATION, colour)
 
 
-def _show_followers(model: Checkpoint, part: Part, top: int, as_json: bool) -> None:
+def _show_followers(
+    model: Checkpoint, part: Part, layer: int | None, state: str | None, top: int, as_json: bool
+) -> None:
     from charrnn.errors import TextError
     from charrnn.inspection.features import text_features
-    from charrnn.inspection.units import followers
+    from charrnn.inspection.units import ENOUGH, followers, units_of
     from charrnn.reporting import progress
 
-    if part.end - part.start < 100:
-        raise TextError(f"{part.name}: is too short to tell what units follow; it takes 100")
+    if part.end - part.start < ENOUGH:
+        raise TextError(f"{part.name}: is too short to tell what units follow; it takes {ENOUGH}")
     read = model.model()
     features = text_features(part.codes[: part.end], model.vocabulary)
     features = {feature: values[part.start :] for feature, values in features.items()}
     with progress(part.end - part.start) as advance:
-        found = followers(read, part.codes, part.start, part.end, features, top, advance)
+        among = [
+            (layer is None or unit.layer == layer) and (state is None or unit.state == state)
+            for unit in units_of(read)
+        ]
+        found = followers(
+            read, part.codes, part.start, part.end, features, top, among=among, read=advance
+        )
     if as_json:
         listed = [
             {"follows": one.feature, "r": round(one.r, 4)} | _plain(one.unit) for one in found
@@ -137,7 +151,7 @@ def _table(found: Sequence[Follower], absent: Sequence[str]) -> list[str]:
     width = max((len(one.feature) for one in found), default=0)
     rows = [f"{'what it follows':<{width}}  {'r':>6}  unit"]
     for one in found:
-        weak = "  (weak)" if abs(one.r) < _TELLING else ""
+        weak = "  (weak)" if one.is_weak else ""
         rows.append(f"{one.feature:<{width}}  {one.r:>+6.3f}  {name(one.unit)}{weak}")
     if absent:
         rows += ["", f"always the same in this text: {', '.join(absent)}"]

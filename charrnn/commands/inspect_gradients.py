@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from charrnn.commands.model_and_text import loaded, models_and_text, part_of_text, text_options
+from charrnn.commands.target import replaceable_target
 from charrnn.commands.view_options import json_option
 
 if TYPE_CHECKING:
@@ -67,22 +68,25 @@ def gradients(
 ) -> None:
     """Show how far back the loss of a character reaches: the gradient's norm, by lag.
 
-    For each layer and state of each model the median over the losses, with a bar for each lag, on
-    a logarithmic scale that all of them share. CHECKPOINT and TEXT_FILE as for charrnn eval.
+    For each layer and state of each model the median over the losses: as figures, and as bars from
+    the first lag to the last, on a logarithmic scale that all of them share. CHECKPOINT and
+    TEXT_FILE as for charrnn eval.
     """
     models, text_file = models_and_text(arguments, split, most_models=100)
     if output is not None and Path(output).suffix.lower() not in _KINDS:
-        raise click.UsageError(f"-o {output}: name a file that ends in {', '.join(_KINDS)}.")
+        raise click.UsageError(f"-o {output}: name a file that ends in .png, .svg, .pdf or .gif.")
+    target = None
     if output is not None:
         from charrnn.report.charts import library
 
         library()  # which may be missing, before anything takes a while
+        target = replaceable_target(output)
     curves: list[Curve] = []
     newest: list[str | None] = [None]
     for argument in models or newest:
         curves += _curves(argument, text_file, split, unknown, lags, losses)
-    if output is not None:
-        _draw(curves, Path(output))
+    if target is not None:
+        _draw(curves, target)
     if as_json:
         click.echo(json.dumps({"lags": list(range(1, lags + 1)), "curves": _plain(curves)}))
         return
@@ -105,8 +109,8 @@ def _curves(
     part = part_of_text(model, text_file, split, unknown)
     if part.end <= lags:
         raise TextError(
-            f"{part.name}: has {part.end:,} characters, too few to go {lags:,} steps back; fewer "
-            "--lags do"
+            f"{part.name}: ends after {part.end:,} characters of the text, too few to go {lags:,} "
+            f"steps back; --lags {part.end - 1} would do"
         )
     places = places_of_losses(part.start, part.end, lags, losses)
     click.echo(f"{path}, {part.name}: {len(places)} losses", err=True)
@@ -150,8 +154,8 @@ def _table(curves: Sequence[Curve]) -> list[str]:
     import numpy as np
 
     K = curves[0].quartiles.shape[1]
-    lags = [lag for lag in _SHOWN_LAGS if lag <= K]
-    lags = lags[-7:] if lags[-1] == K else [*lags[-6:], K]
+    lags = [*(lag for lag in _SHOWN_LAGS if lag < K), K]
+    lags = [lags[round(i * (len(lags) - 1) / 6)] for i in range(7)] if len(lags) > 7 else lags
     rows = [f"{'':<18}" + "".join(f"{f'lag {lag}':>9}" for lag in lags)]
     for number, one in enumerate(curves):
         if not number or one.model != curves[number - 1].model:
@@ -162,8 +166,9 @@ def _table(curves: Sequence[Curve]) -> list[str]:
     step = max(1, -(-K // 60))
     rows += [
         "",
-        f"the same as bars, lag 1 to {K}; a full one is {largest:.1e}, an eighth 1e{1 - _DECADES}",
+        f"as bars, lag 1 to {K:,}, logarithmic: a full one is {largest:.1e}, none is below",
     ]
+    rows[-1] += f" {largest * 10.0**-_DECADES:.0e}"
     for number, one in enumerate(curves):
         if not number or one.model != curves[number - 1].model:
             rows.append(f"{one.model} ({one.cell})")

@@ -41,8 +41,13 @@ def predictions(checkpoint: str | None, text: str, top: int, unknown: str, as_js
 
     path, model = loaded(checkpoint)
     vocabulary = model.vocabulary
+    if not text:
+        raise TextError("--text: is empty; it takes at least one character")
     symbols = vocabulary.symbols_of(text)
-    codes = vocabulary.encode(symbols, "--text", skip_unknown=unknown == "skip")
+    try:
+        codes = vocabulary.encode(symbols, "--text", skip_unknown=unknown == "skip")
+    except TextError as error:
+        raise TextError(f"{error}; --unknown skip leaves such characters out") from None
     if not len(codes):
         raise TextError("--text: has no character that the model knows; it takes at least one")
     found = predicted(model.model(), codes, top)

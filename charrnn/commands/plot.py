@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from charrnn.commands.runs_to_draw import runs_to_draw
+from charrnn.commands.target import replaceable_target
 
 _KINDS = (".png", ".svg", ".pdf")
 
@@ -29,24 +30,25 @@ _KINDS = (".png", ".svg", ".pdf")
     help="Loss, learning rate, gradient norm, or characters a second.",
 )
 def plot(runs: tuple[str, ...], output: str, what: str) -> None:
-    """Draw a curve of a training, or of several, as a picture for papers and slides.
+    """Draw a curve of trainings, as a picture for papers and slides.
 
     RUN is a run's folder; left out, it is the newest one under runs/. Needs charrnn[report].
     """
     kind = Path(output).suffix.lower()
     if kind not in _KINDS:
-        raise click.UsageError(f"-o {output}: name a file that ends in {', '.join(_KINDS)}.")
+        raise click.UsageError(f"-o {output}: name a file that ends in .png, .svg or .pdf.")
     from charrnn.atomic import replaced_atomically
     from charrnn.report.charts import HISTORY_CHARTS, Named, library, save_chart
     from charrnn.report.history import read_history
     from charrnn.runs import RunFolder
 
     library()
+    target = replaceable_target(output)
     named = [
         Named(name, read_history(RunFolder(folder).metrics))
         for name, folder in runs_to_draw(runs).items()
     ]
 
-    with replaced_atomically(Path(output)) as file:
+    with replaced_atomically(target) as file:
         save_chart(partial(HISTORY_CHARTS[what], named), "step", file, kind[1:])
     click.echo(f"written: {output}", err=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from charrnn.commands.runs_to_draw import runs_to_draw
+from charrnn.commands.target import replaceable_target
 
 _FILE = "report.html"
 
@@ -17,29 +18,33 @@ _FILE = "report.html"
     "-o",
     "--output",
     metavar="FILE",
-    help="File to write.  [default: report.html in the run's folder, of several in this one]",
+    help="File to write; - is standard output.  [default: report.html in the run's folder, of "
+    "several runs in the current one]",
 )
 def report(runs: tuple[str, ...], output: str | None) -> None:
     """Write a page about a training, or several side by side.
 
     One HTML file that needs nothing else: the curves, the samples, the configuration, and what the
     best model expects, is surprised by, follows and remembers. RUN is a run's folder; left out, it
-    is the newest one under runs/. Needs charrnn[report].
+    is the newest one under runs/; it may be still in training. Needs charrnn[report].
     """
     from charrnn.atomic import replaced_atomically
-    from charrnn.errors import RunError
     from charrnn.report.charts import library
     from charrnn.report.page import page, read_run
 
     library()
     folders = runs_to_draw(runs)
-    single = next(iter(folders.values())) if len(folders) == 1 else Path()
-    target = single / _FILE if output is None else Path(output)
-    if target.is_dir() or not target.name:
-        raise RunError(f"-o {output}: names no file to write")
-    if target.exists() and b'name="generator" content="charrnn' not in target.read_bytes()[:1000]:
-        raise RunError(f"{target}: is there already and is no report; -o names another file")
-    text = page([read_run(folder, name) for name, folder in folders.items()])
+    if output is None:
+        single = next(iter(folders.values())) if len(folders) == 1 else Path()
+        output = str(single / _FILE)
+    target = Path() if output == "-" else replaceable_target(output)
+    read = [read_run(folder, name) for name, folder in folders.items()]
+    for note in (note for run in read for note in run.notes):
+        click.echo(note, err=True)
+    text = page(read)
+    if output == "-":
+        click.echo(text, nl=False)
+        return
     with replaced_atomically(target) as file:
         file.write(text.encode("utf-8", "replace"))
     click.echo(f"written: {target} ({len(text) / 1e6:.1f} MB)", err=True)

@@ -5,7 +5,7 @@ The best-known study of such units is that of Karpathy, Johnson and Fei-Fei (201
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +13,9 @@ import numpy as np
 from charrnn.evaluation import Window, read_windows
 from charrnn.kernels import Array
 from charrnn.model import Model, States
+
+ENOUGH = 100  # characters; of fewer nothing is to be told
+_TELLING = 0.3
 
 
 class Unit(NamedTuple):
@@ -29,6 +32,11 @@ class Follower(NamedTuple):
     unit: Unit
     feature: str
     r: float  # correlation, measured where it was not looked for
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether it hardly follows it."""
+        return abs(self.r) < _TELLING
 
 
 def units_of(model: Model) -> list[Unit]:
@@ -62,6 +70,8 @@ def followers(
     end: int,
     features: Mapping[str, Array],
     count: int,
+    *,
+    among: Sequence[bool] | None = None,
     read: Callable[[int], object] = lambda _: None,
 ) -> list[Follower]:
     """Find for each feature the units that go with it best, by correlation, best first.
@@ -75,6 +85,7 @@ def followers(
         start, end: the part.
         features: by name, each (end - start,), of its characters.
         count: units for a feature.
+        among: for each unit of `units_of` whether it counts; by default all.
         read: told the number of characters after each window.
     """
     units, middle = units_of(model), (start + end) // 2
@@ -87,12 +98,14 @@ def followers(
         ):
             half.add(values[inside], table[places[inside] - start])
         read(len(places))
+    counts = np.ones(len(units), np.bool_) if among is None else np.array(among, np.bool_)
     looked, measured = (half.correlations() for half in halves)  # (U, F) each
     found = []
     for column, feature in enumerate(features):
         if not all(half.varies[column] for half in halves):
             continue
-        for row in np.argsort(-np.abs(looked[:, column]), kind="stable")[:count]:
+        order = np.argsort(-np.abs(looked[:, column]), kind="stable")
+        for row in order[counts[order]][:count]:
             found.append(Follower(units[row], feature, float(measured[row, column])))
     return sorted(found, key=lambda follower: -abs(follower.r))
 

@@ -28,6 +28,11 @@ PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _IN_A_PAGE = {f"#00000{i + 1}": f"var(--series-{i + 1})" for i in range(len(PALETTE))}
 _INK, _FAINT = "#00000a", "#00000b"
 _VARIABLES = _IN_A_PAGE | {_INK: "var(--ink)", _FAINT: "var(--faint)"}
+_METADATA: Mapping[str, Mapping[str, str | None]] = {  # no dates, so that pictures are the same
+    "png": {"Software": "charrnn"},
+    "svg": {"Creator": "charrnn", "Date": None},
+    "pdf": {"Creator": "charrnn", "CreationDate": None},
+}
 _POINTS = 600  # of a curve
 _DOTTED = 40  # points of a curve, up to which each gets a dot
 
@@ -106,11 +111,12 @@ def rate_chart(runs: Sequence[Named], axes: Axes, colours: Sequence[str]) -> Non
 
 
 def norm_chart(runs: Sequence[Named], axes: Axes, colours: Sequence[str]) -> None:
-    """The gradient's norm before clipping, and the bound."""
+    """The gradient's norm before clipping, and the bound where it is near."""
     for run, colour in zip(runs, cycle(colours), strict=False):
         train = run.history.train
         _band(axes, train["step"], train["gradient_norm"], colour, _label(run, runs))
-        if run.clip_norm is not None:
+        norms = train["gradient_norm"][np.isfinite(train["gradient_norm"])]
+        if run.clip_norm is not None and len(norms) and run.clip_norm <= 2 * norms.max():
             axes.axhline(run.clip_norm, color=colour, linewidth=0.8, linestyle="--")
     axes.set_yscale("log")
     axes.set_ylabel("gradient norm")
@@ -140,9 +146,9 @@ def gradient_chart(curves: Sequence[Curve], axes: Axes, colours: Sequence[str]) 
         low, median, high = np.where(curve.quartiles > 0, curve.quartiles, np.nan)
         lags = np.arange(1, len(median) + 1)
         axes.plot(lags, median, color=colour, label=curve.name, linestyle=style)
-        axes.fill_between(lags, low, high, color=colour, alpha=0.15, linewidth=0)
+        axes.fill_between(lags, low, high, color=colour, alpha=0.1, linewidth=0)
     axes.set_yscale("log")
-    axes.set_ylabel("gradient norm, median")
+    axes.set_ylabel("gradient norm: median, middle half")
 
 
 def _styles(curves: Sequence[Curve], colours: Sequence[str]) -> list[tuple[str, str]]:
@@ -221,8 +227,7 @@ def save_chart(
         axes = figure.subplots()
         draw(axes, PALETTE)
         _finish(axes, x_label)
-        no_date = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
-        figure.savefig(file, format=kind, dpi=200, metadata=no_date)
+        figure.savefig(file, format=kind, dpi=200, metadata=_METADATA[kind])
 
 
 def save_animation(curves: Sequence[Curve], file: IO[bytes]) -> None:
@@ -249,7 +254,15 @@ def save_animation(curves: Sequence[Curve], file: IO[bytes]) -> None:
             figure.savefig(image, format="png", dpi=100)
             frames.append(Image.open(image).convert("P", palette=Image.Palette.ADAPTIVE))
     durations = [80] * (len(frames) - 1) + [2500]
-    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
+    frames[0].save(
+        file,
+        "GIF",
+        save_all=True,
+        append_images=frames[1:],
+        duration=durations,
+        loop=0,
+        comment=b"charrnn",
+    )
 
 
 @contextmanager

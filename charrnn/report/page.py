@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +12,9 @@ from typing import NamedTuple
 from charrnn import __version__
 from charrnn.checkpoint import Checkpoint, load_checkpoint
 from charrnn.config import all_keys, value_of
-from charrnn.errors import CharRNNError, CheckpointError, RunError
+from charrnn.corpus import cut_points, windows_in_epoch
+from charrnn.errors import CheckpointError, RunError, TextError
+from charrnn.limits import Limits
 from charrnn.report.charts import (
     HISTORY_CHARTS,
     Named,
@@ -30,6 +34,7 @@ _TITLES = {
     "norm": "Gradient norm, before clipping",
     "speed": "Speed, characters/s",
 }
+_NO_CHECKPOINT = "its training has not written a checkpoint yet"
 _MOST_RUNS = 6  # as many as there are colours
 _MOST_SAMPLES = 12
 _SAMPLE_CHARS = 600
@@ -41,9 +46,11 @@ class Run(NamedTuple):
     name: str
     history: History
     checkpoint: Checkpoint | None
-    no_checkpoint: str  # why there is none
+    file: str  # of the checkpoint
+    step: int  # that the training has reached
     views: Views | None
-    no_views: str
+    no_views: str  # why there are none
+    notes: list[str]  # what is to be told where the page is made
 
 
 def read_run(path: Path, name: str) -> Run:
@@ -55,21 +62,25 @@ def read_run(path: Path, name: str) -> Run:
     folder = RunFolder(path)
     if not folder.holds_run():
         raise RunError(f"{path}: is not a run's folder; name one, as in runs/tales")
-    history = read_history(folder.metrics)
-    checkpoint, problem = None, "The training has not written a checkpoint yet."
+    history, notes = read_history(folder.metrics), list[str]()
+    checkpoints: dict[str, Checkpoint] = {}
     for file in (folder.best, folder.last):
-        if checkpoint is None and file.exists():
+        if file.exists():
             try:
-                checkpoint = load_checkpoint(file)
+                checkpoints[file.name] = load_checkpoint(file)
             except CheckpointError as error:
-                problem = str(error)
-    views, no_views = None, problem
-    if checkpoint:
-        try:
-            views = views_of(checkpoint)
-        except CharRNNError as error:
-            no_views = str(error)
-    return Run(name, history, checkpoint, problem, views, no_views)
+                notes.append(str(error))
+    step = max([history.steps, *(one.counters.step for one in checkpoints.values())])
+    if not checkpoints:
+        return Run(name, history, None, "", step, None, _NO_CHECKPOINT, notes)
+    used, checkpoint = next(iter(checkpoints.items()))
+    views, no_views = None, ""
+    try:
+        views = views_of(checkpoint)
+    except TextError as error:
+        no_views = str(error).split(";")[0]
+        notes.append(f"{path}: the page is without the views of the model: {no_views}")
+    return Run(name, history, checkpoint, used, step, views, no_views, notes)
 
 
 def page(runs: Sequence[Run]) -> str:
@@ -91,6 +102,7 @@ def page(runs: Sequence[Run]) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["visible"] = visible
+    environment.filters["signed"] = lambda r: f"{r:+.3f}".replace("-", "\N{MINUS SIGN}")
     named = [Named(run.name, run.history, _clip_norm(run)) for run in runs]
     charts = [
         (_TITLES[name], svg_chart(partial(draw, named), "step", name))
@@ -111,7 +123,7 @@ def page(runs: Sequence[Run]) -> str:
             else ""
             for number, run in enumerate(runs)
         ],
-        configurations=[run.checkpoint.config.to_yaml() if run.checkpoint else "" for run in runs],
+        configurations=[_configuration(run) for run in runs],
     )
     return text
 
@@ -136,21 +148,48 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     else:
         facts.append(("validation", "none yet"))
     if len(losses := history.train["loss_nats"]):
-        facts.append(("training", f"{losses[-1]:.4f} nats/char at the end"))
-    facts.append(("steps", f"{history.steps:,}"))
+        facts.append(("training", f"{losses[-1]:.4f} nats/char in the last steps"))
+    facts.append(("steps", f"{run.step:,}{_of_all(run.checkpoint)}"))
     if history.elapsed_s:
         facts.append(("time", duration(history.elapsed_s)))
     if run.checkpoint:
+        facts.insert(0, ("text", visible(_text_name(run.checkpoint.config.data.path))))
         model = run.checkpoint.config.model
         facts.append(("model", f"{model.cell} {model.num_layers} x {model.hidden_size}"))
         facts.append(("parameters", f"{run.checkpoint.parameters.size:,}"))
     if (share := history.clipped_share(_clip_norm(run))) is not None:
-        facts.append(("clipped", f"{share:.1%} of the steps that were recorded"))
+        facts.append(("gradients clipped", f"in {share:.1%} of the steps recorded"))
     if len(history.skipped):
         facts.append(("skipped", f"{len(history.skipped)} updates, as they were not finite"))
     if history.damaged:
         facts.append(("damaged", f"{history.damaged} lines of the metrics, left out"))
     return facts
+
+
+def _of_all(checkpoint: Checkpoint | None) -> str:
+    """How many steps a training has in all, where that is settled beforehand."""
+    if checkpoint is None or checkpoint.text_chars is None:
+        return ""
+    train = checkpoint.config.train
+    n, _ = cut_points(checkpoint.text_chars, checkpoint.config.data)
+    windows = windows_in_epoch(n, train.batch_size, train.seq_length, train.streams == "fresh")
+    limits = Limits.of(train, windows)
+    of_time = f", or {duration(limits.total_s)}" if limits.total_s else ""
+    return f" of {limits.total_steps:,}{of_time}" if limits.total_steps else of_time
+
+
+def _text_name(path: str | tuple[str, ...]) -> str:
+    """A text's name without its folders, which are nobody's business."""
+    return os.path.basename(path) if isinstance(path, str) else f"{len(path)} files"
+
+
+def _configuration(run: Run) -> str:
+    if run.checkpoint is None:
+        return ""
+    config = run.checkpoint.config
+    path = config.data.path
+    names = _text_name(path) if isinstance(path, str) else tuple(map(_text_name, path))
+    return replace(config, data=replace(config.data, path=names)).to_yaml()
 
 
 def _differences(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
@@ -159,6 +198,8 @@ def _differences(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
     rows = []
     for key in all_keys():
         values = ["?" if c is None else str(value_of(c, key)) for c in configs]
+        if key == "data.path":
+            values = [_text_name(value) for value in values]
         if len(set(values)) > 1:
             rows.append((key, values))
     return rows

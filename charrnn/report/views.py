@@ -15,15 +15,17 @@ from charrnn.inspection.features import text_features
 from charrnn.inspection.lags import gradient_by_lag, places_of_losses
 from charrnn.inspection.predictions import Prediction, predictions
 from charrnn.inspection.surprise import most_surprising, nats_by_character
-from charrnn.inspection.units import Follower, activations, followers
+from charrnn.inspection.units import ENOUGH, Follower, activations, followers
 from charrnn.kernels import Array
 from charrnn.report.charts import Curve
+from charrnn.vocabulary import Vocabulary
 
 _READ = 20_000  # characters, of a longer part
 _SHOWN = 700  # characters in colours
+_LINES = 24  # that the characters in colours have, at most
 _PREDICTED = 48  # characters whose predictions are shown
 _EXPECTED = 5  # of the likeliest
-_SURPRISING = 8
+_SURPRISING = 10
 _UNITS = 2  # that are shown along the text
 _LAGS, _LOSSES = 60, 32
 _BEFORE = 30  # characters before a surprising one
@@ -42,6 +44,7 @@ class Sign(NamedTuple):
 class Surprise(NamedTuple):
     """A character that was surprising."""
 
+    line: int
     before: str
     sign: str
     nats: float
@@ -78,36 +81,39 @@ def views_of(checkpoint: Checkpoint) -> Views:
     model, vocabulary = checkpoint.model(), checkpoint.vocabulary
     spaced, plain = glyphs(vocabulary, spaces=True), glyphs(vocabulary, spaces=False)
     nats = nats_by_character(model, codes, start, end)
-    shown = slice(start, min(end, start + _SHOWN))
-    features = text_features(codes[:end], vocabulary)
-    found = followers(
-        model, codes, start, end, {name: f[start:] for name, f in features.items()}, 1
-    )
+    shown = _excerpt(codes, vocabulary, start, end)
+    features = {name: f[start:] for name, f in text_features(codes[:end], vocabulary).items()}
+    found = []
+    if end - start >= ENOUGH:
+        found = followers(model, codes, start, end, features, 1)
     units = []
     for follower in found[:_UNITS]:
-        values = activations(model, codes, start, min(end, shown.stop + 1), follower.unit)
-        values = values[: shown.stop - start]
-        scale = max(1.0, float(np.abs(np.nan_to_num(values)).max(initial=0.0)))
-        levels = _levels(values / scale, _LEVELS_ACTIVATION)
-        units.append(UnitView(follower, _signs(codes[shown], levels, plain)))
+        of_unit = _excerpt(codes, vocabulary, start, end, features[follower.feature])
+        values = activations(model, codes, start, end, follower.unit)
+        values /= max(1.0, float(np.abs(np.nan_to_num(values)).max()))
+        levels = _levels(values[of_unit.start - start : of_unit.stop - start], _LEVELS_ACTIVATION)
+        units.append(UnitView(follower, _signs(codes[of_unit], levels, plain)))
+    newline = vocabulary.symbols == ord("\n")
+    lines = 1 + np.cumsum(newline[codes[:end]]) - newline[codes[:end]]
     return Views(
         part,
         [
             _predicted(one, spaced)
             for one in predictions(model, codes[start : start + _PREDICTED], _EXPECTED)
         ],
-        _signs(codes[shown], _levels(nats[:_SHOWN], _LEVELS_NATS), plain),
+        _signs(codes[shown], _levels(nats[: shown.stop - start], _LEVELS_NATS), plain),
         float(np.nanmean(nats, dtype=np.float64)),
         end - start,
         [
             Surprise(
+                p.line,
                 "".join(
                     plain[c] for c in codes[max(start, start + p.place - _BEFORE) : start + p.place]
                 ),
                 spaced[codes[start + p.place]],
                 p.nats,
             )
-            for p in most_surprising(nats, np.zeros(len(nats), np.intp), _SURPRISING)
+            for p in most_surprising(nats, lines[start:], _SURPRISING)
         ],
         found,
         units,
@@ -126,6 +132,19 @@ def _part(checkpoint: Checkpoint) -> tuple[str, Array, int, int]:
         end = start + _READ
         return f"the first {_READ:,} characters of the {name} part", codes, start, end
     return f"the {name} part", codes, start, end
+
+
+def _excerpt(
+    codes: Array, vocabulary: Vocabulary, start: int, end: int, feature: Array | None = None
+) -> slice:
+    """What is shown of a part: its beginning, or where a feature (end - start,) varies most."""
+    if feature is not None and end - start > _SHOWN:
+        firsts = np.arange(0, end - start - _SHOWN, _SHOWN // 4)
+        start += int(firsts[np.argmax([feature[i : i + _SHOWN].std() for i in firsts])])
+    part = codes[start : min(end, start + _SHOWN)]
+    line_ends = np.flatnonzero((vocabulary.symbols == ord("\n"))[part])[:_LINES]
+    length = line_ends[-1] + 1 if len(line_ends) == _LINES else len(part)
+    return slice(start, start + int(length))
 
 
 def _levels(values: Array, bounds: Sequence[float]) -> list[int | None]:
