@@ -85,7 +85,7 @@ def test_a_page_has_curves_samples_views_and_configuration(folder: Path) -> None
         "clipped",
         "What it expects",
         "inside a word",
-        "config.yaml",
+        "Configuration",
     ):
         assert word in outline.text
     history = read_history(folder / "runs" / "tiny" / "metrics.jsonl")
