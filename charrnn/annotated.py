@@ -12,6 +12,7 @@ import yaml
 
 from charrnn.config import all_keys, value_of
 from charrnn.config_values import shown_name
+from charrnn.description import shortest
 from charrnn.proposal import Proposal
 from charrnn.reporting import duration
 
@@ -50,7 +51,9 @@ def annotated_yaml(proposal: Proposal, given: Collection[str], folder: Path) -> 
         folder: where the file is going to be; the text's path is relative to it.
     """
     config, sections = proposal.config.to_dict(), dict[str, list[tuple[str, str]]]()
-    config["data"]["path"] = _nearest(config["data"]["path"], folder)
+    path = config["data"]["path"]
+    near = shortest(path, folder) if isinstance(path, str) else [shortest(p, folder) for p in path]
+    config["data"]["path"] = near
     for dotted in all_keys():
         section, _, key = dotted.rpartition(".")
         value = value_of(config, dotted)
@@ -102,16 +105,6 @@ def time_summary(proposal: Proposal) -> str:
         f"({proposal.chars_per_s:,.0f} characters/s)"
         f"{'; the most epochs that are proposed' if proposal.most_epochs else ''}"
     )
-
-
-def _nearest(path: str | list[str], folder: Path) -> str | list[str]:
-    """The text's path or paths, from the folder where that is shorter."""
-    if isinstance(path, list):
-        return [str(_nearest(one, folder)) for one in path]
-    try:
-        return min(os.path.relpath(path, folder), path, key=len)
-    except ValueError:  # on another drive
-        return path
 
 
 def _scalar(value: Any) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from charrnn.caches import cache_folder
-from charrnn.config import DataConfig
+from charrnn.config import DataConfig, TrainConfig
 from charrnn.errors import TextError
 from charrnn.kernels import Array
 from charrnn.text_cache import content_key, read_cached, write_cached
@@ -135,9 +135,15 @@ def stream_length(n: int, batch_size: int, fresh: bool) -> int:
     return (n if fresh else n - 1) // batch_size
 
 
-def windows_in_epoch(n: int, batch_size: int, seq_length: int, fresh: bool) -> int:
-    """Return the steps in which streams over n characters are read; see `Streams`."""
-    return -(-stream_length(n, batch_size, fresh) // seq_length)
+def windows_in_epoch(n: int, train: TrainConfig) -> int:
+    """Return the steps in which a training part of n characters is read."""
+    length = stream_length(n, train.batch_size, train.streams == "fresh")
+    return windows_of(length, train.seq_length)
+
+
+def windows_of(length: int, seq_length: int) -> int:
+    """Return the windows of a stream; the last may be shorter."""
+    return -(-length // seq_length)
 
 
 class Streams:
@@ -167,7 +173,7 @@ class Streams:
         fresh = seed is not None
         self._length = stream_length(len(codes), batch_size, fresh)
         self._starts = self._length * np.arange(batch_size)  # (N,)
-        self.windows = windows_in_epoch(len(codes), batch_size, seq_length, fresh)
+        self.windows = windows_of(self._length, seq_length)
 
     def window_length(self, step: int) -> int:
         """Return the characters that a step reads of each stream."""

@@ -158,9 +158,9 @@ def _loss(nats: float | None, tokens: str) -> str:
     return f"{nats:.4f} nats/{tokens} ({nats / math.log(2):.4f} bits)"
 
 
-def shortest(path: str) -> str:
-    """A path as it is shortest: from the current folder or whole."""
+def shortest(path: str, folder: str | os.PathLike[str] = os.curdir) -> str:
+    """A path as it is shortest: from a folder, by default the current one, or whole."""
     try:
-        return min(os.path.relpath(path), path, key=len)
+        return min(os.path.relpath(path, folder), path, key=len)
     except ValueError:  # on another drive
         return path

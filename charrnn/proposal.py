@@ -147,7 +147,7 @@ def _fitted(config: Config, corpus: Corpus, speed: _Speed, work: float, seconds:
         if _seconds(sized, corpus, speed) <= seconds:
             return sized
         epochs -= 1
-    steps = float(_FEW_EPOCHS * _windows(limited(max_epochs=1), corpus))
+    steps = float(_FEW_EPOCHS * windows_in_epoch(corpus.train_end, limited(max_epochs=1).train))
     for _ in range(3):  # what is validated goes by the steps
         sized = limited(max_steps=max(1, int(steps)))
         steps *= max(0.5 * seconds, seconds - _START_S)
@@ -157,7 +157,7 @@ def _fitted(config: Config, corpus: Corpus, speed: _Speed, work: float, seconds:
 
 def _seconds(config: Config, corpus: Corpus, speed: _Speed) -> float:
     """Return what a training takes."""
-    windows = _windows(config, corpus)
+    windows = windows_in_epoch(corpus.train_end, config.train)
     limits = Limits.of(config.train, windows)
     if limits.total_steps is None:
         assert limits.total_s is not None  # one of the limits is always given, or settled
@@ -167,10 +167,3 @@ def _seconds(config: Config, corpus: Corpus, speed: _Speed) -> float:
     scored = validations * (corpus.valid_end - corpus.train_end)
     seconds = _START_S + read / speed.training + scored / speed.scoring
     return min(seconds, limits.total_s or seconds)
-
-
-def _windows(config: Config, corpus: Corpus) -> int:
-    """Return the steps of an epoch."""
-    train = config.train
-    fresh = train.streams == "fresh"
-    return windows_in_epoch(corpus.train_end, train.batch_size, train.seq_length, fresh)

@@ -145,7 +145,7 @@ def _with_length(train: TrainConfig, n: int, epochs: float) -> TrainConfig:
     if not train.has_limit:
         epochs = max(1, round(epochs))
         train = replace(train, max_epochs=epochs)
-    windows = windows_in_epoch(n, train.batch_size, train.seq_length, train.streams == "fresh")
+    windows = windows_in_epoch(n, train)
     if train.warmup_steps is None:
         train = replace(train, warmup_steps=min(200, round(epochs * windows / 20)))
     if train.validate_every is None:

@@ -172,8 +172,7 @@ def _of_all(checkpoint: Checkpoint | None) -> str:
         return ""
     train = checkpoint.config.train
     n, _ = cut_points(checkpoint.text_chars, checkpoint.config.data)
-    windows = windows_in_epoch(n, train.batch_size, train.seq_length, train.streams == "fresh")
-    limits = Limits.of(train, windows)
+    limits = Limits.of(train, windows_in_epoch(n, train))
     of_time = f", or {duration(limits.total_s)}" if limits.total_s else ""
     return f" of {limits.total_steps:,}{of_time}" if limits.total_steps else of_time
 

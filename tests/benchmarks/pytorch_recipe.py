@@ -6,7 +6,7 @@ A stacked `nn.LSTM` on one-hot input, weights and biases uniform in 0.08 with th
 1, RMSprop with decay 0.95 at 2e-3, from the eleventh epoch on less by 3% an epoch, gradients cut at
 5, 50 streams of 50 steps, 50 epochs at most; dropout as it is asked for. It trains on the first 90%
 of the text and scores the last 10% after each epoch, every character once, the state carried.
-Prints a JSON line for each validation, with the seconds since the process began; the last one is
+Prints a JSON line for each validation, with the seconds since PyTorch was imported; the last one is
 made when the minutes are over.
 """
 
