@@ -25,7 +25,7 @@ MOST_EPOCHS = 100  # unless more are asked for
 _MOST_VALIDATIONS = 50
 OPERATIONS_PER_S = 1e11  # of all cores of a machine that has not been measured
 _MOST_WORK = 8.0  # times that which suits a text: beyond it, a larger model does not pay
-_FINE_TUNING = 0.5  # of the learning rate of a new model
+_FINE_TUNING = 0.25  # of the learning rate of a new model
 
 
 def settled(

@@ -147,10 +147,10 @@ def test_what_is_chosen(chars: int, overrides: list[str], expected: tuple[Any, .
     assert model.weight_dropout == model.dropout
 
 
-def test_fine_tuning_has_half_the_rate() -> None:
+def test_fine_tuning_has_a_quarter_of_the_rate() -> None:
     source = settled(OPEN, 10**6, 65).model
     tuned = settled(OPEN, 10**5, 65, source=source)
-    assert tuned.train.learning_rate == 0.5 * settled(OPEN, 10**6, 65).train.learning_rate
+    assert tuned.train.learning_rate == 0.25 * settled(OPEN, 10**6, 65).train.learning_rate
 
 
 @pytest.mark.parametrize("workers", [2, 5, 64])

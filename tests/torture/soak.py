@@ -98,9 +98,9 @@ def _reading(pid: int, share: float) -> list[Reading]:
 
 
 def _flat(readings: Sequence[Reading]) -> str:
-    """Hold the end, the last twentieth, against the twentieth after the first one."""
-    early = [r for r in readings if 0.05 <= r.share <= 0.1]
-    late = [r for r in readings if 0.95 <= r.share < 1]  # at 1 it is closing its files
+    """Hold the end, the last tenth, against the tenth after the first twentieth."""
+    early = [r for r in readings if 0.05 <= r.share <= 0.15]
+    late = [r for r in readings if 0.9 <= r.share < 1]  # at 1 it is closing its files
     assert early, "it was not looked at after the first 5%"
     assert late, "it was not looked at near its end"
     began, ended = (median(r.resident for r in part) for part in (early, late))
