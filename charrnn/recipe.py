@@ -24,8 +24,12 @@ _SHORTEST = 16  # steps of a window, if a text has room; a tiny validation part 
 MOST_EPOCHS = 100  # unless more are asked for
 _MOST_VALIDATIONS = 50
 OPERATIONS_PER_S = 1e11  # of all cores of a machine that has not been measured
+_SMALLEST, _LARGEST, _UNIT = 32, 512, 32  # hidden units, in steps
+_SMALLEST_TRIED = 96  # hidden units; fewer have its rate
+_CHARS_A_PARAMETER = 35.0  # that are best read where each is read but a few times
+_FEW_EPOCHS = 5.0
 _MOST_WORK = 8.0  # times that which suits a text: beyond it, a larger model does not pay
-_FINE_TUNING = 0.25  # of the learning rate of a new model
+_FINE_TUNING = 0.125  # of the learning rate of a new model
 
 
 def settled(
@@ -55,12 +59,9 @@ def settled(
     n, others = max(2, train_end), [valid_end - train_end, chars - valid_end]
     work = work or _work_given(config.train) or work_for(n)
     model = config.model
-    model = replace(
-        model,
-        cell=model.cell or "lstm",
-        num_layers=model.num_layers or 2,
-        hidden_size=model.hidden_size or _hidden_size(min(work, _MOST_WORK * work_for(n))),
-    )
+    model = replace(model, cell=model.cell or "lstm", num_layers=model.num_layers or 2)
+    if model.hidden_size is None:
+        model = replace(model, hidden_size=_hidden_size(model, n, V, work))
     train = _with_windows(config.train, n, [size for size in others if size])
     epochs = _epochs(train, n, work / training_flops(model, V))
     model = _with_dropout(model, n, V, epochs)
@@ -91,9 +92,20 @@ def _shaped_as(model: ModelConfig, source: ModelConfig) -> ModelConfig:
     return replace(model, **missing)
 
 
-def _hidden_size(work: float) -> int:
-    """256 units for 1e14 operations, twice as many for 32 times the work."""
-    return max(32, min(512, 32 * round(8.4 * math.pow(work / 1e14, 0.2))))
+def _hidden_size(model: ModelConfig, n: int, V: int, work: float) -> int:
+    """256 units for 1e14 operations, twice as many for 32 times the work.
+
+    That is for a text that is read many times. Of a larger one, or in less time, a smaller model
+    reads more: the work is then shared evenly between parameters and characters.
+    """
+    units = 8.4 * math.pow(min(work, _MOST_WORK * work_for(n)) / 1e14, 0.2)
+    sizes = range(_SMALLEST, _LARGEST + 1, _UNIT)
+    best = max(_SMALLEST, min(_LARGEST, _UNIT * round(units)))
+    parameters = math.sqrt(work / (6 * _CHARS_A_PARAMETER))  # each takes 6 operations a character
+    if _CHARS_A_PARAMETER * parameters > _FEW_EPOCHS * n:
+        return best
+    flops = {H: training_flops(replace(model, hidden_size=H), V) for H in sizes}
+    return max([_SMALLEST, *(H for H in sizes if best >= H and flops[H] <= 6 * parameters)])
 
 
 def _with_windows(train: TrainConfig, n: int, others: list[int]) -> TrainConfig:
@@ -135,7 +147,9 @@ def _with_rate(train: TrainConfig, model: ModelConfig, *, fine_tuning: bool) -> 
     """Settle the learning rate: less for more units, as their sum moves further; by the cell."""
     if train.learning_rate is not None:
         return train
-    rate = RULES[train.optimizer].learning_rate * math.sqrt(256 / model.hidden_size)
+    rate = RULES[train.optimizer].learning_rate * math.sqrt(
+        256 / max(_SMALLEST_TRIED, model.hidden_size)
+    )
     rate *= CELLS[model.cell].rate_share * (_FINE_TUNING if fine_tuning else 1.0)
     return replace(train, learning_rate=max(float(f"{rate:.2g}"), train.min_learning_rate))
 

@@ -131,8 +131,8 @@ EXPECTED: list[tuple[int, list[str], tuple[Any, ...]]] = [
     (203_787, ["model.cell=rnn"], (224, 0.35, 100, 0.0064, 200, 144)),
     (1_115_394, [], (256, 0.14, 21, 0.02, 200, "epoch")),
     (1_115_394, ["train.max_minutes=600"], (416, 0.5, None, 0.016, 200, 2358)),
-    (10_000_000, [], (320, 0.0, 4, 0.018, 200, 1406)),
-    (10_000_000, ["train.max_minutes=1"], (160, 0.0, None, 0.025, 62, 615)),
+    (10_000_000, [], (288, 0.0, 5, 0.019, 200, 1758)),
+    (10_000_000, ["train.max_minutes=1"], (96, 0.0, None, 0.033, 167, 1114)),
 ]
 
 
@@ -147,10 +147,10 @@ def test_what_is_chosen(chars: int, overrides: list[str], expected: tuple[Any, .
     assert model.weight_dropout == model.dropout
 
 
-def test_fine_tuning_has_a_quarter_of_the_rate() -> None:
+def test_fine_tuning_has_an_eighth_of_the_rate() -> None:
     source = settled(OPEN, 10**6, 65).model
     tuned = settled(OPEN, 10**5, 65, source=source)
-    assert tuned.train.learning_rate == 0.25 * settled(OPEN, 10**6, 65).train.learning_rate
+    assert tuned.train.learning_rate == 0.125 * settled(OPEN, 10**6, 65).train.learning_rate
 
 
 @pytest.mark.parametrize("workers", [2, 5, 64])
