@@ -13,7 +13,7 @@ from small_models import reciting, symbols_of
 from support import plain_config
 
 from charrnn.evaluation import score
-from charrnn.inspection.features import text_features
+from charrnn.inspection.features import line_numbers, text_features
 from charrnn.inspection.lags import follow_back, gradient_by_lag
 from charrnn.inspection.predictions import predictions
 from charrnn.inspection.surprise import most_surprising, nats_by_character
@@ -180,7 +180,12 @@ FEATURES = {
 def test_the_features_of_a_text() -> None:
     symbols = symbols_of(TEXT, "char")
     vocabulary = Vocabulary.of(symbols, "char")
-    found = text_features(vocabulary.encode(symbols, ""), vocabulary)
+    codes = vocabulary.encode(symbols, "")
+    found = text_features(codes, vocabulary, 0, len(codes))
+    for name, values in text_features(codes, vocabulary, 12, 20).items():
+        assert values.tolist() == found[name][12:20].tolist()
+    lines = line_numbers(codes, vocabulary, 5, len(codes))
+    assert lines.tolist() == [TEXT[:i].count("\n") + 1 for i in range(5, len(TEXT))]
     assert list(found) == list(FEATURES)
     for name, digits in FEATURES.items():
         expected = [int(digit) for digit in digits.replace(" ", "")]

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from charrnn.checkpoint import Checkpoint
     from charrnn.inspection.units import Follower, Unit
 
+_MOST = 1_000_000  # characters of which it is told what units follow; more tell no more
+
 
 @click.command()
 @click.argument("arguments", metavar="[CHECKPOINT] [TEXT_FILE]", nargs=-1)
@@ -127,15 +129,17 @@ def _show_followers(
     if part.end - part.start < ENOUGH:
         raise TextError(f"{part.name}: is too short to tell what units follow; it takes {ENOUGH}")
     read = model.model()
-    features = text_features(part.codes[: part.end], model.vocabulary)
-    features = {feature: values[part.start :] for feature, values in features.items()}
-    with progress(part.end - part.start) as advance:
+    end = min(part.end, part.start + _MOST)
+    if end < part.end:
+        click.echo(f"of {part.end - part.start:,} characters the first {_MOST:,}", err=True)
+    features = text_features(part.codes, model.vocabulary, part.start, end)
+    with progress(end - part.start) as advance:
         among = [
             (layer is None or unit.layer == layer) and (state is None or unit.state == state)
             for unit in units_of(read)
         ]
         found = followers(
-            read, part.codes, part.start, part.end, features, top, among=among, read=advance
+            read, part.codes, part.start, end, features, top, among=among, read=advance
         )
     if as_json:
         listed = [

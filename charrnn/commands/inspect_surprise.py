@@ -18,7 +18,6 @@ from charrnn.commands.model_and_text import (
 from charrnn.commands.view_options import json_option, show_text, shown_text_options
 
 if TYPE_CHECKING:
-    from charrnn.checkpoint import Checkpoint
     from charrnn.inspection.surprise import Place
     from charrnn.kernels import Array
     from charrnn.vocabulary import Vocabulary
@@ -55,7 +54,8 @@ def surprise(
     models, text_file = models_and_text(arguments, split)
     from charrnn.coloured import NATS
     from charrnn.evaluation import Score
-    from charrnn.inspection.surprise import nats_by_character
+    from charrnn.inspection.features import line_numbers
+    from charrnn.inspection.surprise import most_surprising, nats_by_character
     from charrnn.reporting import progress
 
     path, model = loaded(models[0] if models else None)
@@ -65,7 +65,8 @@ def surprise(
         nats = nats_by_character(model.model(), part.codes, part.start, part.end, advance)
     score = Score(scored, float(nats[part.end - part.start - scored :].sum(dtype="float64")))
     click.echo(f"{path}, {part.name}", err=True)
-    places = _places(model, part, nats, top)
+    lines = line_numbers(part.codes, model.vocabulary, part.start, part.end)
+    places = most_surprising(nats, lines, top)
     if as_json:
         listed = [_plain(one, part, model.vocabulary) for one in places]
         kept = [None if one != one else round(one, 4) for one in nats.tolist()]
@@ -78,21 +79,6 @@ def surprise(
     click.echo(f"mean {score.loss_nats:.4f} nats/{model.vocabulary.tokens}, {scored:,} characters")
     for row in _rows(places, part, model.vocabulary):
         click.echo(row)
-
-
-def _places(model: Checkpoint, part: Part, nats: Array, top: int) -> list[Place]:
-    """The most surprising places of a part."""
-    import numpy as np
-
-    from charrnn.inspection.surprise import most_surprising
-
-    def newlines(start: int, end: int) -> Array:
-        is_newline: Array = (model.vocabulary.symbols == ord("\n"))[part.codes[start:end]]
-        return is_newline
-
-    ends = newlines(part.start, part.end)
-    lines = 1 + np.count_nonzero(newlines(0, part.start)) + np.cumsum(ends) - ends
-    return most_surprising(nats, lines, top)  # the end of a line belongs to it
 
 
 def _before(part: Part, place: int) -> Array:

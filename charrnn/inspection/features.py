@@ -12,12 +12,30 @@ from charrnn.vocabulary import Vocabulary
 _OPENING, _CLOSING = "([{", ")]}"
 
 
-def text_features(codes: Array, vocabulary: Vocabulary) -> dict[str, Array]:
-    """Return what can be named of each character of a text, by its name, as numbers (n,).
+_BEFORE = 10_000  # characters before a part that are looked at, too
+_AT_ONCE = 1 << 20  # characters
+
+
+def line_numbers(codes: Array, vocabulary: Vocabulary, start: int, end: int) -> Array:
+    """Return the line of each character from `start` to `end`, from 1; its end belongs to it."""
+    is_newline = vocabulary.symbols == ord("\n")
+    before = sum(
+        np.count_nonzero(is_newline[codes[i : min(start, i + _AT_ONCE)]])
+        for i in range(0, start, _AT_ONCE)
+    )
+    ends = is_newline[codes[start:end]]
+    lines: Array = 1 + before + np.cumsum(ends) - ends
+    return lines
+
+
+def text_features(codes: Array, vocabulary: Vocabulary, start: int, end: int) -> dict[str, Array]:
+    """Return what can be named of each character from `start` to `end`, as numbers (end - start,).
 
     Quotes and brackets are counted from the last blank line on, so that one which is never closed
     does not turn all that follows. A character is inside of what it opens.
     """
+    first = max(0, start - _BEFORE)
+    codes = codes[first:end]
     text = _Text(codes, vocabulary)
     newline = text.has(lambda c: c == "\n")
     line_start = _last(newline)
@@ -42,7 +60,7 @@ def text_features(codes: Array, vocabulary: Vocabulary) -> dict[str, Array]:
         "indentation": _since(np.cumsum(indent), line_start),
         "distance from the last blank line": place - paragraph_start,
     }
-    return {name: feature.astype(np.float64) for name, feature in features.items()}
+    return {name: feature[start - first :].astype(float) for name, feature in features.items()}
 
 
 class _Text:

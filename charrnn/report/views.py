@@ -11,7 +11,7 @@ from charrnn.checkpoint import Checkpoint
 from charrnn.errors import TextError
 from charrnn.evaluation import codes_of_split
 from charrnn.glyphs import glyphs
-from charrnn.inspection.features import text_features
+from charrnn.inspection.features import line_numbers, text_features
 from charrnn.inspection.lags import gradient_by_lag, places_of_losses
 from charrnn.inspection.predictions import Prediction, predictions
 from charrnn.inspection.surprise import most_surprising, nats_by_character
@@ -82,7 +82,7 @@ def views_of(checkpoint: Checkpoint) -> Views:
     spaced, plain = glyphs(vocabulary, spaces=True), glyphs(vocabulary, spaces=False)
     nats = nats_by_character(model, codes, start, end)
     shown = _excerpt(codes, vocabulary, start, end)
-    features = {name: f[start:] for name, f in text_features(codes[:end], vocabulary).items()}
+    features = text_features(codes, vocabulary, start, end)
     found = []
     if end - start >= ENOUGH:
         found = followers(model, codes, start, end, features, 1)
@@ -93,8 +93,7 @@ def views_of(checkpoint: Checkpoint) -> Views:
         values /= max(1.0, float(np.abs(np.nan_to_num(values)).max()))
         levels = _levels(values[of_unit.start - start : of_unit.stop - start], _LEVELS_ACTIVATION)
         units.append(UnitView(follower, _signs(codes[of_unit], levels, plain)))
-    newline = vocabulary.symbols == ord("\n")
-    lines = 1 + np.cumsum(newline[codes[:end]]) - newline[codes[:end]]
+    lines = line_numbers(codes, vocabulary, start, end)
     return Views(
         part,
         [
@@ -113,7 +112,7 @@ def views_of(checkpoint: Checkpoint) -> Views:
                 spaced[codes[start + p.place]],
                 p.nats,
             )
-            for p in most_surprising(nats, lines[start:], _SURPRISING)
+            for p in most_surprising(nats, lines, _SURPRISING)
         ],
         found,
         units,
