@@ -60,7 +60,7 @@ class Scale:
         return f"{self.what}: {', '.join(one for one in shown if one[0] != ' ')}"
 
 
-_DARK = {18, 25, 31, 88, 94, 124, 130, 166}
+_DARK = {25, 88, 166}
 NATS = Scale(
     (1, 2, 3, 4, 6),
     (None, 230, 222, 214, 166, 88),

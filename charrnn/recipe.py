@@ -26,8 +26,8 @@ _MOST_VALIDATIONS = 50
 OPERATIONS_PER_S = 1e11  # of all cores of a machine that has not been measured
 _SMALLEST, _LARGEST, _UNIT = 32, 512, 32  # hidden units, in steps
 _SMALLEST_TRIED = 96  # hidden units; fewer have its rate
-_CHARS_A_PARAMETER = 35.0  # that are best read where each is read but a few times
-_FEW_EPOCHS = 5.0
+_CHARS_A_PARAMETER = 40.0  # that a training reads at best, if it reads each a few times only
+_FEW_AND_MANY = (3.0, 8.0)  # epochs
 _MOST_WORK = 8.0  # times that which suits a text: beyond it, a larger model does not pay
 _FINE_TUNING = 0.125  # of the learning rate of a new model
 
@@ -93,19 +93,21 @@ def _shaped_as(model: ModelConfig, source: ModelConfig) -> ModelConfig:
 
 
 def _hidden_size(model: ModelConfig, n: int, V: int, work: float) -> int:
-    """256 units for 1e14 operations, twice as many for 32 times the work.
+    """Return as many units as suit the work and the text.
 
-    That is for a text that is read many times. Of a larger one, or in less time, a smaller model
-    reads more: the work is then shared evenly between parameters and characters.
+    Of a text that is read many times it goes by the work: 256 units for 1e14 operations, twice as
+    many for 32 times the work. Where each character can be read a few times only, the best model
+    is one for which there are 40 characters to a parameter. In between it is in between.
     """
-    units = 8.4 * math.pow(min(work, _MOST_WORK * work_for(n)) / 1e14, 0.2)
-    sizes = range(_SMALLEST, _LARGEST + 1, _UNIT)
-    best = max(_SMALLEST, min(_LARGEST, _UNIT * round(units)))
+    many = 8.4 * 32 * math.pow(min(work, _MOST_WORK * work_for(n)) / 1e14, 0.2)
     parameters = math.sqrt(work / (6 * _CHARS_A_PARAMETER))  # each takes 6 operations a character
-    if _CHARS_A_PARAMETER * parameters > _FEW_EPOCHS * n:
-        return best
-    flops = {H: training_flops(replace(model, hidden_size=H), V) for H in sizes}
-    return max([_SMALLEST, *(H for H in sizes if best >= H and flops[H] <= 6 * parameters)])
+    at_128 = training_flops(replace(model, hidden_size=128), V) / 6
+    few = min(many, 128 * math.sqrt(parameters / at_128))
+    epochs = _CHARS_A_PARAMETER * parameters / n
+    low, high = (math.log(bound) for bound in _FEW_AND_MANY)
+    share = max(0.0, min(1.0, (math.log(epochs) - low) / (high - low)))
+    units = math.exp(share * math.log(many) + (1 - share) * math.log(few))
+    return max(_SMALLEST, min(_LARGEST, _UNIT * round(units / _UNIT)))
 
 
 def _with_windows(train: TrainConfig, n: int, others: list[int]) -> TrainConfig:

@@ -72,9 +72,9 @@ def starting_point(
     if changed:
         raise RunError(
             f"{run.path}: cannot be resumed with another configuration: {'; '.join(changed)}. "
-            "Only the limits, and how often to log, validate and checkpoint, may change; with "
-            f"{run.config} it goes on as it was, --overwrite begins anew, --run-dir names another "
-            "folder"
+            "Only the limits, and how often to log, validate, show and checkpoint, may change; "
+            f"with {run.config} it goes on as it was, --overwrite begins anew, --run-dir names "
+            "another folder"
         )
     return checkpoint
 

@@ -261,18 +261,20 @@ class Trainer:
             scheduled = self._validation_scheduled()  # one at a limit is an extra
             best = counters.judge(score.loss_nats, scheduled, train.patience)
             self._record.validated(counters.step, score, best)
+        if sample:
+            self._record.sample(counters.step, sample)
         counters.validated_step = counters.step
         self._look_at_the_clock()
         if counters.best_step == counters.step:
             self._write(self._folder.best)
             if self._kept_step is None:
                 self._kept_step = counters.step
-        if train.sample_length:
-            self._record.sample(counters.step, sample)
 
     def _sample(self, interrupted: Interrupted) -> str:
         """Let the model write as much as is to be shown, or until it is interrupted."""
         length, seed = self.config.train.sample_length, [self.config.seed, self.counters.step]
+        if not length:
+            return ""
         pieces = sample_in_training(self.model, self.corpus.vocabulary, length, seed)
         return "".join(takewhile(lambda _: not interrupted(), pieces))
 

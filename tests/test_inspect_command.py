@@ -208,10 +208,10 @@ def test_units_that_follow_something(capsys: pytest.CaptureFixture[str]) -> None
     assert "(weak)" in out
     of_layer = as_json(capsys, "cells", "runs/lstm", "--layer", "0", "--state", "c")["units"]
     assert {(one["layer"], one["state"]) for one in of_layer} == {(0, "c")}
-    assert "always the same in this text: inside quotes, inside brackets, " in out
+    assert "the same throughout a half of this text: inside quotes, inside brackets, " in out
     command = re.search(r"charrnn (inspect cells .*)", out)
     assert command
-    view = printed(capsys, *command[1].split()[1:2], "runs/lstm", *command[1].split()[2:])
+    view = printed(capsys, *command[1].split()[1:])
     assert f"layer {found[0]['layer']}, {found[0]['state']} {found[0]['unit']}" in view
 
 
@@ -262,7 +262,8 @@ REFUSED: dict[str, tuple[int, str]] = {
     "cells runs/rnn --unit 1 --layer 2": (2, "this model has layer 0 to 1"),
     "cells runs/rnn --unit 1 --state c": (2, "this model has h"),
     "gradients runs/rnn --lags 4000": (1, "--lags 3999 would do"),
-    "gradients runs/rnn -o g.bmp": (2, "name a file that ends in .png, .svg, .pdf or .gif"),
+    "gradients runs/rnn -o g.bmp": (1, "name a file that ends in .png, .svg, .pdf or .gif"),
+    "gradients runs/rnn runs/gru -": (2, "- can be read once"),
 }
 
 

@@ -194,6 +194,27 @@ def test_the_features_of_a_text() -> None:
         assert found[name].tolist() == expected, name
 
 
+def features_of(text: str, tokens: str = "char") -> dict[str, str]:
+    """The features of a text as digits."""
+    symbols = symbols_of(text, tokens)
+    vocabulary = Vocabulary.of(symbols, tokens)
+    found = text_features(vocabulary.encode(symbols, ""), vocabulary, 0, len(symbols))
+    return {name: "".join(f"{value:.0f}" for value in values) for name, values in found.items()}
+
+
+def test_quotes_and_brackets_of_other_kinds() -> None:
+    assert features_of("„Ja“ sagt")["inside quotes"] == "111000000"
+    assert features_of(":) (a)b")["inside brackets"] == "0001100"
+    assert features_of('"a\r\n\r\nb')["inside quotes"] == "1111100"
+    assert features_of("(]\n\n)(a")["inside brackets"] == "1000011"
+
+
+def test_bytes_beyond_ascii_are_parts_of_letters() -> None:
+    found = features_of("ë ß", "byte")
+    assert found["inside a word"] == "11011"
+    assert found["capital letter"] == found["inside quotes"] == "00000"
+
+
 @each_cell
 def test_followers_have_the_correlation_that_numpy_finds(cell: str) -> None:
     model, codes = model_of(cell, dtype=np.float32), random_codes(4000)

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import train, write_config
+from support import timeless, train, write_config
 
 import charrnn.metrics
 import charrnn.trainer
-from charrnn.checkpoint import save_checkpoint
+from charrnn.checkpoint import Checkpoint, save_checkpoint
 from charrnn.cli import run
 from charrnn.config import MOST_SHOWN
 from charrnn.errors import RunError
@@ -119,6 +119,28 @@ DAMAGED = {
     "deep": b"[" * 50_000 + b"\n",
     "long": b" " * 1_500_000 + line(2),
 }
+
+
+def test_a_kill_after_the_first_sample_loses_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run goes on from best.npz then, which is written after it."""
+    overrides = {"train.validate_every": 10, "train.sample_length": 20}
+    train(tmp_path, overrides).rename(tmp_path / "whole")
+
+    class KilledError(Exception):
+        pass
+
+    def save(path: Path, checkpoint: Checkpoint) -> None:
+        save_checkpoint(path, checkpoint)
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(charrnn.trainer, "save_checkpoint", save)
+        with pytest.raises(KilledError):
+            train(tmp_path, overrides)
+    train(tmp_path, overrides, "--resume")
+    assert timeless(tmp_path / "run") == timeless(tmp_path / "whole")
 
 
 @pytest.fixture

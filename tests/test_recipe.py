@@ -19,7 +19,7 @@ from charrnn.text_sizes import check_sizes
 from charrnn.vocabulary import Vocabulary
 
 OPEN = override_defaults()
-SIZES = (50_000, 200_000, 1_100_000, 10_000_000, 50_000_000)  # that the rules are made for
+SIZES = tuple(range(50_000, 2_000_000, 50_000)) + tuple(range(2_000_000, 50_000_000, 500_000))
 
 
 def corpus(chars: int, config: Config) -> Corpus:
@@ -131,8 +131,8 @@ EXPECTED: list[tuple[int, list[str], tuple[Any, ...]]] = [
     (203_787, ["model.cell=rnn"], (224, 0.35, 100, 0.0064, 200, 144)),
     (1_115_394, [], (256, 0.14, 21, 0.02, 200, "epoch")),
     (1_115_394, ["train.max_minutes=600"], (416, 0.5, None, 0.016, 200, 2358)),
-    (10_000_000, [], (288, 0.0, 5, 0.019, 200, 1758)),
-    (10_000_000, ["train.max_minutes=1"], (96, 0.0, None, 0.033, 167, 1114)),
+    (10_000_000, [], (320, 0.0, 4, 0.018, 200, 1406)),
+    (10_000_000, ["train.max_minutes=1"], (128, 0.0, None, 0.028, 95, 953)),
 ]
 
 

@@ -7,18 +7,20 @@ import math
 import re
 import shutil
 import subprocess
+import sys
 import time
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from support import tiny_text, train
 
+from charrnn.checkpoint import load_checkpoint, save_checkpoint
 from charrnn.cli import run
 from charrnn.report.history import binned, read_history
 
-np = pytest.importorskip("numpy")
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
 
@@ -200,7 +202,10 @@ KINDS: dict[str, tuple[Any, list[str]]] = {
     "still running": (still_running, ["has not written a checkpoint yet", "steps9"]),
     "diverged": (diverged, ["1 updates, as they were not finite"]),
     "damaged": (damaged, ["1 lines of the metrics, left out", "with last.npz: "]),
-    "its text gone": (moved, ["Nothing can be shown of the model: the model's own text: "]),
+    "its text gone": (
+        moved,
+        ["Nothing can be shown of the model: the model's own text: long.txt: no such file."],
+    ),
     "without metrics": (empty, ["nothing was recorded", "validationnone yet"]),
 }
 
@@ -212,6 +217,7 @@ def test_a_run_gets_a_sensible_page(kind: str, folder: Path) -> None:
     text = re.sub(r"\s*\n\s*", "", Outline(report("runs/tiny")).text)
     for word in words:
         assert word in text
+    assert str(folder) not in text
     assert run(["plot", "-o", "curve.png", "runs/tiny"]) == 0
 
 
@@ -228,13 +234,33 @@ def test_to_standard_output(folder: Path, capsys: pytest.CaptureFixture[str]) ->
     assert capsys.readouterr().out.startswith("<!doctype html>")
 
 
+@pytest.mark.parametrize("name", ["a$\\foo$b", "漢字", "_old", "no-utf8\udcff", "<b>"])
+def test_a_run_may_be_called_anything(name: str, folder: Path) -> None:
+    shutil.copytree("runs/tiny", name)
+    text = Outline(report(name, "runs/tiny")).text
+    assert name.strip("_").encode("utf-8", "replace").decode() in text
+    assert run(["plot", name, "runs/tiny", "-o", "c.svg"]) == 0
+    assert (folder / "c.svg").stat().st_size > 1000
+
+
+def test_a_run_without_a_checkpoint_differs_in_nothing_that_is_known(folder: Path) -> None:
+    shutil.copytree("runs/tiny", "runs/young")
+    for file in ("best.npz", "last.npz"):
+        (folder / "runs" / "young" / file).unlink()
+    text = Outline(report("runs/tiny", "runs/young")).text
+    assert "What differs" not in text
+    assert "its training has not written a checkpoint yet" in text
+
+
 def test_a_resumed_run_has_one_history(folder: Path) -> None:
     (folder / "long.txt").write_text(tiny_text(4000), encoding="utf-8")
     run_dir = train(folder, LONG | {"train.max_steps": 40, "train.log_every": 1})
     train(folder, LONG | {"train.log_every": 1}, "--resume")
     history = read_history(run_dir / "metrics.jsonl")
     assert history.train["step"].tolist() == list(range(1, 61))
-    assert "60" in Outline(report("run")).text
+    text = re.sub(r"\s*\n\s*", "", Outline(report("run")).text)
+    assert "steps60 of 60" in text
+    assert "max_steps: 60" in text
 
 
 def test_a_long_run_is_drawn_in_seconds(folder: Path) -> None:
@@ -304,18 +330,53 @@ def test_pictures_of_gradients(kind: str, folder: Path) -> None:
     )
 
 
+def test_several_models_are_told_apart(folder: Path) -> None:
+    (folder / "long.txt").write_text(tiny_text(4000), encoding="utf-8")
+    train(folder, LONG | {"model.cell": "rnn"}).rename(folder / "runs" / "other")
+    shutil.copytree("runs/tiny", "runs/again")
+    command = ["inspect", "gradients", "runs/tiny", "runs/other", "runs/again", "long.txt"]
+    curves: list[Any] = []
+
+    def keep(drawn: Any, *_: Any) -> None:
+        curves.extend(drawn)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("charrnn.report.charts.gradient_chart", keep)
+        assert run([*command, "--lags", "5", "--losses", "3", "-o", "g.png"]) == 0
+    assert [(one.name, one.model) for one in curves] == [
+        ("tiny, layer 0, h", 0),
+        ("tiny, layer 0, c", 0),
+        ("rnn, layer 0, h", 1),
+        ("again, layer 0, h", 2),
+        ("again, layer 0, c", 2),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["png", "gif"])
+def test_gradients_that_are_zero_are_drawn_all_the_same(kind: str, folder: Path) -> None:
+    (folder / "t.txt").write_text(tiny_text(600))
+    checkpoint = load_checkpoint(folder / "runs" / "tiny" / "best.npz")
+    checkpoint.parameters[...] *= 30_000
+    save_checkpoint(folder / "dead.npz", checkpoint)
+    command = ["inspect", "gradients", "dead.npz", "t.txt", "--lags", "9", "--losses", "3"]
+    assert run([*command, "-o", f"g.{kind}"]) == 0
+    assert (folder / f"g.{kind}").stat().st_size > 1000
+
+
 REFUSED = {
     "report none": (1, "none: is not a run's folder"),
     "report runs": (1, "runs: is not a run's folder"),
     "report runs/tiny -o notes.html": (1, "is there already, and not from charrnn"),
+    "report runs/tiny -o notes.md": (1, "name a file that ends in .html"),
+    "report runs/tiny runs/../runs/tiny": (1, "the same run is named twice"),
     "report runs/tiny -o runs": (1, "runs: is a folder; name a file in it"),
     "report runs/tiny -o none/page.html": (1, "there is no folder none; make it first"),
     "report a b c d e f g": (1, "7 runs are too many for a page"),
     "plot runs/tiny": (2, "Missing option '-o'"),
-    "plot runs/tiny -o curve.bmp": (2, "name a file that ends in .png, .svg or .pdf"),
+    "plot runs/tiny -o curve.bmp": (1, "name a file that ends in .png, .svg or .pdf"),
     "plot runs/tiny -o mine.svg": (1, "is there already, and not from charrnn"),
     "inspect gradients runs/tiny -o mine.svg": (1, "is there already, and not from charrnn"),
-    "report runs/tiny -o /dev/full": (1, "/dev/full: is there already, and not from charrnn"),
+    "report runs/tiny -o /dev/full": (1, "name a file that ends in .html"),
     "plot none -o curve.png": (1, "none: is not a run's folder"),
 }
 
@@ -323,7 +384,7 @@ REFUSED = {
 @pytest.mark.parametrize("command", REFUSED)
 def test_what_is_refused(command: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "notes.html").write_text("<p>mine</p>")
-    (folder / "mine.svg").write_text("mine")
+    (folder / "mine.svg").write_text("mine, of charrnn")
     for name in "abcdefg":
         shutil.copytree("runs/tiny", name)
     code, message = REFUSED[command]
@@ -336,13 +397,15 @@ def test_what_is_refused(command: str, folder: Path, capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     "command", ["report", "plot -o c.png", "inspect gradients runs/tiny -o g.png"]
 )
+@pytest.mark.parametrize("package", ["matplotlib", "jinja2"])
 def test_what_is_missing_is_named(
+    package: str,
     command: str,
     folder: Path,  # noqa: ARG001
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, package, None)
     assert run(command.split()) == 1
     assert "pip install 'charrnn[report]'" in capsys.readouterr().err
 

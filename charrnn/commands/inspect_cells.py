@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -67,7 +69,8 @@ def cells(
     part = part_of_text(model, text_file, split, unknown)
     click.echo(f"{path}, {part.name}", err=True)
     if unit is None:
-        _show_followers(model, part, layer, state, top, as_json)
+        hint = [*arguments, *(["--split", split] if split else [])]
+        _show_followers(model, part, layer, state, top, as_json, hint)
     else:
         _show_unit(model, part, _unit(model, layer, unit, state), length, colour, as_json)
 
@@ -110,7 +113,7 @@ def _show_unit(
     values = activations(model.model(), part.codes, part.start, min(end + 1, part.end), unit)
     values = values[: end - part.start]
     if as_json:
-        kept = [None if one != one else round(one, 4) for one in values.tolist()]
+        kept = [None if math.isnan(one) else round(one, 4) for one in values.tolist()]
         click.echo(json.dumps(_plain(unit) | {"activations": kept}))
         return
     scale = max(1.0, float(np.abs(np.nan_to_num(values)).max(initial=0.0)))
@@ -119,7 +122,13 @@ def _show_unit(
 
 
 def _show_followers(
-    model: Checkpoint, part: Part, layer: int | None, state: str | None, top: int, as_json: bool
+    model: Checkpoint,
+    part: Part,
+    layer: int | None,
+    state: str | None,
+    top: int,
+    as_json: bool,
+    hint: Sequence[str],
 ) -> None:
     from charrnn.errors import TextError
     from charrnn.inspection.features import text_features
@@ -127,7 +136,9 @@ def _show_followers(
     from charrnn.reporting import progress
 
     if part.end - part.start < ENOUGH:
-        raise TextError(f"{part.name}: is too short to tell what units follow; it takes {ENOUGH}")
+        raise TextError(
+            f"{part.name}: is too short to tell what units follow; it takes {ENOUGH} characters"
+        )
     read = model.model()
     end = min(part.end, part.start + _MOST)
     if end < part.end:
@@ -148,23 +159,23 @@ def _show_followers(
         click.echo(json.dumps({"units": listed}))
         return
     absent = [feature for feature in features if feature not in {one.feature for one in found}]
-    click.echo("\n".join(_table(found, absent)))
+    click.echo("\n".join(_table(found, absent, hint)))
 
 
-def _table(found: Sequence[Follower], absent: Sequence[str]) -> list[str]:
+def _table(found: Sequence[Follower], absent: Sequence[str], hint: Sequence[str]) -> list[str]:
     width = max((len(one.feature) for one in found), default=0)
     rows = [f"{'what it follows':<{width}}  {'r':>6}  unit"]
     for one in found:
         weak = "  (weak)" if one.is_weak else ""
         rows.append(f"{one.feature:<{width}}  {one.r:>+6.3f}  {name(one.unit)}{weak}")
     if absent:
-        rows += ["", f"always the same in this text: {', '.join(absent)}"]
+        rows += ["", f"the same throughout a half of this text: {', '.join(absent)}"]
     if not found:
         return rows
     best = found[0].unit
-    state = f" --state {best.state}" if best.state != "h" else ""
-    shown = f"charrnn inspect cells --layer {best.layer} --unit {best.number}{state}"
-    return [*rows, "", f"to see the first of them along the text: {shown}"]
+    words = ["charrnn", "inspect", "cells", *hint, "--layer", str(best.layer)]
+    words += ["--unit", str(best.number), *(["--state", best.state] if best.state != "h" else [])]
+    return [*rows, "", f"to see the first of them along the text: {shlex.join(words)}"]
 
 
 def name(unit: Unit) -> str:

@@ -73,14 +73,14 @@ def gradients(
     TEXT_FILE as for charrnn eval.
     """
     models, text_file = models_and_text(arguments, split, most_models=100)
-    if output is not None and Path(output).suffix.lower() not in _KINDS:
-        raise click.UsageError(f"-o {output}: name a file that ends in .png, .svg, .pdf or .gif.")
+    if text_file == "-" and len(models) > 1:
+        raise click.UsageError("- can be read once; name a text file for several models.")
     target = None
     if output is not None:
         from charrnn.report.charts import library
 
         library()  # which may be missing, before anything takes a while
-        target = replaceable_target(output)
+        target = replaceable_target(output, _KINDS)
     curves: list[Curve] = []
     newest: list[str | None] = [None]
     for argument in models or newest:
@@ -124,12 +124,15 @@ def _draw(curves: Sequence[Curve], target: Path) -> None:
     from charrnn.atomic import replaced_atomically
     from charrnn.report import charts
 
-    models = list(dict.fromkeys(one.model for one in curves))
+    models = {one.model: one.cell for one in curves}
+    cells = list(models.values())
     drawn = []
     for one in curves:
         name = f"layer {one.layer}, {one.state}"
-        name = f"{one.cell}, {name}" if len(models) > 1 else name
-        drawn.append(charts.Curve(name, one.quartiles, models.index(one.model)))
+        if len(models) > 1:
+            same = cells.count(one.cell) > 1
+            name = f"{Path(one.model).parent.name if same else one.cell}, {name}"
+        drawn.append(charts.Curve(name, one.quartiles, list(models).index(one.model)))
     kind = target.suffix.lower()[1:]
     with replaced_atomically(target) as file:
         if kind == "gif":
@@ -173,8 +176,8 @@ def _table(curves: Sequence[Curve]) -> list[str]:
         if not number or one.model != curves[number - 1].model:
             rows.append(f"{one.model} ({one.cell})")
         medians = one.quartiles[1, ::step]
-        with np.errstate(divide="ignore"):
-            heights = np.log10(medians / largest) / _DECADES + 1  # (K / step,)
+        shares = np.maximum(medians / (largest or 1), 1e-300)
+        heights = np.log10(shares) / _DECADES + 1  # (K / step,)
         bars = "".join(
             " " if not height > 0 else _BARS[min(7, int(8 * height))] for height in heights
         )

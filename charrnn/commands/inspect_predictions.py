@@ -86,14 +86,15 @@ def _table(found: Sequence[Prediction], vocabulary: Vocabulary) -> list[str]:
     def padded(sign: str) -> str:
         return sign + " " * (width - columns_of(sign))
 
-    rows = [f"after  next{' ' * (width + 7)}rank    likeliest"]
+    left = max(7, width + 2)
+    rows = [f"{'after':<{left}}next{' ' * (width + 7)}rank    likeliest"]
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
     for one in found:
         came = " " * (width + 16)
         if one.actual is not None and one.rank is not None:
             right = "✓" if one.rank == 1 else " "
             came = f"{padded(signs[one.actual])}  {one.probability:.4f}  {one.rank:>4} {right}"
-        row = f"{padded(signs[one.read])}{' ' * (7 - width)}{came} "
+        row = f"{padded(signs[one.read])}{' ' * (left - width)}{came} "
         for code, p in zip(one.likeliest, one.probabilities, strict=True):
             expected = f"  {signs[code]} {p:.3f}"
             if columns_of(row + expected) > columns:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -69,7 +70,7 @@ def surprise(
     places = most_surprising(nats, lines, top)
     if as_json:
         listed = [_plain(one, part, model.vocabulary) for one in places]
-        kept = [None if one != one else round(one, 4) for one in nats.tolist()]
+        kept = [None if math.isnan(one) else round(one, 4) for one in nats.tolist()]
         click.echo(json.dumps(score.to_dict() | {"surprising": listed, "nats": kept}))
         return
     if length:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
 import click
 
@@ -34,21 +33,18 @@ def plot(runs: tuple[str, ...], output: str, what: str) -> None:
 
     RUN is a run's folder; left out, it is the newest one under runs/. Needs charrnn[report].
     """
-    kind = Path(output).suffix.lower()
-    if kind not in _KINDS:
-        raise click.UsageError(f"-o {output}: name a file that ends in .png, .svg or .pdf.")
     from charrnn.atomic import replaced_atomically
     from charrnn.report.charts import HISTORY_CHARTS, Named, library, save_chart
     from charrnn.report.history import read_history
     from charrnn.runs import RunFolder
 
     library()
-    target = replaceable_target(output)
+    target = replaceable_target(output, _KINDS)
     named = [
         Named(name, read_history(RunFolder(folder).metrics))
         for name, folder in runs_to_draw(runs).items()
     ]
 
     with replaced_atomically(target) as file:
-        save_chart(partial(HISTORY_CHARTS[what], named), "step", file, kind[1:])
+        save_chart(partial(HISTORY_CHARTS[what], named), "step", file, target.suffix.lower()[1:])
     click.echo(f"written: {output}", err=True)

@@ -37,7 +37,7 @@ def report(runs: tuple[str, ...], output: str | None) -> None:
     if output is None:
         single = next(iter(folders.values())) if len(folders) == 1 else Path()
         output = str(single / _FILE)
-    target = Path() if output == "-" else replaceable_target(output)
+    target = Path() if output == "-" else replaceable_target(output, [".html"])
     read = [read_run(folder, name) for name, folder in folders.items()]
     for note in (note for run in read for note in run.notes):
         click.echo(note, err=True)

@@ -39,21 +39,28 @@ def text_features(codes: Array, vocabulary: Vocabulary, start: int, end: int) ->
     text = _Text(codes, vocabulary)
     newline = text.has(lambda c: c == "\n")
     line_start = _last(newline)
-    blank = newline & np.concatenate(([True], newline[:-1]))
+    seen = _last(~text.has(lambda c: c == "\r"))  # the last character that is no CR
+    before = np.concatenate(([-1], seen[:-1]))
+    blank = newline & ((before < 0) | newline[before])
     paragraph_start = _last(blank)
     indent = text.has(lambda c: c in " \t")
     indent &= _last(~indent) == line_start
 
     straight = _since(np.cumsum(text.has(lambda c: c == '"')), paragraph_start) % 2 == 1
-    opened = _last(text.has(lambda c: c in "“«"))
-    curved = (opened > _last(text.has(lambda c: c in "”»"))) & (opened > paragraph_start)
+    opening, closing = ("„«", "“”»") if text.has(lambda c: c == "„").any() else ("“«", "”»")
+    opened = _last(text.has(lambda c: c in opening))
+    curved = (opened > _last(text.has(lambda c: c in closing))) & (opened > paragraph_start)
     bracket = text.has(lambda c: c in _OPENING).astype(np.int64)
     bracket -= text.has(lambda c: c in _CLOSING)
+    depth = _since(np.cumsum(bracket), paragraph_start)
+    # The lowest depth so far, of each paragraph by itself: what is closed unopened opens nothing.
+    apart = 2 * len(codes) * np.cumsum(blank)
+    lowest = np.minimum(0, np.minimum.accumulate(depth - apart) + apart)
     place = np.arange(len(codes))
     features = {
         "position in the line": place - line_start,
         "inside quotes": straight | curved,
-        "inside brackets": _since(np.cumsum(bracket), paragraph_start) > 0,
+        "inside brackets": depth > lowest,
         "inside a word": text.has(str.isalpha),
         "capital letter": text.has(str.isupper),
         "newline": newline,
@@ -68,7 +75,9 @@ class _Text:
 
     def __init__(self, codes: Array, vocabulary: Vocabulary) -> None:
         self._codes = codes
-        self._characters = [chr(symbol) for symbol in vocabulary.symbols.tolist()]
+        # Of bytes those beyond ASCII are taken for parts of letters.
+        last = 0x7F if vocabulary.tokens == "byte" else 0x10FFFF
+        self._characters = [chr(s) if s <= last else "ª" for s in vocabulary.symbols.tolist()]
 
     def has(self, holds: Callable[[str], bool]) -> Array:
         """Return for each place whether its character has a property, (n,)."""

@@ -9,6 +9,7 @@ import numpy as np
 from charrnn.kernels import Array
 from charrnn.model import Model
 
+_STEPS = 64  # of a window, at most
 _LOGITS = 1 << 22  # of a window, at most, as long as a step has no more
 
 
@@ -32,7 +33,7 @@ def predictions(model: Model, codes: Array, count: int) -> list[Prediction]:
         count: how many of the likeliest are told.
     """
     found, states = list[Prediction](), model.zero_states(1)
-    T = max(1, _LOGITS // model.V)
+    T = max(1, min(_STEPS, _LOGITS // model.V))
     for start in range(0, len(codes), T):
         window = codes[start : start + T].astype(np.intp)
         logits, states, _ = model.forward(window[:, None], states)

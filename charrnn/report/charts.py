@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -43,6 +44,7 @@ class Named(NamedTuple):
     name: str
     history: History
     clip_norm: float | None = None
+    unit: str = "char"
 
 
 class Curve(NamedTuple):
@@ -60,6 +62,7 @@ def library() -> Any:
         RunError: it is not installed.
     """
     try:
+        import jinja2  # noqa: F401
         import matplotlib
     except ImportError:
         raise RunError(
@@ -83,7 +86,7 @@ def loss_chart(runs: Sequence[Named], axes: Axes, colours: Sequence[str]) -> Non
             color=colour,
             marker="o" if len(valid["step"]) <= _DOTTED else "",
             markersize=3,
-            label=f"{name}, best {best[1]:.4f}" if best else None,
+            label=f"{name}, best {best[1]:.4f}" if best else _label(run, runs),
         )
         if best:
             axes.plot(*best, color=colour, marker="*", markersize=10, clip_on=False)
@@ -98,7 +101,7 @@ def loss_chart(runs: Sequence[Named], axes: Axes, colours: Sequence[str]) -> Non
         axes.set_ylim(low - 0.03 * (max(highest) - low), min(high, 1.02 * max(highest)))
     if len(runs) == 1:
         axes.plot([], [], color=colours[0], alpha=0.45, linewidth=1, label="training")
-    axes.set_ylabel("nats/char")
+    axes.set_ylabel(" and ".join(sorted({f"nats/{run.unit}" for run in runs})))
 
 
 def rate_chart(runs: Sequence[Named], axes: Axes, colours: Sequence[str]) -> None:
@@ -236,7 +239,8 @@ def save_animation(curves: Sequence[Curve], file: IO[bytes]) -> None:
 
     K, frames = curves[0].quartiles.shape[1], []
     medians = [np.where(c.quartiles[1] > 0, c.quartiles[1], np.nan) for c in curves]
-    low, high = np.nanmin(medians), np.nanmax(medians)
+    seen = np.concatenate([median[np.isfinite(median)] for median in medians])
+    low, high = seen.min(initial=1.0), seen.max(initial=1e-12)
     with _figure({}, (6.4, 4.0)) as figure:
         for lag in np.unique(np.linspace(1, K, min(K, 60)).astype(int)):
             figure.clear()
@@ -267,7 +271,7 @@ def save_animation(curves: Sequence[Curve], file: IO[bytes]) -> None:
 
 @contextmanager
 def _figure(style: Mapping[str, Any], size: tuple[float, float]) -> Iterator[Figure]:
-    library()
+    matplotlib = library()
     import matplotlib.pyplot as plt
 
     base = {
@@ -277,10 +281,14 @@ def _figure(style: Mapping[str, Any], size: tuple[float, float]) -> Iterator[Fig
         "grid.linewidth": 0.5,
         "grid.color": "#d0d0d0",
         "legend.frameon": False,
+        "text.parse_math": False,  # a run may be called $x$
         "font.size": 10,
         "font.family": ["DejaVu Sans"],
     }
-    with plt.rc_context({**base, **style}):
+    with warnings.catch_warnings(), plt.rc_context():
+        warnings.filterwarnings("ignore", "Glyph")  # a run may be called 漢字
+        plt.rcdefaults()
+        matplotlib.rcParams.update({**base, **style})
         figure = plt.figure(figsize=size)
         # A layout that measures itself takes half of the time that a page takes.
         figure.subplots_adjust(left=0.16, right=0.95, top=0.96, bottom=0.17)
@@ -308,10 +316,12 @@ def _finish(axes: Axes, x_label: str) -> None:
     if not np.isfinite(axes.dataLim.intervalx).all():  # a bound alone is not of the run
         axes.text(0.5, 0.5, "nothing was recorded", ha="center", transform=axes.transAxes)
     axes.set_xlabel(x_label)
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
+    axes.xaxis.set_major_formatter(
+        lambda value, _: f"{value:,.0f}" if value == round(value) else f"{value:g}"
+    )
     if axes.get_yscale() == "log":  # powers as they are typed; set as formulas they take long
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.yaxis.set_minor_formatter(lambda *_: "")
     handles, labels = axes.get_legend_handles_labels()
-    if labels and len(labels) <= 12:
-        axes.legend(handles, labels, fontsize=8)
+    if labels:
+        axes.legend(handles, labels, fontsize=8 if len(labels) <= 12 else 5)

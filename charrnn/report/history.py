@@ -91,7 +91,8 @@ def read_history(path: Path) -> History:
             continue
         kind.append(record)
     elapsed = [_number(r.get("elapsed_s")) for of in records.values() for r in of[-1:]]
-    losses = {r["step"]: _number(r.get("loss_nats")) for r in records["valid"]}
+    found = {r["step"]: _number(r.get("loss_nats")) for r in records["valid"]}
+    losses = {step: loss for step, loss in found.items() if not math.isnan(loss)}
     return History(
         _table(records["train"], _TRAIN),
         _table(records["valid"], _VALID),

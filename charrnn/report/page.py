@@ -29,7 +29,7 @@ from charrnn.runs import RunFolder
 from charrnn.visible import visible
 
 _TITLES = {
-    "loss": "Loss, nats/char",
+    "loss": "Loss in nats",
     "rate": "Learning rate",
     "norm": "Gradient norm, before clipping",
     "speed": "Speed, characters/s",
@@ -45,8 +45,8 @@ class Run(NamedTuple):
 
     name: str
     history: History
-    checkpoint: Checkpoint | None
-    file: str  # of the checkpoint
+    newest: Checkpoint | None  # of which the configuration is
+    file: str  # of the model that is looked at
     step: int  # that the training has reached
     views: Views | None
     no_views: str  # why there are none
@@ -72,15 +72,21 @@ def read_run(path: Path, name: str) -> Run:
                 notes.append(str(error))
     step = max([history.steps, *(one.counters.step for one in checkpoints.values())])
     if not checkpoints:
-        return Run(name, history, None, "", step, None, _NO_CHECKPOINT, notes)
-    used, checkpoint = next(iter(checkpoints.items()))
+        problem = "its checkpoints cannot be read" if notes else _NO_CHECKPOINT
+        return Run(name, history, None, "", step, None, problem, notes)
+    used, best = next(iter(checkpoints.items()))
+    newest = checkpoints.get(folder.last.name, best)
     views, no_views = None, ""
     try:
-        views = views_of(checkpoint)
+        views = views_of(best)
     except TextError as error:
-        no_views = str(error).split(";")[0]
-        notes.append(f"{path}: the page is without the views of the model: {no_views}")
-    return Run(name, history, checkpoint, used, step, views, no_views, notes)
+        problem = str(error).split(";")[0]
+        notes.append(f"{path}: the page is without the views of the model: {problem}")
+        data = best.config.data
+        for one in (data.path,) if isinstance(data.path, str) else data.path:
+            problem = problem.replace(one, _text_name(one))
+        no_views = problem
+    return Run(name, history, newest, used, step, views, no_views, notes)
 
 
 def page(runs: Sequence[Run]) -> str:
@@ -101,9 +107,10 @@ def page(runs: Sequence[Run]) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    environment.globals["unit_of"] = _unit
     environment.filters["visible"] = visible
     environment.filters["signed"] = lambda r: f"{r:+.3f}".replace("-", "\N{MINUS SIGN}")
-    named = [Named(run.name, run.history, _clip_norm(run)) for run in runs]
+    named = [Named(run.name, run.history, _clip_norm(run), _unit(run)) for run in runs]
     charts = [
         (_TITLES[name], svg_chart(partial(draw, named), "step", name))
         for name, draw in HISTORY_CHARTS.items()
@@ -115,14 +122,7 @@ def page(runs: Sequence[Run]) -> str:
         facts=[_facts(run) for run in runs],
         differences=_differences(runs),
         samples=[_samples(run) for run in runs],
-        gradients=[
-            svg_chart(
-                partial(gradient_chart, run.views.curves), "steps back", f"gradients-{number}"
-            )
-            if run.views
-            else ""
-            for number, run in enumerate(runs)
-        ],
+        gradients=[_gradients(run, number) for number, run in enumerate(runs)],
         configurations=[_configuration(run) for run in runs],
     )
     return text
@@ -134,29 +134,34 @@ def _gradients(run: Run, number: int) -> str:
     return svg_chart(partial(gradient_chart, run.views.curves), "steps back", f"gradients{number}")
 
 
+def _unit(run: Run) -> str:
+    """What a loss is told of: a character, or a byte."""
+    return run.newest.config.data.tokens if run.newest else "char"
+
+
 def _clip_norm(run: Run) -> float | None:
-    return run.checkpoint.config.train.clip_norm if run.checkpoint else None
+    return run.newest.config.train.clip_norm if run.newest else None
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:
     """What is to be known of a run at a glance."""
     history, facts = run.history, []
     if best := history.best:
-        facts.append(("best validation", f"{best[1]:.4f} nats/char at step {best[0]:,}"))
-    elif run.checkpoint and not run.checkpoint.config.data.valid_fraction:
+        facts.append(("best validation", f"{best[1]:.4f} nats/{_unit(run)} at step {best[0]:,}"))
+    elif run.newest and not run.newest.config.data.valid_fraction:
         facts.append(("validation", "none: data.valid_fraction is 0"))
     else:
         facts.append(("validation", "none yet"))
     if len(losses := history.train["loss_nats"]):
-        facts.append(("training", f"{losses[-1]:.4f} nats/char in the last steps"))
-    facts.append(("steps", f"{run.step:,}{_of_all(run.checkpoint)}"))
+        facts.append(("training", f"{losses[-1]:.4f} nats/{_unit(run)} in the last steps"))
+    facts.append(("steps", f"{run.step:,}{_of_all(run.newest)}"))
     if history.elapsed_s:
         facts.append(("time", duration(history.elapsed_s)))
-    if run.checkpoint:
-        facts.insert(0, ("text", visible(_text_name(run.checkpoint.config.data.path))))
-        model = run.checkpoint.config.model
+    if run.newest:
+        facts.insert(0, ("text", visible(_text_name(run.newest.config.data.path))))
+        model = run.newest.config.model
         facts.append(("model", f"{model.cell} {model.num_layers} x {model.hidden_size}"))
-        facts.append(("parameters", f"{run.checkpoint.parameters.size:,}"))
+        facts.append(("parameters", f"{run.newest.parameters.size:,}"))
     if (share := history.clipped_share(_clip_norm(run))) is not None:
         facts.append(("gradients clipped", f"in {share:.1%} of the steps recorded"))
     if len(history.skipped):
@@ -177,15 +182,15 @@ def _of_all(checkpoint: Checkpoint | None) -> str:
     return f" of {limits.total_steps:,}{of_time}" if limits.total_steps else of_time
 
 
-def _text_name(path: str | tuple[str, ...]) -> str:
+def _text_name(path: str | Sequence[str]) -> str:
     """A text's name without its folders, which are nobody's business."""
     return os.path.basename(path) if isinstance(path, str) else f"{len(path)} files"
 
 
 def _configuration(run: Run) -> str:
-    if run.checkpoint is None:
+    if run.newest is None:
         return ""
-    config = run.checkpoint.config
+    config = run.newest.config
     path = config.data.path
     names = _text_name(path) if isinstance(path, str) else tuple(map(_text_name, path))
     return replace(config, data=replace(config.data, path=names)).to_yaml()
@@ -193,12 +198,14 @@ def _configuration(run: Run) -> str:
 
 def _differences(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
     """The keys whose values are not the same in all runs, each with the value in each."""
-    configs = [run.checkpoint.config.to_dict() if run.checkpoint else None for run in runs]
+    configs = [run.newest.config.to_dict() for run in runs if run.newest]
+    if len(configs) < len(runs):  # a table with a gap would say that everything differs
+        return []
     rows = []
     for key in all_keys():
-        values = ["?" if c is None else str(value_of(c, key)) for c in configs]
+        values = [str(value_of(config, key)) for config in configs]
         if key == "data.path":
-            values = [_text_name(value) for value in values]
+            values = [_text_name(value_of(config, key)) for config in configs]
         if len(set(values)) > 1:
             rows.append((key, values))
     return rows
@@ -213,7 +220,8 @@ def _samples(run: Run) -> list[tuple[int, float | None, str]]:
         (
             samples[i].step,
             samples[i].loss_nats,
-            visible(samples[i].text[:_SAMPLE_CHARS]),
+            visible(samples[i].text[:_SAMPLE_CHARS])
+            + ("…" if len(samples[i].text) > _SAMPLE_CHARS else ""),
         )
         for i in sorted(chosen)
     ]

@@ -17,6 +17,7 @@ from charrnn.inspection.predictions import Prediction, predictions
 from charrnn.inspection.surprise import most_surprising, nats_by_character
 from charrnn.inspection.units import ENOUGH, Follower, activations, followers
 from charrnn.kernels import Array
+from charrnn.model import Model
 from charrnn.report.charts import Curve
 from charrnn.vocabulary import Vocabulary
 
@@ -24,6 +25,7 @@ _READ = 20_000  # characters, of a longer part
 _SHOWN = 700  # characters in colours
 _LINES = 24  # that the characters in colours have, at most
 _PREDICTED = 48  # characters whose predictions are shown
+_LEAD = 256  # characters read before them
 _EXPECTED = 5  # of the likeliest
 _SURPRISING = 10
 _UNITS = 2  # that are shown along the text
@@ -55,6 +57,7 @@ class UnitView(NamedTuple):
 
     follower: Follower
     signs: list[Sign]
+    scale: float  # that activation 1 stands for
 
 
 class Views(NamedTuple):
@@ -90,16 +93,14 @@ def views_of(checkpoint: Checkpoint) -> Views:
     for follower in found[:_UNITS]:
         of_unit = _excerpt(codes, vocabulary, start, end, features[follower.feature])
         values = activations(model, codes, start, end, follower.unit)
-        values /= max(1.0, float(np.abs(np.nan_to_num(values)).max()))
+        scale = max(1.0, float(np.abs(np.nan_to_num(values)).max()))
+        values /= scale
         levels = _levels(values[of_unit.start - start : of_unit.stop - start], _LEVELS_ACTIVATION)
-        units.append(UnitView(follower, _signs(codes[of_unit], levels, plain)))
+        units.append(UnitView(follower, _signs(codes[of_unit], levels, plain), scale))
     lines = line_numbers(codes, vocabulary, start, end)
     return Views(
         part,
-        [
-            _predicted(one, spaced)
-            for one in predictions(model, codes[start : start + _PREDICTED], _EXPECTED)
-        ],
+        [_predicted(one, spaced) for one in _predictions(model, codes, start, end)],
         _signs(codes[shown], _levels(nats[: shown.stop - start], _LEVELS_NATS), plain),
         float(np.nanmean(nats, dtype=np.float64)),
         end - start,
@@ -131,6 +132,13 @@ def _part(checkpoint: Checkpoint) -> tuple[str, Array, int, int]:
         end = start + _READ
         return f"the first {_READ:,} characters of the {name} part", codes, start, end
     return f"the {name} part", codes, start, end
+
+
+def _predictions(model: Model, codes: Array, start: int, end: int) -> list[Prediction]:
+    """What is expected at the beginning of a part, after reading what stands before it."""
+    lead = min(_LEAD, start)
+    read = predictions(model, codes[start - lead : min(end, start + _PREDICTED + 1)], _EXPECTED)
+    return read[lead : lead + _PREDICTED]
 
 
 def _excerpt(
