@@ -321,7 +321,11 @@ def _finish(axes: Axes, x_label: str) -> None:
     )
     if axes.get_yscale() == "log":  # powers as they are typed; set as formulas they take long
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.yaxis.set_minor_formatter(lambda *_: "")
+        low, high = axes.get_ylim()
+        between = "25" if high < 100 * low else ""  # where there are few powers
+        axes.yaxis.set_minor_formatter(
+            lambda value, _: f"{value:g}" if f"{value:e}"[0] in between else ""
+        )
     handles, labels = axes.get_legend_handles_labels()
     if labels:
         axes.legend(handles, labels, fontsize=8 if len(labels) <= 12 else 5)
