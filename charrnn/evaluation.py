@@ -27,7 +27,7 @@ from charrnn.vocabulary import code_points, smallest_type
 
 STREAMS = 64  # at most; short texts have fewer
 WARM_UP = 256  # characters that a stream reads, unscored, before its part
-_WINDOW = 64  # steps, at most
+WINDOW = 64  # steps, at most
 _LOGITS = 1 << 24  # of a window, at most, as long as a step of one stream has no more
 
 
@@ -139,7 +139,7 @@ def read_windows(
     """
     start = max(start, 1)
     N = max(1, min(streams, (end - start) // (4 * WARM_UP), _LOGITS // model.V))
-    T = max(1, min(_WINDOW, _LOGITS // (N * model.V)))
+    T = max(1, min(WINDOW, _LOGITS // (N * model.V)))
     length = -(-(end - start) // N)
     k, K = share
     mine = np.arange(N * k // K, N * (k + 1) // K)  # (n,)

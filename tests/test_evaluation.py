@@ -153,7 +153,7 @@ def test_each_character_is_scored_once_however_many_streams(
     end = data.draw(st.integers(max(start, 1) + 1, n))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluation, "WARM_UP", 3)
-        patch.setattr(evaluation, "_WINDOW", 5)
+        patch.setattr(evaluation, "WINDOW", 5)
         check_each_once(n, start, end, streams)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from charrnn.commands.model_and_text import loaded, models_and_text, part_of_text, text_options
+from charrnn.commands.view_options import json_option
 
 if TYPE_CHECKING:
     from charrnn.evaluation import Score
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 @click.command(name="eval")
 @click.argument("arguments", metavar="[CHECKPOINT] [TEXT_FILE]", nargs=-1)
 @text_options
-@click.option("--json", "as_json", is_flag=True, help="Print the figures as one JSON object.")
+@json_option
 def evaluate(arguments: tuple[str, ...], split: str | None, unknown: str, as_json: bool) -> None:
     """Measure how well a model predicts a text.
 

@@ -49,7 +49,10 @@ def models_and_text(
         models = [one for one in arguments if one.endswith(".npz") or os.path.isdir(one)]
         texts = [one for one in arguments if one not in models]
     if len(models) > most_models or len(texts) > 1:
-        raise click.UsageError(f"too many arguments: {' '.join(arguments)}")
+        raise click.UsageError(
+            f"too many arguments: {' '.join(arguments)}; models are .npz files or runs' folders, "
+            "and one text can be read."
+        )
     if texts and split is not None:
         raise click.UsageError("--split is of the model's own text; give it or TEXT_FILE.")
     return models, texts[0] if texts else None

@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from charrnn.evaluation import Window, read_windows
+from charrnn.evaluation import STREAMS, WINDOW, Window, read_windows
 from charrnn.kernels import Array
 from charrnn.model import Model, States
 
 ENOUGH = 100  # characters; of fewer nothing is to be told
 _TELLING = 0.3
+_NUMBERS = 1 << 24  # of a window's activations, at most, as long as one stream has no more
 
 
 class Unit(NamedTuple):
@@ -118,8 +119,9 @@ def _activations(model: Model, codes: Array, start: int, end: int) -> Iterator[t
         sequences = [s for layer in model.state_sequences(cache) for s in layer]
         return np.concatenate(sequences, axis=2), states
 
+    streams = max(1, min(STREAMS, _NUMBERS // (WINDOW * len(units_of(model)))))
     window: Window
-    for window in read_windows(model, codes, start, end, read):
+    for window in read_windows(model, codes, start, end, read, streams=streams):
         yield window.places[window.scored] - 1, window.found[window.scored]
 
 

@@ -165,9 +165,9 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     if (share := history.clipped_share(_clip_norm(run))) is not None:
         facts.append(("gradients clipped", f"in {share:.1%} of the steps recorded"))
     if len(history.skipped):
-        facts.append(("skipped", f"{len(history.skipped)} updates, as they were not finite"))
+        facts.append(("updates skipped", f"{len(history.skipped)}, as they were not finite"))
     if history.damaged:
-        facts.append(("damaged", f"{history.damaged} lines of the metrics, left out"))
+        facts.append(("lines damaged", f"{history.damaged} of the metrics, left out"))
     return facts
 
 
