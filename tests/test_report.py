@@ -1,4 +1,4 @@
-"""charrnn report and plot: pages and pictures of runs of every kind."""
+"""charrnn report: pages about runs of every kind; what it and the pictures refuse."""
 
 from __future__ import annotations
 
@@ -6,25 +6,22 @@ import json
 import math
 import re
 import shutil
-import subprocess
 import sys
 import time
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from drawn_runs import LONG, Outline, make_run, report
 from support import tiny_text, train
 
-from charrnn.checkpoint import load_checkpoint, save_checkpoint
 from charrnn.cli import run
 from charrnn.report.history import binned, read_history
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
 
-LONG = {"data.path": "long.txt", "train.max_steps": 60, "train.validate_every": 20}
 HOSTILE = "</script><script>alert(1)</script>\n<img src=x onerror=alert(2)>\n"
 HOSTILE += "\x1b[2J\u202eevil\u202c & \"'\n"
 
@@ -32,11 +29,8 @@ HOSTILE += "\x1b[2J\u202eevil\u202c & \"'\n"
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a run."""
-    folder = tmp_path_factory.mktemp("report")
-    (folder / "long.txt").write_text(tiny_text(4000), encoding="utf-8")
-    overrides = {"train.sample_length": 80, "model.cell": "lstm", "train.log_every": 1}
-    (folder / "runs").mkdir()
-    train(folder, LONG | overrides).rename(folder / "runs" / "tiny")
+    folder = tmp_path_factory.mktemp("drawn")
+    make_run(folder)
     return folder
 
 
@@ -46,33 +40,6 @@ def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(made / "runs", tmp_path / "runs")
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def report(*arguments: str) -> str:
-    """The page about some runs."""
-    assert run(["report", *arguments, "-o", "page.html"]) == 0
-    return Path("page.html").read_text(encoding="utf-8")
-
-
-class Outline(HTMLParser):
-    """What a page consists of: its tags, what it would load, its text."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags, self.loaded, self.handlers = list[str](), list[str](), list[str]()
-        self.text = ""
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        for name, value in attrs:
-            if name in ("src", "href", "xlink:href") and not (value or "").startswith("#"):
-                self.loaded.append(value or "")
-            if name.startswith("on"):
-                self.handlers.append(name)
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 def test_a_page_has_curves_samples_views_and_configuration(folder: Path) -> None:
@@ -304,65 +271,6 @@ def test_a_long_curve_keeps_its_extremes() -> None:
     assert short.mean.tolist() == y[:10].tolist()
 
 
-STARTS = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF", "gif": b"GIF8"}
-
-
-@pytest.mark.parametrize(
-    ("kind", "what"), [("png", "loss"), ("svg", "rate"), ("pdf", "norm"), ("png", "speed")]
-)
-def test_pictures_of_curves(kind: str, what: str, folder: Path) -> None:
-    made = []
-    for _ in range(2):
-        assert run(["plot", "runs/tiny", "-o", f"curves.{kind}", "--what", what]) == 0
-        made.append((folder / f"curves.{kind}").read_bytes())
-    assert made[0].startswith(STARTS[kind])
-    assert made[0] == made[1]
-
-
-@pytest.mark.parametrize("kind", ["png", "svg", "pdf", "gif"])
-def test_pictures_of_gradients(kind: str, folder: Path) -> None:
-    (folder / "t.txt").write_text(tiny_text(600))
-    command = ["inspect", "gradients", "runs/tiny", "runs/tiny", "t.txt", "--lags", "9"]
-    assert run([*command, "--losses", "3", "-o", f"g.{kind}"]) == 0
-    content = (folder / f"g.{kind}").read_bytes()
-    assert content.startswith(
-        {"png": b"\x89PNG", "svg": b"<?x", "pdf": b"%PDF", "gif": b"GIF8"}[kind]
-    )
-
-
-def test_several_models_are_told_apart(folder: Path) -> None:
-    (folder / "long.txt").write_text(tiny_text(4000), encoding="utf-8")
-    train(folder, LONG | {"model.cell": "rnn"}).rename(folder / "runs" / "other")
-    shutil.copytree("runs/tiny", "runs/again")
-    command = ["inspect", "gradients", "runs/tiny", "runs/other", "runs/again", "long.txt"]
-    curves: list[Any] = []
-
-    def keep(drawn: Any, *_: Any) -> None:
-        curves.extend(drawn)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("charrnn.report.charts.gradient_chart", keep)
-        assert run([*command, "--lags", "5", "--losses", "3", "-o", "g.png"]) == 0
-    assert [(one.name, one.model) for one in curves] == [
-        ("tiny, layer 0, h", 0),
-        ("tiny, layer 0, c", 0),
-        ("rnn, layer 0, h", 1),
-        ("again, layer 0, h", 2),
-        ("again, layer 0, c", 2),
-    ]
-
-
-@pytest.mark.parametrize("kind", ["png", "gif"])
-def test_gradients_that_are_zero_are_drawn_all_the_same(kind: str, folder: Path) -> None:
-    (folder / "t.txt").write_text(tiny_text(600))
-    checkpoint = load_checkpoint(folder / "runs" / "tiny" / "best.npz")
-    checkpoint.parameters[...] *= 30_000
-    save_checkpoint(folder / "dead.npz", checkpoint)
-    command = ["inspect", "gradients", "dead.npz", "t.txt", "--lags", "9", "--losses", "3"]
-    assert run([*command, "-o", f"g.{kind}"]) == 0
-    assert (folder / f"g.{kind}").stat().st_size > 1000
-
-
 REFUSED = {
     "report none": (1, "none: is not a run's folder"),
     "report runs": (1, "runs: is not a run's folder"),
@@ -408,39 +316,3 @@ def test_what_is_missing_is_named(
     monkeypatch.setitem(sys.modules, package, None)
     assert run(command.split()) == 1
     assert "pip install 'charrnn[report]'" in capsys.readouterr().err
-
-
-CHROMIUM = (
-    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-)
-QUIET = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    *("--hide-scrollbars", "--enable-logging=stderr", "--v=0"),
-]
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
-@pytest.mark.parametrize("width", [400, 1200])
-def test_in_a_browser_nothing_is_wrong_or_wider_than_the_window(width: int, folder: Path) -> None:
-    """No message on its console, and a page that needs no scrolling to the side."""
-    page = report("runs/tiny")
-    probe = (
-        "<script>addEventListener('load', () => {document.title = 'wide ' + "
-        "(document.documentElement.scrollWidth - innerWidth) + ' svg ' + "
-        "[...document.querySelectorAll('svg')].filter(s => s.clientWidth > 200).length})</script>"
-    )
-    policy = re.search(r'<meta http-equiv="Content-Security-Policy"[^>]*>', page)
-    assert policy
-    framed = page.replace(policy[0], "").replace("</head>", probe + "</head>")
-    (folder / "probed.html").write_text(framed, encoding="utf-8")
-    flags = [*QUIET, f"--user-data-dir={folder / 'profile'}", f"--window-size={width},900"]
-    for file, more in (("probed.html", ["--dump-dom"]), ("page.html", ["--dump-dom"])):
-        command = [str(CHROMIUM), *flags, *more, (folder / file).as_uri()]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-        assert "CONSOLE" not in done.stderr
-        if file == "probed.html":
-            title = re.search(r"<title>wide (-?\d+) svg (\d+)</title>", done.stdout)
-            assert title
-            assert int(title[1]) <= 0
-            assert int(title[2]) == 5
