@@ -257,6 +257,14 @@ def test_metrics_that_hold_anything_make_a_page(folder: Path) -> None:
     assert " of the metrics, left out" in text
 
 
+@pytest.mark.parametrize("norm", [0, -1, None])
+def test_norms_that_have_no_logarithm(folder: Path, norm: float | None) -> None:
+    metrics = folder / "runs" / "tiny" / "metrics.jsonl"
+    records = [json.loads(line) | {"gradient_norm": norm} for line in lines_of(folder)]
+    metrics.write_text("".join(json.dumps(record) + "\n" for record in records))
+    assert "gradient norm" in Outline(report("runs/tiny")).text.lower()
+
+
 def test_a_long_curve_keeps_its_extremes() -> None:
     x = np.arange(1000.0)
     y = np.sin(x)

@@ -1,4 +1,4 @@
-"""A short form of the mutated configurations and the random command lines."""
+"""A short form of the mutated configurations and records, and the random command lines."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from torture.command_lines import arguments, command_lines
 from torture.mutated_configs import configurations, mutated
+from torture.mutated_runs import runs
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
@@ -16,6 +17,11 @@ def test_mutated_configurations(tmp_path: Path) -> None:
     figures = configurations(tmp_path, 25, seed=1)
     assert "with exit code 0" in figures
     assert "with exit code 1" in figures
+
+
+def test_mutated_runs(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    assert "with exit code 0" in runs(tmp_path, 10, seed=1)
 
 
 def test_random_command_lines(tmp_path: Path) -> None:

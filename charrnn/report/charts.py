@@ -121,7 +121,7 @@ def norm_chart(runs: Sequence[Named], axes: Axes, colours: Sequence[str]) -> Non
         norms = train["gradient_norm"][np.isfinite(train["gradient_norm"])]
         if run.clip_norm is not None and len(norms) and run.clip_norm <= 2 * norms.max():
             axes.axhline(run.clip_norm, color=colour, linewidth=0.8, linestyle="--")
-    axes.set_yscale("log")
+    _logarithmic(axes)
     axes.set_ylabel("gradient norm")
 
 
@@ -150,7 +150,7 @@ def gradient_chart(curves: Sequence[Curve], axes: Axes, colours: Sequence[str]) 
         lags = np.arange(1, len(median) + 1)
         axes.plot(lags, median, color=colour, label=curve.name, linestyle=style)
         axes.fill_between(lags, low, high, color=colour, alpha=0.1, linewidth=0)
-    axes.set_yscale("log")
+    _logarithmic(axes)
     axes.set_ylabel("gradient norm: median, middle half")
 
 
@@ -185,6 +185,12 @@ def _band(
         axes.fill_between(
             points.x, points.low, points.high, color=colour, alpha=0.2 * alpha, linewidth=0
         )
+
+
+def _logarithmic(axes: Axes) -> None:
+    """A logarithmic scale, if anything above 0 is drawn."""
+    if np.isfinite(axes.dataLim.minposy):
+        axes.set_yscale("log")
 
 
 def _faint(axes: Axes) -> str:
@@ -250,7 +256,7 @@ def save_animation(curves: Sequence[Curve], file: IO[bytes]) -> None:
             ):
                 axes.plot(range(1, lag + 1), median[:lag], style, color=colour, label=curve.name)
                 axes.plot(lag, median[lag - 1], color=colour, marker="o")
-            axes.set_yscale("log")
+            _logarithmic(axes)
             axes.set(xlim=(0, K + 1), ylim=(low / 2, 2 * high))
             axes.set_ylabel("gradient norm, median")
             _finish(axes, "steps back")

@@ -12,81 +12,23 @@ from pathlib import Path
 from support import tiny_text, write_config
 from torture.odd_values import PIECES, SMALL, VALUES, warm_up, write_texts
 from torture.watched import Case, watch
+from torture.words import (
+    CHECKPOINTS,
+    CONFIGS,
+    NUMBERS,
+    PICTURES,
+    PRIMES,
+    RUN_DIRS,
+    RUNS,
+    TEXTS,
+    VIEW_NUMBERS,
+    WORDS,
+)
 
 import charrnn.benchmark
 from charrnn.cli import run
 from charrnn.config import all_keys
 
-WORDS = (
-    *("", " ", "-", "--", "---", "-x", "--help", "-h", "--version", "--no-such", "=", "=x", "a=b"),
-    *(
-        "\u00e9",
-        "\u4e2d\u6587",
-        "\U0001f41d",
-        "\u202e",
-        "\x1b[2J",
-        "\x07",
-        "\r\n",
-        "\t",
-        "%s",
-        "{}",
-    ),
-    *("\udcff", "a\udc80b", "\udcff.npz", "x" * 300, "x" * 5000, "/" * 300, "*", "?", "~", "$HOME"),
-    *("'", '"', "\\", "nan", "inf", "0x10", "1e3", "1_0", "\u0663", "-1", "0", "1", "9" * 5000),
-)
-# Pipes stand only where a checkpoint is meant: as a text one is waited for, as by any program.
-CHECKPOINTS = (
-    *("runs/tiny", "runs/bytes", "runs/tiny/last.npz", "runs/bytes/best.npz", "runs/tiny/"),
-    *("runs", ".", "..", "/", "folder", "text.txt", "empty.txt", "cut.npz", "text.npz", "gone.npz"),
-    *("runs/tiny/config.yaml", "runs/tiny/metrics.jsonl", "/dev/null", "/dev/zero", "/dev/stdin"),
-    *("fifo", "link.npz", "loop.npz", "gone", "runs/tiny/last.npz/x", "/proc/self/mem"),
-)
-TEXTS = (
-    *("text.txt", "other.txt", "empty.txt", "one.txt", "latin.txt", "-", "folder", ".", "gone.txt"),
-    *("/dev/null", "/proc/self/mem", "text.txt/x", "runs/tiny/last.npz", "tiny.yaml", "loop.npz"),
-)
-CONFIGS = (
-    *("tiny.yaml", "bytes.yaml", "text.txt", "gone.yaml", "folder", "."),
-    *("empty.txt", "latin.txt", "large.txt", "runs/tiny/config.yaml", "runs/tiny", "/dev/null"),
-    *("/dev/zero", "-", "text.npz", "loop.npz", "/proc/self/mem"),
-)
-# Only folders in the current one: whoever names another is to have it written.
-RUN_DIRS = (
-    *(
-        "new",
-        "runs/tiny",
-        "a/b/c",
-        ".",
-        "text.txt",
-        "text.txt/x",
-        "folder",
-        "runs/\u00e9",
-        "x" * 300,
-    ),
-    *("runs/\udcff", "x" * 5000, "", "a\nb", "\x1b[2J", "/dev/null", "link.npz", " "),
-)
-PRIMES = (
-    "",
-    "the",
-    "The",
-    "\u00e9",
-    "\U0001f41d",
-    "\udcff\udcfe",
-    "\x1b",
-    "\n",
-    "a" * 3000,
-    "--",
-    "-",
-)
-# Lengths and numbers that are not many: a long text is the user's to ask for.
-NUMBERS = {
-    "--length": ("0", "1", "7", "300"),
-    "--num-samples": ("1", "2", "3", "300"),
-    "--temperature": ("0", "0.5", "1", "1e-300", "1e300", "1e-400", "-0.0", "5e-324"),
-    "--top-k": ("1", "3", "1000", "9" * 30),
-    "--top-p": ("0.5", "1", "1e-300", "0.999999999999"),
-    "--seed": ("0", "1", "4294967296", "9" * 300),
-}
 # What a training may become at most; the last of a key that is set twice counts.
 BRIEF = ("train.max_steps=3", "model.hidden_size=4", "model.num_layers=1", "train.sample_length=9")
 BRIEF += ("train.workers=1", "model.embedding_size=null")
@@ -125,6 +67,9 @@ def fill(place: Path) -> None:
     (place / "text.npz").write_text(tiny_text(), encoding="utf-8")
     (place / "link.npz").symlink_to(Path("runs", "tiny", "last.npz"))
     (place / "loop.npz").symlink_to("loop.npz")
+    # What is imported once, or a message where Matplotlib is missing.
+    run(["report", str(place / "runs" / "tiny"), "-o", str(place / "page.html")])
+    run(["plot", str(place / "runs" / "tiny"), "-o", str(place / "curve.svg")])
 
 
 def case(seed: int, number: int, model: Path) -> Case:
@@ -135,10 +80,21 @@ def case(seed: int, number: int, model: Path) -> Case:
         os.mkfifo(place / "fifo")
         return arguments(seed, number)
 
-    return Case(f"command_lines.arguments({seed}, {number})", prepare, problem)
+    def check(place: Path, code: int, out: str, err: str) -> str:
+        changed = _files(place) != _files(model)
+        return problem(code, out, err, changed or "is finished" in err)
+
+    return Case(f"command_lines.arguments({seed}, {number})", prepare, check)
 
 
-def problem(place: Path, code: int, out: str, err: str) -> str:
+def _files(place: Path) -> dict[Path, tuple[int, int]]:
+    """Return the size and the time of each file in a folder."""
+    found = [file for file in place.rglob("*") if file.is_file() and not file.is_symlink()]
+    status = [(file.relative_to(place), file.stat()) for file in found]
+    return {name: (one.st_size, one.st_mtime_ns) for name, one in status}
+
+
+def problem(code: int, out: str, err: str, written: bool) -> str:
     """Say what is wrong with how a command ended."""
     if code == 1 and err.count("charrnn: error: ") != 1:
         return f"exit code 1, and it says: {err[:1000]}"
@@ -146,7 +102,7 @@ def problem(place: Path, code: int, out: str, err: str) -> str:
         return f"exit code 2, and it says: {err[:1000]}"
     if code == 2 and out:
         return f"exit code 2, and on stdout: {out[:1000]}"
-    if not code and not out and not any((place / new).exists() for new in ("runs", "new.yaml")):
+    if not code and not out and not written:
         return f"neither a product nor a run: {err[:1000]}"
     return ""
 
@@ -158,7 +114,8 @@ def arguments(seed: int, number: int) -> list[str]:
     words = COMMANDS[command][1](chance)
     for _ in range(chance.choice((0, 0, 0, 0, 0, 0, 0, 1, 2))):
         words.insert(chance.randint(0, len(words)), chance.choice(WORDS))
-    if words and command != "eval" and chance.random() < 0.05:
+    # Not where a text would be lost, and a pipe stand in its place.
+    if words and command not in ("eval", "inspect") and chance.random() < 0.05:
         words.pop(chance.randrange(len(words)))
     if chance.random() < 0.02:
         return words
@@ -210,6 +167,10 @@ def _sample(chance: random.Random) -> list[str]:
 
 
 def _eval(chance: random.Random) -> list[str]:
+    return _model_and_text(chance) + ["--json"] * chance.choice((0, 1))
+
+
+def _model_and_text(chance: random.Random) -> list[str]:
     words = [chance.choice(CHECKPOINTS)] if chance.random() < 0.3 else []
     if chance.random() < 0.6:  # after a checkpoint, or else a pipe would be a text
         words = [_mostly(CHECKPOINTS, 4, chance), _mostly(TEXTS, 2, chance)]
@@ -219,7 +180,38 @@ def _eval(chance: random.Random) -> list[str]:
         words += ["--split", chance.choice(("train", "valid", "test", "x", ""))]
     if chance.random() < 0.4:
         words += ["--unknown", chance.choice(("skip", "skip", "error", "x"))]
-    return words + ["--json"] * chance.choice((0, 1))
+    return words
+
+
+def _inspect(chance: random.Random) -> list[str]:
+    view = chance.choice(("predictions", "surprise", "cells", "gradients"))
+    words = _model_and_text(chance)
+    if view == "predictions" and chance.random() < 0.9:
+        words = [*words[:1], "--text", chance.choice((*PRIMES, *PRIMES, *WORDS, *_PIECES))]
+        words += ["--unknown", "skip"] * chance.choice((0, 1, 1))
+    for option, numbers in VIEW_NUMBERS[view].items():
+        if chance.random() < 0.3:
+            words += [option, chance.choice(numbers if chance.random() < 0.9 else WORDS)]
+    if view == "gradients" and chance.random() < 0.3:
+        words += ["-o", _mostly(PICTURES, 4, chance)]
+    if view in ("surprise", "cells") and chance.random() < 0.3:
+        words += ["--colour", chance.choice(("always", "never", "auto", "x"))]
+    return [view, *words, *["--json"] * chance.choice((0, 0, 1))]
+
+
+def _report(chance: random.Random) -> list[str]:
+    words = [_mostly(RUNS, 2, chance) for _ in range(chance.choice((0, 1, 1, 2)))]
+    if chance.random() < 0.5:
+        words += ["-o", chance.choice(("new.html", "-", "page.html", *PICTURES))]
+    return words
+
+
+def _plot(chance: random.Random) -> list[str]:
+    words = [_mostly(RUNS, 2, chance) for _ in range(chance.choice((0, 1, 1, 2)))]
+    words += ["-o", _mostly(PICTURES, 4, chance)]
+    if chance.random() < 0.5:
+        words += ["--what", chance.choice(("loss", "rate", "norm", "speed", "x"))]
+    return words
 
 
 def _info(chance: random.Random) -> list[str]:
@@ -253,4 +245,7 @@ COMMANDS: dict[str, tuple[int, Callable[[random.Random], list[str]]]] = {
     "eval": (1, _eval),
     "info": (1, _info),
     "bench": (1, _bench),
+    "inspect": (2, _inspect),
+    "report": (1, _report),
+    "plot": (1, _plot),
 }
