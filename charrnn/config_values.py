@@ -88,6 +88,8 @@ class Number:
         number: int | float = self._number(value)
         below = number <= self.low if self.strict_low else number < self.low
         above = number >= self.high if self.strict_high else number > self.high
+        if above and self.whole and self.high == MANY:
+            raise ValueError(f"{shown(value)} is more than {MANY:,}, the most there can be")
         if below or above:
             raise ValueError(f"{shown(value)} is not {self}")
         return number
@@ -115,16 +117,16 @@ class Number:
         text = "a whole number" if self.whole else "a number"
         if self.low > -math.inf:
             text += f" {'above' if self.strict_low else 'of at least'} {self.low:g}"
-        if self.high < (_MANY if self.whole else math.inf):
+        if self.high < (MANY if self.whole else math.inf):
             joint = " and" if self.low > -math.inf else ""
             text += f"{joint} {'below' if self.strict_high else 'at most'} {self.high:,}"
         return text
 
 
-_MANY = 10**12  # more than anyone means, and few enough for floats and arrays of them
+MANY = 10**12  # more than anyone means, and few enough for floats and arrays of them
 
 
-def whole(low: int, high: int = _MANY) -> Number:
+def whole(low: int, high: int = MANY) -> Number:
     """A whole number of at least `low`."""
     return Number(low, high, whole=True)
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from charrnn.config import LIMITS, SHAPE, Config, ModelConfig, TrainConfig, open_keys, value_of
+from charrnn.config_values import MANY
 from charrnn.corpus import cut_points, windows_in_epoch
 from charrnn.kernels import CELLS
 from charrnn.optimizers import RULES
@@ -40,6 +41,7 @@ def settled(
     then: Config | None = None,
     source: ModelConfig | None = None,
     work: float | None = None,
+    ranks: int | None = None,
 ) -> Config:
     """Return a configuration with every value settled.
 
@@ -50,6 +52,7 @@ def settled(
         then: that of the run which is gone on with; what is left open is as it was.
         source: the model whose weights are begun with; what is left open of the shape is its.
         work: operations that the training may take; by default what suits the text.
+        ranks: how many MPI has started, which are the workers.
     """
     if then is not None:
         return _as_then(config, then)
@@ -62,7 +65,9 @@ def settled(
     model = replace(model, cell=model.cell or "lstm", num_layers=model.num_layers or 2)
     if model.hidden_size is None:
         model = replace(model, hidden_size=_hidden_size(model, n, V, work))
-    train = _with_windows(config.train, n, [size for size in others if size])
+    workers = ranks or config.train.workers
+    workers = workers if isinstance(workers, int) else 1  # each has a stream, at least
+    train = _with_windows(config.train, n, [size for size in others if size], workers)
     epochs = _epochs(train, n, work / training_flops(model, V))
     model = _with_dropout(model, n, V, epochs)
     train = _with_rate(train, model, fine_tuning=source is not None)
@@ -110,10 +115,9 @@ def _hidden_size(model: ModelConfig, n: int, V: int, work: float) -> int:
     return max(_SMALLEST, min(_LARGEST, _UNIT * round(units / _UNIT)))
 
 
-def _with_windows(train: TrainConfig, n: int, others: list[int]) -> TrainConfig:
+def _with_windows(train: TrainConfig, n: int, others: list[int], workers: int) -> TrainConfig:
     """Settle T and N: as they are best, or what a small text and its other parts have room for."""
     N, streams = train.batch_size, train.streams or "fresh"
-    workers = train.workers if isinstance(train.workers, int) else 1  # each has a stream, at least
     room = [min(n // 8, (n - 1) // workers) if N is None else (n - 1) // N]
     room += others if n < 16 * _SHORTEST else [max(_SHORTEST, size) for size in others]
     T = train.seq_length or max(1, min([80, *room]))
@@ -172,7 +176,7 @@ def _with_length(train: TrainConfig, n: int, epochs: float) -> TrainConfig:
 def _validate_every(windows: int, epochs: float) -> int | str:
     """Return an interval of at most 50 validations, and of 10 where that takes little time."""
     if epochs > _MOST_VALIDATIONS:
-        return windows * math.ceil(epochs / _MOST_VALIDATIONS)
+        return min(MANY, windows * math.ceil(epochs / _MOST_VALIDATIONS))
     count = min(10, max(2, round(3 * epochs)))
     return "epoch" if epochs >= count else max(1, int(windows * epochs / count))
 

@@ -88,9 +88,10 @@ def train(
         V, then = len(corpus.vocabulary), checkpoint.config if checkpoint else None
         written = config
         shape = source[1].config.model if source else None
-        config = settled(written, len(corpus.codes), V, then=then, source=shape)
+        size = ranks.size if ranks else None
+        config = settled(written, len(corpus.codes), V, then=then, source=shape, ranks=size)
         check_sizes(corpus, config)
-        config = resolved(config, V, then.train if then else None, ranks.size if ranks else None)
+        config = resolved(config, V, then.train if then else None, size)
         note = "nothing to resume here: beginning" if resume else ""
         with closing(_team(config, corpus, ranks, reporter)) as team:
             trainer = Trainer(corpus, run, reporter, team)

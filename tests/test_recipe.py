@@ -58,6 +58,24 @@ def test_any_text_gets_a_configuration_that_can_be_trained(
     assert chosen(config, config) == {}
 
 
+@given(
+    st.integers(20, 10**9),
+    st.sampled_from(["max_epochs", "max_steps", "max_minutes"]),
+    st.floats(0, 1),
+)
+@example(203_787, "max_epochs", 1.0)
+def test_with_any_limit_it_can_be_read_again(chars: int, limit: str, share: float) -> None:
+    most = 1e6 if limit == "max_minutes" else 10**12
+    config = settled(override_defaults([f"train.{limit}={max(1, int(share * most))}"]), chars, 65)
+    assert config_from_dict(config.to_dict()) == config
+
+
+def test_there_are_streams_for_all_ranks() -> None:
+    assert settled(OPEN, 2_500, 65).train.batch_size == 3
+    assert settled(OPEN, 2_500, 65, ranks=4).train.batch_size == 4
+    assert settled(OPEN, 10**6, 65, ranks=40).train.batch_size == 40
+
+
 @given(st.integers(20, 10**6), st.integers(1, 40), st.sampled_from(["fixed", "fresh"]))
 @example(19_938, 32, "fresh")
 def test_what_goes_by_an_epoch_goes_by_that_of_the_streams(chars: int, N: int, how: str) -> None:
