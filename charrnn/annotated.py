@@ -52,7 +52,7 @@ def annotated_yaml(proposal: Proposal, given: Collection[str], folder: Path) -> 
     """
     config, sections = proposal.config.to_dict(), dict[str, list[tuple[str, str]]]()
     path = config["data"]["path"]
-    near = shortest(path, folder) if isinstance(path, str) else [shortest(p, folder) for p in path]
+    near = _written(path, folder) if isinstance(path, str) else [_written(p, folder) for p in path]
     config["data"]["path"] = near
     for dotted in all_keys():
         section, _, key = dotted.rpartition(".")
@@ -117,3 +117,9 @@ def _scalar(value: Any) -> str:
         if "\n" not in line and yaml.safe_load(line) == value:
             return line
     return json.dumps(value)
+
+
+def _written(path: str, folder: Path) -> str:
+    """Return a path as it is shortest; a folder called ~ is nobody's home."""
+    near = shortest(path, folder)
+    return f".{os.sep}{near}" if near.startswith("~") else near

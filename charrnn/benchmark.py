@@ -82,20 +82,25 @@ def measure(config: Config, rounds: int = 5, round_s: float = 0.3) -> Speeds:
     )
 
 
-def training_step(team: Team) -> Callable[[], None]:
-    """Return a function that makes one whole training step: gradient, clipping, update."""
+def training_step(team: Team) -> Callable[[], int]:
+    """Return a function that makes one whole training step: gradient, clipping, update.
+
+    It returns how many characters the step has trained on.
+    """
     train = team.job.config.train
     updater = Updater(train, team.worker.model, Limits(team.worker.windows, None))
     step = 0
 
-    def advance() -> None:
+    def advance() -> int:
         nonlocal step
         with np.errstate(over="ignore", invalid="ignore"):  # whatever the learning rate makes of it
             team.train(step)
             updater.clip(team.gradient)
             updater.update(team.gradient, step, updater.rate(step))
         team.carry_states()
+        chars = team.worker.window_length(step) * train.batch_size
         step += 1
+        return chars
 
     return advance
 

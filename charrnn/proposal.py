@@ -60,8 +60,8 @@ def propose(
 
     Args:
         config: as it was written; what is given is kept, a limit too.
-        minutes: that the training may take; by default the limit that is given, or as many as
-            suit the text.
+        minutes: that the training may take, unless there is a limit to them; by default as many
+            as suit the text.
         note: told what takes a while before there is anything to see.
 
     Raises:
@@ -69,8 +69,8 @@ def propose(
     """
     corpus = load_corpus(config.data, note)
     chars, V = len(corpus.codes), len(corpus.vocabulary)
-    limits = [limit for limit in (minutes, config.train.max_minutes) if limit is not None]
-    minutes = min(limits, default=None)
+    if config.train.max_minutes is not None:
+        minutes = config.train.max_minutes
     if minutes is None:
         work, measured_s = work_for(corpus.train_end), _MEASURED_S
     else:
@@ -115,12 +115,11 @@ def _training_speed(team: Team, seconds: float) -> float:
     """Return the characters trained on in a second, measured for so many."""
     step = training_step(team)
     step()
-    start, count = time.perf_counter(), 0
+    start, count, chars = time.perf_counter(), 0, 0
     while (elapsed_s := time.perf_counter() - start) < seconds or count < 2:
-        step()
+        chars += step()  # fewer at the end of an epoch
         count += 1
-    train = team.job.config.train
-    return count * train.batch_size * train.seq_length / elapsed_s
+    return chars / elapsed_s
 
 
 def _scoring_speed(team: Team, seconds: float) -> float:

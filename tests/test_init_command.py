@@ -84,6 +84,15 @@ def test_any_name_of_a_text_is_read_back(name: str) -> None:
         assert load_config("my.yaml").data.path == str(Path(name).absolute())
 
 
+@pytest.mark.parametrize("folder", ["~", "~root"])
+def test_a_folder_that_reads_like_somebodys_home(folder: str) -> None:
+    Path(folder).mkdir()
+    text = Path(folder, "t.txt")
+    text.write_text(tiny_text(2_000), encoding="utf-8")
+    assert run(["init", f"./{text}", "--minutes", "0.01", "-o", "my.yaml"]) == 0
+    assert load_config("my.yaml").data.path == str(text.absolute())
+
+
 def test_several_texts_and_globs() -> None:
     Path("b.txt").write_text(tiny_text(5_000), encoding="utf-8")
     assert run(["init", "tales.txt", "b.txt", "--minutes", "0.01", "-o", "two.yaml"]) == 0
@@ -112,7 +121,7 @@ def test_what_was_chosen_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = [word for one in given for word in ("--set", one)]
     assert run(["init", "tales.txt", "--minutes", "0.01", *arguments]) == 0
     err = capsys.readouterr().err
-    assert "lstm 2 x 48, dropout 0.125, weight dropout 0" in err
+    assert "lstm 2 x 48, dropout 0.125, weight dropout 0.5, " in err
     assert "2,345,678 steps of training: about" in err
 
 
@@ -173,6 +182,7 @@ def test_a_limit_of_time_is_sized_for_like_minutes(monkeypatch: pytest.MonkeyPat
         for overrides, minutes in [
             (["train.max_minutes=0.2"], None),
             (["train.max_minutes=0.2"], 10),
+            (["train.max_minutes=0.2"], 0.01),
             ([], 0.2),
         ]
     }
@@ -192,6 +202,7 @@ def test_a_limit_that_is_given_is_kept(limit: str) -> None:
 
 REFUSED: dict[str, tuple[list[str], str]] = {
     "a file that is there": (["tales.txt", "-o", "short.txt"], "--overwrite writes over it"),
+    "a device": (["tales.txt", "-o", "/dev/null", "--overwrite"], "is a pipe or a device"),
     "the text itself": (["tales.txt", "-o", "./tales.txt", "--overwrite"], "is the text itself"),
     "the text by another way": (["tales.txt", "-o", "folder/../tales.txt"], "is the text itself"),
     "one of the texts": (["t*.txt", "-o", "tales.txt", "--overwrite"], "is the text itself"),

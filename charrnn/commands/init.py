@@ -44,10 +44,11 @@ def init(
     overrides: tuple[str, ...],
     overwrite: bool,
 ) -> None:
-    """Write a configuration for TEXT: a model sized to it, to this machine and to the minutes.
+    """Write a configuration for TEXT: a model sized to it, and to the minutes on this machine.
 
     Looks at the text, measures how fast this machine trains on it (some seconds), and says what
-    was chosen; the file has comments. TEXT is a file, several, or a glob in quotes.
+    was chosen and how long it will take; the file has comments. TEXT is a file, several, or a glob
+    in quotes.
     """
     from charrnn.annotated import annotated_yaml, model_summary, text_summary, time_summary
     from charrnn.atomic import replaced_atomically
@@ -103,6 +104,8 @@ def _target(output: str, files: Sequence[str], overwrite: bool) -> Path:
     target = checked_target(output)
     if target.exists() and any(os.path.samefile(target, file) for file in files):
         raise ConfigError(f"{target}: is the text itself; -o names another file")
+    if target.exists() and not target.is_file():
+        raise ConfigError(f"{target}: is a pipe or a device; -o names a file")
     if target.exists() and not overwrite:
         raise ConfigError(
             f"{target}: is there already; --overwrite writes over it, -o names another file"
