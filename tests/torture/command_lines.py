@@ -30,7 +30,7 @@ from charrnn.cli import run
 from charrnn.config import all_keys
 
 # What a training may become at most; the last of a key that is set twice counts.
-BRIEF = ("train.max_steps=3", "model.hidden_size=4", "model.num_layers=1", "train.sample_length=9")
+BRIEF = ("train.max_steps=3", "model.hidden_size=6", "model.num_layers=1", "train.sample_length=9")
 BRIEF += ("train.workers=1", "model.embedding_size=null")
 
 
@@ -82,7 +82,7 @@ def case(seed: int, number: int, model: Path) -> Case:
 
     def check(place: Path, code: int, out: str, err: str) -> str:
         changed = _files(place) != _files(model)
-        return problem(code, out, err, changed or "is finished" in err)
+        return problem(code, out, err, changed or "finished: " in err)
 
     return Case(f"command_lines.arguments({seed}, {number})", prepare, check)
 
@@ -138,7 +138,7 @@ def _train(chance: random.Random) -> list[str]:
 
 def _init(chance: random.Random) -> list[str]:
     words = [_mostly(TEXTS, 2, chance)] if chance.random() < 0.95 else []
-    words += ["-o", chance.choice(("new.yaml", "new.yaml", "-"))]
+    words += ["-o", _mostly(("new.yaml", "-", *PICTURES), 2, chance)]
     words += ["--minutes", chance.choice(("0.001", "0.001", "0.01", "0", "nan", "inf", "x", "1e9"))]
     return [*words, *_sets(chance), *["--overwrite"] * chance.choice((0, 1))]
 

@@ -36,7 +36,7 @@ VALUES: tuple[Any, ...] = (
     ),
     *("train", "valid", "sample", "skipped", *PIECES),
 )
-# What a page must show, and not do.
+# What a page must show, and not act on.
 _TAGS = ("</script><script>x</script>", "<img src=x onerror=x>", "]]>", "'\"><b onclick=x>", "&lt;")
 _LONGEST = 1_000_000  # bytes
 

@@ -19,7 +19,7 @@ WORDS = (
     *("\udcff", "a\udc80b", "\udcff.npz", "x" * 300, "x" * 5000, "/" * 300, "*", "?", "~", "$HOME"),
     *("'", '"', "\\", "nan", "inf", "0x10", "1e3", "1_0", "\u0663", "-1", "0", "1", "9" * 5000),
 )
-# Pipes stand only where a checkpoint is meant: as a text one is waited for, as by any program.
+# Pipes stand nowhere that a text is meant: there one is waited for, as by any program.
 CHECKPOINTS = (
     *("runs/tiny", "runs/bytes", "runs/tiny/last.npz", "runs/bytes/best.npz", "runs/tiny/"),
     *("runs", ".", "..", "/", "folder", "text.txt", "empty.txt", "cut.npz", "text.npz", "gone.npz"),
