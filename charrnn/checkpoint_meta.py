@@ -30,7 +30,7 @@ _LARGEST_NUMBER = 2**53  # whole, that any reader of JSON can hold
 class Counters:
     """Where a training stands; what of it is a number."""
 
-    step: int = 0  # updates made
+    step: int = 0  # made or skipped
     validated_step: int = 0  # step of the last validation
     best_loss_nats: float | None = None
     best_step: int = 0

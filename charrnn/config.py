@@ -103,7 +103,9 @@ class TrainConfig:
     """How the network is trained."""
 
     batch_size: int = _automatic(
-        whole(1, 10**6), "parallel streams of text", "32, or fewer for a small text"
+        whole(1, 10**6),
+        "parallel streams of text",
+        "32, or fewer for a small text, at least as many as workers",
     )
     seq_length: int = _automatic(
         whole(1, 10**6), "steps back-propagated through", "80, or fewer for a small text"
@@ -123,7 +125,7 @@ class TrainConfig:
     )
     max_minutes: float | None = _key(
         Optional(Number(0, 1_000_000, strict_low=True)),
-        "time limit, by which the schedule goes too; what follows from the clock does not repeat",
+        "time limit, by which a cosine goes too; what follows from the clock does not repeat",
         None,
     )
     optimizer: str = _key(Choice(tuple(RULES)), "update rule", "adamw")
@@ -195,7 +197,9 @@ class Config:
     of it, `charrnn.recipe.settled` fills them in.
     """
 
-    seed: int = _key(whole(0, 2**32 - 1), "of initial weights, dropout and samples shown", 1)
+    seed: int = _key(
+        whole(0, 2**32 - 1), "of initial weights, dropout, fresh streams and samples shown", 1
+    )
     data: DataConfig
     model: ModelConfig = field(default_factory=ModelConfig)
     train: TrainConfig = field(default_factory=TrainConfig)

@@ -92,7 +92,7 @@ class Step(NamedTuple):
     """What an update is told besides the gradient."""
 
     rate: float  # learning rate
-    t: int  # updates so far, counted from 1
+    t: int  # steps so far, counted from 1; those that were skipped count
     scratch: Array  # (2, P), of no meaning before and after
 
 
@@ -215,7 +215,7 @@ class Optimizer:
         self.slots: dict[str, Array] = {slot: np.zeros_like(parameters) for slot in rule.slots}
 
     def update(self, parameters: Array, gradient: Array, rate: float, t: int) -> None:
-        """Change the parameters in place; t counts the updates from 1."""
+        """Change the parameters in place; t counts the steps from 1, skipped ones too."""
         if self._weight_decay:
             for part in self._decayed:
                 parameters[part] *= 1 - rate * self._weight_decay

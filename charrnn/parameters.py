@@ -72,13 +72,13 @@ def initial_parameters(
 
     Recurrent matrices are orthogonal, gate by gate: they keep the length of what passes through
     them, so that at first the gradient neither vanishes nor explodes on their account (Saxe,
-    McClelland and Ganguli 2014). The other matrices are uniform, scaled so that what they give
-    starts with a variance of about 1 (LeCun et al. 1998): the bound is sqrt(3 / q), where q is the
-    expected sum of the squared inputs. Of one-hot input one unit is on, so q = 1; of E embedded
-    inputs q = E; of H outputs of a cell, which are small at first, q = H * h_mean_square. The usual
-    bound of 1/sqrt(H) everywhere takes four times as many steps to the same loss on tiny
-    Shakespeare. Biases are 0, but for the forget gate's, which is 1 (Gers, Schmidhuber and Cummins
-    2000).
+    McClelland and Ganguli 2014). An embedding is standard normal. The other matrices are uniform,
+    scaled so that what they give starts with a variance of about 1 (LeCun et al. 1998): the bound
+    is sqrt(3 / q), where q is the expected sum of the squared inputs. Of one-hot input one unit is
+    on, so q = 1; of E embedded inputs q = E; of H outputs of a cell, which are small at first,
+    q = H * h_mean_square. The usual bound of 1/sqrt(H) everywhere takes four times as many steps to
+    the same loss on tiny Shakespeare. Biases are 0, but for the forget gate's, which is 1 (Gers,
+    Schmidhuber and Cummins 2000).
     """
     rng = np.random.default_rng(seed)
     shapes = parameter_shapes(config, V)

@@ -68,11 +68,6 @@ def test_the_clock_ends_a_training_and_its_schedule(tmp_path: Path, clock: Clock
     assert records[-1]["elapsed_s"] == 60
 
 
-def test_there_is_no_number_of_epochs_then(tmp_path: Path) -> None:
-    config = load_config(write_config(tmp_path, {"train.max_steps": None, "train.max_minutes": 1}))
-    assert config.train.max_epochs is None
-
-
 def test_the_first_of_two_limits_ends_it(tmp_path: Path, clock: Clock) -> None:
     assert trained(tmp_path, clock, {"train.max_steps": 30}).steps == 30
 
