@@ -178,7 +178,7 @@ def _validate_every(windows: int, epochs: float) -> int | str:
     if epochs > _MOST_VALIDATIONS:
         return min(MANY, windows * math.ceil(epochs / _MOST_VALIDATIONS))
     count = min(10, max(2, round(3 * epochs)))
-    return "epoch" if epochs >= count else max(1, int(windows * epochs / count))
+    return "epoch" if epochs >= count else max(1, math.ceil(windows * epochs / count))
 
 
 def _as_then(config: Config, then: Config) -> Config:

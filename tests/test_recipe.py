@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from charrnn.config import SHAPE, Config, automatic_keys
 from charrnn.config_reader import config_from_dict, override_defaults
-from charrnn.corpus import Corpus, Streams, cut_points
+from charrnn.corpus import Corpus, Streams, cut_points, windows_in_epoch
 from charrnn.optimizers import RULES
 from charrnn.recipe import chosen, settled
 from charrnn.text_sizes import check_sizes
@@ -68,6 +69,14 @@ def test_with_any_limit_it_can_be_read_again(chars: int, limit: str, share: floa
     most = 1e6 if limit == "max_minutes" else 10**12
     config = settled(override_defaults([f"train.{limit}={max(1, int(share * most))}"]), chars, 65)
     assert config_from_dict(config.to_dict()) == config
+
+
+@given(st.integers(10**5, 10**8), st.integers(4, 9))
+def test_the_last_of_ten_validations_is_at_the_end(chars: int, epochs: int) -> None:
+    written = override_defaults([f"train.max_epochs={epochs}"])
+    train = settled(written, chars, 65).train
+    steps = epochs * windows_in_epoch(cut_points(chars, written.data)[0], train)
+    assert math.ceil(steps / train.validate_every) == 10
 
 
 def test_there_are_streams_for_all_ranks() -> None:
@@ -149,8 +158,8 @@ EXPECTED: list[tuple[int, list[str], tuple[Any, ...]]] = [
     (203_787, ["model.cell=rnn"], (224, 0.35, 100, 0.0064, 200, 144)),
     (1_115_394, [], (256, 0.14, 21, 0.02, 200, "epoch")),
     (1_115_394, ["train.max_minutes=600"], (416, 0.5, None, 0.016, 200, 2358)),
-    (10_000_000, [], (320, 0.0, 4, 0.018, 200, 1406)),
-    (10_000_000, ["train.max_minutes=1"], (128, 0.0, None, 0.028, 95, 953)),
+    (10_000_000, [], (320, 0.0, 4, 0.018, 200, 1407)),
+    (10_000_000, ["train.max_minutes=1"], (128, 0.0, None, 0.028, 95, 954)),
 ]
 
 
