@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from io import StringIO, TextIOWrapper
+from typing import Any
 
 import click
 
@@ -36,7 +37,22 @@ _LONGEST_USAGE = 2000  # characters of a usage error, which quotes what was give
 _BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Commands(click.Group):
+    """The commands; one whose reader has enough has done its work."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # Python would flush once more at its end, into nothing now.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="charrnn")
 def cli() -> None:
     """Train character-level language models with recurrent networks, and let them write.

@@ -355,6 +355,21 @@ def test_a_reader_of_the_progress_that_goes_away_does_not_stop_a_training(tmp_pa
     assert (tmp_path / "runs" / "tiny" / "last.npz").exists()
 
 
+@pytest.mark.parametrize("command", ["inspect surprise", "eval --json", "sample", "info"])
+def test_a_reader_that_has_enough_is_no_error(tmp_path: Path, command: str) -> None:
+    """As with `| head -1`."""
+    train(tmp_path)
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = [sys.executable, "-m", "charrnn", *command.split(), "run"]
+    done = subprocess.run(
+        words, cwd=tmp_path, stdout=writing, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(writing)
+    assert done.returncode == 0
+    assert "rror" not in done.stderr
+
+
 def test_a_resume_of_nothing_says_that_it_begins(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -159,12 +159,12 @@ def _table(curves: Sequence[Curve]) -> list[str]:
     K = curves[0].quartiles.shape[1]
     lags = [*(lag for lag in _SHOWN_LAGS if lag < K), K]
     lags = [lags[round(i * (len(lags) - 1) / 6)] for i in range(7)] if len(lags) > 7 else lags
-    rows = [f"{'':<18}" + "".join(f"{f'lag {lag}':>9}" for lag in lags)]
+    rows = [f"{'':<17}" + "".join(f"{f'lag {lag}':>9}" for lag in lags)]
     for number, one in enumerate(curves):
         if not number or one.model != curves[number - 1].model:
             rows.append(f"{one.model} ({one.cell})")
         figures = "".join(f"{one.quartiles[1, lag - 1]:>9.1e}" for lag in lags)
-        rows.append(f"  {f'layer {one.layer}, {one.state}':<16}{figures}")
+        rows.append(f"  {f'layer {one.layer}, {one.state}':<15}{figures}")
     largest = max(float(one.quartiles[1].max()) for one in curves)
     step = max(1, -(-K // 60))
     rows += [

@@ -185,22 +185,18 @@ def _read_prime(file: str, model: LanguageModel) -> str:
 
 def _print_samples(groups: Iterable[tuple[int, Iterable[list[str]]]], prime: str) -> None:
     """Write the texts of each group; one that stands alone is written as it is made."""
-    try:
-        for group, (N, pieces) in enumerate(groups):
-            if N == 1:
-                _begin(group > 0)
-                _write(chain([prime], (piece for (piece,) in pieces)))
-                continue
-            texts = [StringIO() for _ in range(N)]
-            for step in pieces:
-                for text, piece in zip(texts, step, strict=True):
-                    text.write(piece)
-            for i, text in enumerate(texts):
-                _begin(group > 0 or i > 0)
-                _write([prime, text.getvalue()])
-    except BrokenPipeError:
-        # Whoever read has enough. Python would flush once more at its end, into nothing now.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for group, (N, pieces) in enumerate(groups):
+        if N == 1:
+            _begin(group > 0)
+            _write(chain([prime], (piece for (piece,) in pieces)))
+            continue
+        texts = [StringIO() for _ in range(N)]
+        for step in pieces:
+            for text, piece in zip(texts, step, strict=True):
+                text.write(piece)
+        for i, text in enumerate(texts):
+            _begin(group > 0 or i > 0)
+            _write([prime, text.getvalue()])
 
 
 def _begin(after_another: bool) -> None:
