@@ -252,6 +252,7 @@ def test_an_unknown_character_of_the_prime_is_named_with_the_way_out(
     assert captured.err.startswith(f"charrnn: error: prime: {named} is not among the ")
     assert captured.err.endswith("--unknown skip leaves such characters out\n")
     assert run(["sample", model, "--prime", prime, "--unknown", "skip", "--length", "2"]) == 0
+    assert "that the model does not know\n" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("folder")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from charrnn.commands.model_and_text import loaded, unknown_option
+from charrnn.commands.model_and_text import loaded, tell_left_out, unknown_option
 from charrnn.commands.view_options import json_option
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def predictions(checkpoint: str | None, text: str, top: int, unknown: str, as_js
         raise TextError("--text: has no character that the model knows; it takes at least one")
     found = predicted(model.model(), codes, top)
     click.echo(str(path), err=True)
+    tell_left_out(len(symbols) - len(codes))
     if as_json:
         click.echo(json.dumps({"predictions": [_plain(one, vocabulary) for one in found]}))
     else:

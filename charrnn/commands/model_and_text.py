@@ -84,9 +84,15 @@ def part_of_text(
     codes, start, end, skipped = codes_of_file(
         checkpoint, text_file, skip_unknown=unknown == "skip"
     )
-    if skipped:
-        click.echo(f"left out: {skipped:,} characters that the model does not know", err=True)
+    tell_left_out(skipped)
     return Part(codes, start, end, "standard input" if text_file == "-" else text_file)
+
+
+def tell_left_out(count: int) -> None:
+    """Say how many characters the model has not been given."""
+    if count:
+        plural = "" if count == 1 else "s"
+        click.echo(f"left out: {count:,} character{plural} that the model does not know", err=True)
 
 
 def loaded(argument: str | None) -> tuple[Path, Checkpoint]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from charrnn.commands.finite import Finite
+from charrnn.commands.model_and_text import tell_left_out
 from charrnn.errors import TextError
 from charrnn.visible import visible
 
@@ -121,13 +122,14 @@ def sample(
         seed = int.from_bytes(os.urandom(4), "little")
     skip_unknown = unknown == "skip"
     try:
-        model.encode(text, "prime", skip_unknown=skip_unknown)
+        known = len(model.encode(text, "prime", skip_unknown=skip_unknown))
     except TextError as error:
         raise TextError(f"{error}; --unknown skip leaves such characters out") from None
     if checkpoint is None:
         click.echo(str(path), err=True)
     if drawn:
         click.echo(f"seed {seed}", err=True)
+    tell_left_out(len(model.vocabulary.symbols_of(text)) - known)
     choosing = Choosing(temperature, top_k, top_p, greedy)
     groups = (
         (
