@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 # Matrix products on one thread, as the command sets it; this must precede NumPy's import.
@@ -17,3 +19,21 @@ os.environ["CHARRNN_CACHE_DIR"] = str(Path(__file__).parent.parent / ".pytest_ca
 # A busy machine is no reason to fail.
 settings.register_profile("charrnn", deadline=None, max_examples=50)
 settings.load_profile("charrnn")
+
+
+@pytest.fixture(scope="session")
+def drawn_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run, to be drawn."""
+    from drawn_runs import make_run  # with NumPy, so after the settings above
+
+    folder = tmp_path_factory.mktemp("drawn")
+    make_run(folder)
+    return folder
+
+
+@pytest.fixture
+def drawn(drawn_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it, which is the current folder."""
+    shutil.copytree(drawn_run / "runs", tmp_path / "runs")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from drawn_runs import LONG, make_run
+from drawn_runs import LONG
 from support import tiny_text, train
 
 from charrnn.checkpoint import load_checkpoint, save_checkpoint
@@ -17,51 +17,35 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a run."""
-    folder = tmp_path_factory.mktemp("drawn")
-    make_run(folder)
-    return folder
-
-
-@pytest.fixture
-def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of it, which is the current folder."""
-    shutil.copytree(made / "runs", tmp_path / "runs")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 STARTS = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF", "gif": b"GIF8"}
 
 
 @pytest.mark.parametrize(
     ("kind", "what"), [("png", "loss"), ("svg", "rate"), ("pdf", "norm"), ("png", "speed")]
 )
-def test_pictures_of_curves(kind: str, what: str, folder: Path) -> None:
+def test_pictures_of_curves(kind: str, what: str, drawn: Path) -> None:
     made = []
     for _ in range(2):
         assert run(["plot", "runs/tiny", "-o", f"curves.{kind}", "--what", what]) == 0
-        made.append((folder / f"curves.{kind}").read_bytes())
+        made.append((drawn / f"curves.{kind}").read_bytes())
     assert made[0].startswith(STARTS[kind])
     assert made[0] == made[1]
 
 
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf", "gif"])
-def test_pictures_of_gradients(kind: str, folder: Path) -> None:
-    (folder / "t.txt").write_text(tiny_text(600))
+def test_pictures_of_gradients(kind: str, drawn: Path) -> None:
+    (drawn / "t.txt").write_text(tiny_text(600))
     command = ["inspect", "gradients", "runs/tiny", "runs/tiny", "t.txt", "--lags", "9"]
     assert run([*command, "--losses", "3", "-o", f"g.{kind}"]) == 0
-    content = (folder / f"g.{kind}").read_bytes()
+    content = (drawn / f"g.{kind}").read_bytes()
     assert content.startswith(
         {"png": b"\x89PNG", "svg": b"<?x", "pdf": b"%PDF", "gif": b"GIF8"}[kind]
     )
 
 
-def test_several_models_are_told_apart(folder: Path) -> None:
-    (folder / "long.txt").write_text(tiny_text(4000), encoding="utf-8")
-    train(folder, LONG | {"model.cell": "rnn"}).rename(folder / "runs" / "other")
+def test_several_models_are_told_apart(drawn: Path) -> None:
+    (drawn / "long.txt").write_text(tiny_text(4000), encoding="utf-8")
+    train(drawn, LONG | {"model.cell": "rnn"}).rename(drawn / "runs" / "other")
     shutil.copytree("runs/tiny", "runs/again")
     command = ["inspect", "gradients", "runs/tiny", "runs/other", "runs/again", "long.txt"]
     curves: list[Any] = []
@@ -82,11 +66,11 @@ def test_several_models_are_told_apart(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["png", "gif"])
-def test_gradients_that_are_zero_are_drawn_all_the_same(kind: str, folder: Path) -> None:
-    (folder / "t.txt").write_text(tiny_text(600))
-    checkpoint = load_checkpoint(folder / "runs" / "tiny" / "best.npz")
+def test_gradients_that_are_zero_are_drawn_all_the_same(kind: str, drawn: Path) -> None:
+    (drawn / "t.txt").write_text(tiny_text(600))
+    checkpoint = load_checkpoint(drawn / "runs" / "tiny" / "best.npz")
     checkpoint.parameters[...] *= 30_000
-    save_checkpoint(folder / "dead.npz", checkpoint)
+    save_checkpoint(drawn / "dead.npz", checkpoint)
     command = ["inspect", "gradients", "dead.npz", "t.txt", "--lags", "9", "--losses", "3"]
     assert run([*command, "-o", f"g.{kind}"]) == 0
-    assert (folder / f"g.{kind}").stat().st_size > 1000
+    assert (drawn / f"g.{kind}").stat().st_size > 1000

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from drawn_runs import LONG, Outline, make_run, report
+from drawn_runs import LONG, Outline, report
 from support import tiny_text, train
 
 from charrnn.cli import run
@@ -26,25 +26,9 @@ HOSTILE = "</script><script>alert(1)</script>\n<img src=x onerror=alert(2)>\n"
 HOSTILE += "\x1b[2J\u202eevil\u202c & \"'\n"
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a run."""
-    folder = tmp_path_factory.mktemp("drawn")
-    make_run(folder)
-    return folder
-
-
-@pytest.fixture
-def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of it, which is the current folder."""
-    shutil.copytree(made / "runs", tmp_path / "runs")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def test_a_page_has_curves_samples_views_and_configuration(folder: Path) -> None:
+def test_a_page_has_curves_samples_views_and_configuration(drawn: Path) -> None:
     assert run(["report"]) == 0
-    page = (folder / "runs" / "tiny" / "report.html").read_text(encoding="utf-8")
+    page = (drawn / "runs" / "tiny" / "report.html").read_text(encoding="utf-8")
     outline = Outline(page)
     assert outline.tags.count("svg") == 5
     assert not outline.loaded
@@ -57,7 +41,7 @@ def test_a_page_has_curves_samples_views_and_configuration(folder: Path) -> None
         "Configuration",
     ):
         assert word in outline.text
-    history = read_history(folder / "runs" / "tiny" / "metrics.jsonl")
+    history = read_history(drawn / "runs" / "tiny" / "metrics.jsonl")
     assert [sample.step for sample in history.samples] == [20, 40, 60]
     for sample in history.samples:
         assert sample.text in outline.text.replace("\r", "")
@@ -65,15 +49,15 @@ def test_a_page_has_curves_samples_views_and_configuration(folder: Path) -> None
     assert f"{history.best[1]:.4f} nats/char at step {history.best[0]}" in outline.text
     assert page.count("hidden_size: 8") == 1
     assert "steps60 of 60" in re.sub(r"\s*\n\s*", "", outline.text)
-    assert str(folder) not in page  # nobody's business
+    assert str(drawn) not in page  # nobody's business
     before = page
     assert run(["report", "runs/tiny"]) == 0  # over the old one, and the same again
-    assert (folder / "runs" / "tiny" / "report.html").read_text(encoding="utf-8") == before
+    assert (drawn / "runs" / "tiny" / "report.html").read_text(encoding="utf-8") == before
 
 
-def test_several_runs_side_by_side_and_what_differs(folder: Path) -> None:
-    (folder / "long.txt").write_text(tiny_text(4000), encoding="utf-8")
-    train(folder, LONG | {"model.hidden_size": 12}).rename(folder / "runs" / "other")
+def test_several_runs_side_by_side_and_what_differs(drawn: Path) -> None:
+    (drawn / "long.txt").write_text(tiny_text(4000), encoding="utf-8")
+    train(drawn, LONG | {"model.hidden_size": 12}).rename(drawn / "runs" / "other")
     outline = Outline(report("runs/tiny", "runs/other"))
     assert outline.tags.count("svg") == 6
     assert "model.hidden_size" in outline.text
@@ -99,64 +83,64 @@ def test_what_a_user_wrote_is_shown_and_never_run(
     assert "default-src 'none'" in page
 
 
-def lines_of(folder: Path) -> list[str]:
-    return (folder / "runs" / "tiny" / "metrics.jsonl").read_text().splitlines(keepends=True)
+def lines_of(drawn: Path) -> list[str]:
+    return (drawn / "runs" / "tiny" / "metrics.jsonl").read_text().splitlines(keepends=True)
 
 
-def without_validation(folder: Path) -> None:
-    (folder / "long.txt").write_text(tiny_text(4000), encoding="utf-8")
-    shutil.rmtree(folder / "runs" / "tiny")
-    train(folder, LONG | {"data.valid_fraction": 0}).rename(folder / "runs" / "tiny")
+def without_validation(drawn: Path) -> None:
+    (drawn / "long.txt").write_text(tiny_text(4000), encoding="utf-8")
+    shutil.rmtree(drawn / "runs" / "tiny")
+    train(drawn, LONG | {"data.valid_fraction": 0}).rename(drawn / "runs" / "tiny")
 
 
-def of_one_step(folder: Path) -> None:
-    (folder / "long.txt").write_text(tiny_text(4000), encoding="utf-8")
-    shutil.rmtree(folder / "runs" / "tiny")
+def of_one_step(drawn: Path) -> None:
+    (drawn / "long.txt").write_text(tiny_text(4000), encoding="utf-8")
+    shutil.rmtree(drawn / "runs" / "tiny")
     one = LONG | {"train.max_steps": 1, "train.log_every": 1}
-    train(folder, one).rename(folder / "runs" / "tiny")
+    train(drawn, one).rename(drawn / "runs" / "tiny")
 
 
-def of_a_tiny_text(folder: Path) -> None:
-    (folder / "long.txt").write_text(tiny_text(300))
-    shutil.rmtree(folder / "runs" / "tiny")
-    train(folder, LONG).rename(folder / "runs" / "tiny")
+def of_a_tiny_text(drawn: Path) -> None:
+    (drawn / "long.txt").write_text(tiny_text(300))
+    shutil.rmtree(drawn / "runs" / "tiny")
+    train(drawn, LONG).rename(drawn / "runs" / "tiny")
 
 
-def still_running(folder: Path) -> None:
-    lines = lines_of(folder)
-    (folder / "runs" / "tiny" / "metrics.jsonl").write_text("".join(lines[:9]) + lines[9][:20])
-    (folder / "runs" / "tiny" / "best.npz").unlink()
-    (folder / "runs" / "tiny" / "last.npz").unlink()
+def still_running(drawn: Path) -> None:
+    lines = lines_of(drawn)
+    (drawn / "runs" / "tiny" / "metrics.jsonl").write_text("".join(lines[:9]) + lines[9][:20])
+    (drawn / "runs" / "tiny" / "best.npz").unlink()
+    (drawn / "runs" / "tiny" / "last.npz").unlink()
 
 
-def diverged(folder: Path) -> None:
-    lines = lines_of(folder)
+def diverged(drawn: Path) -> None:
+    lines = lines_of(drawn)
     skip = {"step": 30, "epoch": 1, "split": "skipped", "reason": "x", "elapsed_s": 1.0}
     wild = json.loads(lines[5]) | {"gradient_norm": None, "loss_nats": 1e30}
     lines[5:5] = [json.dumps(skip) + "\n", json.dumps(wild) + "\n"]
-    (folder / "runs" / "tiny" / "metrics.jsonl").write_text("".join(lines))
+    (drawn / "runs" / "tiny" / "metrics.jsonl").write_text("".join(lines))
 
 
-def damaged(folder: Path) -> None:
-    lines = lines_of(folder)
+def damaged(drawn: Path) -> None:
+    lines = lines_of(drawn)
     lines[3] = '{"step": 2, "spl\n'
-    (folder / "runs" / "tiny" / "metrics.jsonl").write_text("".join(lines))
-    (folder / "runs" / "tiny" / "best.npz").write_bytes(b"PK no checkpoint")
+    (drawn / "runs" / "tiny" / "metrics.jsonl").write_text("".join(lines))
+    (drawn / "runs" / "tiny" / "best.npz").write_bytes(b"PK no checkpoint")
 
 
-def moved(folder: Path) -> None:
-    config = folder / "runs" / "tiny" / "config.yaml"
+def moved(drawn: Path) -> None:
+    config = drawn / "runs" / "tiny" / "config.yaml"
     assert config.exists()
-    (folder / "long.txt").write_text("another text. " * 400)
-    train(folder, LONG).rename(folder / "runs" / "changed")
-    (folder / "long.txt").unlink()
-    shutil.rmtree(folder / "runs" / "tiny")
-    (folder / "runs" / "changed").rename(folder / "runs" / "tiny")
+    (drawn / "long.txt").write_text("another text. " * 400)
+    train(drawn, LONG).rename(drawn / "runs" / "changed")
+    (drawn / "long.txt").unlink()
+    shutil.rmtree(drawn / "runs" / "tiny")
+    (drawn / "runs" / "changed").rename(drawn / "runs" / "tiny")
 
 
-def empty(folder: Path) -> None:
-    (folder / "runs" / "tiny" / "metrics.jsonl").write_text("")
-    (folder / "runs" / "tiny" / "best.npz").unlink()
+def empty(drawn: Path) -> None:
+    (drawn / "runs" / "tiny" / "metrics.jsonl").write_text("")
+    (drawn / "runs" / "tiny" / "best.npz").unlink()
 
 
 KINDS: dict[str, tuple[Any, list[str]]] = {
@@ -178,51 +162,49 @@ KINDS: dict[str, tuple[Any, list[str]]] = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_run_gets_a_sensible_page(kind: str, folder: Path) -> None:
+def test_a_run_gets_a_sensible_page(kind: str, drawn: Path) -> None:
     change, words = KINDS[kind]
-    change(folder)
+    change(drawn)
     text = re.sub(r"\s*\n\s*", "", Outline(report("runs/tiny")).text)
     for word in words:
         assert word in text
-    assert str(folder) not in text
+    assert str(drawn) not in text
     assert run(["plot", "-o", "curve.png", "runs/tiny"]) == 0
 
 
-def test_what_a_page_could_not_use_is_told(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (folder / "runs" / "tiny" / "best.npz").write_bytes(b"junk")
+def test_what_a_page_could_not_use_is_told(drawn: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (drawn / "runs" / "tiny" / "best.npz").write_bytes(b"junk")
     report("runs/tiny")
     assert "best.npz" in capsys.readouterr().err
 
 
-def test_to_standard_output(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: ARG001
+def test_to_standard_output(drawn: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: ARG001
     assert run(["report", "runs/tiny", "-o", "-"]) == 0
     assert capsys.readouterr().out.startswith("<!doctype html>")
 
 
 @pytest.mark.parametrize("name", ["a$\\foo$b", "漢字", "_old", "no-utf8\udcff", "<b>"])
-def test_a_run_may_be_called_anything(name: str, folder: Path) -> None:
+def test_a_run_may_be_called_anything(name: str, drawn: Path) -> None:
     shutil.copytree("runs/tiny", name)
     text = Outline(report(name, "runs/tiny")).text
     assert name.strip("_").encode("utf-8", "replace").decode() in text
     assert run(["plot", name, "runs/tiny", "-o", "c.svg"]) == 0
-    assert (folder / "c.svg").stat().st_size > 1000
+    assert (drawn / "c.svg").stat().st_size > 1000
 
 
-def test_a_run_without_a_checkpoint_differs_in_nothing_that_is_known(folder: Path) -> None:
+def test_a_run_without_a_checkpoint_differs_in_nothing_that_is_known(drawn: Path) -> None:
     shutil.copytree("runs/tiny", "runs/young")
     for file in ("best.npz", "last.npz"):
-        (folder / "runs" / "young" / file).unlink()
+        (drawn / "runs" / "young" / file).unlink()
     text = Outline(report("runs/tiny", "runs/young")).text
     assert "What differs" not in text
     assert "its training has not written a checkpoint yet" in text
 
 
-def test_a_resumed_run_has_one_history(folder: Path) -> None:
-    (folder / "long.txt").write_text(tiny_text(4000), encoding="utf-8")
-    run_dir = train(folder, LONG | {"train.max_steps": 40, "train.log_every": 1})
-    train(folder, LONG | {"train.log_every": 1}, "--resume")
+def test_a_resumed_run_has_one_history(drawn: Path) -> None:
+    (drawn / "long.txt").write_text(tiny_text(4000), encoding="utf-8")
+    run_dir = train(drawn, LONG | {"train.max_steps": 40, "train.log_every": 1})
+    train(drawn, LONG | {"train.log_every": 1}, "--resume")
     history = read_history(run_dir / "metrics.jsonl")
     assert history.train["step"].tolist() == list(range(1, 61))
     text = re.sub(r"\s*\n\s*", "", Outline(report("run")).text)
@@ -230,10 +212,10 @@ def test_a_resumed_run_has_one_history(folder: Path) -> None:
     assert "max_steps: 60" in text
 
 
-def test_a_long_run_is_drawn_in_seconds(folder: Path) -> None:
+def test_a_long_run_is_drawn_in_seconds(drawn: Path) -> None:
     """100,000 lines; the page is no larger for it."""
-    record = json.loads(lines_of(folder)[0])
-    with open(folder / "runs" / "tiny" / "metrics.jsonl", "w") as file:
+    record = json.loads(lines_of(drawn)[0])
+    with open(drawn / "runs" / "tiny" / "metrics.jsonl", "w") as file:
         for step in range(1, 100_001):
             values = {"step": step, "loss_nats": 1 + 1 / step, "gradient_norm": 1 + step % 7}
             file.write(json.dumps(record | values) + "\n")
@@ -246,9 +228,9 @@ def test_a_long_run_is_drawn_in_seconds(folder: Path) -> None:
 ODD = [None, "x", 1e308, -1e308, 1e-320, 0, -5, 2**70, [], {}, True, "1e400", "\ud800", math.nan]
 
 
-def test_metrics_that_hold_anything_make_a_page(folder: Path) -> None:
-    kinds = {json.loads(line)["split"]: json.loads(line) for line in lines_of(folder)}
-    with open(folder / "runs" / "tiny" / "metrics.jsonl", "w") as file:
+def test_metrics_that_hold_anything_make_a_page(drawn: Path) -> None:
+    kinds = {json.loads(line)["split"]: json.loads(line) for line in lines_of(drawn)}
+    with open(drawn / "runs" / "tiny" / "metrics.jsonl", "w") as file:
         for record in kinds.values():
             for field in record:
                 for value in ODD:
@@ -258,9 +240,9 @@ def test_metrics_that_hold_anything_make_a_page(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("norm", [0, -1, None])
-def test_norms_that_have_no_logarithm(folder: Path, norm: float | None) -> None:
-    metrics = folder / "runs" / "tiny" / "metrics.jsonl"
-    records = [json.loads(line) | {"gradient_norm": norm} for line in lines_of(folder)]
+def test_norms_that_have_no_logarithm(drawn: Path, norm: float | None) -> None:
+    metrics = drawn / "runs" / "tiny" / "metrics.jsonl"
+    records = [json.loads(line) | {"gradient_norm": norm} for line in lines_of(drawn)]
     metrics.write_text("".join(json.dumps(record) + "\n" for record in records))
     assert "gradient norm" in Outline(report("runs/tiny")).text.lower()
 
@@ -298,16 +280,16 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("command", REFUSED)
-def test_what_is_refused(command: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (folder / "notes.html").write_text("<p>mine</p>")
-    (folder / "mine.svg").write_text("mine, of charrnn")
+def test_what_is_refused(command: str, drawn: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (drawn / "notes.html").write_text("<p>mine</p>")
+    (drawn / "mine.svg").write_text("mine, of charrnn")
     for name in "abcdefg":
         shutil.copytree("runs/tiny", name)
     code, message = REFUSED[command]
     assert run(command.split()) == code
     err = capsys.readouterr().err
     assert message in err
-    assert (folder / "notes.html").read_text() == "<p>mine</p>"
+    assert (drawn / "notes.html").read_text() == "<p>mine</p>"
 
 
 @pytest.mark.parametrize(
@@ -317,7 +299,7 @@ def test_what_is_refused(command: str, folder: Path, capsys: pytest.CaptureFixtu
 def test_what_is_missing_is_named(
     package: str,
     command: str,
-    folder: Path,  # noqa: ARG001
+    drawn: Path,  # noqa: ARG001
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
