@@ -109,11 +109,25 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
 
 def _instead_of(path: Path) -> str:
     """Say what to do without a checkpoint."""
+    if path.suffix != ".npz":
+        return "name a .npz file that charrnn wrote, or a run's folder"
     beside = {"last.npz": "best.npz", "best.npz": "last.npz"}.get(path.name)
-    if beside is None or not path.with_name(beside).is_file():
+    if beside is None or not _is_whole(path.with_name(beside)):
         return "use another checkpoint of the run, if there is one"
     resume = ", and move this one away to --resume from there" if path.name == "last.npz" else ""
     return f"use {beside} beside it{resume}"
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a file is a checkpoint that can be read."""
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            _read(ArrayArchive(file))
+    except (OSError, CharRNNError):
+        return False
+    return True
 
 
 def _arrays(checkpoint: Checkpoint) -> dict[str, Array]:

@@ -73,6 +73,10 @@ class LanguageModel:
         self.vocabulary: Vocabulary = checkpoint.vocabulary
         self.model = checkpoint.model()
 
+    def __repr__(self) -> str:
+        model, symbols = self.config.model, f"{len(self.vocabulary)} {self.vocabulary.tokens}s"
+        return f"<LanguageModel {model.cell} {model.num_layers} x {model.hidden_size}, {symbols}>"
+
     def sample(
         self,
         prime: str = "",

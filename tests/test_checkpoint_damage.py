@@ -199,11 +199,23 @@ def test_the_checkpoint_beside_a_damaged_one_is_named(
 ) -> None:
     path = saved.with_name(f"{name}.npz")
     path.write_bytes(b"")
-    assert "; use another checkpoint of the run, if there is one\n" in refusal(path, capsys)
-    saved.rename(saved.with_name(f"{beside}.npz"))
+    another = "; use another checkpoint of the run, if there is one\n"
+    assert another in refusal(path, capsys)
+    path.with_name(f"{beside}.npz").write_bytes(b"damaged as well")
+    assert another in refusal(path, capsys)
+    saved.replace(saved.with_name(f"{beside}.npz"))
     refused = refusal(path, capsys)
     assert f"; use {beside}.npz beside it" in refused
     assert ("move this one away to --resume from there" in refused) is (name == "last")
+
+
+def test_what_was_never_meant_as_a_checkpoint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "my.yaml").write_text("data: {path: my.txt}\n")
+    assert "name a .npz file that charrnn wrote, or a run's folder" in refusal(
+        tmp_path / "my.yaml", capsys
+    )
 
 
 class _Trap:

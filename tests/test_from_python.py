@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support import contents, train, write_config
 
-from charrnn import load_config
+from charrnn import load, load_config
 from charrnn import train as train_run
 from charrnn.errors import ConfigError, RunError
 
@@ -28,6 +28,11 @@ def test_a_configuration_made_by_hand_is_checked_before_anything_is_lost(tmp_pat
     with pytest.raises(RunError, match="run_dir is empty"):
         train_run(config, "")
     assert contents(run_dir) == before
+
+
+def test_a_model_says_what_it_is(tmp_path: Path) -> None:
+    model = load(train(tmp_path))
+    assert repr(model) == f"<LanguageModel rnn 1 x 8, {len(model.vocabulary)} chars>"
 
 
 def test_the_file_of_a_configuration_will_do(tmp_path: Path) -> None:
