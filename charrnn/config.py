@@ -135,8 +135,10 @@ class TrainConfig:
     beta1: float | None = _hyperparameter("beta1", _FRACTION, "decay of the mean")
     beta2: float | None = _hyperparameter("beta2", _FRACTION, "decay of the mean square")
     epsilon: float | None = _hyperparameter("epsilon", _POSITIVE, "keeps the divisor from 0")
-    weight_decay: float | None = _hyperparameter(
-        "weight_decay", _NOT_NEGATIVE, "shrinks the weights, not the biases"
+    weight_decay: float | None = _automatic(
+        _NOT_NEGATIVE,
+        "adamw: shrinks the weights, not the biases",
+        f"{RULES['adamw'].hyperparameters['weight_decay']:g}, or less for a long training",
     )
     schedule: str = _key(
         Choice(tuple(SCHEDULES)), "how the learning rate goes on after warm-up", "cosine"
@@ -235,8 +237,12 @@ def automatic_keys() -> list[str]:
 def open_keys(config: Config) -> list[str]:
     """Return the keys that are still to be settled."""
     values = config.to_dict()
+    closed = {
+        "train.max_epochs": config.train.has_limit,
+        "train.weight_decay": "weight_decay" not in RULES[config.train.optimizer].hyperparameters,
+    }
     keys = [key for key in automatic_keys() if value_of(values, key) is None]
-    return [key for key in keys if key != "train.max_epochs" or not config.train.has_limit]
+    return [key for key in keys if not closed.get(key, False)]
 
 
 def value_of(values: Mapping[str, Any], dotted: str) -> Any:

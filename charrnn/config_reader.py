@@ -154,7 +154,7 @@ class _Builder:
         for parameter in {p for r in RULES.values() for p in r.hyperparameters}:
             key = f"train.{parameter}"
             if parameter in rule.hyperparameters:
-                if values[key] is None:
+                if values[key] is None and not self._keys[key].get("automatic"):
                     values[key] = rule.hyperparameters[parameter]
             elif values[key] is not None:
                 used = ", ".join(rule.hyperparameters) or "none but learning_rate"

@@ -31,6 +31,7 @@ _CHARS_A_PARAMETER = 40.0  # that a training reads at best, if it reads each a f
 _FEW_AND_MANY = (3.0, 8.0)  # epochs
 _MOST_WORK = 8.0  # times that which suits a text: beyond it, a larger model does not pay
 _FINE_TUNING = 0.125  # of the learning rate of a new model
+_DECAY = 8.0  # of the weights at most in a whole training: weight_decay x learning_rate x steps
 
 
 def settled(
@@ -161,13 +162,17 @@ def _with_rate(train: TrainConfig, model: ModelConfig, *, fine_tuning: bool) -> 
 
 
 def _with_length(train: TrainConfig, n: int, epochs: float) -> TrainConfig:
-    """Settle what goes by the steps of a training: its end, its warm-up, its validations."""
+    """Settle what goes by the steps of a training: its end, warm-up, decay and validations."""
     if not train.has_limit:
         epochs = max(1, round(epochs))
         train = replace(train, max_epochs=epochs)
     windows = windows_in_epoch(n, train)
     if train.warmup_steps is None:
         train = replace(train, warmup_steps=min(200, round(epochs * windows / 20)))
+    most = RULES[train.optimizer].hyperparameters.get("weight_decay")
+    if train.weight_decay is None and most is not None:
+        decay = most / max(1.0, most * train.learning_rate * epochs * windows / _DECAY)
+        train = replace(train, weight_decay=float(f"{decay:.2g}"))
     if train.validate_every is None:
         train = replace(train, validate_every=_validate_every(windows, epochs))
     return train

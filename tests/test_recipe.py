@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from charrnn.config import SHAPE, Config, automatic_keys
+from charrnn.config import SHAPE, Config, automatic_keys, open_keys
 from charrnn.config_reader import config_from_dict, override_defaults
 from charrnn.corpus import Corpus, Streams, cut_points, windows_in_epoch
 from charrnn.optimizers import RULES
@@ -116,6 +116,7 @@ GIVEN = {
     "train.streams": "fixed",
     "train.max_epochs": 3,
     "train.learning_rate": 0.123,
+    "train.weight_decay": 0.04,
     "train.warmup_steps": 0,
     "train.validate_every": 7,
 }
@@ -150,16 +151,16 @@ def test_a_limit_that_is_given_is_the_only_one(limit: str) -> None:
 
 
 # For a number of characters and overrides: hidden_size, dropout and weight_dropout, max_epochs,
-# learning_rate, warmup_steps, validate_every.
+# learning_rate, weight_decay, warmup_steps, validate_every.
 EXPECTED: list[tuple[int, list[str], tuple[Any, ...]]] = [
-    (2_500, [], (160, 0.5, 100, 0.025, 50, 20)),
-    (203_787, [], (224, 0.41, 63, 0.021, 200, 144)),
-    (203_787, ["train.max_minutes=1"], (160, 0.18, None, 0.025, 62, "epoch")),
-    (203_787, ["model.cell=rnn"], (224, 0.35, 100, 0.0064, 200, 144)),
-    (1_115_394, [], (256, 0.14, 21, 0.02, 200, "epoch")),
-    (1_115_394, ["train.max_minutes=600"], (416, 0.5, None, 0.016, 200, 2358)),
-    (10_000_000, [], (320, 0.0, 4, 0.018, 200, 1407)),
-    (10_000_000, ["train.max_minutes=1"], (128, 0.0, None, 0.028, 95, 954)),
+    (2_500, [], (160, 0.5, 100, 0.025, 0.1, 50, 20)),
+    (203_787, [], (224, 0.41, 63, 0.021, 0.084, 200, 144)),
+    (203_787, ["train.max_minutes=1"], (160, 0.18, None, 0.025, 0.1, 62, "epoch")),
+    (203_787, ["model.cell=rnn"], (224, 0.35, 100, 0.0064, 0.1, 200, 144)),
+    (1_115_394, [], (256, 0.14, 21, 0.02, 0.048, 200, "epoch")),
+    (1_115_394, ["train.max_minutes=600"], (416, 0.5, None, 0.016, 0.0045, 200, 2358)),
+    (10_000_000, [], (320, 0.0, 4, 0.018, 0.032, 200, 1407)),
+    (10_000_000, ["train.max_minutes=1"], (128, 0.0, None, 0.028, 0.1, 95, 954)),
 ]
 
 
@@ -169,9 +170,29 @@ def test_what_is_chosen(chars: int, overrides: list[str], expected: tuple[Any, .
     config = settled(override_defaults(overrides), chars, 65)
     model, train = config.model, config.train
     found = (model.hidden_size, model.dropout, train.max_epochs)
-    found += (train.learning_rate, train.warmup_steps, train.validate_every)
+    found += (train.learning_rate, train.weight_decay, train.warmup_steps, train.validate_every)
     assert found == expected
     assert model.weight_dropout == model.dropout
+
+
+@given(st.integers(10**5, 10**8), st.integers(1, 500), st.floats(1e-4, 1e-1))
+def test_a_longer_training_does_not_decay_its_weights_more(
+    chars: int, epochs: int, rate: float
+) -> None:
+    """From where it is 8 in all; a shorter one has the decay that suits few steps."""
+    written = override_defaults([f"train.max_epochs={epochs}", f"train.learning_rate={rate}"])
+    train = settled(written, chars, 65).train
+    steps = epochs * windows_in_epoch(cut_points(chars, written.data)[0], train)
+    total = steps * train.learning_rate * train.weight_decay
+    assert train.weight_decay == 0.1 or 7.5 < total < 8.5
+    assert total < 8.5
+
+
+@pytest.mark.parametrize("optimizer", set(RULES) - {"adamw"})
+def test_only_adamw_has_a_weight_decay(optimizer: str) -> None:
+    config = settled(override_defaults([f"train.optimizer={optimizer}"]), 10**6, 65)
+    assert config.train.weight_decay is None
+    assert open_keys(config) == []
 
 
 def test_fine_tuning_has_an_eighth_of_the_rate() -> None:

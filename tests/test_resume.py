@@ -290,7 +290,7 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "train.beta1": ("train.beta1=0.8",),
     "train.beta2": ("train.beta2=0.9",),
     "train.epsilon": ("train.epsilon=1e-6",),
-    "train.weight_decay": ("train.optimizer=adamw",),
+    "train.weight_decay": ("train.optimizer=adamw", "train.weight_decay=0.2"),
     "train.schedule": ("train.schedule=cosine",),
     "train.warmup_steps": ("train.warmup_steps=10",),
     "train.decay_every": ("train.decay_every=100",),
