@@ -31,7 +31,9 @@ _CHARS_A_PARAMETER = 40.0  # that a training reads at best, if it reads each a f
 _FEW_AND_MANY = (3.0, 8.0)  # epochs
 _MOST_WORK = 8.0  # times that which suits a text: beyond it, a larger model does not pay
 _FINE_TUNING = 0.125  # of the learning rate of a new model
-_DECAY = 8.0  # of the weights at most in a whole training: weight_decay x learning_rate x steps
+# The weights decay at most so much in a training (weight_decay x learning_rate x steps), or in
+# each epoch of a long one, where it keeps from learning by heart.
+_DECAY, _DECAY_AN_EPOCH = 8.0, 0.8
 
 
 def settled(
@@ -171,7 +173,8 @@ def _with_length(train: TrainConfig, n: int, epochs: float) -> TrainConfig:
         train = replace(train, warmup_steps=min(200, round(epochs * windows / 20)))
     most = RULES[train.optimizer].hyperparameters.get("weight_decay")
     if train.weight_decay is None and most is not None:
-        decay = most / max(1.0, most * train.learning_rate * epochs * windows / _DECAY)
+        in_all = max(_DECAY, _DECAY_AN_EPOCH * epochs)
+        decay = most / max(1.0, most * train.learning_rate * epochs * windows / in_all)
         train = replace(train, weight_decay=float(f"{decay:.2g}"))
     if train.validate_every is None:
         train = replace(train, validate_every=_validate_every(windows, epochs))
