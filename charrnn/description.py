@@ -141,7 +141,8 @@ def checkpoint_text(path: Path, checkpoint: Checkpoint) -> str:
         [
             f"file        {path} (format {checkpoint.format}, {path.stat().st_size:,} bytes)",
             f"steps       {counters.step:,}",
-            f"validation  {_loss(counters.valid_loss_nats, tokens)}; best {best}",
+            f"validation  {_loss(counters.valid_loss_nats, tokens)}",
+            f"best        {best}",
             f"training    {_loss(counters.train_loss_nats, tokens)}",
             f"vocabulary  {len(vocabulary)} {vocabulary.tokens}s {symbols}".rstrip(),
             f"parameters  {checkpoint.parameters.size:,}",

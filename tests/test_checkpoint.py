@@ -290,6 +290,6 @@ def test_info_of_a_run_that_has_not_validated(
     save_checkpoint(tmp_path / "model.npz", checkpoint_of(tokens="byte", counters=Counters()))
     assert run(["info", str(tmp_path / "model.npz")]) == 0
     out = capsys.readouterr().out
-    assert "validation  none yet; best none yet\n" in out
+    assert "validation  none yet\nbest        none yet\n" in out
     assert "training    none yet\n" in out
     assert "vocabulary  3 bytes\n" in out
