@@ -34,7 +34,7 @@ _COMMENTS = {
     "train.max_minutes": "",
     "train.optimizer": "",
     "train.learning_rate": "half of it where the loss jumps about",
-    "train.weight_decay": "less where the training is longer",
+    "train.weight_decay": "less for a long text",
     "train.schedule": "",
     "train.warmup_steps": "the rate rises over them",
     "train.validate_every": "steps, or epoch",

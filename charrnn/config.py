@@ -138,7 +138,7 @@ class TrainConfig:
     weight_decay: float | None = _automatic(
         _NOT_NEGATIVE,
         "adamw: shrinks the weights, not the biases",
-        f"{RULES['adamw'].hyperparameters['weight_decay']:g}, or less for a long training",
+        f"{RULES['adamw'].hyperparameters['weight_decay']:g}, or less for a long text",
     )
     schedule: str = _key(
         Choice(tuple(SCHEDULES)), "how the learning rate goes on after warm-up", "cosine"

@@ -151,18 +151,23 @@ class _Builder:
     def _choose_hyperparameters(self, values: dict[str, Any]) -> None:
         name = values["train.optimizer"]
         rule = RULES[name]
-        for parameter in {p for r in RULES.values() for p in r.hyperparameters}:
+        for parameter, default in rule.hyperparameters.items():
             key = f"train.{parameter}"
-            if parameter in rule.hyperparameters:
-                if values[key] is None and not self._keys[key].get("automatic"):
-                    values[key] = rule.hyperparameters[parameter]
-            elif values[key] is not None:
-                used = ", ".join(rule.hyperparameters) or "none but learning_rate"
-                self._fail(key, f"is not a parameter of optimizer {name} (it has: {used})", values)
+            if values[key] is None and not self._keys[key].get("automatic"):
+                values[key] = default
+        all_rules = dict.fromkeys(p for r in RULES.values() for p in r.hyperparameters)
+        others = [p for p in all_rules if p not in rule.hyperparameters]
+        wrong = [p for p in others if values[f"train.{p}"] is not None]
+        if wrong:
+            used = ", ".join(rule.hyperparameters) or "none but learning_rate"
+            problem = f"is not a parameter of optimizer {name} (it has: {used})"
+            also = f", nor is {', '.join(wrong[1:])}" if wrong[1:] else ""
+            null = "null, which leaves them out" if wrong[1:] else "null, which leaves it out"
+            self._fail(f"train.{wrong[0]}", f"{problem}{also}; set to {null}", values)
 
     def _check_schedule(self, values: dict[str, Any]) -> None:
         name = values["train.schedule"]
-        for parameter in {p for used in SCHEDULES.values() for p in used}:
+        for parameter in dict.fromkeys(p for used in SCHEDULES.values() for p in used):
             key = f"train.{parameter}"
             if parameter not in SCHEDULES[name] and values[key] != self._keys[key]["default"]:
                 users = ", ".join(s for s, used in SCHEDULES.items() if parameter in used)

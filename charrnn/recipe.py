@@ -63,7 +63,7 @@ def settled(
         config = replace(config, model=_shaped_as(config.model, source))
     train_end, valid_end = cut_points(chars, config.data)
     n, others = max(2, train_end), [valid_end - train_end, chars - valid_end]
-    work = work or _work_given(config.train) or work_for(n)
+    work = max(1.0, work or _work_given(config.train) or work_for(n))
     model = config.model
     model = replace(model, cell=model.cell or "lstm", num_layers=model.num_layers or 2)
     if model.hidden_size is None:
@@ -184,7 +184,7 @@ def _with_length(train: TrainConfig, n: int, epochs: float) -> TrainConfig:
 def _validate_every(windows: int, epochs: float) -> int | str:
     """Return an interval of at most 50 validations, and of 10 where that takes little time."""
     if epochs > _MOST_VALIDATIONS:
-        return min(MANY, windows * math.ceil(epochs / _MOST_VALIDATIONS))
+        return max(1, min(MANY, windows * math.ceil(epochs / _MOST_VALIDATIONS)))
     count = min(10, max(2, round(3 * epochs)))
     return "epoch" if epochs >= count else max(1, math.ceil(windows * epochs / count))
 

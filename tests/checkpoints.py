@@ -42,7 +42,6 @@ def checkpoint_of(
             "train.batch_size": 2,
             "train.max_epochs": 30,
             "train.optimizer": optimizer,
-            "train.weight_decay": 0.1 if optimizer == "adamw" else None,
             "train.checkpoint_every": "60s",
         }
     )

@@ -85,7 +85,10 @@ def write_config(
 
 def plain_config(overrides: Mapping[str, Any] | None = None) -> Config:
     """Return a configuration that leaves nothing open; overrides, by dotted key, are over PLAIN."""
-    return config_from_dict(_over(PLAIN, overrides or {}))
+    values = _over(PLAIN, overrides or {})
+    if values["train"]["optimizer"] == "adamw":
+        values["train"].setdefault("weight_decay", 0.1)
+    return config_from_dict(values)
 
 
 def _over(

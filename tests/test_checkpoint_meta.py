@@ -120,6 +120,12 @@ UNFIT: dict[str, tuple[Callable[[str], str], str]] = {
         set_to("config", "model", "hidden_size", value=None),
         "its configuration leaves model.hidden_size open",
     ),
+    "a decay left open": (
+        lambda text: set_to("config", "train", "weight_decay", value=None)(
+            set_to("config", "train", "optimizer", value="adamw")(text)
+        ),
+        "its configuration leaves train.weight_decay open",
+    ),
     "no end": (
         lambda text: set_to("config", "train", "max_epochs", value=None)(
             set_to("config", "train", "max_steps", value=None)(text)

@@ -173,6 +173,10 @@ REFUSED: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
         DATA + "train: {momentum: 0.5}",
         ("train.momentum", "not a parameter of optimizer adam", "beta1, beta2, epsilon"),
     ),
+    "hyperparameters of another optimizer": (
+        DATA + "train: {optimizer: sgd, weight_decay: 0.1, beta2: 0.9, momentum: 0}",
+        ("train.momentum", "sgd (it has: none but", ", nor is beta2, weight_decay; set to null"),
+    ),
     "hyperparameter of an optimizer without any": (
         DATA + "train: {optimizer: sgd, beta1: 0.5}",
         ("train.beta1", "not a parameter of optimizer sgd", "none but learning_rate"),

@@ -193,7 +193,8 @@ def test_a_limit_of_time_is_sized_for_like_minutes(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("limit", ["max_steps=7", "max_epochs=2", "max_minutes=0.01"])
 def test_a_limit_that_is_given_is_kept(limit: str) -> None:
     name, value = limit.split("=")
-    assert run(["init", "tales.txt", "--minutes", "0.01", "--set", f"train.{limit}"]) == 0
+    minutes = [] if name == "max_minutes" else ["--minutes", "0.01"]
+    assert run(["init", "tales.txt", *minutes, "--set", f"train.{limit}"]) == 0
     keys = written("tales.yaml")
     assert keys[f"train.{name}"] == float(value)
     others = {"train.max_steps", "train.max_epochs", "train.max_minutes"} - {f"train.{name}"}
@@ -239,3 +240,9 @@ def test_what_is_refused(name: str, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("minutes", ["0", "-1", "soon"])
 def test_minutes_are_above_zero(minutes: str) -> None:
     assert run(["init", "tales.txt", "--minutes", minutes]) == 2
+
+
+def test_the_minutes_are_given_once(capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["init", "tales.txt", "--minutes", "5", "--set", "train.max_minutes=0.01"]
+    assert run(command) == 2
+    assert "--minutes and train.max_minutes both say how long; give one" in capsys.readouterr().err

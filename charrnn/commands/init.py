@@ -58,6 +58,8 @@ def init(
 
     refuse_ranks("init")
     given = {override.partition("=")[0].strip() for override in overrides}
+    if minutes is not None and "train.max_minutes" in given:
+        raise click.UsageError("--minutes and train.max_minutes both say how long; give one.")
     if "data.path" in given:
         raise ConfigError("--set data.path: the text is named by TEXT")
     path = text[0] if len(text) == 1 else list(text)
