@@ -162,8 +162,9 @@ class _Builder:
             used = ", ".join(rule.hyperparameters) or "none but learning_rate"
             problem = f"is not a parameter of optimizer {name} (it has: {used})"
             also = f", nor is {', '.join(wrong[1:])}" if wrong[1:] else ""
-            null = "null, which leaves them out" if wrong[1:] else "null, which leaves it out"
-            self._fail(f"train.{wrong[0]}", f"{problem}{also}; set to {null}", values)
+            them = "them" if wrong[1:] else "it"
+            remedy = f"leave {them} out, or set {them} to null"
+            self._fail(f"train.{wrong[0]}", f"{problem}{also}; {remedy}", values)
 
     def _check_schedule(self, values: dict[str, Any]) -> None:
         name = values["train.schedule"]

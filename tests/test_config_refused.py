@@ -175,7 +175,11 @@ REFUSED: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     ),
     "hyperparameters of another optimizer": (
         DATA + "train: {optimizer: sgd, weight_decay: 0.1, beta2: 0.9, momentum: 0}",
-        ("train.momentum", "sgd (it has: none but", ", nor is beta2, weight_decay; set to null"),
+        (
+            "train.momentum",
+            "sgd (it has: none but",
+            ", nor is beta2, weight_decay; leave them out, or set them to null",
+        ),
     ),
     "hyperparameter of an optimizer without any": (
         DATA + "train: {optimizer: sgd, beta1: 0.5}",
