@@ -31,6 +31,7 @@ _CHARS_A_PARAMETER = 40.0  # that a training reads at best, if it reads each a f
 _FEW_AND_MANY = (3.0, 8.0)  # epochs
 _MOST_WORK = 8.0  # times that which suits a text: beyond it, a larger model does not pay
 _FINE_TUNING = 0.125  # of the learning rate of a new model
+_MANY_STEPS = 12_000  # for more the learning rate is less
 # The weights decay at most so much in a training (weight_decay x learning_rate x steps), or in
 # each epoch of a long one, where it keeps from learning by heart.
 _DECAY, _DECAY_AN_EPOCH = 8.0, 0.8
@@ -73,8 +74,8 @@ def settled(
     train = _with_windows(config.train, n, [size for size in others if size], workers)
     epochs = _epochs(train, n, work / training_flops(model, V))
     model = _with_dropout(model, n, V, epochs)
-    train = _with_rate(train, model, fine_tuning=source is not None)
     train = _with_length(train, n, epochs)
+    train = _with_rate(train, model, n, epochs, fine_tuning=source is not None)
     return replace(config, model=model, train=train)
 
 
@@ -137,7 +138,7 @@ def _epochs(train: TrainConfig, n: int, chars: float) -> float:
         limits.append(train.max_steps * train.batch_size * train.seq_length / n)
     if train.max_minutes is not None:
         limits.append(chars / n)
-    return min(limits, default=min(MOST_EPOCHS, max(1.0, chars / n)))
+    return min(limits, default=float(min(MOST_EPOCHS, max(1, round(chars / n)))))
 
 
 def _with_dropout(model: ModelConfig, n: int, V: int, epochs: float) -> ModelConfig:
@@ -152,30 +153,37 @@ def _with_dropout(model: ModelConfig, n: int, V: int, epochs: float) -> ModelCon
     return replace(model, dropout_per=model.dropout_per or "window")
 
 
-def _with_rate(train: TrainConfig, model: ModelConfig, *, fine_tuning: bool) -> TrainConfig:
-    """Settle the learning rate: less for more units, as their sum moves further; by the cell."""
-    if train.learning_rate is not None:
-        return train
-    rate = RULES[train.optimizer].learning_rate * math.sqrt(
-        256 / max(_SMALLEST_TRIED, model.hidden_size)
-    )
-    rate *= CELLS[model.cell].rate_share * (_FINE_TUNING if fine_tuning else 1.0)
-    return replace(train, learning_rate=max(float(f"{rate:.2g}"), train.min_learning_rate))
+def _with_rate(
+    train: TrainConfig, model: ModelConfig, n: int, epochs: float, *, fine_tuning: bool
+) -> TrainConfig:
+    """Settle the learning rate, and how fast the weights decay.
 
-
-def _with_length(train: TrainConfig, n: int, epochs: float) -> TrainConfig:
-    """Settle what goes by the steps of a training: its end, warm-up, decay and validations."""
-    if not train.has_limit:
-        epochs = max(1, round(epochs))
-        train = replace(train, max_epochs=epochs)
-    windows = windows_in_epoch(n, train)
-    if train.warmup_steps is None:
-        train = replace(train, warmup_steps=min(200, round(epochs * windows / 20)))
+    The rate is less for more units, as their sum moves further, and goes by the cell. The weights
+    wander as far as the rate times the root of the steps: there may be so many before it is less.
+    """
+    steps = epochs * windows_in_epoch(n, train)
+    if train.learning_rate is None:
+        rate = RULES[train.optimizer].learning_rate
+        rate *= math.sqrt(256 / max(_SMALLEST_TRIED, model.hidden_size))
+        rate *= CELLS[model.cell].rate_share * (_FINE_TUNING if fine_tuning else 1.0)
+        rate *= math.sqrt(_MANY_STEPS / max(_MANY_STEPS, steps))
+        rate = max(float(f"{rate:.2g}"), train.min_learning_rate)
+        train = replace(train, learning_rate=rate)
     most = RULES[train.optimizer].hyperparameters.get("weight_decay")
     if train.weight_decay is None and most is not None:
         in_all = max(_DECAY, _DECAY_AN_EPOCH * epochs)
-        decay = most / max(1.0, most * train.learning_rate * epochs * windows / in_all)
+        decay = most / max(1.0, most * train.learning_rate * steps / in_all)
         train = replace(train, weight_decay=float(f"{decay:.2g}"))
+    return train
+
+
+def _with_length(train: TrainConfig, n: int, epochs: float) -> TrainConfig:
+    """Settle what goes by the steps of a training: its end, its warm-up, its validations."""
+    if not train.has_limit:
+        train = replace(train, max_epochs=int(epochs))
+    windows = windows_in_epoch(n, train)
+    if train.warmup_steps is None:
+        train = replace(train, warmup_steps=min(200, round(epochs * windows / 20)))
     if train.validate_every is None:
         train = replace(train, validate_every=_validate_every(windows, epochs))
     return train

@@ -159,8 +159,8 @@ EXPECTED: list[tuple[int, list[str], tuple[Any, ...]]] = [
     (203_787, ["train.max_minutes=1"], (160, 0.18, None, 0.025, 0.1, 62, "epoch")),
     (203_787, ["model.cell=rnn"], (224, 0.35, 100, 0.0064, 0.1, 200, 144)),
     (1_115_394, [], (256, 0.14, 21, 0.02, 0.1, 200, "epoch")),
-    (1_115_394, ["train.max_minutes=600"], (416, 0.5, None, 0.016, 0.1, 200, 2358)),
-    (10_000_000, [], (320, 0.0, 4, 0.018, 0.032, 200, 1407)),
+    (1_115_394, ["train.max_minutes=600"], (416, 0.5, None, 0.0051, 0.1, 200, 2358)),
+    (10_000_000, [], (320, 0.0, 4, 0.017, 0.033, 200, 1407)),
     (10_000_000, ["train.max_minutes=1"], (128, 0.0, None, 0.028, 0.1, 95, 954)),
 ]
 
@@ -174,6 +174,14 @@ def test_what_is_chosen(chars: int, overrides: list[str], expected: tuple[Any, .
     found += (train.learning_rate, train.weight_decay, train.warmup_steps, train.validate_every)
     assert found == expected
     assert model.weight_dropout == model.dropout
+
+
+@pytest.mark.parametrize(("steps", "rate"), [(1, 0.02), (12_000, 0.02), (48_000, 0.01)])
+def test_four_times_the_steps_have_half_the_rate_where_they_are_many(
+    steps: int, rate: float
+) -> None:
+    written = override_defaults(["model.hidden_size=256", f"train.max_steps={steps}"])
+    assert settled(written, 10**7, 65).train.learning_rate == rate
 
 
 @given(st.integers(10**5, 10**8), st.integers(1, 500), st.floats(1e-4, 1e-1))
