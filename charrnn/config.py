@@ -129,7 +129,7 @@ class TrainConfig:
         None,
     )
     optimizer: str = _key(Choice(tuple(RULES)), "update rule", "adamw")
-    learning_rate: float = _automatic(_POSITIVE, "step size", "by optimizer, cell and hidden_size")
+    learning_rate: float = _automatic(_POSITIVE, "step size", "by optimizer, cell, size and length")
     momentum: float | None = _hyperparameter("momentum", _FRACTION, "share of the velocity kept")
     decay_rate: float | None = _hyperparameter("decay_rate", _FRACTION, "decay of the mean square")
     beta1: float | None = _hyperparameter("beta1", _FRACTION, "decay of the mean")
