@@ -45,6 +45,11 @@ class RunFolder:
         """Whether a training has written here; a configuration alone may be anyone's."""
         return any(file.exists() for file in (self.metrics, self.best, self.last))
 
+    def is_bare(self) -> bool:
+        """Whether the training that was here was stopped before there was anything to lose."""
+        has_metrics = self.metrics.exists() and self.metrics.stat().st_size > 0
+        return not has_metrics and self.newest() is None
+
     def newest(self) -> Path | None:
         """Return the checkpoint to go on from: last.npz, or best.npz before there is one."""
         return next((file for file in (self.last, self.best) if file.exists()), None)

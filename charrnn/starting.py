@@ -49,7 +49,7 @@ def starting_point(
                 "folder"
             )
         return None
-    if overwrite:
+    if overwrite or run.is_bare():
         return None
     if not resume:
         raise RunError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -91,12 +91,28 @@ def train(
         size = ranks.size if ranks else None
         config = settled(written, len(corpus.codes), V, then=then, source=shape, ranks=size)
         check_sizes(corpus, config)
+        if source:
+            _look_at_rate(written, config, corpus, source[1], reporter)
         config = resolved(config, V, then.train if then else None, size)
         note = "nothing to resume here: beginning" if resume else ""
         with closing(_team(config, corpus, ranks, reporter)) as team:
             trainer = Trainer(corpus, run, reporter, team)
             found = {} if checkpoint else chosen(written, config)
             return _train(trainer, run, reporter, checkpoint, source, found, note)
+
+
+def _look_at_rate(
+    written: Config, config: Config, corpus: Corpus, source: Checkpoint, reporter: Reporter
+) -> None:
+    """Say so where a learning rate that is given is above the usual one of fine-tuning."""
+    left_open: dict[str, Any] = {"learning_rate": None}
+    written = replace(written, train=replace(written.train, **left_open))
+    usual = settled(written, len(corpus.codes), len(corpus.vocabulary), source=source.config.model)
+    if usual.train.learning_rate < config.train.learning_rate:
+        reporter.note(
+            f"train.learning_rate {config.train.learning_rate:g} is high for fine-tuning; left out "
+            f"of the configuration, it is {usual.train.learning_rate:g}"
+        )
 
 
 def _train(

@@ -9,15 +9,18 @@ from typing import TextIO
 # Control characters as the pictures that Unicode has for them; the line's end and the tab may act.
 _PICTURES = {c: 0x2400 + c for c in range(0x20) if chr(c) not in "\n\t"} | {0x7F: 0x2421}
 _PICTURES |= dict.fromkeys(range(0x80, 0xA0), 0xFFFD)  # for which it has none
+# What turns round the direction in which others are shown.
+_TURNS = {c: f"<U+{c:04X}>" for c in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+_SHOWN: dict[int, int | str] = {**_PICTURES, **_TURNS}
 
 
 def visible(text: str) -> str:
-    """Return a text in which no control character but newline and tab is left.
+    """Return a text without control characters but newline and tab, and without turns of direction.
 
     A terminal would take such a character, from a model or a file, for an order: to clear the
     screen, to write its title, to answer as if someone had typed.
     """
-    return text if text.isprintable() else text.translate(_PICTURES)
+    return text if text.isprintable() else text.translate(_SHOWN)
 
 
 def fitted(text: str, stream: TextIO, indent: int = 0) -> str:

@@ -121,6 +121,16 @@ def test_without_the_last_checkpoint_it_is_said_which_is_gone_on_from(
     assert f"of {run_dir / 'best.npz'}, as there is no last.npz" in capsys.readouterr().err
 
 
+def test_a_training_stopped_before_its_first_step_takes_no_folder(tmp_path: Path) -> None:
+    run_dir = train(tmp_path)
+    for file in (run_dir / "last.npz", run_dir / "best.npz"):
+        file.unlink()
+    assert run(["train", str(tmp_path / "tiny.yaml"), "--run-dir", str(run_dir)]) == 1
+    (run_dir / "metrics.jsonl").write_bytes(b"")
+    train(tmp_path)
+    assert (run_dir / "last.npz").exists()
+
+
 def test_a_run_goes_on_from_its_own_configuration(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

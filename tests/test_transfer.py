@@ -192,6 +192,18 @@ def test_dropout_may_differ(tmp_path: Path) -> None:
 OPEN = "data:\n  path: text.txt\n"
 
 
+@pytest.mark.parametrize("rate", ["null", "1e-5", "0.02"])
+def test_a_rate_of_a_new_model_is_told(
+    tmp_path: Path, rate: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = train(tmp_path)
+    sets = [f"train.learning_rate={rate}", "model.hidden_size=8", "train.max_steps=1"]
+    command = ["train", str(tmp_path / "tiny.yaml"), "--run-dir", str(tmp_path / "b")]
+    command += [word for one in sets for word in ("--set", one)]
+    assert run([*command, "--init-from", str(source)]) == 0
+    assert ("is high for fine-tuning; left out of" in capsys.readouterr().err) is (rate == "0.02")
+
+
 @pytest.mark.parametrize("embedding", ["null", "4"])
 def test_a_small_text_is_fine_tuned_on_with_nothing_given(tmp_path: Path, embedding: str) -> None:
     """What is left open of the shape is the source's; dropout and the rest go by the new text."""

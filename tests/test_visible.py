@@ -14,6 +14,7 @@ from charrnn.visible import fitted, visible
 def test_what_would_act_on_a_terminal_is_shown() -> None:
     assert visible("a\x1b[2Jb\x07\x7f\x00\n\té\x9b") == "a␛[2Jb␇␡␀\n\té�"
     assert visible("héllo") == "héllo"
+    assert visible("a\u202eb\u2066") == "a<U+202E>b<U+2066>"
 
 
 def test_where_there_is_no_terminal_lines_stay_as_they_are() -> None:
