@@ -32,8 +32,8 @@ _FEW_AND_MANY = (3.0, 8.0)  # epochs
 _MOST_WORK = 8.0  # times that which suits a text: beyond it, a larger model does not pay
 _FINE_TUNING = 0.125  # of the learning rate of a new model
 _MANY_STEPS = 12_000  # for more the learning rate is less
-# The weights decay at most so much in a training (weight_decay x learning_rate x steps), or in
-# each epoch of a long one, where it keeps from learning by heart.
+# The weights decay at most so much (weight_decay x learning_rate x steps): in a whole training, or,
+# where that is more, in each epoch. It keeps from learning by heart what is read many times.
 _DECAY, _DECAY_AN_EPOCH = 8.0, 0.8
 
 
@@ -158,8 +158,9 @@ def _with_rate(
 ) -> TrainConfig:
     """Settle the learning rate, and how fast the weights decay.
 
-    The rate is less for more units, as their sum moves further, and goes by the cell. The weights
-    wander as far as the rate times the root of the steps: there may be so many before it is less.
+    The rate goes by the cell, and is less for more units, as their sum moves further. Where little
+    decays, the weights wander as far as the rate times the root of the steps, until gradients
+    explode; so with many steps the rate falls by that root.
     """
     steps = epochs * windows_in_epoch(n, train)
     if train.learning_rate is None:
