@@ -11,21 +11,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["CharRNNError", "LanguageModel", "__version__", "load", "load_config", "train"]
 
 if TYPE_CHECKING:
-    from charrnn.config_reader import load_config
+    from charrnn.config.reader import load_config
     from charrnn.errors import CharRNNError
-    from charrnn.language_model import LanguageModel, load
-    from charrnn.training import train
+    from charrnn.model.language_model import LanguageModel
+    from charrnn.runs.load import load
+    from charrnn.training.train import train
 
 _HOMES = {
     "CharRNNError": "errors",
-    "LanguageModel": "language_model",
-    "load": "language_model",
-    "load_config": "config_reader",
-    "train": "training",
+    "LanguageModel": "model.language_model",
+    "load": "runs.load",
+    "load_config": "config.reader",
+    "train": "training.train",
 }
 
 

@@ -17,7 +17,7 @@ def _leave(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
 def main() -> NoReturn:
     """Run the command line that the process was started with."""
     signal.signal(signal.SIGINT, _leave)
-    from charrnn.cli import run
+    from charrnn.commands.cli import run
 
     sys.exit(run())
 

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from support import plain_config
 
-from charrnn.checkpoint import Checkpoint, Counters, load_checkpoint
-from charrnn.cli import run
+from charrnn.commands.cli import run
 from charrnn.errors import CheckpointError
 from charrnn.kernels import CELLS, Array
-from charrnn.optimizers import RULES
-from charrnn.parameters import parameter_shapes
-from charrnn.vocabulary import Vocabulary
+from charrnn.kernels.optimizers import RULES
+from charrnn.model.parameters import parameter_shapes
+from charrnn.runs.checkpoint import Checkpoint, load_checkpoint
+from charrnn.runs.meta import Counters
+from charrnn.text.vocabulary import Vocabulary
 
 Members = dict[str, Array]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from support import tiny_text, train
 
-from charrnn.cli import run
+from charrnn.commands.cli import run
 
 LONG = {"data.path": "long.txt", "train.max_steps": 60, "train.validate_every": 20}
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from charrnn.kernels import Array
-from charrnn.model import Model
+from charrnn.model.model import Model
 
 
 def plain_loop(model: Model, codes: Array, start: int, end: int, context: int = 0) -> list[float]:

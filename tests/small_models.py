@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 from support import plain_config
 
-from charrnn.checkpoint import Checkpoint, Counters
-from charrnn.config import ModelConfig
+from charrnn.config.schema import ModelConfig
 from charrnn.kernels import Array
-from charrnn.model import Model
-from charrnn.parameters import initial_parameters, parameter_shapes, parameter_views
-from charrnn.vocabulary import Vocabulary
+from charrnn.model.model import Model
+from charrnn.model.parameters import initial_parameters, parameter_shapes, parameter_views
+from charrnn.runs.checkpoint import Checkpoint
+from charrnn.runs.meta import Counters
+from charrnn.text.vocabulary import Vocabulary
 
 
 def checkpoint_of(text: str, parameters: Array, H: int, cell: str, **data: str) -> Checkpoint:

@@ -16,11 +16,11 @@ from typing import Any
 
 import yaml
 
-from charrnn.backends import resolve_backend
-from charrnn.cli import run
-from charrnn.config import Config
-from charrnn.config_reader import config_from_dict
-from charrnn.metrics import read_metrics
+from charrnn.backends.backend import resolve_backend
+from charrnn.commands.cli import run
+from charrnn.config.reader import config_from_dict
+from charrnn.config.schema import Config
+from charrnn.runs.metrics import read_metrics
 
 WORDS = ("a", "bee", "hums", "in", "the", "blue", "box", "and", "all", "of", "them", "listen")
 
@@ -142,11 +142,11 @@ def assert_same_run(run_dir: Path, whole: Path) -> None:
 # The command, with its worker processes started by the method that is its first argument.
 LAUNCHER = """\
 import sys
-import charrnn.workers
+import charrnn.workers.processes
 
 if __name__ == "__main__":
     method = sys.argv.pop(1)
-    charrnn.workers.start_method = lambda: method
+    charrnn.workers.processes.start_method = lambda: method
     from charrnn.__main__ import main
     main()
 """

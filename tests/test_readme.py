@@ -11,8 +11,8 @@ from typing import Any
 import click
 import pytest
 
-from charrnn.cli import cli, run
-from charrnn.config import all_keys
+from charrnn.commands.cli import cli, run
+from charrnn.config.schema import all_keys
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -67,7 +67,7 @@ def test_every_command_runs(
 ) -> None:
     """In the README's order, in one folder, each training and what is measured cut short."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("charrnn.proposal._MEASURED_S", 0.1)
+    monkeypatch.setattr("charrnn.planning.proposal._MEASURED_S", 0.1)
     Path("texts").mkdir()
     text = (ROOT / "data" / "tales.txt").read_text(encoding="utf-8")
     for name, chars in {"my-text.txt": 30_000, "other.txt": 5000, "texts/a.txt": 5000}.items():

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from charrnn.checkpoint import load_checkpoint
-from charrnn.cli import run
+from charrnn.commands.cli import run
+from charrnn.runs.checkpoint import load_checkpoint
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from charrnn.benchmark import Speeds
-    from charrnn.config import Config
+    from charrnn.config.schema import Config
+    from charrnn.planning.benchmark import Speeds
 
 
 _CHARS = 1_000_000  # of the text that sizes which are left open are chosen for
@@ -32,11 +32,11 @@ def bench(config: str | None, overrides: tuple[str, ...], as_json: bool) -> None
     CONFIG says which; what it leaves open, or all, is what suits a text of 1 MB. The text is made
     up, of 65 characters; nothing is written.
     """
-    from charrnn.automatic import resolved
-    from charrnn.benchmark import V, measure
-    from charrnn.config_reader import load_config, override_defaults
-    from charrnn.mpi import refuse_ranks
-    from charrnn.recipe import settled as settle
+    from charrnn.config.reader import load_config, override_defaults
+    from charrnn.planning.benchmark import V, measure
+    from charrnn.training.recipe import settled as settle
+    from charrnn.workers.count import resolved
+    from charrnn.workers.mpi import refuse_ranks
 
     refuse_ranks("bench")
     loaded = load_config(config, overrides) if config else override_defaults(overrides)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from charrnn.commands.model_and_text import loaded, models_and_text, part_of_text, text_options
-from charrnn.commands.view_options import json_option
+from charrnn.commands.arguments import loaded, models_and_text, part_of_text
+from charrnn.commands.options import json_option, text_options
 
 if TYPE_CHECKING:
-    from charrnn.evaluation import Score
+    from charrnn.model.evaluation import Score
 
 
 @click.command(name="eval")
@@ -26,14 +26,22 @@ def evaluate(arguments: tuple[str, ...], split: str | None, unknown: str, as_jso
     one.
     """
     models, text_file = models_and_text(arguments, split)
-    from charrnn.language_model import score_by_workers
-    from charrnn.reporting import progress
+    from charrnn.system.progress import progress
+    from charrnn.workers.scoring import score_by_workers
 
     path, checkpoint = loaded(models[0] if models else None)
     part = part_of_text(checkpoint, text_file, split, unknown)
     click.echo(f"{path}, {part.name}", err=True)
     with progress(part.end - max(part.start, 1)) as advance:
-        figures = score_by_workers(checkpoint, part.codes, part.start, part.end, advance)
+        figures = score_by_workers(
+            checkpoint.config,
+            len(checkpoint.vocabulary),
+            checkpoint.parameters,
+            part.codes,
+            part.start,
+            part.end,
+            advance,
+        )
     _print_score(figures, checkpoint.vocabulary.tokens, as_json)
 
 

@@ -7,12 +7,17 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from charrnn.commands.finite import Finite
-from charrnn.commands.target import checked_target
-from charrnn.errors import ConfigError, TextError
+from charrnn.commands.options import Finite
+from charrnn.commands.output_file import checked_target
+from charrnn.errors import ConfigError, TextError, shown_name
+from charrnn.system.terminal import duration
+
+if TYPE_CHECKING:
+    from charrnn.planning.proposal import Proposal
 
 
 @click.command()
@@ -50,11 +55,11 @@ def init(
     was chosen and how long it will take; the file has comments. TEXT is a file, several, or a glob
     in quotes.
     """
-    from charrnn.annotated import annotated_yaml, model_summary, text_summary, time_summary
-    from charrnn.atomic import replaced_atomically
-    from charrnn.config_reader import override_defaults
-    from charrnn.mpi import refuse_ranks
-    from charrnn.proposal import propose
+    from charrnn.config.reader import override_defaults
+    from charrnn.config.writer import annotated_yaml
+    from charrnn.planning.proposal import propose
+    from charrnn.system.atomic import replaced_atomically
+    from charrnn.workers.mpi import refuse_ranks
 
     refuse_ranks("init")
     given = {override.partition("=")[0].strip() for override in overrides}
@@ -73,20 +78,21 @@ def init(
         click.echo("measuring this machine, for some seconds", err=True)
     proposal = propose(config, minutes, lambda line: click.echo(line, err=True))
     folder = Path.cwd() if output == "-" else target.absolute().parent
-    written = annotated_yaml(proposal, given, folder)
+    header = [f"{_text_summary(proposal)}.", f"{_time_summary(proposal)}."]
+    written = annotated_yaml(proposal.config, header, given, folder)
     if output == "-":
         click.echo(written, nl=False)
         return
     with replaced_atomically(target) as file:
         file.write(written.encode())
-    for summary in (text_summary, model_summary, time_summary):
+    for summary in (_text_summary, _model_summary, _time_summary):
         click.echo(summary(proposal), err=True)
     click.echo(f"written: {target}; now: charrnn train {shlex.quote(str(target))}", err=True)
 
 
 def _files(path: str | tuple[str, ...]) -> list[str]:
     """Return the files of the text, each of which can be read again."""
-    from charrnn.text_files import find_files
+    from charrnn.text.files import find_files
 
     try:
         files = find_files(path)
@@ -113,3 +119,42 @@ def _target(output: str, files: Sequence[str], overwrite: bool) -> Path:
             f"{target}: is there already; --overwrite writes over it, -o names another file"
         )
     return target
+
+
+def _text_summary(proposal: Proposal) -> str:
+    """What the text is like."""
+    config, lines = proposal.config, proposal.lines
+    path = config.data.path
+    name = shown_name(os.path.basename(path)) if isinstance(path, str) else f"{len(path)} files"
+    unit = "bytes" if config.data.tokens == "byte" else "characters"
+    text = f"{name}: {proposal.chars:,} {unit}, {proposal.V} distinct"
+    if lines and lines.count > 1:
+        text += f"; {lines.count:,} lines, of {lines.median_chars} characters at the median"
+    return text
+
+
+def _model_summary(proposal: Proposal) -> str:
+    """What was chosen, given or settled, in a line."""
+    model, train = proposal.config.model, proposal.config.train
+    return (
+        f"{model.cell} {model.num_layers} x {model.hidden_size}, dropout {model.dropout:g}, weight "
+        f"dropout {model.weight_dropout:g}, {train.batch_size} "
+        f"stream{'' if train.batch_size == 1 else 's'} x {train.seq_length}, "
+        f"{train.optimizer} {train.learning_rate:g}"
+    )
+
+
+def _time_summary(proposal: Proposal) -> str:
+    """How long a training takes, and on what."""
+    train = proposal.config.train
+    lengths = {"epoch": train.max_epochs, "step": train.max_steps, "minute": train.max_minutes}
+    length = " or ".join(
+        f"{f'{n:,}' if isinstance(n, int) else f'{n:g}'} {unit}{'' if n == 1 else 's'}"
+        for unit, n in lengths.items()
+        if n is not None
+    )
+    return (
+        f"{length} of training: about {duration(proposal.estimated_s)} on this machine "
+        f"({proposal.chars_per_s:,.0f} characters/s)"
+        f"{'; the most epochs that are proposed' if proposal.most_epochs else ''}"
+    )

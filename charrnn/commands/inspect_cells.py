@@ -10,18 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from charrnn.commands.model_and_text import (
-    Part,
-    loaded,
-    models_and_text,
-    part_of_text,
-    text_options,
-)
-from charrnn.commands.view_options import json_option, show_text, shown_text_options
+from charrnn.commands.arguments import Part, loaded, models_and_text, part_of_text
+from charrnn.commands.options import json_option, show_text, shown_text_options, text_options
 
 if TYPE_CHECKING:
-    from charrnn.checkpoint import Checkpoint
     from charrnn.inspection.units import Follower, Unit
+    from charrnn.runs.checkpoint import Checkpoint
 
 _MOST = 1_000_000  # characters of which it is told what units follow; more tell no more
 
@@ -105,7 +99,7 @@ def _show_unit(
 ) -> None:
     import numpy as np
 
-    from charrnn.coloured import ACTIVATION
+    from charrnn.inspection.colours import ACTIVATION
     from charrnn.inspection.units import activations
 
     end = min(part.end, part.start + length) if not as_json else part.end
@@ -133,7 +127,7 @@ def _show_followers(
     from charrnn.errors import TextError
     from charrnn.inspection.features import text_features
     from charrnn.inspection.units import ENOUGH, followers, units_of
-    from charrnn.reporting import progress
+    from charrnn.system.progress import progress
 
     if part.end - part.start < ENOUGH:
         raise TextError(

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from charrnn.commands.model_and_text import loaded, models_and_text, part_of_text, text_options
-from charrnn.commands.target import replaceable_target
-from charrnn.commands.view_options import json_option
+from charrnn.commands.arguments import loaded, models_and_text, part_of_text
+from charrnn.commands.options import json_option, text_options
+from charrnn.commands.output_file import replaceable_target
 
 if TYPE_CHECKING:
     from charrnn.kernels import Array
@@ -102,8 +102,8 @@ def _curves(
     losses: int,
 ) -> list[Curve]:
     from charrnn.errors import TextError
-    from charrnn.inspection.lags import gradient_by_lag, places_of_losses
-    from charrnn.reporting import progress
+    from charrnn.inspection.gradient_flow import gradient_by_lag, places_of_losses
+    from charrnn.system.progress import progress
 
     path, model = loaded(argument)
     part = part_of_text(model, text_file, split, unknown)
@@ -121,8 +121,8 @@ def _curves(
 
 
 def _draw(curves: Sequence[Curve], target: Path) -> None:
-    from charrnn.atomic import replaced_atomically
     from charrnn.report import charts
+    from charrnn.system.atomic import replaced_atomically
 
     models = {one.model: one.cell for one in curves}
     cells = list(models.values())

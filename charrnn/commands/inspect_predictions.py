@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from charrnn.commands.model_and_text import loaded, tell_left_out, unknown_option
-from charrnn.commands.view_options import json_option
+from charrnn.commands.arguments import loaded, tell_left_out
+from charrnn.commands.options import json_option, unknown_option
 
 if TYPE_CHECKING:
     from charrnn.inspection.predictions import Prediction
-    from charrnn.vocabulary import Vocabulary
+    from charrnn.text.vocabulary import Vocabulary
 
 
 @click.command()
@@ -79,7 +79,7 @@ def _plain(one: Prediction, vocabulary: Vocabulary) -> dict[str, object]:
 
 
 def _table(found: Sequence[Prediction], vocabulary: Vocabulary) -> list[str]:
-    from charrnn.glyphs import columns_of, glyphs
+    from charrnn.inspection.glyphs import columns_of, glyphs
 
     signs = glyphs(vocabulary, spaces=True)
     width = max(columns_of(signs[one.read]) for one in found)

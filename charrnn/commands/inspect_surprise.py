@@ -9,19 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from charrnn.commands.model_and_text import (
-    Part,
-    loaded,
-    models_and_text,
-    part_of_text,
-    text_options,
-)
-from charrnn.commands.view_options import json_option, show_text, shown_text_options
+from charrnn.commands.arguments import Part, loaded, models_and_text, part_of_text
+from charrnn.commands.options import json_option, show_text, shown_text_options, text_options
 
 if TYPE_CHECKING:
     from charrnn.inspection.surprise import Place
     from charrnn.kernels import Array
-    from charrnn.vocabulary import Vocabulary
+    from charrnn.text.vocabulary import Vocabulary
 
 _BEFORE = 30  # characters shown before a surprising one
 
@@ -53,11 +47,11 @@ def surprise(
     lines. The mean is what charrnn eval tells. CHECKPOINT and TEXT_FILE as there.
     """
     models, text_file = models_and_text(arguments, split)
-    from charrnn.coloured import NATS
-    from charrnn.evaluation import Score
+    from charrnn.inspection.colours import NATS
     from charrnn.inspection.features import line_numbers
     from charrnn.inspection.surprise import most_surprising, nats_by_character
-    from charrnn.reporting import progress
+    from charrnn.model.evaluation import Score
+    from charrnn.system.progress import progress
 
     path, model = loaded(models[0] if models else None)
     part = part_of_text(model, text_file, split, unknown)
@@ -100,7 +94,7 @@ def _plain(one: Place, part: Part, vocabulary: Vocabulary) -> dict[str, object]:
 
 
 def _rows(places: Sequence[Place], part: Part, vocabulary: Vocabulary) -> list[str]:
-    from charrnn.glyphs import glyphs
+    from charrnn.inspection.glyphs import glyphs
 
     signs, shown = glyphs(vocabulary, spaces=False), glyphs(vocabulary, spaces=True)
     rows = ["", f"{'line':>8}  {'nats':>6}  the character, and what came before it"]

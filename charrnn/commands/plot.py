@@ -6,8 +6,8 @@ from functools import partial
 
 import click
 
-from charrnn.commands.runs_to_draw import runs_to_draw
-from charrnn.commands.target import replaceable_target
+from charrnn.commands.arguments import runs_to_draw
+from charrnn.commands.output_file import replaceable_target
 
 _KINDS = (".png", ".svg", ".pdf")
 
@@ -33,10 +33,10 @@ def plot(runs: tuple[str, ...], output: str, what: str) -> None:
 
     RUN is a run's folder; left out, it is the newest one under runs/. Needs charrnn[report].
     """
-    from charrnn.atomic import replaced_atomically
     from charrnn.report.charts import HISTORY_CHARTS, Named, library, save_chart
     from charrnn.report.history import read_history
-    from charrnn.runs import RunFolder
+    from charrnn.runs.folder import RunFolder
+    from charrnn.system.atomic import replaced_atomically
 
     library()
     target = replaceable_target(output, _KINDS)

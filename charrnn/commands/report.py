@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from charrnn.commands.runs_to_draw import runs_to_draw
-from charrnn.commands.target import replaceable_target
+from charrnn import __version__
+from charrnn.commands.arguments import runs_to_draw
+from charrnn.commands.output_file import replaceable_target
 
 _FILE = "report.html"
 
@@ -28,9 +29,9 @@ def report(runs: tuple[str, ...], output: str | None) -> None:
     best model expects, is surprised by, follows and remembers. RUN is a run's folder; left out, it
     is the newest one under runs/; it may be still in training. Needs charrnn[report].
     """
-    from charrnn.atomic import replaced_atomically
     from charrnn.report.charts import library
     from charrnn.report.page import page, read_run
+    from charrnn.system.atomic import replaced_atomically
 
     library()
     folders = runs_to_draw(runs)
@@ -41,7 +42,7 @@ def report(runs: tuple[str, ...], output: str | None) -> None:
     read = [read_run(folder, name) for name, folder in folders.items()]
     for note in (note for run in read for note in run.notes):
         click.echo(note, err=True)
-    text = page(read)
+    text = page(read, __version__)
     if output == "-":
         click.echo(text, nl=False)
         return

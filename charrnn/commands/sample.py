@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from charrnn.commands.finite import Finite
-from charrnn.commands.model_and_text import tell_left_out
+from charrnn.commands.arguments import tell_left_out
+from charrnn.commands.options import Finite
 from charrnn.errors import TextError
-from charrnn.visible import visible
+from charrnn.system.terminal import visible
 
 if TYPE_CHECKING:
-    from charrnn.language_model import LanguageModel
+    from charrnn.model.language_model import LanguageModel
 
 
 _FLUSH_EVERY_S = 0.02  # shorter than the eye can tell
@@ -108,10 +108,10 @@ def sample(
         raise click.UsageError("--prime and --prime-file both name a prime; give one.")
     if stop == "":
         raise click.UsageError("--stop: an empty text is everywhere; give at least one character.")
-    from charrnn.language_model import load
-    from charrnn.mpi import refuse_ranks
-    from charrnn.runs import find_checkpoint
-    from charrnn.sampling import Choosing
+    from charrnn.model.sampling import Choosing
+    from charrnn.runs.folder import find_checkpoint
+    from charrnn.runs.load import load
+    from charrnn.workers.mpi import refuse_ranks
 
     refuse_ranks("sample")
     path = find_checkpoint(checkpoint)
@@ -160,7 +160,7 @@ def _groups(num_samples: int, length: int, seed: int) -> Iterator[tuple[int, int
 
 
 def _read_prime(file: str, model: LanguageModel) -> str:
-    from charrnn.text_reader import decode_text
+    from charrnn.text.decoding import decode_text
 
     try:
         if file == "-":

@@ -41,11 +41,11 @@ def train(
     """
     if resume and overwrite:
         raise click.UsageError("--resume goes on with a run, --overwrite begins anew; give one.")
-    from charrnn.config_reader import load_config
-    from charrnn.mpi import ranks, serve
-    from charrnn.reporting import TerminalReporter
-    from charrnn.runs import find_checkpoint
-    from charrnn.training import train as train_run
+    from charrnn.config.reader import load_config
+    from charrnn.runs.folder import find_checkpoint
+    from charrnn.training.reporter import TerminalReporter
+    from charrnn.training.train import train as train_run
+    from charrnn.workers.mpi import ranks, serve
 
     all_ranks = ranks()
     if all_ranks and all_ranks.rank:
@@ -66,7 +66,7 @@ def train(
 
 def _run_dir(config: Path) -> Path:
     """Return where a configuration's run is: beside it, if it is the one that a run keeps."""
-    from charrnn.runs import RUNS, RunFolder
+    from charrnn.runs.folder import RUNS, RunFolder
 
     beside = RunFolder(config.parent)
     if config.name == beside.config.name and beside.holds_run():

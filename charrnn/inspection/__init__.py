@@ -1,1 +1,6 @@
-"""What a trained model has learned: its predictions, surprise, units and gradients, as numbers."""
+"""What a trained model has learned, as numbers and as coloured text.
+
+`predictions`, `surprise`, `units` and `gradient_flow` compute; `features` names what is at each
+place of a text; `glyphs` and `colours` show a text on a terminal. Charts and pages belong to
+`charrnn.report`.
+"""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from charrnn.kernels import Array
-from charrnn.vocabulary import Vocabulary
+from charrnn.text.vocabulary import Vocabulary
 
 _OPENING, _CLOSING = "([{", ")]}"
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from charrnn.kernels import Array
-from charrnn.model import Model
+from charrnn.model.model import Model
 
 _STEPS = 64  # of a window, at most
 _LOGITS = 1 << 22  # of a window, at most, as long as a step has no more

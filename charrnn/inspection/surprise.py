@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from charrnn.evaluation import read_windows
 from charrnn.kernels import Array
-from charrnn.model import Model
+from charrnn.model.evaluation import read_windows
+from charrnn.model.model import Model
 
 
 class Place(NamedTuple):
@@ -29,7 +29,7 @@ def nats_by_character(
 ) -> Array:
     """Return what the characters from `start` to `end` of a text cost, in nats (end - start,).
 
-    They are those of `charrnn.evaluation.score_windows`, so their mean is its loss. The first
+    They are those of `charrnn.model.evaluation.score_windows`, so their mean is its loss. The first
     character of a text has nothing to be predicted from; it is nan. `scored` is told the number of
     characters after each window.
     """

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from charrnn.evaluation import STREAMS, WINDOW, Window, read_windows
 from charrnn.kernels import Array
-from charrnn.model import Model, States
+from charrnn.model.evaluation import STREAMS, WINDOW, Window, read_windows
+from charrnn.model.model import Model, States
 
 ENOUGH = 100  # characters; of fewer nothing is to be told
 _TELLING = 0.3

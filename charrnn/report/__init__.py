@@ -1,4 +1,5 @@
-"""Pictures and pages of trainings: what their metrics and models show, drawn.
+"""Charts and HTML pages of trainings, drawn with Matplotlib and Jinja.
 
-Matplotlib draws and Jinja makes the pages; both come with `charrnn[report]`.
+`history` reads the metrics of a run, `charts` draws, `views` collects what `charrnn.inspection`
+computes, `page` puts the parts into `page.html`. Numbers belong to the rooms below.
 """

@@ -9,12 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from charrnn import __version__
-from charrnn.checkpoint import Checkpoint, load_checkpoint
-from charrnn.config import all_keys, value_of
-from charrnn.corpus import cut_points, windows_in_epoch
+from charrnn.config.schema import all_keys, value_of
 from charrnn.errors import CheckpointError, RunError, TextError
-from charrnn.limits import Limits
 from charrnn.report.charts import (
     HISTORY_CHARTS,
     Named,
@@ -24,9 +20,12 @@ from charrnn.report.charts import (
 )
 from charrnn.report.history import History, read_history
 from charrnn.report.views import Views, views_of
-from charrnn.reporting import duration
-from charrnn.runs import RunFolder
-from charrnn.visible import visible
+from charrnn.runs.checkpoint import Checkpoint, load_checkpoint
+from charrnn.runs.folder import RunFolder
+from charrnn.system.terminal import duration, visible
+from charrnn.text.corpus import cut_points
+from charrnn.text.streams import windows_in_epoch
+from charrnn.training.limits import Limits
 
 _TITLES = {
     "loss": "Loss in nats",
@@ -89,8 +88,12 @@ def read_run(path: Path, name: str) -> Run:
     return Run(name, history, newest, used, step, views, no_views, notes)
 
 
-def page(runs: Sequence[Run]) -> str:
+def page(runs: Sequence[Run], version: str) -> str:
     """Return the page about some runs.
+
+    Args:
+        runs: as `read_run` returns them.
+        version: of charrnn, for the footer.
 
     Raises:
         RunError: there are too many, or what draws is not installed.
@@ -116,7 +119,7 @@ def page(runs: Sequence[Run]) -> str:
         for name, draw in HISTORY_CHARTS.items()
     ]
     text: str = environment.get_template("page.html").render(
-        version=__version__,
+        version=version,
         runs=runs,
         charts=charts,
         facts=[_facts(run) for run in runs],

@@ -7,19 +7,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from charrnn.checkpoint import Checkpoint
 from charrnn.errors import TextError
-from charrnn.evaluation import codes_of_split
-from charrnn.glyphs import glyphs
 from charrnn.inspection.features import line_numbers, text_features
-from charrnn.inspection.lags import gradient_by_lag, places_of_losses
+from charrnn.inspection.glyphs import glyphs
+from charrnn.inspection.gradient_flow import gradient_by_lag, places_of_losses
 from charrnn.inspection.predictions import Prediction, predictions
 from charrnn.inspection.surprise import most_surprising, nats_by_character
 from charrnn.inspection.units import ENOUGH, Follower, activations, followers
 from charrnn.kernels import Array
-from charrnn.model import Model
+from charrnn.model.model import Model
 from charrnn.report.charts import Curve
-from charrnn.vocabulary import Vocabulary
+from charrnn.runs.checkpoint import Checkpoint
+from charrnn.text.part import codes_of_split
+from charrnn.text.vocabulary import Vocabulary
 
 _READ = 20_000  # characters, of a longer part
 _SHOWN = 700  # characters in colours
@@ -124,7 +124,7 @@ def views_of(checkpoint: Checkpoint) -> Views:
 def _part(checkpoint: Checkpoint) -> tuple[str, Array, int, int]:
     """The part that is looked at, cut to what is read of it in a second or two."""
     part = "valid" if checkpoint.config.data.valid_fraction else "train"
-    codes, start, end = codes_of_split(checkpoint, part)
+    codes, start, end = codes_of_split(checkpoint.config.data, checkpoint.text_sha256, part)
     if end - start < 2:
         raise TextError("the text is too short to look at the model with it")
     name = {"valid": "validation", "train": "training"}[part]

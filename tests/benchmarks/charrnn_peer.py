@@ -10,12 +10,12 @@ import sys
 import time
 from contextlib import closing
 
-from charrnn.automatic import resolved
-from charrnn.benchmark import V, training_job, training_step
-from charrnn.config import Config
-from charrnn.config_reader import override_defaults
-from charrnn.parameters import initial_parameters
-from charrnn.workers import new_team
+from charrnn.config.reader import override_defaults
+from charrnn.config.schema import Config
+from charrnn.model.parameters import initial_parameters
+from charrnn.planning.benchmark import V, training_job, training_step
+from charrnn.workers.count import resolved
+from charrnn.workers.processes import new_team
 
 
 def configuration(backend: str, cell: str, layers: int, H: int, T: int, N: int) -> Config:

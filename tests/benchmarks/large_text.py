@@ -19,8 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from charrnn.config import DataConfig
-from charrnn.corpus import load_corpus
+from charrnn.config.schema import DataConfig
+from charrnn.text.corpus import load_corpus
 
 TALES = Path(__file__).parents[2] / "data" / "tales.txt"
 VALID_CHARS = 100_000

@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from charrnn.config import ModelConfig
-from charrnn.model import Model
-from charrnn.parameters import initial_parameters
-from charrnn.sampling import Choosing, generate
+from charrnn.config.schema import ModelConfig
+from charrnn.model.model import Model
+from charrnn.model.parameters import initial_parameters
+from charrnn.model.sampling import Choosing, generate
 
 V = 65
 SHAPES = ((2, 128, 1), (2, 128, 64), (1, 512, 1), (1, 512, 64))

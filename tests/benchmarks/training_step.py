@@ -24,8 +24,8 @@ from typing import NamedTuple
 
 from charrnn_peer import configuration
 
-from charrnn.benchmark import V, memory_mb
-from charrnn.parameters import training_flops
+from charrnn.model.parameters import training_flops
+from charrnn.planning.benchmark import V, memory_mb
 
 CELLS = ("lstm", "gru", "rnn")
 SHAPES = ((2, 128, 50, 50), (1, 256, 64, 64), (2, 512, 100, 64), (1, 100, 25, 1))

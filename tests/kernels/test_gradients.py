@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from gradient_check import check_gradients
 
-from charrnn.config import ModelConfig
+from charrnn.config.schema import ModelConfig
 from charrnn.kernels import (
     CELLS,
     Array,
@@ -27,9 +27,9 @@ from charrnn.kernels import (
     softmax_cross_entropy_backward,
     softmax_cross_entropy_forward,
 )
-from charrnn.masks import MaskMaker
-from charrnn.model import Model
-from charrnn.parameters import parameter_shapes, parameter_views
+from charrnn.model.dropout_masks import MaskMaker
+from charrnn.model.model import Model
+from charrnn.model.parameters import parameter_shapes, parameter_views
 
 T, N, D, H, V = 4, 3, 5, 2, 6
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from charrnn.kernels import Array
-from charrnn.optimizers import (
+from charrnn.kernels.optimizers import (
     RULES,
     SCHEDULES,
     Optimizer,

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from gradient_check import relative_error
 
-from charrnn.config import ModelConfig
+from charrnn.config.schema import ModelConfig
 from charrnn.kernels import CELLS, Array, Cell
-from charrnn.model import Model
-from charrnn.optimizers import RULES, Optimizer, clip_by_norm
-from charrnn.parameters import parameter_shapes, parameter_views
+from charrnn.kernels.optimizers import RULES, Optimizer, clip_by_norm
+from charrnn.model.model import Model
+from charrnn.model.parameters import parameter_shapes, parameter_views
 
 with np.load(Path(__file__).with_name("pytorch_reference.npz"), allow_pickle=False) as file:
     REFERENCE: dict[str, Array] = dict(file)

@@ -25,9 +25,9 @@ from torture.words import (
     WORDS,
 )
 
-import charrnn.benchmark
-from charrnn.cli import run
-from charrnn.config import all_keys
+import charrnn.planning.benchmark
+from charrnn.commands.cli import run
+from charrnn.config.schema import all_keys
 
 # What a training may become at most; the last of a key that is set twice counts.
 BRIEF = ("train.max_steps=3", "model.hidden_size=6", "model.num_layers=1", "train.sample_length=9")
@@ -39,9 +39,9 @@ _PIECES = [piece.replace("\0", "") for piece in PIECES]  # which no argument can
 
 def command_lines(folder: Path, count: int, seed: int) -> str:
     """Run random command lines; return what came of them."""
-    measure = charrnn.benchmark.measure
+    measure = charrnn.planning.benchmark.measure
     # A whole measurement takes ten seconds, and is the same work several times.
-    charrnn.benchmark.measure = partial(measure, rounds=1, round_s=0.001)
+    charrnn.planning.benchmark.measure = partial(measure, rounds=1, round_s=0.001)
     try:
         warm_up(folder)
         model = folder / "model"
@@ -50,7 +50,7 @@ def command_lines(folder: Path, count: int, seed: int) -> str:
         cases = (case(seed, number, model) for number in range(count))
         return str(watch(cases, folder))
     finally:
-        charrnn.benchmark.measure = measure
+        charrnn.planning.benchmark.measure = measure
 
 
 def fill(place: Path) -> None:

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from support import assert_same_run, contents, tiny_text, write_config
 
-from charrnn.checkpoint import load_checkpoint
-from charrnn.config import Config
-from charrnn.config_reader import load_config
-from charrnn.divergence import MAX_DIVERGENCES, rate_share
+from charrnn.config.reader import load_config
+from charrnn.config.schema import Config
 from charrnn.errors import RunError
-from charrnn.metrics import read_metrics
-from charrnn.reporting import Reporter
-from charrnn.training import train
+from charrnn.runs.checkpoint import load_checkpoint
+from charrnn.runs.metrics import read_metrics
+from charrnn.training.divergence import MAX_DIVERGENCES, rate_share
+from charrnn.training.reporter import Reporter
+from charrnn.training.train import train
 
 STEPS, CHARS = 30, 20_000
 TOO_FAST = [("rnn", 0.5), ("rnn", 3.0), ("gru", 3.0), ("lstm", 3.0)]

@@ -17,7 +17,7 @@ from torture import full_disk
 from torture.file_calls import Call, install
 from torture.forked import Command, finished, start
 
-from charrnn.checkpoint import load_checkpoint
+from charrnn.runs.checkpoint import load_checkpoint
 
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EDQUOT, errno.EROFS)
 FILES = ("best.npz", "config.yaml", "last.npz", "metrics.jsonl")

@@ -7,8 +7,8 @@ import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import charrnn.atomic
-import charrnn.metrics
+import charrnn.runs.metrics
+import charrnn.system.atomic
 
 _OF_OS = ("fsync", "replace", "unlink", "open", "close", "ftruncate")
 
@@ -29,7 +29,7 @@ Hook = Callable[[Call], Any]  # given a call, makes it or does not, and returns 
 def install(hook: Hook) -> None:
     """Lead every call of this process through a hook."""
     calls = _Calls(hook)
-    for module in (charrnn.atomic, charrnn.metrics):
+    for module in (charrnn.system.atomic, charrnn.runs.metrics):
         module.open = calls.open_file  # type: ignore[attr-defined]
         module.os = calls  # type: ignore[attr-defined]
 

@@ -10,10 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 # So that a fork finds imported what a training needs.
-import charrnn.mpi
-import charrnn.reporting
-import charrnn.training  # noqa: F401
-from charrnn.cli import run
+from charrnn.commands.cli import run
 
 
 class Command(NamedTuple):

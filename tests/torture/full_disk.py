@@ -13,7 +13,7 @@ from pathlib import Path
 from support import assert_same_run
 from torture.forked import finished, start
 
-from charrnn.checkpoint import load_checkpoint
+from charrnn.runs.checkpoint import load_checkpoint
 
 _PAGE = 4096
 # A mount that nobody else sees, and that goes with the process; no privileges are needed for it.

@@ -21,7 +21,7 @@ from support import assert_same_run, processes_of, wait_until, write_config
 from torture.file_calls import Call, install
 from torture.forked import Command, finished, start, start_new
 
-from charrnn.checkpoint import load_checkpoint
+from charrnn.runs.checkpoint import load_checkpoint
 
 FILES = ["best.npz", "config.yaml", "last.npz", "metrics.jsonl"]
 RUN: dict[str, Any] = {

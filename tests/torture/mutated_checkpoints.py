@@ -15,12 +15,12 @@ from torture.byte_mutations import RAW
 from torture.checkpoint_mutations import DIGESTS, STRUCTURED, structured
 from torture.watched import Case, watch
 
-from charrnn.checkpoint import Checkpoint, load_checkpoint
-from charrnn.config_reader import load_config
+from charrnn.config.reader import load_config
 from charrnn.errors import CheckpointError
-from charrnn.training import train
+from charrnn.runs.checkpoint import Checkpoint, load_checkpoint
+from charrnn.training.train import train
 
-STORED = Path(__file__).parent.parent / "stored"
+STORED = Path(__file__).parents[1] / "runs" / "stored"
 
 _DOORS = ("info", "info", "info", "sample", "eval", "resume", "begin")
 

@@ -12,7 +12,7 @@ from torture.mutations import OF_BYTES, OF_TEXT
 from torture.odd_values import warm_up, write_texts
 from torture.watched import SECONDS, Case, watch
 
-from charrnn.config_reader import config_from_dict, load_config
+from charrnn.config.reader import config_from_dict, load_config
 
 SHIPPED = Path(__file__).parents[2] / "configs"
 

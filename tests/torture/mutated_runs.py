@@ -15,7 +15,7 @@ from torture.mutations import OF_BYTES, OF_TEXT
 from torture.odd_values import PIECES, warm_up
 from torture.watched import Case, watch
 
-from charrnn.cli import run
+from charrnn.commands.cli import run
 
 # What may stand in place of a number or a word of a record.
 VALUES: tuple[Any, ...] = (

@@ -19,7 +19,7 @@ import yaml
 from support import WORDS, train, write_config
 from torture.watched import SECONDS, Case, watch
 
-from charrnn.cli import run
+from charrnn.commands.cli import run
 
 ENCODINGS = sorted({*aliases, *aliases.values(), "utf-8-sig", "idna", "punycode", "undefined"})
 COMMON = ("utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32", "utf-7", "latin-1", "ascii")

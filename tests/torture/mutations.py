@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from torture.odd_values import PIECES, SMALL, VALUES
 
-from charrnn.config import all_keys
+from charrnn.config.schema import all_keys
 
 LAUGHS = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 30))
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from support import tiny_text
 
-from charrnn.config_reader import load_config
-from charrnn.training import train
+from charrnn.config.reader import load_config
+from charrnn.training.train import train
 
 # What a value may become. Devices without an end and pipes that nobody writes to are left out: a
 # text from there is read for ever, as by any program.

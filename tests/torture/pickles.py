@@ -23,9 +23,9 @@ from torture.watched import Case, watch
 from zip_bytes import Entry, entries_of, npy_bytes, zip_bytes
 
 import charrnn
-from charrnn.config_reader import load_config
+from charrnn.config.reader import load_config
 from charrnn.errors import CharRNNError
-from charrnn.training import train
+from charrnn.training.train import train
 
 MARK = "mark"  # in the current folder, which is a case's own
 

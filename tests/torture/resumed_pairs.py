@@ -16,14 +16,14 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from support import assert_same_run, tiny_text, write_config
 
-from charrnn.backends import resolve_backend
-from charrnn.checkpoint import load_checkpoint
-from charrnn.config_reader import load_config
+from charrnn.backends.backend import resolve_backend
+from charrnn.config.reader import load_config
 from charrnn.errors import RunError
 from charrnn.kernels import CELLS
-from charrnn.optimizers import RULES, SCHEDULES
-from charrnn.reporting import Reporter
-from charrnn.training import train
+from charrnn.kernels.optimizers import RULES, SCHEDULES
+from charrnn.runs.checkpoint import load_checkpoint
+from charrnn.training.reporter import Reporter
+from charrnn.training.train import train
 
 _LOT = 3  # configurations
 _MOST_CHARS = 1200

@@ -19,7 +19,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from charrnn.cli import run
+from charrnn.commands.cli import run
 
 SECONDS = 10  # of computing
 _WAITING = 3  # times as long may pass on a busy machine

@@ -1,0 +1,164 @@
+"""The product inside the loops: out = rows W, with few rows and a W that is used again and again.
+
+BLAS brings W into an order of its own in every call, which for few rows costs a third of the time.
+Here that is done once a window: W (D, K) is arranged in panels of a few columns, each panel (D,
+columns) in one piece. A tile of the output, some rows by one panel, then stays in registers while
+the loop runs down the panel; a step of the loop is one fused multiplication and addition for each
+register. (Goto and van de Geijn 2008, without the packing.)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from charrnn.backends.jit import inner, outer, vector_width
+from charrnn.kernels import Array, Workspace
+
+WIDTH = vector_width() or 4  # floats in a register
+_VECTORS = 2  # registers side by side in a tile
+COLUMNS = WIDTH * _VECTORS  # of a panel
+ROWS = 8 if WIDTH == 16 else 6  # of a tile, at most: their sums and a panel's row stay in registers
+
+_FLOAT, _INT, _LANE = ir.FloatType(), ir.IntType(64), ir.IntType(32)
+_VECTOR = ir.VectorType(_FLOAT, WIDTH)
+
+
+def arrange(W: Array, workspace: Workspace, name: str) -> Array:
+    """Return W (D, K), of any layout, in panels: (panels, D, COLUMNS), zero beyond K."""
+    D, K = W.shape
+    panels = workspace.array(name, (-(-K // COLUMNS), D, COLUMNS), np.float32)
+    _fill_panels(W, panels)
+    return panels
+
+
+@outer
+def _fill_panels(W: Array, panels: Array) -> None:
+    D, K = W.shape
+    for p in range(len(panels)):
+        start = p * COLUMNS
+        width = min(COLUMNS, K - start)
+        if width < COLUMNS:
+            panels[p] = 0
+        for d in range(D):
+            for k in range(width):
+                panels[p, d, k] = W[d, start + k]
+
+
+@inner
+def product(x: Array, panels: Array, out: Array) -> None:
+    """Write out (N, K) = x (N, D) W, with W as `arrange` makes it."""
+    N, D = x.shape
+    tiles = (N + ROWS - 1) // ROWS  # of about equal height
+    for p in range(len(panels)):
+        i = 0
+        for tile in range(tiles):
+            rows = (N - i) // (tiles - tile)
+            _tile(rows, x, i, panels, p, out, D)
+            i += rows
+
+
+@intrinsic  # type: ignore[misc, unused-ignore]
+def _tile(typing, rows, x, i, panels, p, out, D):  # type: ignore[no-untyped-def]  # noqa: ARG001
+    """Write a tile: out[i : i + rows, panel p's columns] = x[i : i + rows] panels[p]."""
+    n = types.int64
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        rows, i, p, D = (arguments[k] for k in (0, 2, 4, 6))
+        x, panels, out = (
+            context.make_array(signature.args[k])(context, builder, arguments[k]) for k in (1, 3, 5)
+        )
+        x_columns, out_columns = (
+            cgutils.unpack_tuple(builder, array.shape, 2)[1] for array in (x, out)
+        )
+        first_column = builder.mul(p, _integer(COLUMNS))
+        panel = builder.gep(panels.data, [builder.mul(first_column, D)])
+        x_row = builder.gep(x.data, [builder.mul(i, x_columns)])
+        out_row = builder.gep(out.data, [builder.mul(i, out_columns)])
+        out_row = builder.gep(out_row, [first_column])
+        columns_left = builder.sub(out_columns, first_column)
+        buffer = cgutils.alloca_once(builder, ir.ArrayType(_FLOAT, COLUMNS))
+        end = builder.append_basic_block("end")
+        choice = builder.switch(rows, end)
+        for height in range(1, ROWS + 1):
+            block = builder.append_basic_block(f"rows{height}")
+            choice.add_case(_integer(height), block)
+            builder.position_at_end(block)
+            sums = _sums(builder, height, x_row, x_columns, panel, D)
+            _store(builder, sums, out_row, out_columns, columns_left, buffer)
+            builder.branch(end)
+        builder.position_at_end(end)
+        return context.get_dummy_value()
+
+    return types.void(n, x, n, panels, n, out, n), generate
+
+
+def _integer(number: int) -> Any:
+    return ir.Constant(_INT, number)
+
+
+def _vector_at(builder: Any, pointer: Any, v: int) -> Any:
+    place = builder.gep(pointer, [_integer(v * WIDTH)])
+    return builder.bitcast(place, _VECTOR.as_pointer())
+
+
+def _sums(
+    builder: Any, height: int, x_row: Any, x_columns: Any, panel: Any, D: Any
+) -> list[list[Any]]:
+    """Emit the loop down a panel; return the tile's registers, row by row."""
+    fma = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(_VECTOR, [_VECTOR] * 3), f"llvm.fma.v{WIDTH}f32"
+    )
+    undefined = ir.Constant(_VECTOR, ir.Undefined)
+    first_lane = ir.Constant(ir.VectorType(_LANE, WIDTH), [0] * WIDTH)
+    x_rows = [builder.gep(x_row, [builder.mul(_integer(r), x_columns)]) for r in range(height)]
+    before, loop = builder.block, builder.append_basic_block("down_the_panel")
+    builder.branch(loop)
+    builder.position_at_end(loop)
+    d = builder.phi(_INT)
+    sums = [[builder.phi(_VECTOR) for _ in range(_VECTORS)] for _ in range(height)]
+    panel_row = builder.gep(panel, [builder.mul(d, _integer(COLUMNS))])
+    weights = [builder.load(_vector_at(builder, panel_row, v), align=4) for v in range(_VECTORS)]
+    new_sums = []
+    for r in range(height):
+        number = builder.load(builder.gep(x_rows[r], [d]))
+        lane = builder.insert_element(undefined, number, ir.Constant(_LANE, 0))
+        factor = builder.shuffle_vector(lane, undefined, first_lane)  # in every lane
+        new_sums.append(
+            [builder.call(fma, [factor, weights[v], sums[r][v]]) for v in range(_VECTORS)]
+        )
+    next_d = builder.add(d, _integer(1))
+    d.add_incoming(_integer(0), before)
+    d.add_incoming(next_d, loop)
+    for phis, values in zip(sums, new_sums, strict=True):
+        for phi, value in zip(phis, values, strict=True):
+            phi.add_incoming(ir.Constant(_VECTOR, [0.0] * WIDTH), before)
+            phi.add_incoming(value, loop)
+    done = builder.append_basic_block("done")
+    builder.cbranch(builder.icmp_signed("<", next_d, D), loop, done)
+    builder.position_at_end(done)
+    return new_sums
+
+
+def _store(
+    builder: Any, sums: list[list[Any]], out_row: Any, out_columns: Any, left: Any, buffer: Any
+) -> None:
+    """Emit the stores of a tile, of which the output has `left` columns."""
+    floats = builder.bitcast(buffer, _FLOAT.as_pointer())
+    for r, vectors in enumerate(sums):
+        row = builder.gep(out_row, [builder.mul(_integer(r), out_columns)])
+        with builder.if_else(builder.icmp_signed(">=", left, _integer(COLUMNS))) as (whole, part):
+            with whole:
+                for v, vector in enumerate(vectors):
+                    builder.store(vector, _vector_at(builder, row, v), align=4)
+            with part:
+                for v, vector in enumerate(vectors):
+                    builder.store(vector, _vector_at(builder, floats, v), align=4)
+                with cgutils.for_range(builder, left) as loop:
+                    number = builder.load(builder.gep(floats, [loop.index]))
+                    builder.store(number, builder.gep(row, [loop.index]))

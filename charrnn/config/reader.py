@@ -1,0 +1,264 @@
+"""A configuration file, and what was changed on the command line, to a checked `Config`."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import os
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from charrnn.config.safe_yaml import LARGEST, InvalidYAMLError, parse_yaml
+from charrnn.config.schema import SECTIONS, Config, all_keys
+from charrnn.errors import ConfigError, did_you_mean, shown, shown_name
+from charrnn.kernels.optimizers import RULES, SCHEDULES
+
+
+def load_config(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Config:
+    """Read a YAML file and apply `KEY=VALUE` overrides.
+
+    A path in the file is relative to the file's folder, one in an override to the current folder.
+
+    Raises:
+        ConfigError: naming file, key, problem and what would be right.
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        raise ConfigError(f"{shown(path)} is not the path of a YAML configuration")
+    path = Path(path)
+    builder = _Builder()
+    builder.add(_read_yaml(path), str(path), path.absolute().parent)
+    for override in _each(overrides):
+        dotted, raw = _parse_override(override)
+        builder.set(dotted, raw, "--set", Path.cwd())
+    return builder.build()
+
+
+def override_defaults(
+    overrides: Iterable[str] = (), text: str | Sequence[str] = os.devnull
+) -> Config:
+    """Return the defaults for a text, by default for none, with `KEY=VALUE` overrides."""
+    builder = _Builder()
+    builder.set("data.path", text, "configuration", Path.cwd())
+    for override in _each(overrides):
+        dotted, raw = _parse_override(override)
+        builder.set(dotted, raw, "--set", Path.cwd())
+    return builder.build()
+
+
+def config_from_dict(
+    values: Mapping[str, Any], where: str = "configuration", folder: Path | None = None
+) -> Config:
+    """Check plain dictionaries, as `Config.to_dict` makes them; `where` names them in errors."""
+    builder = _Builder()
+    builder.add(values, where, folder or Path.cwd())
+    return builder.build()
+
+
+class _Builder:
+    """Collects checked values by dotted key, and remembers where each came from."""
+
+    def __init__(self) -> None:
+        self._keys = all_keys()
+        self._values: dict[str, Any] = {}
+        self._where: dict[str, str] = {}
+        self._file = "configuration"
+
+    def add(self, mapping: Any, where: str, folder: Path) -> None:
+        """Take all keys of a whole configuration."""
+        self._file = where
+        if not isinstance(mapping, Mapping):
+            raise ConfigError(
+                f"{where}: a configuration is a mapping of keys to values; it needs at least\n"
+                "data:\n  path: your-text.txt"
+            )
+        for name, value in mapping.items():
+            if name in self._keys and "." in name:
+                section, key = name.split(".")
+                raise ConfigError(f"{where}: {name}: write it as '{key}' below '{section}:'")
+            if name not in SECTIONS:
+                self.set(str(name), value, where, folder)
+            elif isinstance(value, Mapping):
+                for key, item in value.items():
+                    self.set(f"{name}.{key}", item, where, folder)
+            elif isinstance(value, str) and ":" in value:
+                raise ConfigError(
+                    f"{where}: {name}: {shown(value)} has no space after its colon; "
+                    f"write {shown(value.replace(':', ': ', 1))}"
+                )
+            elif value is not None:
+                raise ConfigError(
+                    f"{where}: {name}: {shown(value)} is not a section; "
+                    f"put its keys below it, indented, as in '{name}:' and then "
+                    f"'  {next(k for k in self._keys if k.startswith(name)).split('.')[1]}: ...'"
+                )
+
+    def set(self, dotted: str, value: Any, where: str, folder: Path) -> None:
+        """Check one value; paths become absolute."""
+        if dotted not in self._keys:
+            raise ConfigError(f"{where}: {shown_name(dotted)}: unknown key{self._nearest(dotted)}")
+        try:
+            value = self._keys[dotted]["kind"].parse(value)
+        except ValueError as error:
+            raise ConfigError(f"{where}: {dotted}: {error}") from None
+        if dotted == "data.path":
+            value = _absolute(value, folder)
+        self._values[dotted] = value
+        self._where[dotted] = where
+
+    def build(self) -> Config:
+        """Fill in what depends on several keys, check it, and make the dataclasses."""
+        if "data.path" not in self._values:
+            raise ConfigError(
+                f"{self._file}: data.path is missing; name the text to train on:\n"
+                "data:\n  path: your-text.txt"
+            )
+        values = {key: spec["default"] for key, spec in self._keys.items()} | self._values
+        self._check_fractions(values)
+        self._choose_clipping(values)
+        self._choose_hyperparameters(values)
+        self._check_schedule(values)
+        rate = values["train.learning_rate"]
+        if rate is not None and values["train.min_learning_rate"] > rate:
+            self._fail("train.min_learning_rate", f"is above train.learning_rate {rate}", values)
+        if values["train.patience"] is not None and not values["data.valid_fraction"]:
+            self._fail("train.patience", "needs a validation part; set data.valid_fraction", values)
+        sections = {
+            name: cls(**{f.name: values[f"{name}.{f.name}"] for f in fields(cls)})
+            for name, cls in SECTIONS.items()
+        }
+        return Config(seed=values["seed"], **sections)
+
+    def _check_fractions(self, values: dict[str, Any]) -> None:
+        keys = ("data.valid_fraction", "data.test_fraction")
+        if sum(values[key] for key in keys) >= 1:
+            self._fail(
+                max(keys, key=lambda k: (k in self._values, values[k])),
+                "leaves nothing to train on; valid and test fraction must add up to < 1",
+                values,
+            )
+
+    def _choose_clipping(self, values: dict[str, Any]) -> None:
+        if values["train.clip_value"] is None:
+            return
+        if self._values.get("train.clip_norm") is not None:
+            self._fail("train.clip_value", "stands beside train.clip_norm; set one of them", values)
+        values["train.clip_norm"] = None
+
+    def _choose_hyperparameters(self, values: dict[str, Any]) -> None:
+        name = values["train.optimizer"]
+        rule = RULES[name]
+        for parameter, default in rule.hyperparameters.items():
+            key = f"train.{parameter}"
+            if values[key] is None and not self._keys[key].get("automatic"):
+                values[key] = default
+        all_rules = dict.fromkeys(p for r in RULES.values() for p in r.hyperparameters)
+        others = [p for p in all_rules if p not in rule.hyperparameters]
+        wrong = [p for p in others if values[f"train.{p}"] is not None]
+        if wrong:
+            used = ", ".join(rule.hyperparameters) or "none but learning_rate"
+            problem = f"is not a parameter of optimizer {name} (it has: {used})"
+            also = f", nor is {', '.join(wrong[1:])}" if wrong[1:] else ""
+            them = "them" if wrong[1:] else "it"
+            remedy = f"leave {them} out, or set {them} to null"
+            self._fail(f"train.{wrong[0]}", f"{problem}{also}; {remedy}", values)
+
+    def _check_schedule(self, values: dict[str, Any]) -> None:
+        name = values["train.schedule"]
+        for parameter in dict.fromkeys(p for used in SCHEDULES.values() for p in used):
+            key = f"train.{parameter}"
+            if parameter not in SCHEDULES[name] and values[key] != self._keys[key]["default"]:
+                users = ", ".join(s for s, used in SCHEDULES.items() if parameter in used)
+                self._fail(key, f"is not used by schedule {name} (but by: {users})", values)
+
+    def _fail(self, key: str, problem: str, values: Mapping[str, Any]) -> None:
+        where = self._where.get(key, self._file)
+        raise ConfigError(f"{where}: {key}: {shown(values[key])} {problem}")
+
+    def _nearest(self, dotted: str) -> str:
+        same_name = [k for k in self._keys if k.split(".")[-1] == dotted.split(".")[-1]]
+        if same_name:
+            return f" (did you mean {same_name[0]}?)"
+        section, dot, name = dotted.partition(".")
+        if section in SECTIONS:
+            names = [f.name for f in fields(SECTIONS[section])]
+            if not dot:
+                return f"; it is a section: set a key of it, as in {section}.{names[0]}=..."
+            near = [one for one in names if "".join(w[0] for w in one.split("_")) == name]
+            near = near or difflib.get_close_matches(name, names, n=1)
+            if near:
+                return f" (did you mean {section}.{near[0]}?)"
+            return f"; {section} has {', '.join(names)}"
+        names = [*SECTIONS, "seed"]
+        return did_you_mean(dotted, names) or f"; the top level has {', '.join(names)}"
+
+
+def _absolute(value: str | tuple[str, ...], folder: Path) -> str | tuple[str, ...]:
+    def one(path: str) -> str:
+        path = os.path.expanduser(path)
+        if glob.has_magic(path) and not os.path.exists(folder / path):
+            return os.path.normpath(os.path.join(glob.escape(str(folder)), path))
+        return os.path.normpath(folder / path)
+
+    return one(value) if isinstance(value, str) else tuple(one(path) for path in value)
+
+
+def _parse_override(override: str) -> tuple[str, Any]:
+    if not isinstance(override, str):
+        raise ConfigError(f"{shown(override)} is not a text KEY=VALUE, as in 'train.max_steps=100'")
+    dotted, equals, raw = override.partition("=")
+    if not equals or not dotted.strip():
+        raise ConfigError(
+            f"--set {shown_name(override)}: expected KEY=VALUE, as in --set "
+            "train.learning_rate=1e-3"
+        )
+    try:
+        return dotted.strip(), parse_yaml(raw)
+    except InvalidYAMLError as problem:
+        raise ConfigError(
+            f"--set {shown_name(override)}: {shown(raw)} is not a YAML value ({problem}); a text "
+            "that begins with a sign such as * needs quotes of its own: 'data.path=\"*.txt\"'"
+        ) from None
+
+
+def _each(overrides: Iterable[str]) -> Iterable[str]:
+    """Return the overrides; a single text would be taken letter by letter."""
+    if isinstance(overrides, (str, bytes)) or not isinstance(overrides, Iterable):
+        raise ConfigError(
+            f"{shown(overrides)} is not a list of overrides; write ['train.max_steps=100']"
+        )
+    return overrides
+
+
+def _if_a_text(path: Path) -> str:
+    """Return what else to say of a file that may not have been meant as a configuration."""
+    if path.suffix.lower() in (".yaml", ".yml") or not path.is_file():
+        return ""
+    command = f"charrnn init {shlex.quote(str(path))}"
+    return f". If it is the text to train on, '{command}' writes a configuration for it"
+
+
+def _read_yaml(path: Path) -> Any:
+    try:
+        with path.open("rb") as file:  # a pipe will do
+            raw = file.read(LARGEST + 1)
+        if len(raw) > LARGEST:
+            raise ConfigError(
+                f"{path}: has more than {LARGEST:,} bytes, and no configuration does"
+                f"{_if_a_text(path)}"
+            )
+        return parse_yaml(raw.decode("utf-8-sig"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; name a YAML configuration") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path}: is a folder; name a YAML configuration in it") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8{_if_a_text(path)}"
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except InvalidYAMLError as problem:
+        raise ConfigError(f"{path}: {problem}{_if_a_text(path)}") from None

@@ -1,0 +1,129 @@
+"""YAML as a configuration needs it, and no more of it: what it can cost is bounded.
+
+Read are mappings, lists, texts, numbers, true, false and null. A tag, which could ask for another
+type, is refused; a date is a text. The bounds are those of the text's size, of how deep things
+stand within each other, and of how many there are with every alias written out, so that a small
+file cannot stand for a large value.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from charrnn.errors import shown, shown_name
+
+LARGEST = 256 << 10  # bytes; PyYAML takes two seconds for it
+_DEEPEST = 20  # a list of paths is at 3
+_MOST = 20_000  # values; a list of as many paths would be larger than the file may be
+_READ = ("null", "bool", "int", "float")  # where it is not in quotes
+_LONGEST_NUMBER = 1000  # characters; what is longer is a text, and no number is meant by it
+
+
+class InvalidYAMLError(ValueError):
+    """What is wrong with a text, where, and what to do; the words of one message."""
+
+
+def parse_yaml(text: str) -> Any:
+    """Return the value that a YAML text stands for.
+
+    Raises:
+        InvalidYAMLError: it is not YAML, has a tag, or is beyond the bounds.
+    """
+    if len(text) > LARGEST:
+        raise InvalidYAMLError(f"has more than {LARGEST:,} characters, and no configuration does")
+    try:
+        return yaml.load(text, _Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        problem = shown_name(str(error.problem), 200)
+        raise InvalidYAMLError(f"{place}{problem}; {_remedy(str(error.problem))}") from None
+    except yaml.reader.ReaderError as error:
+        character = f"#x{error.character:04x}" if isinstance(error.character, int) else "character"
+        raise InvalidYAMLError(
+            f"is not valid YAML: the {character} at position {error.position} is not allowed; "
+            'write it in double quotes, as in "\\x07"'
+        ) from None
+    except (yaml.YAMLError, ValueError) as error:  # of a number, such as 0b or 0x_
+        raise InvalidYAMLError(f"is not valid YAML: {shown_name(str(error), 200)}") from None
+
+
+def _remedy(problem: str) -> str:
+    if "\\t" in problem:
+        return "indent with spaces, not tabs"
+    if "alphabetic or numeric" in problem or "undefined alias" in problem:
+        return "put a text that begins with * or & into quotes"
+    if problem.startswith("the tag"):
+        return "leave it out"
+    if problem.startswith(("there are more than", "the alias")):
+        return "write out what is meant"
+    return "this is not valid YAML here"
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader within bounds, which also refuses a key that stands twice."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own name for the table
+        first: [(tag, pattern) for tag, pattern in found if tag.rpartition(":")[2] in _READ]
+        for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = 0
+        self._count = 0
+        self._sizes: dict[int, int] = {}  # of whole nodes, by id
+
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+        if kind is yaml.ScalarNode and len(value) > _LONGEST_NUMBER:
+            return self.DEFAULT_SCALAR_TAG
+        return super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, yaml.AliasEvent):
+            node = super().compose_node(parent, index)
+            if id(node) not in self._sizes:
+                self._refuse(f"the alias *{event.anchor} stands within what it names", event)
+            self._add(self._sizes[id(node)], event)
+            return node
+        if event.tag not in (None, "!"):  # "!" asks for a text, as quotes do
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!", 1)
+            self._refuse(f"the tag {tag} is not used here", event)
+        before = self._count
+        self._add(1, event)
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            self._refuse(f"there are more than {_DEEPEST} levels, one within the other", event)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        self._sizes[id(node)] = self._count - before
+        return node
+
+    def _add(self, count: int, event: Any) -> None:
+        self._count += count
+        if self._count > _MOST:
+            self._refuse(f"there are more than {_MOST:,} values, with aliases written out", event)
+
+    def _refuse(self, problem: str, event: Any) -> None:
+        raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
+
+
+def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        problem = ""
+        if not isinstance(key, str):
+            problem = f"{shown(key)} is not a key"
+        elif key in values:
+            problem = f"the key {shown_name(key)} stands here a second time"
+        if problem:
+            raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+        values[key] = loader.construct_object(value_node, deep=True)
+    return values
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _construct_mapping)

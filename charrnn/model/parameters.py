@@ -1,0 +1,110 @@
+"""All parameters as one flat vector.
+
+Each parameter is a view of it, so that clipping, an update and an average are a few passes over one
+array. A gradient is another flat vector with the same views.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.config.schema import ModelConfig
+from charrnn.kernels import CELLS, Array
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+def parameter_shapes(config: ModelConfig, V: int) -> Shapes:
+    """Return every parameter's name and shape, in the order of the flat vector."""
+    shapes: Shapes = {}
+    width = V
+    if config.embedding_size is not None:
+        shapes["embedding.E"] = (V, config.embedding_size)
+        width = config.embedding_size
+    cell, H = CELLS[config.cell], config.hidden_size
+    for layer in range(config.num_layers):
+        for name, shape in cell.parameter_shapes(width, H).items():
+            shapes[f"layers.{layer}.{name}"] = shape
+        width = H
+    shapes["output.W"] = (H, V)
+    shapes["output.b"] = (V,)
+    return shapes
+
+
+def parameter_count(config: ModelConfig, V: int) -> int:
+    """Return P, the length of the flat vector."""
+    return sum(math.prod(shape) for shape in parameter_shapes(config, V).values())
+
+
+def training_flops(config: ModelConfig, V: int) -> int:
+    """Return the operations of the matrix products that a character takes in training.
+
+    A weight takes a multiplication and an addition forward and twice that backward; a one-hot
+    input takes none, nor does a bias.
+    """
+    shapes = parameter_shapes(config, V)
+    unused = {"layers.0.Wx" if config.embedding_size is None else "embedding.E"}
+    return sum(6 * s[0] * s[1] for name, s in shapes.items() if len(s) == 2 and name not in unused)
+
+
+def parameter_slices(shapes: Shapes) -> dict[str, slice]:
+    """Return each parameter's place in the flat vector."""
+    slices, start = {}, 0
+    for name, shape in shapes.items():
+        slices[name] = slice(start, start + math.prod(shape))
+        start = slices[name].stop
+    return slices
+
+
+def parameter_views(flat: Array, shapes: Shapes) -> dict[str, Array]:
+    """Return each parameter as a view of the flat vector."""
+    slices = parameter_slices(shapes)
+    return {name: flat[slices[name]].reshape(shape) for name, shape in shapes.items()}
+
+
+def initial_parameters(
+    config: ModelConfig, V: int, seed: int, dtype: npt.DTypeLike = np.float32
+) -> Array:
+    """Draw a new flat parameter vector.
+
+    Recurrent matrices are orthogonal, gate by gate: they keep the length of what passes through
+    them, so that at first the gradient neither vanishes nor explodes on their account (Saxe,
+    McClelland and Ganguli 2014). An embedding is standard normal. The other matrices are uniform,
+    scaled so that what they give starts with a variance of about 1 (LeCun et al. 1998): the bound
+    is sqrt(3 / q), where q is the expected sum of the squared inputs. Of one-hot input one unit is
+    on, so q = 1; of E embedded inputs q = E; of H outputs of a cell, which are small at first,
+    q = H * h_mean_square. The usual bound of 1/sqrt(H) everywhere takes four times as many steps to
+    the same loss on tiny Shakespeare. Biases are 0, but for the forget gate's, which is 1 (Gers,
+    Schmidhuber and Cummins 2000).
+    """
+    rng = np.random.default_rng(seed)
+    shapes = parameter_shapes(config, V)
+    flat: Array = np.zeros(sum(math.prod(shape) for shape in shapes.values()), dtype)
+    cell, H = CELLS[config.cell], config.hidden_size
+    for name, view in parameter_views(flat, shapes).items():
+        kind = name.split(".")[-1]
+        if kind == "Wh":
+            for block in np.split(view, len(cell.gates), axis=1):
+                block[...] = _orthogonal(H, rng)
+        elif kind == "E":
+            view[...] = rng.standard_normal(view.shape)
+        elif view.ndim == 2:
+            q = H * cell.h_mean_square
+            if name == "layers.0.Wx":
+                q = config.embedding_size or 1
+            bound = math.sqrt(3 / q)
+            view[...] = rng.uniform(-bound, bound, view.shape)
+        elif kind == "b" and name.startswith("layers."):
+            for gate, value in cell.bias_init.items():
+                np.split(view, len(cell.gates))[cell.gates.index(gate)][...] = value
+    return flat
+
+
+def _orthogonal(H: int, rng: np.random.Generator) -> Array:
+    """Return a random orthogonal (H, H) matrix, uniformly distributed."""
+    Q, R = np.linalg.qr(rng.standard_normal((H, H)))
+    orthogonal: Array = Q * np.sign(np.diag(R))  # without the signs it is not quite uniform
+    return orthogonal

@@ -1,0 +1,47 @@
+"""How long a training goes on: in steps, by the clock, or both; the first limit reached ends it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from charrnn.config.schema import TrainConfig
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The steps of an epoch and the ends of the whole training; None is none of its kind."""
+
+    steps_per_epoch: int
+    total_steps: int | None
+    total_s: float | None = None
+
+    @classmethod
+    def of(cls, train: TrainConfig, steps_per_epoch: int) -> Limits:
+        """Return the limits that a configuration sets."""
+        steps = []
+        if train.max_epochs is not None:
+            steps.append(train.max_epochs * steps_per_epoch)
+        if train.max_steps is not None:
+            steps.append(train.max_steps)
+        seconds = None if train.max_minutes is None else 60 * train.max_minutes
+        return cls(steps_per_epoch, min(steps, default=None), seconds)
+
+    def out_of_steps(self, step: int) -> bool:
+        """Return whether so many steps are all."""
+        return self.total_steps is not None and step >= self.total_steps
+
+    def out_of_time(self, elapsed_s: float) -> bool:
+        """Return whether so much time is all."""
+        return self.total_s is not None and elapsed_s >= self.total_s
+
+    def elapsed_share(self, elapsed_s: float) -> float:
+        """Return which share of the time has elapsed; 0 without a limit of time."""
+        return 0.0 if self.total_s is None else elapsed_s / self.total_s
+
+    def epoch(self, step: int) -> int:
+        """Return the epoch, from 1, that the last of so many steps was in."""
+        return max(0, step - 1) // self.steps_per_epoch + 1
+
+    def steps(self, interval: int | str) -> int:
+        """Return the steps of an interval: a number of them, or 'epoch'."""
+        return self.steps_per_epoch if isinstance(interval, str) else interval

@@ -1,0 +1,133 @@
+"""What a training tells the person who started it, on stderr."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+from collections.abc import Sequence
+from typing import NoReturn, TextIO
+
+from tqdm import tqdm
+
+from charrnn.system.terminal import duration, fitted
+
+tqdm.monitor_interval = 0  # a thread of its own would keep worker processes from being forked
+_LINE_EVERY_S = 5.0  # where there is no terminal to draw a bar on
+
+
+class Reporter:
+    """The events of a training; this one says nothing."""
+
+    def block(self, rows: Sequence[tuple[str, str]]) -> None:
+        """Say what will be trained, a name and a text each."""
+
+    def begin(self, step: int, total: int | None, left_s: float | None) -> None:
+        """Training goes on from a step, until there are so many or so much time has passed."""
+
+    def step(self, epoch: int, chars: int, loss_nats: float, seconds: float) -> None:
+        """One step is done, in so many seconds."""
+
+    def validating(self) -> None:
+        """A validation begins."""
+
+    def note(self, text: str) -> None:
+        """Say something worth keeping."""
+
+    def end(self) -> None:
+        """No more steps."""
+
+
+class TerminalReporter(Reporter):
+    """A bar with rate and time left on a terminal; in a file or pipe a line now and then."""
+
+    def __init__(self, file: TextIO | None = None) -> None:
+        self._file = file or sys.stderr
+        self._bar: tqdm[NoReturn] | None = None
+        self._is_terminal = self._file.isatty()
+        self._loss_nats: float | None = None
+
+    def block(self, rows: Sequence[tuple[str, str]]) -> None:
+        width = max(len(name) for name, _ in rows)
+        for name, text in rows:
+            self._print(f"{name:<{width}}  {text}", indent=width + 2)
+
+    def begin(self, step: int, total: int | None, left_s: float | None) -> None:
+        self._step, self._total, self._left_s = step, total, left_s
+        self._began_at = step
+        self._chars, self._seconds = 0, 0.0
+        self._start = self._line_at = time.monotonic()
+        if self._is_terminal:
+            self._bar = tqdm(
+                total=1.0,
+                file=self._file,
+                dynamic_ncols=True,
+                leave=False,
+                bar_format="{desc} |{bar}| {elapsed}<{remaining}{postfix}",
+            )
+
+    def step(self, epoch: int, chars: int, loss_nats: float, seconds: float) -> None:
+        self._step += 1
+        self._chars += chars
+        self._seconds += seconds
+        old = self._loss_nats
+        if math.isfinite(loss_nats):
+            self._loss_nats = loss_nats if old is None else 0.9 * old + 0.1 * loss_nats
+        if self._bar is not None:
+            self._bar.set_description_str(f"epoch {epoch}  {self._place()}", refresh=False)
+            self._bar.set_postfix_str(f"loss {self._loss()}, {self._rate()}", refresh=False)
+            self._bar.update(self._share() - self._bar.n)
+        elif time.monotonic() - self._line_at >= _LINE_EVERY_S:
+            self._line_at = time.monotonic()
+            self.note(
+                f"epoch {epoch}  {self._place()}  "
+                f"loss {self._loss()}  {self._rate()}  {self._time_left()} left"
+            )
+
+    def validating(self) -> None:
+        if self._bar is not None:
+            self._bar.set_description_str(f"validating  {self._place()}")
+
+    def note(self, text: str) -> None:
+        self._print(text)
+
+    def _print(self, text: str, indent: int = 0) -> None:
+        if self._bar is not None:
+            self._bar.clear()
+        try:
+            print(fitted(text, self._file, indent), file=self._file, flush=True)
+        except OSError:  # nobody reads any more: a training goes on all the same
+            self._file = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+            os.dup2(self._file.fileno(), 2)
+        if self._bar is not None:
+            self._bar.refresh()
+
+    def end(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def _loss(self) -> str:
+        return "-" if self._loss_nats is None else f"{self._loss_nats:.3f}"
+
+    def _rate(self) -> str:
+        """The rate of the steps alone; the time left goes by all that a step brings with it."""
+        return f"{self._chars / max(self._seconds, 1e-9):,.0f} chars/s"
+
+    def _place(self) -> str:
+        of_all = "" if self._total is None else f"/{self._total:,}"
+        return f"step {self._step:,}{of_all}"
+
+    def _share(self) -> float:
+        """The share that is done of what was left at the beginning, by steps or by time."""
+        by_steps = by_time = 0.0
+        if self._total is not None:
+            by_steps = (self._step - self._began_at) / (self._total - self._began_at)
+        if self._left_s is not None:
+            by_time = (time.monotonic() - self._start) / max(self._left_s, 1e-9)
+        return min(1.0, max(by_steps, by_time))
+
+    def _time_left(self) -> str:
+        share, elapsed_s = max(self._share(), 1e-9), time.monotonic() - self._start
+        return duration(elapsed_s / share * (1 - share))

@@ -1,0 +1,115 @@
+"""What the word auto of a configuration becomes: the number of workers, and the backend."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from dataclasses import replace
+
+from charrnn.backends.backend import resolve_backend
+from charrnn.config.schema import Config, TrainConfig
+from charrnn.errors import RunError
+from charrnn.kernels import CELLS
+from charrnn.kernels.optimizers import RULES
+from charrnn.model.parameters import parameter_count
+from charrnn.system.cores import free_cores
+
+_OPERATIONS_PER_S = 1e11  # of one core, about
+_MIN_WORK_S = 5e-4  # of a window for each worker
+_MIN_STREAMS = 8  # for each worker
+
+
+def resolved(
+    config: Config, V: int, then: TrainConfig | None = None, ranks: int | None = None
+) -> Config:
+    """Return the configuration with the number of workers and the backend settled.
+
+    Args:
+        config: as it was written.
+        V: characters in the vocabulary.
+        then: that of the run which is gone on from; other workers would give other bits.
+        ranks: how many MPI has started, which are the workers.
+
+    Raises:
+        BackendError: Numba is needed and cannot be had.
+        RunError: there cannot be so many workers, or not enough memory.
+    """
+    train = config.train
+    workers = (then or train).workers
+    name = resolve_backend(then.backend, of_run=True) if then else resolve_backend(train.backend)
+    if workers == "auto":
+        workers = ranks or automatic_workers(config, V)
+    if ranks and workers != ranks:
+        raise RunError(
+            f"train.workers is {workers}{' in this run' if then else ''}, and mpiexec has "
+            f"started {ranks}; start as many with mpiexec -n {workers}"
+        )
+    if int(workers) > train.batch_size:
+        raise RunError(
+            f"train.workers {workers}: the batch has no more than {train.batch_size} "
+            f"streams to share; set train.batch_size to {workers} or more, or fewer workers"
+        )
+    if int(workers) > 1 and not ranks and multiprocessing.current_process().daemon:
+        raise RunError(
+            f"train.workers {workers}: this process is itself a worker of a pool, and may start "
+            "none; set train.workers to 1"
+        )
+    config = replace(config, train=replace(train, workers=workers, backend=name))
+    _check_memory(config, V, ranks or 1)
+    return config
+
+
+def automatic_workers(config: Config, V: int) -> int:
+    """Return how many workers are best: one for each core, as far as there is work for them.
+
+    A task costs about a tenth of a millisecond beside the work itself, and a product of only a few
+    rows is slow. BLAS threads that the user has asked for count as cores that are taken.
+    """
+    train = config.train
+    window_s = (
+        6
+        * parameter_count(config.model, V)
+        * train.batch_size
+        * train.seq_length
+        / _OPERATIONS_PER_S
+    )
+    if multiprocessing.current_process().daemon:  # which may start no processes
+        return 1
+    return max(1, min(free_cores(), train.batch_size // _MIN_STREAMS, int(window_s / _MIN_WORK_S)))
+
+
+def _check_memory(config: Config, V: int, machines: int) -> None:
+    """Refuse a training whose largest arrays alone take more than this machine's memory."""
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not every system tells
+        return
+    model, train = config.model, config.train
+    parameters, gradients = parameter_count(model, V), int(train.workers) // machines
+    # The parameters, two of scratch, the optimiser's slots; and a gradient for each worker.
+    vectors = 4 * parameters * (3 + len(RULES[train.optimizer].slots) + gradients)
+    window = least_window_bytes(config, V) // machines
+    if vectors + window <= memory:
+        return
+    if vectors > window:
+        what = (
+            f"model.hidden_size {model.hidden_size} x model.num_layers {model.num_layers} makes "
+            f"{parameters:,} parameters; training them"
+        )
+    else:
+        what = (
+            f"train.batch_size {train.batch_size} x train.seq_length {train.seq_length} steps of "
+            f"{model.num_layers} layers of {model.hidden_size}"
+        )
+    smaller = "model.hidden_size" if vectors > window else "train.batch_size or train.seq_length"
+    raise RunError(
+        f"{what} takes {(vectors + window) / 1e9:,.0f} GB, and this machine has "
+        f"{memory / 1e9:,.0f}. Try a smaller {smaller}"
+    )
+
+
+def least_window_bytes(config: Config, V: int) -> int:
+    """Return what a window's gates and logits take, the most of what going through it needs."""
+    model, train = config.model, config.train
+    a_step = model.num_layers * len(CELLS[model.cell].gates) * model.hidden_size + V
+    return 4 * a_step * train.batch_size * train.seq_length

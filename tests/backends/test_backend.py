@@ -1,0 +1,120 @@
+"""Which backend a run has, and what becomes of it where Numba is not installed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support import contents, train, write_config
+
+import charrnn.backends.backend
+from charrnn.backends.backend import NUMPY, backend, resolve_backend
+from charrnn.commands.cli import run
+from charrnn.errors import BackendError
+from charrnn.runs.checkpoint import load_checkpoint
+
+
+def install(numba: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Numba be found, or not."""
+    problem = "" if numba else "Numba is not installed"
+    monkeypatch.setattr(charrnn.backends.backend, "_problem_with_numba", lambda: problem)
+
+
+@pytest.mark.parametrize(
+    ("name", "installed", "resolved"),
+    [
+        ("auto", True, "numba"),
+        ("auto", False, "numpy"),
+        ("numpy", True, "numpy"),
+        ("numpy", False, "numpy"),
+        ("numba", True, "numba"),
+    ],
+)
+def test_resolved(
+    name: str, installed: bool, resolved: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(installed, monkeypatch)
+    assert resolve_backend(name) == resolved
+
+
+def test_numpys_are_the_kernels_own() -> None:
+    assert backend("numpy") is NUMPY
+
+
+def test_numba_that_is_not_installed_is_refused_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install(False, monkeypatch)
+    with pytest.raises(BackendError):
+        resolve_backend("numba")
+    config = write_config(tmp_path, {"train.backend": "numba"})
+    before = contents(tmp_path)
+    assert run(["train", str(config), "--run-dir", str(tmp_path / "run")]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("charrnn: error: train.backend numba, and Numba is not installed; ")
+    assert "install charrnn[fast], or set it to numpy" in err
+    assert contents(tmp_path) == before
+
+
+def test_a_run_without_numba_says_and_keeps_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Resumed where Numba has been installed meanwhile, it stays as it was."""
+    install(False, monkeypatch)
+    run_dir = train(tmp_path, {"train.max_steps": 5})
+    install(True, monkeypatch)
+    train(tmp_path, {"train.max_steps": 8}, "--resume")
+    assert capsys.readouterr().err.count("1, numpy") == 2
+    assert load_checkpoint(run_dir / "last.npz").config.train.backend == "numpy"
+
+
+def test_a_run_with_numba_is_not_gone_on_with_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("numba", reason="Numba is not installed")
+    run_dir = train(tmp_path, {"train.max_steps": 5})
+    assert load_checkpoint(run_dir / "last.npz").config.train.backend == "numba"
+    install(False, monkeypatch)
+    before = contents(run_dir)
+    config = write_config(tmp_path, {"train.max_steps": 8})
+    capsys.readouterr()
+    assert run(["train", str(config), "--run-dir", str(run_dir), "--resume"]) == 1
+    message = capsys.readouterr().err
+    assert "this run's train.backend is numba, and Numba is not installed" in message
+    assert "--init-from" in message
+    assert contents(run_dir) == before
+    assert run(["sample", str(run_dir), "--length", "3"]) == 0  # which does not need it
+
+
+@pytest.mark.parametrize(
+    ("module", "environment", "problem"),
+    [
+        ("raise ImportError('Numba needs another NumPy')", {}, "Numba needs another NumPy"),
+        ("raise ValueError('dtype size changed')", {}, "dtype size changed"),
+        (None, {"NUMBA_DISABLE_JIT": "1"}, "NUMBA_DISABLE_JIT turns Numba off"),
+    ],
+)
+def test_a_numba_that_cannot_be_used_is_as_none(
+    module: str | None, environment: dict[str, str], problem: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("numba", reason="Numba is not installed")
+    if module is not None:
+        (tmp_path / "numba.py").write_text(module)
+        environment = {"PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
+    config = write_config(tmp_path, {"train.max_steps": 3})
+    command = [sys.executable, "-m", "charrnn", "train", str(config), "--run-dir", "run"]
+    for arguments, code in ([], 0), (["--set", "train.backend=numba", "--overwrite"], 1):
+        done = subprocess.run(
+            [*command, *arguments],
+            cwd=tmp_path,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
+    assert problem in done.stderr

@@ -1,0 +1,232 @@
+"""charrnn eval: what it scores, what it prints, what it refuses."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from plain_scoring import plain_loop
+from support import tiny_text, train
+
+import charrnn
+from charrnn.commands.cli import run
+from charrnn.runs.checkpoint import load_checkpoint
+from charrnn.text.corpus import load_corpus
+
+TALES = Path(__file__).parents[2] / "data" / "tales.txt"
+
+
+@pytest.fixture
+def run_dir(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Path:
+    """A run with three parts, in runs/ of the current folder."""
+    monkeypatch.chdir(tmp_path)
+    folder = train(tmp_path, {"data.valid_fraction": 0.2, "data.test_fraction": 0.1})
+    (tmp_path / "runs").mkdir()
+    folder = folder.rename(tmp_path / "runs" / "mine")
+    capsys.readouterr()
+    return folder
+
+
+def figures(capsys: pytest.CaptureFixture[str], *arguments: str) -> SimpleNamespace:
+    """Run `charrnn eval --json`; return its figures."""
+    assert run(["eval", "--json", *arguments]) == 0
+    return SimpleNamespace(**json.loads(capsys.readouterr().out))
+
+
+@pytest.mark.usefixtures("run_dir")
+def test_json_is_all_that_stdout_gets(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["eval", "--json"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.count("\n") == 1
+    found = json.loads(captured.out)
+    assert list(found) == ["chars", "loss_nats", "bits_per_char", "perplexity"]
+    assert found["bits_per_char"] == pytest.approx(found["loss_nats"] / math.log(2))
+    assert found["perplexity"] == pytest.approx(math.exp(found["loss_nats"]))
+    assert str(Path("runs", "mine", "best.npz")) in captured.err
+    assert "validation part" in captured.err
+
+
+@pytest.mark.usefixtures("run_dir")
+def test_without_json_stdout_gets_a_figure_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    found = figures(capsys)
+    assert run(["eval"]) == 0
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["characters", f"{found.chars:,}"],
+        ["nats/char", f"{found.loss_nats:.4f}"],
+        ["bits/char", f"{found.bits_per_char:.4f}"],
+        ["perplexity", f"{found.perplexity:.3f}"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("split", "start", "end"), [("train", 0, 420), ("valid", 420, 540), ("test", 540, 600)]
+)
+def test_a_split_is_scored_whole(
+    run_dir: Path, capsys: pytest.CaptureFixture[str], split: str, start: int, end: int
+) -> None:
+    found = figures(capsys, "--split", split)
+    loaded = load_checkpoint(run_dir / "best.npz")
+    costs = plain_loop(loaded.model(), load_corpus(loaded.config.data).codes, start, end)
+    assert found.chars == len(costs) == end - max(start, 1)
+    assert found.loss_nats == pytest.approx(sum(costs) / len(costs), abs=1e-3)
+
+
+def test_valid_is_the_default_and_what_the_training_measured(
+    run_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = figures(capsys)
+    assert vars(found) == vars(figures(capsys, "--split", "valid"))
+    best = load_checkpoint(run_dir / "best.npz").counters.best_loss_nats
+    assert found.loss_nats == pytest.approx(best, rel=1e-6)
+
+
+def test_which_argument_is_which(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder or an .npz is a model; any other single argument is a text."""
+    text = Path("other")  # the name says nothing
+    text.write_text(tiny_text(300), encoding="utf-8")
+    last = str(run_dir / "last.npz")
+    of_split, of_text = vars(figures(capsys)), vars(figures(capsys, "other"))
+    assert of_split["chars"] == 120
+    assert of_text["chars"] == 299
+    assert vars(figures(capsys, str(run_dir))) == of_split
+    assert vars(figures(capsys, last)) == of_split
+    assert vars(figures(capsys, str(run_dir), "other")) == of_text
+    assert vars(figures(capsys, last, "other")) == of_text
+    model = charrnn.load(run_dir)
+    assert model.score(tiny_text(300)).to_dict() == of_text
+
+
+def test_a_text_is_read_as_the_training_text_was(
+    run_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_dir.exists()
+    Path("plain").write_bytes(b"in the blue\nbox\n")
+    Path("other").write_bytes(b"\xef\xbb\xbfin the blue\r\nbox\r")
+    assert vars(figures(capsys, "other")) == vars(figures(capsys, "plain"))
+
+
+@pytest.mark.usefixtures("run_dir")
+@pytest.mark.parametrize(
+    ("raw", "problem"),
+    [
+        (b"", "has no character to predict"),
+        (b"a", "has no character to predict"),
+        (b"in the Box", "'B' (U+0042) at position 7 is not among the "),
+        (b"in \xff", "byte 3 (0xff) is not utf-8"),
+        (None, "no such text file, checkpoint or run"),
+    ],
+)
+def test_a_text_that_cannot_be_scored_is_refused(
+    capsys: pytest.CaptureFixture[str], raw: bytes | None, problem: str
+) -> None:
+    if raw is not None:
+        Path("other.txt").write_bytes(raw)
+    assert run(["eval", "other.txt"]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"charrnn: error: other.txt: {problem}")
+    assert captured.out == ""
+
+
+def test_a_text_may_come_from_standard_input(
+    run_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = b"\xef\xbb\xbfin the blue\r\nbox\r"
+    Path("other").write_bytes(raw)
+    for arguments in ([], [str(run_dir)]):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw)))
+        assert figures(capsys, *arguments, "-") == figures(capsys, *arguments, "other")
+
+
+@pytest.mark.usefixtures("run_dir")
+@pytest.mark.parametrize(
+    ("raw", "problem"),
+    [
+        (b"", "has no character to predict"),
+        (None, "has no character to predict"),
+        (b"in the Box", "'B' (U+0042) at position 7 is not among the "),
+        (b"in \xff", "byte 3 (0xff) is not utf-8"),
+    ],
+)
+def test_standard_input_that_cannot_be_scored_is_refused(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    raw: bytes | None,
+    problem: str,
+) -> None:
+    closed = raw is None  # by whoever started the program
+    monkeypatch.setattr(sys, "stdin", None if closed else io.TextIOWrapper(io.BytesIO(raw or b"")))
+    assert run(["eval", "-"]) == 1
+    assert capsys.readouterr().err.startswith(f"charrnn: error: standard input: {problem}")
+
+
+@pytest.mark.usefixtures("run_dir")
+def test_unknown_characters_are_left_out_where_it_is_asked_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("other").write_text("Yin theZ Bbox", encoding="utf-8")
+    Path("known").write_text("in the box", encoding="utf-8")
+    assert run(["eval", "other"]) == 1
+    error = capsys.readouterr().err
+    assert "'Y' (U+0059) at position 0 is not among the " in error
+    assert error.endswith("; --unknown skip leaves such characters out\n")
+    assert run(["eval", "other", "--unknown", "skip", "--json"]) == 0
+    captured = capsys.readouterr()
+    assert "left out: 3 characters that the model does not know\n" in captured.err
+    of_rest = json.loads(captured.out)
+    assert of_rest == vars(figures(capsys, "known"))
+    model = charrnn.load()
+    assert model.score("Yin theZ Bbox", skip_unknown=True).to_dict() == of_rest
+    Path("other").write_text("YZB", encoding="utf-8")
+    assert run(["eval", "other", "--unknown", "skip"]) == 1
+    assert "other: has no character to predict that this model knows" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("run_dir")
+@pytest.mark.parametrize(
+    "change",
+    [lambda text: text + "a", lambda text: text[:-1], str.swapcase, lambda text: text[::-1]],
+    ids=["longer", "shorter", "other characters", "same characters"],
+)
+def test_a_text_that_has_changed_has_no_splits_any_more(
+    capsys: pytest.CaptureFixture[str], change: object
+) -> None:
+    assert callable(change)
+    text = Path("text.txt")
+    text.write_text(change(text.read_text(encoding="utf-8")), encoding="utf-8")
+    assert run(["eval", "--split", "valid"]) == 1
+    captured = capsys.readouterr()
+    assert "text.txt: has changed since the training" in captured.err
+    assert "name a text file to score it whole" in captured.err
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize(("split", "other"), [("valid", "train"), ("test", "valid")])
+def test_an_empty_split_is_refused_with_the_ways_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], split: str, other: str
+) -> None:
+    folder = train(tmp_path, {f"data.{split}_fraction": 0})
+    capsys.readouterr()
+    assert run(["eval", str(folder), "--split", split]) == 1
+    error = capsys.readouterr().err
+    assert f"text.txt: has no {split} part (data.{split}_fraction is 0)" in error
+    assert "choose another --split, or name a text file" in error
+    assert figures(capsys, str(folder), "--split", other).chars > 0
+    assert figures(capsys, str(folder), str(tmp_path / "text.txt")).chars == 599
+
+
+@pytest.mark.usefixtures("run_dir")
+@pytest.mark.parametrize(
+    "arguments", [["a", "b", "c"], ["text.txt", "--split", "test"], ["--split", "all"]]
+)
+def test_wrong_usage_is_exit_code_2(
+    capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    assert run(["eval", *arguments]) == 2
+    assert capsys.readouterr().out == ""

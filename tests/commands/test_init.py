@@ -1,0 +1,248 @@
+"""charrnn init: what it sees in a text, what it writes, and that it can be trained."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from support import tiny_text
+
+import charrnn.planning.proposal
+from charrnn.commands.cli import run
+from charrnn.config.reader import load_config, override_defaults
+from charrnn.planning.proposal import propose
+from charrnn.runs.metrics import read_metrics
+from charrnn.training.recipe import MOST_EPOCHS, settled
+
+
+@pytest.fixture(autouse=True)
+def _a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(charrnn.planning.proposal, "_MEASURED_S", 0.01)
+    Path("tales.txt").write_text(tiny_text(20_000), encoding="utf-8")
+
+
+def written(path: str) -> dict[str, Any]:
+    """The keys of a file, dotted."""
+    sections = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    return {f"{name}.{key}": v for name, keys in sections.items() for key, v in keys.items()}
+
+
+def test_it_writes_what_can_be_trained_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["init", "tales.txt", "--minutes", "0.05"]) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "tales.txt: 20,000 characters, 17 distinct; 600 lines, of 32 characters" in err
+    assert "charrnn train tales.yaml" in err
+    text = Path("tales.yaml").read_text(encoding="utf-8")
+    assert text.startswith("# tales.txt: 20,000 characters")
+    assert "path: tales.txt\n" in text
+    config = load_config("tales.yaml")
+    assert settled(config, 20_000, 17) == config  # nothing is left open
+    assert run(["train", "tales.yaml", "--set", "train.sample_length=0"]) == 0
+    (last,) = [r for r in read_metrics(Path("runs/tales/metrics.jsonl")) if r["split"] == "valid"][
+        -1:
+    ]
+    assert last["loss_nats"] < 2.5  # guessing is 2.83
+
+
+def test_to_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["init", "tales.txt", "--minutes", "0.01", "-o", "-"]) == 0
+    out, err = capsys.readouterr()
+    assert yaml.safe_load(out)["data"]["path"] == "tales.txt"
+    assert err == ""
+    assert not Path("tales.yaml").exists()
+
+
+def test_a_path_is_relative_to_the_file_it_stands_in() -> None:
+    Path("configs").mkdir()
+    assert run(["init", "tales.txt", "--minutes", "0.01", "-o", "configs/my.yaml"]) == 0
+    assert written("configs/my.yaml")["data.path"] == "../tales.txt"
+    assert load_config("configs/my.yaml").data.path == str(Path("tales.txt").absolute())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a b: #'c\".txt",
+        "new\nline.txt",
+        "next\x85line.txt",
+        "separated\u2028line.txt",
+        "none\uffff.txt",
+        "no-utf8\udcff.txt",
+        "~[b]\\.txt",
+        "蜂 é.txt",
+    ],
+)
+def test_any_name_of_a_text_is_read_back(name: str) -> None:
+    Path(name).write_text(tiny_text(2_000), encoding="utf-8")
+    for path in (name, f"./{name}"):
+        assert run(["init", path, "--minutes", "0.01", "-o", "my.yaml", "--overwrite"]) == 0
+        assert load_config("my.yaml").data.path == str(Path(name).absolute())
+
+
+@pytest.mark.parametrize("folder", ["~", "~root"])
+def test_a_folder_that_reads_like_somebodys_home(folder: str) -> None:
+    Path(folder).mkdir()
+    text = Path(folder, "t.txt")
+    text.write_text(tiny_text(2_000), encoding="utf-8")
+    assert run(["init", f"./{text}", "--minutes", "0.01", "-o", "my.yaml"]) == 0
+    assert load_config("my.yaml").data.path == str(text.absolute())
+
+
+def test_several_texts_and_globs() -> None:
+    Path("b.txt").write_text(tiny_text(5_000), encoding="utf-8")
+    assert run(["init", "tales.txt", "b.txt", "--minutes", "0.01", "-o", "two.yaml"]) == 0
+    assert written("two.yaml")["data.path"] == ["tales.txt", "b.txt"]
+    assert run(["init", "*.txt", "--minutes", "0.01", "-o", "all.yaml"]) == 0
+    assert written("all.yaml")["data.path"] == "*.txt"
+
+
+def test_a_file_with_the_signs_of_a_glob_in_its_name_is_one_text() -> None:
+    Path("a[1]*.txt").write_text(tiny_text(2_000), encoding="utf-8")
+    assert run(["init", "a[1]*.txt", "--minutes", "0.01"]) == 0
+    assert load_config("a[1]*.yaml").data.path == str(Path("a[1]*.txt").absolute())
+
+
+def test_long_values_stand_without_comments_beside_them() -> None:
+    folder = Path("f" * 60)
+    folder.mkdir()
+    (folder / "t.txt").write_text(tiny_text(2_000), encoding="utf-8")
+    fraction = "data.valid_fraction=0.12345678901234568"
+    assert run(["init", f"{folder}/t.txt", "--minutes", "0.01", "--set", fraction]) == 0
+    assert written("t.yaml")["data.valid_fraction"] == 0.12345678901234568
+
+
+def test_what_was_chosen_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["model.hidden_size=48", "model.dropout=0.125", "train.max_steps=2345678"]
+    arguments = [word for one in given for word in ("--set", one)]
+    assert run(["init", "tales.txt", "--minutes", "0.01", *arguments]) == 0
+    err = capsys.readouterr().err
+    assert "lstm 2 x 48, dropout 0.125, weight dropout 0.5, " in err
+    assert "2,345,678 steps of training: about" in err
+
+
+def test_more_minutes_make_it_larger_or_longer() -> None:
+    trained = []
+    for minutes in ("0.01", "0.1", "1"):
+        assert run(["init", "tales.txt", "--minutes", minutes, "--overwrite"]) == 0
+        keys = written("tales.yaml")
+        epochs = keys.get("train.max_epochs", 0)
+        trained.append((keys["model.hidden_size"], epochs))
+    assert [size for size, _ in trained] == sorted(size for size, _ in trained)
+    assert [size**2 * epochs for size, epochs in trained] == sorted(
+        {size**2 * epochs for size, epochs in trained}
+    )
+
+
+def test_what_is_given_is_written_and_the_rest_goes_by_it() -> None:
+    sets = ["model.cell=gru", "train.clip_norm=2", "seed=7", "data.tokens=byte"]
+    arguments = [word for one in sets for word in ("--set", one)]
+    assert run(["init", "tales.txt", "--minutes", "0.01", *arguments]) == 0
+    config = load_config("tales.yaml")
+    assert (config.model.cell, config.train.clip_norm, config.seed) == ("gru", 2.0, 7)
+    assert config.data.tokens == "byte"
+
+
+def test_a_text_that_is_less_than_an_epoch_gets_steps() -> None:
+    Path("large.txt").write_text(tiny_text(400_000), encoding="utf-8")
+    assert run(["init", "large.txt", "--minutes", "0.001"]) == 0
+    keys = written("large.yaml")
+    assert "train.max_epochs" not in keys
+    assert 1 <= keys["train.validate_every"] <= keys["train.max_steps"]
+
+
+@pytest.mark.parametrize("minutes", [0.3, 2, 10, 60])
+@pytest.mark.parametrize("chars_per_s", [2_000, 60_000])
+def test_the_estimate_is_the_minutes_asked_for(
+    minutes: float, chars_per_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a machine whose speed is known; a text that is small for the time is not read for ever."""
+    monkeypatch.setattr(charrnn.planning.proposal, "_training_speed", lambda *_: chars_per_s)
+    monkeypatch.setattr(charrnn.planning.proposal, "_scoring_speed", lambda *_: 4 * chars_per_s)
+    proposal = propose(override_defaults(text="tales.txt"), minutes)
+    train = proposal.config.train
+    assert proposal.most_epochs is (train.max_epochs == MOST_EPOCHS)
+    assert proposal.estimated_s <= 1.1 * 60 * minutes
+    if train.max_epochs != MOST_EPOCHS:
+        assert proposal.estimated_s >= 0.75 * 60 * minutes
+    read = (
+        train.max_epochs * 18_000 if train.max_epochs else train.max_steps * train.batch_size * 80
+    )
+    assert proposal.estimated_s == pytest.approx(1 + read / chars_per_s, rel=0.15)
+
+
+def test_a_limit_of_time_is_sized_for_like_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(charrnn.planning.proposal, "_training_speed", lambda *_: 50_000.0)
+    sizes = {
+        propose(override_defaults(overrides, text="tales.txt"), minutes).config.model.hidden_size
+        for overrides, minutes in [
+            (["train.max_minutes=0.2"], None),
+            (["train.max_minutes=0.2"], 10),
+            (["train.max_minutes=0.2"], 0.01),
+            ([], 0.2),
+        ]
+    }
+    assert len(sizes) == 1
+    assert propose(override_defaults(text="tales.txt"), 10).config.model.hidden_size > max(sizes)
+
+
+@pytest.mark.parametrize("limit", ["max_steps=7", "max_epochs=2", "max_minutes=0.01"])
+def test_a_limit_that_is_given_is_kept(limit: str) -> None:
+    name, value = limit.split("=")
+    minutes = [] if name == "max_minutes" else ["--minutes", "0.01"]
+    assert run(["init", "tales.txt", *minutes, "--set", f"train.{limit}"]) == 0
+    keys = written("tales.yaml")
+    assert keys[f"train.{name}"] == float(value)
+    others = {"train.max_steps", "train.max_epochs", "train.max_minutes"} - {f"train.{name}"}
+    assert not others & keys.keys()
+
+
+REFUSED: dict[str, tuple[list[str], str]] = {
+    "a file that is there": (["tales.txt", "-o", "short.txt"], "--overwrite writes over it"),
+    "a device": (["tales.txt", "-o", "/dev/null", "--overwrite"], "is a pipe or a device"),
+    "the text itself": (["tales.txt", "-o", "./tales.txt", "--overwrite"], "is the text itself"),
+    "the text by another way": (["tales.txt", "-o", "folder/../tales.txt"], "is the text itself"),
+    "one of the texts": (["t*.txt", "-o", "tales.txt", "--overwrite"], "is the text itself"),
+    "a file without a name": (["tales.txt", "short.txt", "-o", ""], "names no file to write"),
+    "a glob that matches nothing": (["none*"], "no file matches; name a text file"),
+    "another text": (["tales.txt", "--set", "data.path=x.txt"], "the text is named by TEXT"),
+    "a pipe": (["fifo"], "fifo: is no file that a training can read again"),
+    "several without a name": (["tales.txt", "short.txt"], "-o names it"),
+    "a glob without a name": (["*.txt"], "-o names it"),
+    "a folder": (["tales.txt", "-o", "folder", "--overwrite"], "folder: is a folder"),
+    "no such text": (["none.txt"], "none.txt: no such file; name a text file"),
+    "no such folder": (["tales.txt", "-o", "none/my.yaml"], "there is no folder none"),
+    "an unknown key": (["tales.txt", "--set", "model.size=3"], "model.size: unknown key"),
+    "an empty text": (["empty.txt"], "the text is empty"),
+    "too short a text": (["short.txt"], "short.txt: "),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("empty.txt").touch()
+    Path("short.txt").write_text("ab")
+    Path("folder").mkdir()
+    os.mkfifo("fifo")
+    arguments, problem = REFUSED[name]
+    before = sorted(path.name for path in Path().iterdir())
+    assert run(["init", *arguments]) == 1
+    err = capsys.readouterr().err
+    assert problem in err
+    assert err.count("\n") == 1
+    assert sorted(path.name for path in Path().iterdir()) == before
+
+
+@pytest.mark.parametrize("minutes", ["0", "-1", "soon"])
+def test_minutes_are_above_zero(minutes: str) -> None:
+    assert run(["init", "tales.txt", "--minutes", minutes]) == 2
+
+
+def test_the_minutes_are_given_once(capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["init", "tales.txt", "--minutes", "5", "--set", "train.max_minutes=0.01"]
+    assert run(command) == 2
+    assert "--minutes and train.max_minutes both say how long; give one" in capsys.readouterr().err

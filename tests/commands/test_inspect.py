@@ -1,0 +1,284 @@
+"""charrnn inspect: its views in a pipe, on a terminal, as JSON; what it refuses."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from small_models import reciting
+from support import tiny_text, train
+
+from charrnn.commands.cli import run
+from charrnn.inspection.colours import ACTIVATION, NATS, coloured_lines
+from charrnn.inspection.glyphs import columns_of, glyphs
+from charrnn.kernels import CELLS
+from charrnn.runs.checkpoint import save_checkpoint
+from charrnn.text.vocabulary import Vocabulary
+
+ANSI = re.compile(r"\x1b\[[\d;]*m")
+LONG = {"data.path": "long.txt", "train.max_steps": 60, "data.valid_fraction": 0.5}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run of each cell, on a text of lines."""
+    folder = tmp_path_factory.mktemp("inspect")
+    (folder / "long.txt").write_text(tiny_text(4000), encoding="utf-8")
+    for cell in CELLS:
+        (folder / "runs").mkdir(exist_ok=True)
+        train(folder, LONG | {"model.cell": cell, "model.num_layers": 2}).rename(
+            folder / "runs" / cell
+        )
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+
+
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """What a view prints."""
+    assert run(["inspect", *arguments]) == 0
+    return capsys.readouterr().out
+
+
+def as_json(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    """The one JSON object that a view prints."""
+    out = printed(capsys, *arguments, "--json")
+    assert out.count("\n") == 1
+    return json.loads(out)
+
+
+def test_predictions_of_a_model_that_recites(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_checkpoint(tmp_path / "m.npz", reciting("hel\no"))
+    arguments = ["predictions", str(tmp_path / "m.npz"), "--text", "hel\nl", "--top", "2"]
+    header, *rows = printed(capsys, *arguments).splitlines()
+    assert header.split() == ["after", "next", "rank", "likeliest"]
+    assert [row.split()[:5] for row in rows[:3]] == [
+        ["h", "e", "1.0000", "1", "✓"],
+        ["e", "l", "1.0000", "1", "✓"],
+        ["l", "↵", "1.0000", "1", "✓"],
+    ]
+    assert "✓" not in rows[3]  # after the line's end comes o
+    assert [row.split()[-4] for row in rows] == ["e", "l", "↵", "o", "↵"]
+    assert len(rows) == 5
+    found = as_json(capsys, *arguments)["predictions"]
+    assert [one["after"] for one in found] == ["h", "e", "l", "\n", "l"]
+    assert [one["rank"] == 1 for one in found] == [True, True, True, False, False]
+    assert found[3]["likeliest"][0] == {"character": "o", "probability": pytest.approx(1)}
+    assert found[4]["actual"] is None
+
+
+def test_predictions_of_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_checkpoint(tmp_path / "m.npz", reciting("aé", tokens="byte"))
+    arguments = ["predictions", str(tmp_path / "m.npz"), "--text", "aé", "--top", "1"]
+    assert "\\xc3" in printed(capsys, *arguments)
+    assert [one["actual"] for one in as_json(capsys, *arguments)["predictions"]] == [195, 169, None]
+
+
+@pytest.mark.parametrize("text", [[], ["long.txt"], ["--split", "train"]], ids=str)
+def test_the_mean_surprise_is_what_eval_tells(
+    text: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = as_json(capsys, "surprise", "runs/gru", *text)
+    assert run(["eval", "runs/gru", *text, "--json"]) == 0
+    expected = json.loads(capsys.readouterr().out)
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, rel=1e-6)
+    nats = [one for one in found["nats"] if one is not None]
+    assert len(nats) == found["chars"]
+    assert np.mean(nats) == pytest.approx(found["loss_nats"], abs=1e-4)
+    assert f"mean {found['loss_nats']:.4f} nats/char" in printed(
+        capsys, "surprise", "runs/gru", *text
+    )
+
+
+def test_the_most_surprising_places_are_told_with_their_lines(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = as_json(capsys, "surprise", "runs/lstm", "--top", "4")
+    text = Path("long.txt").read_text(encoding="utf-8")
+    assert [one["nats"] for one in found["surprising"]] == sorted(
+        (one for one in found["nats"] if one), reverse=True
+    )[:4]
+    rows = printed(capsys, "surprise", "runs/lstm", "--top", "4").splitlines()[-4:]
+    for one, row in zip(found["surprising"], rows, strict=True):
+        place = one["place"]
+        assert one["character"] == text[place]
+        assert text[:place].endswith(one["before"])
+        assert one["line"] == text[:place].count("\n") + 1
+        assert row.split()[:2] == [f"{one['line']:,}", f"{one['nats']:.2f}"]
+
+
+def test_in_a_pipe_the_text_has_marks_below_it(capsys: pytest.CaptureFixture[str]) -> None:
+    out = printed(capsys, "surprise", "runs/rnn", "--length", "200", "--top", "0")
+    assert "\x1b" not in out
+    assert max(map(len, out.splitlines())) <= 80
+    text = Path("long.txt").read_text(encoding="utf-8")[2000:2200]
+    lines = [line.removesuffix("↵") for line in out.splitlines()[2:-2]]
+    assert [line for line in lines if line and not set(line) <= set(" 12346")] == [
+        line for line in text.split("\n") if line
+    ]
+
+
+@pytest.mark.parametrize(
+    ("choice", "environment", "coloured"),
+    [("auto", {}, False), ("always", {}, True), ("always", {"NO_COLOR": "1"}, True)],
+)
+def test_colours_where_they_are_asked_for(
+    choice: str,
+    environment: dict[str, str],
+    coloured: bool,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    out = printed(capsys, "surprise", "runs/rnn", "--length", "50", "--colour", choice)
+    assert ("\x1b[48;5;" in out) is coloured
+    assert out.count("\x1b[48") == out.count("\x1b[0m")
+
+
+@pytest.mark.parametrize(
+    ("environment", "coloured"),
+    [({"TERM": "xterm"}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)],
+)
+def test_on_a_terminal_no_color_is_heeded(
+    environment: dict[str, str],
+    coloured: bool,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    out = printed(capsys, "surprise", "runs/rnn", "--length", "50")
+    assert ("\x1b[48;5;" in out) is coloured
+
+
+def test_a_text_in_colours_is_the_text() -> None:
+    text = "ab\t\x1b[31m漢字 é\u0301\n" * 3
+    vocabulary = Vocabulary.of(np.array([ord(c) for c in text]), "char")
+    codes = vocabulary.encode(vocabulary.symbols_of(text), "")
+    signs = glyphs(vocabulary, spaces=False)
+    assert {columns_of(sign) for sign in signs} == {1, 2, 8}
+    values = np.linspace(-1, 7, len(text))
+    for scale in (NATS, ACTIVATION):
+        coloured = list(coloured_lines(codes, values, signs, scale, columns=9, coloured=True))
+        plain = list(coloured_lines(codes, values, signs, scale, columns=9, coloured=False))
+        without_marks = [line for line in plain if not set(line) <= set(scale.marks)]
+        for lines in (coloured, without_marks):
+            shown = "".join(ANSI.sub("", line) for line in lines)
+            assert shown.replace(" ", "").startswith("ab⇥␛[31m漢字é<U+0301>↵ab⇥")
+        assert all(columns_of(ANSI.sub("", line)) <= 9 for line in [*coloured, *plain])
+        assert "\x1b[31m" not in "".join(ANSI.sub("", line) for line in coloured)
+
+
+def test_a_number_that_is_not_there_has_neither_colour_nor_mark() -> None:
+    assert NATS.coloured("a", float("nan")) == "a"
+    assert (NATS.mark(float("nan")), NATS.mark(0.5), NATS.mark(9)) == (" ", " ", "6")
+    assert NATS.legend(coloured=False).startswith("nats: 1 = 1 to 2, 2 = 2 to 3")
+    for scale in (NATS, ACTIVATION):
+        sizes = {len(scale.backgrounds), len(scale.marks), len(scale.labels), len(scale.bounds) + 1}
+        assert len(sizes) == 1
+        assert len(ANSI.sub("", scale.legend(coloured=True))) <= 80
+        assert len(scale.legend(coloured=False)) <= 80
+
+
+def test_units_that_follow_something(capsys: pytest.CaptureFixture[str]) -> None:
+    found = as_json(capsys, "cells", "runs/lstm")["units"]
+    assert [abs(one["r"]) for one in found] == sorted(
+        (abs(one["r"]) for one in found), reverse=True
+    )
+    by_name = {one["follows"]: one for one in found}
+    assert {"inside a word", "position in the line"} <= by_name.keys()
+    assert "inside quotes" not in by_name  # there are none in this text
+    assert abs(by_name["inside a word"]["r"]) > 0.3
+    assert {one["state"] for one in found} <= {"h", "c"}
+    out = printed(capsys, "cells", "runs/lstm", "--top", "2")
+    assert f"{found[0]['r']:+.3f}" in out
+    assert "(weak)" in out
+    of_layer = as_json(capsys, "cells", "runs/lstm", "--layer", "0", "--state", "c")["units"]
+    assert {(one["layer"], one["state"]) for one in of_layer} == {(0, "c")}
+    assert "the same throughout a half of this text: inside quotes, inside brackets, " in out
+    command = re.search(r"charrnn (inspect cells .*)", out)
+    assert command
+    view = printed(capsys, *command[1].split()[1:])
+    assert f"layer {found[0]['layer']}, {found[0]['state']} {found[0]['unit']}" in view
+
+
+def test_one_unit_along_the_text(capsys: pytest.CaptureFixture[str]) -> None:
+    found = as_json(capsys, "cells", "runs/lstm", "--unit", "3", "--layer", "0", "--state", "c")
+    assert (found["layer"], found["state"], found["unit"]) == (0, "c", 3)
+    assert len(found["activations"]) == 2000
+    assert found["activations"][-1] is None
+    assert None not in found["activations"][:-1]
+    out = printed(capsys, "cells", "runs/lstm", "--unit", "3", "--length", "60")
+    assert out.startswith("layer 1, h 3; 1 stands for 1.00\n")
+
+
+def test_gradients_by_lag(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["gradients", "runs/rnn", "runs/lstm", "runs/gru", "--lags", "20", "--losses", "7"]
+    found = as_json(capsys, *arguments)
+    assert found["lags"] == list(range(1, 21))
+    assert [(c["cell"], c["layer"], c["state"]) for c in found["curves"]] == [
+        *(("rnn", layer, "h") for layer in (0, 1)),
+        *(("lstm", layer, state) for layer in (0, 1) for state in ("h", "c")),
+        *(("gru", layer, "h") for layer in (0, 1)),
+    ]
+    for curve in found["curves"]:
+        low, median, high = (
+            np.array(curve[name]) for name in ("lower_quartile", "median", "upper_quartile")
+        )
+        assert (low <= median).all()
+        assert (median <= high).all()
+        assert (low > 0).all()
+    rows = printed(capsys, *arguments).splitlines()
+    assert max(map(len, rows)) <= 80
+    assert rows[0].split() == ["lag", "1", "lag", "2", "lag", "5", "lag", "10", "lag", "20"]
+    assert f"{found['curves'][0]['median'][0]:.1e}" in rows[2]
+    assert sum("█" in row for row in rows) >= 1
+
+
+REFUSED: dict[str, tuple[int, str]] = {
+    "predictions runs/rnn": (2, "Missing option '--text'"),
+    "predictions runs/rnn --text ''": (1, "--text: is empty"),
+    "predictions runs/rnn --text €": (1, "this model knows; --unknown skip leaves such"),
+    "predictions runs/rnn --text € --unknown skip": (1, "--text: has no character that the model"),
+    "predictions none --text a": (1, "none: no such file or folder"),
+    "surprise runs/rnn long.txt --split test": (2, "--split is of the model's own text"),
+    "surprise runs/rnn --split test": (1, "has no test part"),
+    "surprise a b c": (2, "too many arguments"),
+    "cells runs/rnn --layer 2": (2, "this model has layer 0 to 1"),
+    "cells runs/rnn --unit 8": (2, "a layer has units 0 to 7"),
+    "cells runs/rnn --unit 1 --layer 2": (2, "this model has layer 0 to 1"),
+    "cells runs/rnn --unit 1 --state c": (2, "this model has h"),
+    "gradients runs/rnn --lags 4000": (1, "--lags 3999 would do"),
+    "gradients runs/rnn -o g.bmp": (1, "name a file that ends in .png, .svg, .pdf or .gif"),
+    "gradients runs/rnn runs/gru -": (2, "- can be read once"),
+}
+
+
+@pytest.mark.parametrize("command", REFUSED)
+def test_what_is_refused(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, message = REFUSED[command]
+    words = [word.replace("''", "") for word in command.split()]
+    assert run(["inspect", *words]) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert message in err
+
+
+def test_too_short_a_text_to_tell_what_units_follow(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("short.txt").write_text("hums in the blue box")
+    assert run(["inspect", "cells", "runs/rnn", "short.txt"]) == 1
+    assert "short.txt: is too short" in capsys.readouterr().err
+    assert run(["inspect", "surprise", "runs/rnn", "short.txt"]) == 0

@@ -1,0 +1,363 @@
+"""charrnn sample, and `sample` from Python: what is printed, primes, seeds, refusals."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import subprocess
+import sys
+import time
+import unicodedata
+from collections.abc import Iterator
+from importlib import import_module
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from small_models import reciting, wandering
+
+import charrnn
+from charrnn.commands.cli import run
+from charrnn.errors import SamplingError, TextError
+from charrnn.model.sampling import Choosing
+from charrnn.runs.checkpoint import save_checkpoint
+from charrnn.system.terminal import visible
+
+sample = import_module("charrnn.commands.sample")  # its name in the package is the command's
+_write = sample._write
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with a model that recites and one that wanders."""
+    monkeypatch.chdir(tmp_path)
+    save_checkpoint(tmp_path / "reciting.npz", reciting("abcdef\n"))
+    save_checkpoint(tmp_path / "bytes.npz", reciting("a\u00e9\u20ac\n", tokens="byte"))
+    save_checkpoint(tmp_path / "wandering.npz", wandering())
+    return tmp_path
+
+
+def sampled(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Run `charrnn sample` with a seed; return its stdout."""
+    assert run(["sample", *arguments, "--seed", "1"]) == 0
+    captured = capsys.readouterr()
+    said = "left out: 2 characters that the model does not know\n" if "skip" in arguments else ""
+    assert captured.err == said
+    return captured.out
+
+
+# From Python.
+
+
+def test_the_same_seed_writes_the_same_text(folder: Path) -> None:
+    model = charrnn.load(folder / "wandering.npz")
+    first = model.sample("abc", length=100, seed=5)
+    assert len(first) == 100
+    assert model.sample("abc", length=100, seed=5) == first
+    assert model.sample("abc", length=100, seed=6) != first
+    assert model.sample("abc", length=100) != model.sample("abc", length=100)
+    assert model.sample("abc", length=50, seed=5) == first[:50]
+
+
+def test_half_of_a_pair_is_refused(folder: Path) -> None:
+    with pytest.raises(TextError, match=r"prime: '\\ud800' \(U\+D800\) at position 1 is half of"):
+        charrnn.load(folder / "bytes.npz").sample("a\ud800")
+    with pytest.raises(TextError, match=r"text: '\\ud800' \(U\+D800\) at position 1 is not among"):
+        charrnn.load(folder / "reciting.npz").score("a\ud800")
+
+
+# charrnn sample.
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("arguments", "out"),
+    [
+        (["--prime", "ab", "--length", "3"], "abcde\n"),
+        (["--prime", "ab", "--length", "3", "--no-prime"], "cde\n"),
+        (["--prime", "ab", "--length", "5"], "abcdef\n"),  # it ends in a line's end itself
+        (["--prime", "ab", "--length", "6"], "abcdef\na\n"),
+        (["--prime", "ab\n", "--length", "0"], "ab\n"),
+        (["--prime", "ab", "--length", "0"], "ab\n"),
+        (["--length", "4"], "abcd\n"),
+        (["--prime", "ab", "--stop", "ef"], "abcdef\n"),
+        (["--prime", "ab", "--stop", "f\n"], "abcdef\n"),
+        (["--prime", "abc", "--stop", "bc"], "abcdef\nabc\n"),  # the prime's does not count
+        (["--prime", "xaXb", "--unknown", "skip", "--length", "2"], "xaXbcd\n"),
+        (["--prime", "a", "--length", "2", "--num-samples", "2"], "abc\n---\nabc\n"),
+        (
+            ["--prime", "e", "--length", "2", "--num-samples", "3", "--no-prime"],
+            "f\n---\nf\n---\nf\n",
+        ),
+        (["--prime", "a", "--length", "0", "--num-samples", "2"], "a\n---\na\n"),
+        (["--prime", "a", "--length", "3", "--greedy"], "abcd\n"),
+        (["--prime", "a", "--length", "3", "--temperature", "0"], "abcd\n"),
+        (["--prime", "a", "--length", "3", "--top-k", "2", "--top-p", "0.9"], "abcd\n"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_is_printed(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], out: str
+) -> None:
+    assert sampled(capsys, "reciting.npz", *arguments) == out
+
+
+@pytest.mark.usefixtures("folder")
+def test_bytes_are_printed_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    out = sampled(capsys, "bytes.npz", "--prime", "a", "--length", "4")
+    assert out == "a\u00e9\u20ac\na\n"
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("model", "raw", "out"),
+    [
+        ("reciting.npz", b"ab", b"abcde\n"),
+        ("reciting.npz", b"\xef\xbb\xbfab\r\n", b"ab\nabc\n"),  # as a training text is read
+        ("bytes.npz", b"a\xc3\xa9", "a\u00e9\u20ac\na\n".encode()),
+    ],
+)
+@pytest.mark.parametrize("source", ["prime.txt", "-"])
+def test_a_prime_from_a_file_or_from_stdin(
+    monkeypatch: pytest.MonkeyPatch,
+    capsysbinary: pytest.CaptureFixture[bytes],
+    model: str,
+    raw: bytes,
+    out: bytes,
+    source: str,
+) -> None:
+    if source == "-":
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw)))
+    else:
+        Path(source).write_bytes(raw)
+    assert run(["sample", model, "--prime-file", source, "--length", "3", "--seed", "1"]) == 0
+    assert capsysbinary.readouterr().out == out
+
+
+@pytest.mark.usefixtures("folder")
+def test_several_samples_are_several_texts(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["wandering.npz", "--length", "50", "--stop", "\n", "--no-prime"]
+    out = sampled(capsys, *arguments, "--num-samples", "5")
+    assert len(set(out.removesuffix("\n").split("\n---\n"))) == 5
+    assert out == sampled(capsys, *arguments, "--num-samples", "5")
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("arguments", [[], ["--prime", "abc"]], ids=["no prime", "prime"])
+def test_more_samples_than_a_group_are_written_group_by_group(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    """The first group is what it would be alone, and no text is another group's."""
+    arguments = ["wandering.npz", *arguments, "--length", "30", "--num-samples"]
+    whole = sampled(capsys, *arguments, "7")
+    monkeypatch.setattr(sample, "_GROUP_TEXTS", 3)
+    first, texts = sampled(capsys, *arguments, "3"), sampled(capsys, *arguments, "7")
+    assert whole.count("---\n") == texts.count("---\n") == 6
+    assert texts.startswith(first + "---\n")
+    assert len(set(texts.removesuffix("\n").split("\n---\n"))) == 7
+    assert texts != whole
+
+
+@pytest.mark.parametrize("length", [0, 1, 1000, 10**6, 10**9])
+@pytest.mark.parametrize("num_samples", [1, 3, 256, 257, 10**5])
+def test_groups_are_all_texts_and_bounded_in_size(num_samples: int, length: int) -> None:
+    groups = list(islice(sample._groups(num_samples, length, seed=5), 10_000))
+    sizes = [N for N, _ in groups]
+    assert sum(sizes) == num_samples or len(groups) == 10_000
+    assert max(sizes) <= 256
+    assert all(N == 1 or N * length <= 1 << 25 for N in sizes)
+    assert groups[0][1] == 5
+    assert all(seed == [5, g] for g, (_, seed) in enumerate(groups[1:], 1))
+
+
+@pytest.mark.parametrize("raw", [b"x" * ((1 << 24) + 1), None], ids=["file", "/dev/zero"])
+def test_a_prime_without_end_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str], raw: bytes | None
+) -> None:
+    file = folder / "large.txt" if raw else Path("/dev/zero")
+    if raw:
+        file.write_bytes(raw)
+    elif not file.exists():
+        pytest.skip("needs /dev/zero")
+    assert run(["sample", "reciting.npz", "--prime-file", str(file)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"charrnn: error: --prime-file {file}: has more than 16,777,216 bytes")
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_on_a_terminal_no_character_is_an_order(folder: Path, terminal: bool) -> None:
+    """The text of a hostile model, and its prime, are to be read and to do nothing."""
+    text = "a\x1b[2J\r\x07\x7f\x9b\t\n"
+    symbols = list(dict.fromkeys(text))
+    save_checkpoint(folder / "hostile.npz", reciting("".join(symbols)))
+    command = [sys.executable, "-m", "charrnn", "sample", "hostile.npz", "--seed", "1"]
+    command += ["--prime", "a\x1b", "--length", str(len(symbols) - 2)]
+    seen = "a\u241b[2J\u240d\u2407\u2421\ufffd\t\n"
+    if not terminal:
+        done = subprocess.run(command, capture_output=True, check=True)
+        assert done.stdout.decode() == text
+        return
+    pty = pytest.importorskip("pty")
+    master, slave = pty.openpty()
+    with os.fdopen(master, "rb", buffering=0) as screen:
+        subprocess.run(command, stdout=slave, stderr=subprocess.PIPE, check=True)
+        os.close(slave)
+        assert screen.read(1000).decode().replace("\r\n", "\n") == seen
+
+
+@given(st.text())
+def test_what_is_visible_holds_no_control_character(text: str) -> None:
+    seen = visible(text)
+    assert len(seen) == len(text)
+    controls = {c for c in seen if unicodedata.category(c) == "Cc"}
+    assert controls <= {"\n", "\t"}
+    assert all(a == b for a, b in zip(text, seen, strict=True) if a in "\n\t" or a.isprintable())
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_seed_that_was_not_given_is_told_and_gives_the_text_again(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = ["sample", "wandering.npz", "--prime", "abc", "--length", "80"]
+    assert run(arguments) == 0
+    first = capsys.readouterr()
+    told = re.fullmatch(r"seed (\d+)\n", first.err)
+    assert told
+    assert run([*arguments, "--seed", told[1]]) == 0
+    again = capsys.readouterr()
+    assert again.out == first.out
+    assert again.err == ""
+    assert run(arguments) == 0
+    assert capsys.readouterr().out != first.out
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("model", "prime", "named"),
+    [
+        ("reciting.npz", "abXc", "'X' (U+0058) at position 2"),
+        ("reciting.npz", "\U0001f41d", "'\U0001f41d' (U+1F41D) at position 0"),
+        ("bytes.npz", "ab", "byte 0x62 at position 1"),
+    ],
+)
+def test_an_unknown_character_of_the_prime_is_named_with_the_way_out(
+    capsys: pytest.CaptureFixture[str], model: str, prime: str, named: str
+) -> None:
+    assert run(["sample", model, "--prime", prime, "--seed", "1"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(f"charrnn: error: prime: {named} is not among the ")
+    assert captured.err.endswith("--unknown skip leaves such characters out\n")
+    assert run(["sample", model, "--prime", prime, "--unknown", "skip", "--length", "2"]) == 0
+    assert "that the model does not know\n" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_prime_file_in_another_encoding_is_refused_with_a_way_out_that_exists(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("prime.txt").write_bytes(b"ab\xe9")
+    assert run(["sample", "reciting.npz", "--prime-file", "prime.txt", "--seed", "1"]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith(
+        "charrnn: error: --prime-file prime.txt: byte 2 (0xe9) is not utf-8"
+    )
+    assert "data." not in captured.err  # sampling has no configuration to set
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--prime", "a", "--prime-file", "prime.txt"],
+        ["--stop", ""],
+        ["--length", "-1"],
+        ["--temperature", "-1"],
+        ["--temperature", "nan"],
+        ["--temperature", "inf"],
+        ["--top-k", "0"],
+        ["--top-p", "0"],
+        ["--top-p", "1.1"],
+        ["--top-p", "nan"],
+        ["--num-samples", "0"],
+        ["--seed", "-1"],
+        ["--unknown", "guess"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_exit_code_2(
+    capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    assert run(["sample", "reciting.npz", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert arguments[0] in captured.err
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_missing_prime_file_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["sample", "reciting.npz", "--prime-file", "none.txt"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("charrnn: error: --prime-file none.txt: cannot be read: No such file")
+
+
+class Flushed(io.StringIO):
+    """A stream that counts its flushes, and knows how much of it is out."""
+
+    count = 0
+    out = ""
+
+    def flush(self) -> None:
+        self.count += 1
+        self.out = self.getvalue()
+
+
+def test_a_text_that_is_made_slowly_comes_out_character_by_character(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "stdout", stdout := Flushed())
+
+    def pieces() -> Iterator[str]:
+        for i, piece in enumerate("abc"):
+            time.sleep(0.03)
+            yield piece
+            assert stdout.out == "abc"[: i + 1]
+
+    _write(pieces())
+    assert stdout.out == "abc\n"
+
+
+def test_a_text_that_is_made_fast_is_not_flushed_for_each_character(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "stdout", stdout := Flushed())
+    _write("a" for _ in range(10_000))
+    assert stdout.out == "a" * 10_000 + "\n"
+    assert stdout.count < 500
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_reader_that_has_enough_is_no_error() -> None:
+    command = [sys.executable, "-m", "charrnn", "sample", "wandering.npz", "--length", "100000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert len(process.stdout.read(10)) == 10  # what is written comes out at once
+        process.stdout.close()
+        error = process.stderr.read()
+        assert process.wait() == 0
+    assert re.fullmatch(rb"seed \d+\s", error)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"temperature": -1.0}, {"temperature": float("nan")}, {"top_k": 0}, {"top_p": 0.0}],
+    ids=str,
+)
+def test_a_way_of_choosing_that_does_not_exist_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(SamplingError, match=next(iter(wrong))):
+        Choosing(**wrong)

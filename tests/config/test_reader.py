@@ -1,0 +1,267 @@
+"""The configuration: what is understood, and that it survives its file."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from support import settled, train, write_config
+
+from charrnn.backends.backend import BACKENDS
+from charrnn.config.reader import config_from_dict, load_config
+from charrnn.config.schema import Config, all_keys
+from charrnn.config.values import Auto, Choice, Encoding, Interval, Kind, Number, Optional, Paths
+from charrnn.kernels.optimizers import RULES, SCHEDULES
+from charrnn.training import recipe
+
+DATA = "data: {path: text.txt}\n"
+
+
+@pytest.mark.parametrize(
+    ("dotted", "written", "meant"),
+    [
+        ("train.learning_rate", "1e-3", 1e-3),  # text to PyYAML
+        ("train.learning_rate", "'0.5'", 0.5),
+        ("train.learning_rate", "1", 1.0),  # a whole number where a float is asked
+        ("train.clip_norm", "5", 5.0),
+        ("train.max_steps", "1e4", 10_000),
+        ("train.max_steps", "1.0e4", 10_000),
+        ("train.batch_size", "3.0", 3),
+        ("train.batch_size", "'7'", 7),
+        ("seed", "0x10", 16),
+        ("train.validate_every", "1e3", 1000),
+        ("train.validate_every", "epoch", "epoch"),
+        ("train.checkpoint_every", "0.5s", "0.5s"),
+        ("train.checkpoint_every", "20", 20),
+        ("train.clip_norm", "null", None),
+        ("train.clip_norm", "", None),
+        ("model.embedding_size", "null", None),
+        ("model.embedding_size", "4", 4),
+        ("data.encoding", "latin-1", "latin-1"),
+        ("train.workers", "auto", "auto"),
+        ("train.workers", "2", 2),
+        ("train.workers", "'2.0'", 2),
+        ("train.backend", "numba", "numba"),
+    ],
+)
+def test_understood(dotted: str, written: str, meant: Any, tmp_path: Path) -> None:
+    """The same in the file and with --set; the type is the key's."""
+    section, _, key = dotted.rpartition(".")
+    path = tmp_path / "c.yaml"
+    path.write_text(DATA)
+    from_override = load_config(path, [f"{dotted}={written}"])
+    if section == "data":
+        path.write_text(f"data: {{path: text.txt, {key}: {written}}}")
+    else:
+        path.write_text(
+            DATA + (f"{section}:\n  {key}: {written}" if section else f"{key}: {written}")
+        )
+    from_file = load_config(path)
+    for config in (from_file, from_override):
+        value = getattr(getattr(config, section) if section else config, key)
+        assert value == meant
+        assert type(value) is type(meant)
+
+
+def test_the_default_configuration(tmp_path: Path) -> None:
+    """Only data.path is required, and a section may be left empty."""
+    path = tmp_path / "c.yaml"
+    path.write_bytes(b"\xef\xbb\xbf" + (DATA + "model:\ntrain:\n").encode())  # as Notepad saves it
+    config = load_config(path)
+    defaults = {key: spec["default"] for key, spec in all_keys().items()}
+    assert config.seed == defaults["seed"]
+    assert (config.model.cell, config.model.num_layers, config.model.hidden_size) == (
+        None,
+        None,
+        None,
+    )
+    assert (config.train.optimizer, config.train.learning_rate) == ("adamw", None)
+    assert (config.train.schedule, config.train.checkpoint_every) == ("cosine", "60s")
+    assert (config.train.max_epochs, config.train.max_steps) == (None, None)
+    assert (config.train.clip_norm, config.train.clip_value) == (5.0, None)
+
+
+@pytest.mark.parametrize(
+    ("train_section", "limits"),
+    [
+        ({"max_steps": 7}, (None, 7)),
+        ({"max_epochs": 3}, (3, None)),
+        ({"max_epochs": 3, "max_steps": 7}, (3, 7)),
+    ],
+)
+def test_limits(train_section: dict[str, Any], limits: tuple[int | None, int | None]) -> None:
+    written = config_from_dict({"data": {"path": "text.txt"}, "train": train_section})
+    for config in (written, recipe.settled(written, 100_000, 50)):
+        assert (config.train.max_epochs, config.train.max_steps) == limits
+
+
+@pytest.mark.parametrize("train_section", [{}, {"max_epochs": None, "max_steps": None}])
+def test_where_no_limit_is_given_there_is_a_number_of_epochs(train_section: dict[str, Any]) -> None:
+    written = config_from_dict({"data": {"path": "text.txt"}, "train": train_section})
+    config = recipe.settled(written, 100_000, 50)
+    assert config.train.max_epochs is not None
+    assert config.train.max_epochs >= 1
+    assert config.train.max_steps is None
+
+
+@pytest.mark.parametrize(
+    ("train_section", "clipping"),
+    [
+        ({}, (5.0, None)),
+        ({"clip_norm": None}, (None, None)),
+        ({"clip_value": 1.0}, (None, 1.0)),  # the default norm gives way
+        ({"clip_value": 1.0, "clip_norm": None}, (None, 1.0)),
+    ],
+)
+def test_clipping(
+    train_section: dict[str, Any], clipping: tuple[float | None, float | None]
+) -> None:
+    config = config_from_dict({"data": {"path": "text.txt"}, "train": train_section})
+    assert (config.train.clip_norm, config.train.clip_value) == clipping
+
+
+@pytest.mark.parametrize("optimizer", RULES)
+def test_hyperparameters_are_resolved_for_the_optimizer(optimizer: str) -> None:
+    """Its own get their defaults, unless they are given or settled later; all others are null."""
+    own = RULES[optimizer].hyperparameters
+    defaults = {name: value for name, value in own.items() if name != "weight_decay"}
+    section: dict[str, Any] = {"optimizer": optimizer}
+    config = config_from_dict({"data": {"path": "text.txt"}, "train": section})
+    for name in {name for rule in RULES.values() for name in rule.hyperparameters}:
+        assert getattr(config.train, name) == defaults.get(name)
+    for name in own:
+        given_one = {"data": {"path": "text.txt"}, "train": section | {name: 0.25}}
+        assert getattr(config_from_dict(given_one).train, name) == 0.25
+
+
+def test_paths_are_relative_to_where_they_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the file to the file's folder, with --set to the current one."""
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    path = tmp_path / "configs" / "c.yaml"
+    path.write_text("data: {path: ../data/text.txt}")
+    for written in (path, Path("../configs/c.yaml")):
+        assert load_config(written).data.path == str(tmp_path / "data" / "text.txt")
+    path.write_text("data: {path: [a.txt, 'b/*.txt', /c.txt]}")
+    assert load_config(path).data.path == (
+        str(tmp_path / "configs" / "a.txt"),
+        str(tmp_path / "configs" / "b" / "*.txt"),
+        "/c.txt",
+    )
+    overridden = load_config(path, ["data.path=../data/text.txt"])
+    assert overridden.data.path == str(tmp_path / "data" / "text.txt")
+    assert load_config(path, ["data.path=[d.txt]"]).data.path == (str(tmp_path / "here" / "d.txt"),)
+
+
+def test_a_tilde_is_the_home_folder_or_part_of_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/reader")
+    path = tmp_path / "c.yaml"
+    path.write_text("data: {path: ~/text.txt}")
+    assert load_config(path).data.path == "/home/reader/text.txt"
+    path.write_text("data: {path: '~backup.txt'}")
+    assert load_config(path).data.path == str(tmp_path / "~backup.txt")
+
+
+def test_the_last_override_counts(tmp_path: Path) -> None:
+    path = write_config(tmp_path, {"seed": 3})
+    assert load_config(path, ["seed=4", "seed=5"]).seed == 5
+
+
+PATH = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1).map(
+    lambda name: "/" + name
+)
+
+
+def values_of(kind: Kind) -> st.SearchStrategy[Any]:
+    """Any value that a kind of key can take."""
+    if isinstance(kind, Optional):
+        return st.none() | values_of(kind.kind)
+    if isinstance(kind, Auto):
+        return st.just("auto") | values_of(kind.kind)
+    if isinstance(kind, Number) and kind.whole:
+        return st.integers(int(kind.low), int(min(kind.high, 10**12)))
+    if isinstance(kind, Number):
+        high = min(kind.high, 1e12)
+        return st.floats(kind.low, high, exclude_min=kind.strict_low, exclude_max=kind.strict_high)
+    if isinstance(kind, Interval):
+        seconds = st.floats(0.01, 1e6).map(lambda s: f"{s:.2f}s")
+        return st.integers(1, 10**9) | (st.just("epoch") if kind.unit == "epoch" else seconds)
+    if isinstance(kind, Choice):
+        return st.sampled_from(kind.options)
+    if isinstance(kind, Encoding):
+        return st.sampled_from(["utf-8", "latin-1", "cp1252", "utf-16"])
+    assert isinstance(kind, Paths)
+    return PATH | st.lists(PATH, min_size=1, max_size=3)
+
+
+@st.composite
+def configurations(draw: st.DrawFn) -> Config:
+    """Any valid configuration: every key drawn, then made to agree with the others."""
+    flat = {key: draw(values_of(spec["kind"])) for key, spec in all_keys().items()}
+    if flat["data.valid_fraction"] + flat["data.test_fraction"] >= 1:
+        flat["data.valid_fraction"] = 0.0
+    if not flat["data.valid_fraction"]:
+        flat["train.patience"] = None
+    own = RULES[flat["train.optimizer"]].hyperparameters
+    for name in {name for rule in RULES.values() for name in rule.hyperparameters} - own.keys():
+        flat[f"train.{name}"] = None
+    if flat["train.clip_value"] is not None:
+        flat["train.clip_norm"] = None
+    bounds = ("train.min_learning_rate", "train.learning_rate")
+    if flat["train.learning_rate"] is not None:
+        flat |= dict(zip(bounds, sorted(flat[key] for key in bounds), strict=True))
+    for name in ("decay_every", "decay_factor", "min_learning_rate"):
+        if name not in SCHEDULES[flat["train.schedule"]]:
+            flat[f"train.{name}"] = all_keys()[f"train.{name}"]["default"]
+    nested: dict[str, Any] = {"seed": flat.pop("seed")}
+    for dotted, value in flat.items():
+        section, key = dotted.split(".")
+        nested.setdefault(section, {})[key] = value
+    return config_from_dict(nested)
+
+
+@given(configurations())
+def test_a_configuration_survives_its_file(config: Config) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "config.yaml")
+        path.write_text(config.to_yaml(), encoding="utf-8")
+        assert load_config(path) == config
+
+
+@given(configurations())
+def test_a_configuration_survives_its_dictionary(config: Config) -> None:
+    """As a checkpoint keeps it."""
+    assert config_from_dict(config.to_dict()) == config
+
+
+def test_every_key_is_in_the_file_that_a_run_keeps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """config.yaml is the configuration as resolved: all keys, overrides applied, paths absolute."""
+    monkeypatch.chdir(tmp_path)
+    run_dir = train(tmp_path, {"train.optimizer": "momentum"}, "--set", "seed=9")
+    kept = yaml.safe_load((run_dir / "config.yaml").read_text(encoding="utf-8"))
+    dotted = {"seed"} | {
+        f"{section}.{key}" for section in ("data", "model", "train") for key in kept[section]
+    }
+    assert dotted == set(all_keys())
+    assert kept["seed"] == 9
+    assert kept["data"]["path"] == str(tmp_path / "text.txt")
+    assert kept["train"]["momentum"] == 0.9
+    assert kept["train"]["beta1"] is None
+    assert kept["train"]["workers"] == 1  # of as few streams
+    assert kept["train"]["backend"] in BACKENDS
+    monkeypatch.chdir(os.path.dirname(tmp_path))
+    given = load_config(tmp_path / "tiny.yaml", ["seed=9"])
+    assert load_config(run_dir / "config.yaml") == settled(given)

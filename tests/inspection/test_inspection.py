@@ -1,0 +1,247 @@
+"""What is told of a model: predictions, surprise, units, gradients; each against the plain way."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+from gradient_check import numeric_gradient, relative_error
+from plain_scoring import plain_loop
+from small_models import reciting, symbols_of
+from support import plain_config
+
+from charrnn.inspection.features import line_numbers, text_features
+from charrnn.inspection.gradient_flow import follow_back, gradient_by_lag
+from charrnn.inspection.predictions import predictions
+from charrnn.inspection.surprise import most_surprising, nats_by_character
+from charrnn.inspection.units import Unit, activations, followers, units_of
+from charrnn.kernels import CELLS, Array
+from charrnn.model.evaluation import score
+from charrnn.model.model import Model, States
+from charrnn.model.parameters import initial_parameters
+from charrnn.text.vocabulary import Vocabulary
+
+V, H = 7, 5
+each_cell = pytest.mark.parametrize("cell", CELLS)
+
+
+def model_of(cell: str, embedding: int | None = None, dtype: Any = np.float64) -> Model:
+    """A new model of two layers."""
+    config = plain_config(
+        {"model.cell": cell, "model.hidden_size": H, "model.embedding_size": embedding}
+    ).model
+    return Model(config, V, initial_parameters(config, V, 3, dtype))
+
+
+def random_codes(n: int, seed: int = 1) -> Array:
+    """Codes (n,) in no order."""
+    return np.random.default_rng(seed).integers(0, V, n)
+
+
+def last_loss(
+    model: Model, window: Array, states: States, place: tuple[int, int, int], value: Array
+) -> float:
+    """The loss of a stream's last character, one of its states before the window changed."""
+    layer, s, n = place
+    changed = [[state.copy() for state in of_layer] for of_layer in states]
+    changed[layer][s][n] = value
+    nats, _ = model.score(window[:-1], window[1:], [tuple(of_layer) for of_layer in changed])
+    return float(nats[-1, n])
+
+
+@each_cell
+@pytest.mark.parametrize("embedding", [None, 3])
+def test_gradients_by_lag_are_those_of_finite_differences(cell: str, embedding: int | None) -> None:
+    K, N = 4, 2
+    model = model_of(cell, embedding)
+    window = random_codes((K + 1) * N).reshape(K + 1, N)
+    rng = np.random.default_rng(2)
+    states = [tuple(rng.normal(size=(N, H)) for _ in layer) for layer in model.zero_states(N)]
+    norms = follow_back(model, window, [tuple(layer) for layer in states])
+    assert norms.shape == (2, len(CELLS[cell].states), K, N)
+    for k in range(1, K + 1):
+        before = states
+        if k < K:
+            _, before, _ = model.forward(window[: K - k], states)
+        for layer in range(2):
+            for s in range(len(CELLS[cell].states)):
+                for n in range(N):
+                    loss = partial(last_loss, model, window[K - k :], before, (layer, s, n))
+                    expected = np.linalg.norm(numeric_gradient(loss, before[layer][s][n]))
+                    found = norms[layer, s, k - 1, n]
+                    assert relative_error(np.array([found]), np.array([expected])) < 1e-6
+
+
+@each_cell
+def test_losses_are_followed_from_where_they_are_in_the_text(cell: str) -> None:
+    """Many at once are as each by itself, after reading the text before them."""
+    model, codes, K = model_of(cell, dtype=np.float32), random_codes(400), 6
+    places = np.array([199, 250, 399, *range(200, 240)])
+    together = gradient_by_lag(model, codes, places, K)
+    assert [(lag.layer, lag.state) for lag in together] == [
+        (layer, state) for layer in range(2) for state in CELLS[cell].states
+    ]
+    exact = Model(model.config, V, model.parameters.astype(np.float64))
+    for n in (0, 2, 3, 40):
+        _, states, _ = exact.forward(codes[: places[n] - K, None], exact.zero_states(1))
+        alone = follow_back(exact, codes[places[n] - K : places[n] + 1, None], states)
+        of_n = np.array([lag.norms[:, n] for lag in together])
+        np.testing.assert_allclose(of_n, alone.reshape(of_n.shape), rtol=1e-4)
+
+
+@each_cell
+def test_the_first_loss_that_has_so_many_steps_before_it(cell: str) -> None:
+    model, codes = model_of(cell), random_codes(20)
+    (first, *_) = gradient_by_lag(model, codes, np.array([6]), 6)
+    alone = follow_back(model, codes[:7, None], model.zero_states(1))
+    np.testing.assert_allclose(first.norms[:, 0], alone[0, 0, :, 0])
+
+
+def test_predictions_are_the_models_own() -> None:
+    model, codes = model_of("lstm"), random_codes(30)
+    found = predictions(model, codes, 3)
+    assert [p.read for p in found] == codes.tolist()
+    assert [p.actual for p in found] == [*codes[1:].tolist(), None]
+    np.testing.assert_allclose(
+        [-np.log(p.probability) for p in found[:-1] if p.probability],
+        plain_loop(model, codes, 1, 30),
+        rtol=1e-5,
+    )
+    for p in found:
+        assert list(p.probabilities) == sorted(p.probabilities, reverse=True)
+        assert (len(p.likeliest), len(p.probabilities)) == (3, 3)
+        if p.rank is not None and p.rank <= 3:
+            assert p.likeliest[p.rank - 1] == p.actual
+            assert p.probabilities[p.rank - 1] == p.probability
+    assert found[-1].rank is None
+
+
+def test_predictions_of_a_model_that_recites() -> None:
+    checkpoint = reciting("abcd")
+    codes = checkpoint.vocabulary.encode(symbols_of("abdab", "char"), "")
+    found = predictions(checkpoint.model(), codes, 1)
+    likeliest = checkpoint.vocabulary.decode(np.array([p.likeliest[0] for p in found]))
+    assert likeliest == "bcabc"
+    assert [p.rank == 1 for p in found[:-1]] == [True, False, True, True]
+
+
+@pytest.mark.parametrize("start", [0, 1, 40])
+@pytest.mark.parametrize("n", [60, 3000])
+def test_surprise_is_what_evaluation_sums_up(start: int, n: int) -> None:
+    model, codes = model_of("gru", dtype=np.float32), random_codes(n)
+    nats = nats_by_character(model, codes, start, n)
+    total = score(model, codes, start, n)
+    assert len(nats) == n - start
+    assert np.isnan(nats).sum() == (start == 0)
+    assert np.nansum(nats, dtype=np.float64) == pytest.approx(total.nats, rel=1e-6)
+    if n < 2000:  # one stream
+        expected = plain_loop(model, codes, max(start, 1), n)
+        np.testing.assert_allclose(nats[~np.isnan(nats)], expected, rtol=1e-4)
+
+
+def test_the_most_surprising_places() -> None:
+    nats = np.array([np.nan, 1, 5, 2, 5, 0])
+    found = most_surprising(nats, np.array([1, 1, 1, 2, 2, 2]), 3)
+    assert [(p.place, p.line, p.nats) for p in found] == [(2, 1, 5.0), (4, 2, 5.0), (3, 2, 2.0)]
+    assert len(most_surprising(nats, np.ones(6), 100)) == 5
+
+
+@each_cell
+@pytest.mark.parametrize("start", [0, 20])
+def test_activations_are_those_of_reading_step_by_step(cell: str, start: int) -> None:
+    model, codes = model_of(cell, dtype=np.float32), random_codes(50)
+    for unit in (Unit(0, "h", 2), Unit(1, CELLS[cell].states[-1], 4)):
+        found = activations(model, codes, start, 50, unit)
+        states, expected = model.zero_states(1), []
+        for code in codes[:-1]:
+            _, states, _ = model.forward(code.reshape(1, 1), states)
+            expected.append(
+                states[unit.layer][CELLS[cell].states.index(unit.state)][0, unit.number]
+            )
+        np.testing.assert_allclose(found[:-1], expected[start:], rtol=1e-4, atol=1e-6)
+        assert np.isnan(found[-1])
+
+
+TEXT = 'Aé ("b")\n\n  x "y\n\nz” [“q\n\t(\n'
+FEATURES = {
+    "position in the line": "123456780 0 1234560 0 1234560 120",
+    "inside quotes": "000011000 0 0000111 0 0000111 111",
+    "inside brackets": "000111100 0 0000000 0 0001111 111",
+    "inside a word": "110001000 0 0010010 0 1000010 000",
+    "capital letter": "100000000 0 0000000 0 0000000 000",
+    "newline": "000000001 1 0000001 1 0000001 001",
+    "indentation": "000000000 0 1222220 0 0000000 110",
+    "distance from the last blank line": "",
+}
+
+
+def test_the_features_of_a_text() -> None:
+    symbols = symbols_of(TEXT, "char")
+    vocabulary = Vocabulary.of(symbols, "char")
+    codes = vocabulary.encode(symbols, "")
+    found = text_features(codes, vocabulary, 0, len(codes))
+    for name, values in text_features(codes, vocabulary, 12, 20).items():
+        assert values.tolist() == found[name][12:20].tolist()
+    lines = line_numbers(codes, vocabulary, 5, len(codes))
+    assert lines.tolist() == [TEXT[:i].count("\n") + 1 for i in range(5, len(TEXT))]
+    assert list(found) == list(FEATURES)
+    for name, digits in FEATURES.items():
+        expected = [int(digit) for digit in digits.replace(" ", "")]
+        if name.startswith("distance"):
+            expected = [*range(1, 10), 0, *range(1, 8), 0, *range(1, 11)]
+        assert found[name].tolist() == expected, name
+
+
+def features_of(text: str, tokens: str = "char") -> dict[str, str]:
+    """The features of a text as digits."""
+    symbols = symbols_of(text, tokens)
+    vocabulary = Vocabulary.of(symbols, tokens)
+    found = text_features(vocabulary.encode(symbols, ""), vocabulary, 0, len(symbols))
+    return {name: "".join(f"{value:.0f}" for value in values) for name, values in found.items()}
+
+
+def test_quotes_and_brackets_of_other_kinds() -> None:
+    assert features_of("„Ja“ sagt")["inside quotes"] == "111000000"
+    assert features_of(":) (a)b")["inside brackets"] == "0001100"
+    assert features_of('"a\r\n\r\nb')["inside quotes"] == "1111100"
+    assert features_of("(]\n\n)(a")["inside brackets"] == "1000011"
+
+
+def test_bytes_beyond_ascii_are_parts_of_letters() -> None:
+    found = features_of("ë ß", "byte")
+    assert found["inside a word"] == "11011"
+    assert found["capital letter"] == found["inside quotes"] == "00000"
+
+
+@each_cell
+def test_followers_have_the_correlation_that_numpy_finds(cell: str) -> None:
+    model, codes = model_of(cell, dtype=np.float32), random_codes(4000)
+    start, end = 100, 4000
+    features = {"code": codes[start:].astype(float), "one": np.ones(end - start)}
+    found = followers(model, codes, start, end, features, 2)
+    assert [f.feature for f in found] == ["code", "code"]  # nothing follows what does not vary
+    assert [abs(f.r) for f in found] == sorted((abs(f.r) for f in found), reverse=True)
+    middle = (start + end) // 2 - start
+    for one in found[:2]:
+        values = activations(model, codes, start, end, one.unit)[middle:-1]
+        r = np.corrcoef(values, features["code"][middle:-1])[0, 1]
+        assert one.r == pytest.approx(r, abs=1e-4)
+    best = max(
+        units_of(model),
+        key=lambda u: abs(
+            np.corrcoef(
+                activations(model, codes, start, end, u)[:middle], features["code"][:middle]
+            )[0, 1]
+        ),
+    )
+    assert best in {found[0].unit, found[1].unit}
+
+
+def test_what_follows_by_chance_is_measured_where_it_was_not_looked_for() -> None:
+    """The best of 20 units in 300 places of noise has an r that does not repeat."""
+    model, codes = model_of("lstm", dtype=np.float32), random_codes(2000)
+    noise = {f"noise {i}": np.random.default_rng(i).normal(size=300) for i in range(20)}
+    found = followers(model, codes, 1700, 2000, noise, 1)
+    assert np.mean([abs(f.r) for f in found]) < 0.15

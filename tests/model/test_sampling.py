@@ -1,0 +1,159 @@
+"""The generator of characters: primes, stops, batches, bytes, memory."""
+
+from __future__ import annotations
+
+import tracemalloc
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from small_models import reciting, symbols_of, wandering
+
+import charrnn
+from charrnn.kernels import Array
+from charrnn.model.sampling import Choosing, continuations, generate
+from charrnn.runs.checkpoint import Checkpoint
+from charrnn.text.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Recording(Choosing):
+    """Chooses the likeliest, and keeps what it chose from."""
+
+    seen: list[Array] = field(default_factory=list)
+
+    def choose(self, logits: Array, noise: Array) -> Array:  # noqa: ARG002
+        self.seen.append(logits.copy())
+        return np.argmax(logits, axis=1)
+
+
+@pytest.mark.parametrize("n", [1, 255, 256, 257, 600])
+def test_a_prime_read_at_once_equals_one_read_character_by_character(n: int) -> None:
+    model = wandering().model()
+    prime = np.random.default_rng(2).integers(0, model.V, n).astype(np.uint8)
+    choosing = Recording()
+    codes = generate(model, prime, 2, choosing, np.random.default_rng(1))
+    written = [next(codes)[0] for _ in range(4)]
+    plain, states = wandering().model(), model.zero_states(1)
+    for place, code in enumerate([*prime, *written]):
+        logits, states, _ = plain.forward(np.array([[code]], np.intp), states)
+        if place >= n - 1 and place - n + 1 < len(choosing.seen):
+            seen = choosing.seen[place - n + 1]
+            np.testing.assert_allclose(seen, np.tile(logits[0], (2, 1)), rtol=1e-4, atol=1e-6)
+    assert len(choosing.seen) == 4
+
+
+def grown(checkpoint: Checkpoint, prime: str = "", **options: Any) -> list[str]:
+    """Return whole continuations."""
+    vocabulary = checkpoint.vocabulary
+    pieces = continuations(
+        checkpoint.model(),
+        vocabulary,
+        vocabulary.encode(vocabulary.symbols_of(prime), "prime"),
+        **{"N": 1, "length": 20, "choosing": Choosing(), **options},
+        rng=np.random.default_rng(1),
+    )
+    return ["".join(parts) for parts in zip(*pieces, strict=True)]
+
+
+def test_without_a_prime_a_text_begins_as_after_a_line_end() -> None:
+    assert grown(reciting("abcdef\n"), length=9) == ["abcdef\nab"]
+
+
+def test_without_line_ends_a_text_begins_anywhere() -> None:
+    texts = grown(reciting("abcdef"), N=200, length=1)
+    assert set(texts) == set("abcdef")
+
+
+def test_the_members_of_a_batch_are_texts_of_their_own() -> None:
+    texts = grown(wandering(), "abc", N=20, length=30)
+    assert len(set(texts)) == 20
+    assert {len(text) for text in texts} == {30}
+    assert grown(reciting("abcdef\n"), "c", N=3, length=5) == ["def\na"] * 3
+
+
+def test_each_member_of_a_batch_ends_at_its_own_stop() -> None:
+    texts = grown(wandering(), "abc", N=20, length=60, stop="a")
+    assert len({len(text) for text in texts}) > 3
+    for text in texts:
+        assert text.find("a") in (-1, len(text) - 1)
+        assert text.endswith("a") or len(text) == 60
+
+
+@pytest.mark.parametrize("stop", ["a", "ab", "e\u00e9", "\u00e9\u20ac\n", "\n", "none of it"])
+@pytest.mark.parametrize("tokens", ["char", "byte"])
+def test_a_text_ends_right_after_its_stop(tokens: str, stop: str) -> None:
+    text = "abcde\u00e9\u20ac\n"
+    whole = text * 3
+    (found,) = grown(reciting(text, tokens=tokens), "c", length=20, stop=stop)
+    rest = whole[whole.index("c") + 1 :][:20]
+    assert found == (rest[: rest.index(stop) + len(stop)] if stop in rest else rest)
+
+
+def test_what_overlaps_a_stop_does_not_hide_it() -> None:
+    """In 'aab' the stop 'ab' begins at the second a."""
+    vocabulary = Vocabulary.of(symbols_of("ab", "char"), "char")
+    model = wandering("ab").model()
+    for seed in range(20):
+        pieces = continuations(
+            model,
+            vocabulary,
+            np.array([1]),
+            N=1,
+            length=200,
+            choosing=Choosing(),
+            rng=np.random.default_rng(seed),
+            stop="aab",
+        )
+        text = "".join(piece for (piece,) in pieces)
+        assert text.endswith("aab")
+        assert text.count("aab") == 1
+
+
+def test_bytes_come_out_as_whole_code_points_and_are_counted_as_such() -> None:
+    checkpoint = reciting("a\u00e9\u20ac\U0001f41d\n", tokens="byte")
+    vocabulary = checkpoint.vocabulary
+    pieces = list(
+        continuations(
+            checkpoint.model(),
+            vocabulary,
+            vocabulary.encode(symbols_of("a", "byte"), "prime"),
+            N=1,
+            length=8,
+            choosing=Choosing(),
+            rng=np.random.default_rng(1),
+        )
+    )
+    assert [piece for (piece,) in pieces if piece] == list(
+        "\u00e9\u20ac\U0001f41d\na\u00e9\u20ac\U0001f41d"
+    )
+
+
+def test_sampling_takes_no_more_memory_as_it_goes_on() -> None:
+    checkpoint = wandering()
+    pieces = continuations(
+        checkpoint.model(),
+        checkpoint.vocabulary,
+        np.array([1, 2, 3]),
+        N=4,
+        length=10**9,
+        choosing=Choosing(top_k=5, top_p=0.9),
+        rng=np.random.default_rng(1),
+        stop="never this",
+    )
+    # Only what charrnn's own lines took: elsewhere Python keeps freed tuples for the next time.
+    own_lines = [tracemalloc.Filter(True, str(Path(charrnn.__file__).parent / "*"))]
+    tracemalloc.start()
+    try:
+        for _ in range(100):
+            next(pieces)
+        before = tracemalloc.take_snapshot().filter_traces(own_lines)
+        for _ in range(1500):
+            next(pieces)
+        after = tracemalloc.take_snapshot().filter_traces(own_lines)
+    finally:
+        tracemalloc.stop()
+    grown_bytes = sum(line.size_diff for line in after.compare_to(before, "filename"))
+    assert grown_bytes < 3_000  # the text alone is 6,000 characters

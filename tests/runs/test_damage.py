@@ -1,0 +1,359 @@
+"""Checkpoints that are damaged, hostile or something else: refused, and nothing in them is run."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import warnings
+import zipfile
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from checkpoints import Members, bits, checkpoint_of, members_of, refusal, sealed
+
+from charrnn.commands.cli import run
+from charrnn.errors import CheckpointError
+from charrnn.kernels import Array
+from charrnn.runs.checkpoint import load_checkpoint, save_checkpoint
+from charrnn.runs.meta import FORMAT
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    """A checkpoint on disk."""
+    path = tmp_path / "model.npz"
+    save_checkpoint(path, checkpoint_of())
+    return path
+
+
+def edited(**changes: Any) -> Callable[[Members], Members]:
+    """Return an edit that replaces members, or with None leaves them out."""
+
+    def edit(members: Members) -> Members:
+        merged = members | {name.replace("__", "."): array for name, array in changes.items()}
+        return {name: array for name, array in merged.items() if array is not None}
+
+    return edit
+
+
+def with_meta(*path: str, value: Any) -> Callable[[Members], Members]:
+    """Return an edit of one value in the meta data."""
+
+    def edit(members: Members) -> Members:
+        meta = json.loads(str(members["meta"]))
+        section = meta
+        for name in path[:-1]:
+            section = section[name]
+        section[path[-1]] = value
+        return members | {"meta": np.array(json.dumps(meta))}
+
+    return edit
+
+
+def with_values(name: str, change: Callable[[Array], Array]) -> Callable[[Members], Members]:
+    """Return an edit of one array."""
+    return lambda members: members | {name: change(members[name].copy())}
+
+
+def first_set_to(value: float) -> Callable[[Array], Array]:
+    """Return a change of an array's first element."""
+
+    def change(array: Array) -> Array:
+        array.flat[0] = value
+        return array
+
+    return change
+
+
+UNFIT: dict[str, tuple[Callable[[Members], Members], str]] = {
+    "no meta": (edited(meta=None), "the array meta is missing"),
+    "no vocabulary": (edited(vocabulary=None), "the array vocabulary is missing"),
+    "no parameter": (edited(layers__1__Wh=None), "the array layers.1.Wh is missing"),
+    "no slot": (edited(optimizer__v=None), "the array optimizer.v is missing"),
+    "no state": (edited(states__1__h=None), "the array states.1.h is missing"),
+    "wrong shape": (
+        with_values("layers.0.Wh", lambda a: a[:, :2]),
+        "the array layers.0.Wh does not fit: it has shape (3, 2), and the configuration implies "
+        "(3, 3)",
+    ),
+    "same size, wrong shape": (with_values("output.b", lambda a: a[:, None]), "shape (3, 1)"),
+    "wrong dtype": (
+        with_values("output.W", lambda a: a.astype(np.float64)),
+        "the array output.W does not fit: it is of type <f8, and should be of <f4",
+    ),
+    "wrong byte order": (with_values("output.W", lambda a: a.astype(">f4")), "output.W"),
+    "Fortran order": (with_values("output.W", np.asfortranarray), "output.W does not fit"),
+    "NaN": (
+        with_values("layers.0.b", first_set_to(np.nan)),
+        "the array layers.0.b has values that are not finite",
+    ),
+    "infinite slot": (with_values("optimizer.m", first_set_to(np.inf)), "optimizer.m has values"),
+    "vocabulary not ascending": (
+        with_values("vocabulary", lambda a: a[::-1]),
+        "the array vocabulary is not in ascending order",
+    ),
+    "symbol twice": (with_values("vocabulary", first_set_to(97)), "not in ascending order"),
+    "no code point": (with_values("vocabulary", lambda a: a + 0x110000), "vocabulary"),
+    "vocabulary of another size": (with_values("vocabulary", lambda a: a[:2]), "shape"),
+    "vocabulary of floats": (
+        with_values("vocabulary", lambda a: a.astype(np.float32)),
+        "the array vocabulary does not fit",
+    ),
+    "newer format": (
+        with_meta("format", value=FORMAT + 1),
+        f"it has format {FORMAT + 1}, and this charrnn reads formats 1 to {FORMAT}; a newer "
+        "charrnn wrote it: update charrnn to read it\n",
+    ),
+    "unknown cell": (
+        with_meta("config", "model", "cell", value="lsmt"),
+        "its configuration: model.cell: unknown value 'lsmt'",
+    ),
+    "larger model": (with_meta("config", "model", "hidden_size", value=10**6), "implies"),
+    "more streams": (with_meta("config", "train", "batch_size", value=10**6), "implies"),
+    "unknown tokens": (with_meta("tokens", value="word"), "word"),
+    "no counters": (with_meta("counters", value={}), "step"),
+    "counter of text": (with_meta("counters", "step", value="many"), "step"),
+    "loss of text": (with_meta("counters", "best_loss_nats", value="low"), "best_loss_nats"),
+    "negative step": (with_meta("counters", "step", value=-1), "step"),
+    "meta of numbers": (edited(meta=np.zeros(3)), "the array meta does not fit"),
+    "meta no JSON": (edited(meta=np.array("{")), "its meta data are not JSON that can be read"),
+    "meta a list": (edited(meta=np.array("[]")), "this is no checkpoint of charrnn"),
+}
+
+
+@pytest.mark.parametrize("name", UNFIT)
+def test_what_does_not_fit_is_refused(
+    saved: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    edit, problem = UNFIT[name]
+    np.savez(saved, **edit(members_of(saved)))
+    assert problem in refusal(saved, capsys)
+
+
+def test_what_is_left_as_it_was_is_read(saved: Path) -> None:
+    """The edits above are of files that are read without them."""
+    np.savez(saved, **members_of(saved))
+    assert asdict(load_checkpoint(saved).counters)["step"] == 12
+
+
+@pytest.mark.parametrize("name", ["vocabulary", "layers.0.Wx", "optimizer.v", "states.1.h"])
+def test_an_array_that_was_changed_is_noticed(
+    saved: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """By one bit, with every checksum of the archive right."""
+    members = members_of(saved)
+    members[name].reshape(-1)[-1:].view(np.uint32)[...] ^= 1
+    np.savez(saved, **members)
+    assert "its contents are not those that were written: their digest" in refusal(saved, capsys)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("counters", "step"), 13),
+        (("counters", "divergences"), 1),
+        (("text_chars",), 601),
+        (("text_sha256",), "cd" * 32),
+        (("config", "seed"), 8),
+    ],
+    ids=lambda value: ".".join(value) if isinstance(value, tuple) else None,
+)
+def test_meta_data_that_were_changed_are_noticed(
+    saved: Path, capsys: pytest.CaptureFixture[str], path: tuple[str, ...], value: Any
+) -> None:
+    np.savez(saved, **with_meta(*path, value=value)(members_of(saved)))
+    assert "their digest is another one" in refusal(saved, capsys)
+
+
+def test_a_digest_is_of_what_its_documentation_says(saved: Path) -> None:
+    members = members_of(saved)
+    assert sealed(members)["sha256"] == members["sha256"]
+    np.savez(saved, **sealed(with_meta("counters", "step", value=13)(members)))
+    assert load_checkpoint(saved).counters.step == 13
+
+
+@pytest.mark.parametrize(
+    ("digest", "problem"),
+    [
+        (np.array("0" * 64), "their digest is another one"),
+        (np.array("0" * 63), "their digest is another one"),
+        (np.array("0" * 65), "the array sha256 does not fit: it is too long"),
+        (np.zeros(64, np.uint8), "the array sha256 does not fit: it should be one text"),
+        (np.array(["0" * 64]), "the array sha256 does not fit: it should be one text"),
+    ],
+)
+def test_a_digest_that_is_none_is_refused(
+    saved: Path, capsys: pytest.CaptureFixture[str], digest: Array, problem: str
+) -> None:
+    np.savez(saved, **members_of(saved) | {"sha256": digest})
+    assert problem in refusal(saved, capsys)
+
+
+@pytest.mark.parametrize(("name", "beside"), [("best", "last"), ("last", "best")])
+def test_the_checkpoint_beside_a_damaged_one_is_named(
+    saved: Path, capsys: pytest.CaptureFixture[str], name: str, beside: str
+) -> None:
+    path = saved.with_name(f"{name}.npz")
+    path.write_bytes(b"")
+    another = "; use another checkpoint of the run, if there is one\n"
+    assert another in refusal(path, capsys)
+    path.with_name(f"{beside}.npz").write_bytes(b"damaged as well")
+    assert another in refusal(path, capsys)
+    saved.replace(saved.with_name(f"{beside}.npz"))
+    refused = refusal(path, capsys)
+    assert f"; use {beside}.npz beside it" in refused
+    assert ("move this one away to --resume from there" in refused) is (name == "last")
+
+
+def test_what_was_never_meant_as_a_checkpoint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "my.yaml").write_text("data: {path: my.txt}\n")
+    assert "name a .npz file that charrnn wrote, or a run's folder" in refusal(
+        tmp_path / "my.yaml", capsys
+    )
+
+
+class _Trap:
+    """Makes a folder where it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = str(path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (self._path,)
+
+
+@pytest.mark.parametrize("name", ["meta", "vocabulary", "layers.0.Wx", "optimizer.m", "states.0.h"])
+def test_a_pickle_is_never_opened(
+    saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    sprung = tmp_path / "sprung"
+    trap = np.empty((), object)
+    trap[()] = _Trap(sprung)
+    np.savez(saved, **members_of(saved) | {name: trap})
+    assert f"the array {name} does not fit: it is of Python objects" in refusal(saved, capsys)
+    assert not sprung.exists()
+    with np.load(saved, allow_pickle=True) as archive:
+        archive[name]
+    assert sprung.exists()  # the trap was a real one
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"Once upon a time", b"\x93NUMPY\x01\x00", b"PK\x03\x04" + bytes(100), bytes(5000)],
+    ids=["empty", "text", "npy", "zip's beginning", "zeros"],
+)
+def test_another_kind_of_file_is_refused(
+    saved: Path, capsys: pytest.CaptureFixture[str], raw: bytes
+) -> None:
+    saved.write_bytes(raw)
+    assert "is not a checkpoint, or a damaged one" in refusal(saved, capsys)
+
+
+def test_another_programs_arrays_are_refused(
+    saved: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.savez(saved, x=np.zeros(3))
+    assert "the array meta is missing; this is no checkpoint of charrnn" in refusal(saved, capsys)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda raw: raw[:-4], lambda raw: raw + b"more"], ids=["shorter", "longer"]
+)
+def test_an_array_of_another_length_than_it_says_is_refused(
+    saved: Path, capsys: pytest.CaptureFixture[str], change: Callable[[bytes], bytes]
+) -> None:
+    """The archive itself is sound, checksums and all."""
+    with zipfile.ZipFile(saved) as archive:
+        raws = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(saved, "w") as archive:
+        for name, raw in raws.items():
+            archive.writestr(name, change(raw) if name == "output.W.npy" else raw)
+    assert "the array output.W is cut off or too long" in refusal(saved, capsys)
+
+
+def test_a_file_cut_off_anywhere_is_refused(
+    saved: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw = saved.read_bytes()
+    for length in range(0, len(raw), len(raw) // 40):
+        saved.write_bytes(raw[:length])
+        refusal(saved, capsys)
+
+
+def headers(raw: bytes) -> list[int]:
+    """Return the places of the bytes of an archive's array headers."""
+    places, start = [], raw.find(b"\x93NUMPY")
+    while start >= 0:
+        (length,) = struct.unpack_from("<H", raw, start + 8)
+        places += range(start, start + 10 + length)
+        start = raw.find(b"\x93NUMPY", start + 1)
+    return places
+
+
+@pytest.mark.filterwarnings("ignore:Reading `.npy`")
+@pytest.mark.parametrize("value", [b"(", b"'", b"0", b"\n", b"\xff"])
+def test_a_damaged_header_is_refused(saved: Path, value: bytes) -> None:
+    """Headers are parsed before the archive's checksums are known to be right."""
+    raw = saved.read_bytes()
+    for place in headers(raw)[:256]:
+        if raw[place : place + 1] == value:
+            continue
+        saved.write_bytes(raw[:place] + value + raw[place + 1 :])
+        with pytest.raises(CheckpointError) as caught:
+            load_checkpoint(saved)
+        assert str(caught.value).startswith(f"{saved}: "), place
+
+
+def test_flipped_bits_are_noticed_or_harmless(saved: Path) -> None:
+    raw, rng = saved.read_bytes(), np.random.default_rng(1)
+    sound = load_checkpoint(saved)
+    refused = 0
+    for place in rng.integers(0, len(raw), 400):
+        flipped = raw[place] ^ (1 << int(rng.integers(8)))
+        saved.write_bytes(raw[:place] + bytes([flipped]) + raw[place + 1 :])
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of NumPy, about the header
+                loaded = load_checkpoint(saved)
+        except CheckpointError:
+            refused += 1
+        else:  # in a part of the archive that is not read, such as a date
+            assert bits(loaded.parameters) == bits(sound.parameters)
+            assert loaded.counters == sound.counters
+    assert refused > 300
+
+
+@pytest.mark.parametrize(
+    ("argument", "problem"),
+    [
+        ("none.npz", "no such file or folder"),
+        ("folder", "has no best.npz or last.npz; it is not a run's folder"),
+    ],
+)
+def test_what_is_not_there_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], argument: str, problem: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    assert run(["info", str(tmp_path / argument)]) == 1
+    assert capsys.readouterr().err.startswith(f"charrnn: error: {tmp_path / argument}: {problem}")
+
+
+def test_parameters_beyond_computing_are_refused(
+    saved: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Finite ones, with the right digest: what a model makes of them is not finite."""
+    members = members_of(saved)
+    members["layers.0.Wh"][...] = 3e38
+    np.savez(saved, **sealed(members))
+    assert "its parameters are too large to compute with" in refusal(saved, capsys)
+    checkpoint = checkpoint_of()
+    checkpoint.parameters[-1] = 3e38
+    with pytest.raises(CheckpointError, match="is not saved"):
+        save_checkpoint(saved, checkpoint)

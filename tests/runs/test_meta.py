@@ -1,0 +1,224 @@
+"""A checkpoint's meta data: JSON that means one thing only, every value checked, none unknown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from checkpoints import checkpoint_of, members_of, refusal, sealed
+
+from charrnn.runs.checkpoint import load_checkpoint, save_checkpoint
+from charrnn.runs.meta import FORMAT
+from charrnn.runs.strict_json import strict_json
+
+Meta = dict[str, Any]
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    """A checkpoint on disk."""
+    path = tmp_path / "model.npz"
+    save_checkpoint(path, checkpoint_of())
+    return path
+
+
+def set_to(*path: str, value: Any) -> Callable[[str], str]:
+    """Return an edit of one value."""
+
+    def edit(text: str) -> str:
+        meta = json.loads(text)
+        section = meta
+        for name in path[:-1]:
+            section = section[name]
+        section[path[-1]] = value
+        return json.dumps(meta)
+
+    return edit
+
+
+def without(*path: str) -> Callable[[str], str]:
+    """Return an edit that takes a value away."""
+
+    def edit(text: str) -> str:
+        meta = json.loads(text)
+        section = meta
+        for name in path[:-1]:
+            section = section[name]
+        del section[path[-1]]
+        return json.dumps(meta)
+
+    return edit
+
+
+def as_format_1(text: str) -> str:
+    """Edit it to say that it is of format 1, and leave everything else."""
+    return set_to("format", value=1)(text)
+
+
+NO_JSON = "its meta data are not JSON that can be read"
+
+UNFIT: dict[str, tuple[Callable[[str], str], str]] = {
+    "deep lists": (lambda _: "[" * 1_000_000, f"{NO_JSON}: it is nested too deeply"),
+    "deep mappings": (lambda _: '{"a":' * 500_000, f"{NO_JSON}: it is nested too deeply"),
+    "a number of many digits": (
+        lambda text: text.replace('"step": 12', '"step": ' + "9" * 100_000),
+        f"{NO_JSON}: 99999999999999999999... has too many digits",
+    ),
+    "not a number": (lambda text: text.replace("1.25", "NaN"), f"{NO_JSON}: NaN is not a number"),
+    "minus infinity": (lambda text: text.replace("1.25", "-Infinity"), "-Infinity is not a number"),
+    "a loss beyond floats": (lambda text: text.replace("1.25", "1e999"), "1e999 is not finite"),
+    "a key twice": (
+        lambda text: text.replace('"step": 12', '"step": 12, "step": 13'),
+        f"{NO_JSON}: the key 'step' stands twice",
+    ),
+    "a key twice, after as many others as there can be": (
+        lambda _: json.dumps(dict.fromkeys(map(str, range(30_000)), 0))[:-1] + ', "29999": 0}',
+        f"{NO_JSON}: the key '29999' stands twice",
+    ),
+    "two texts": (lambda text: text + text, NO_JSON),
+    "nothing": (lambda _: "", NO_JSON),
+    "a number": (lambda _: "7", "its meta data have no format; this is no checkpoint of charrnn"),
+    "a lone surrogate": (lambda _: '{"\ud800": 1}', "have no format"),
+    "no format": (without("format"), "its meta data have no format"),
+    "format of text": (set_to("format", value="2"), "its format is '2', which is none"),
+    "format of a float": (set_to("format", value=2.0), "its format is 2.0, which is none"),
+    "format true": (set_to("format", value=True), "its format is true, which is none"),
+    "format 0": (set_to("format", value=0), "its format is 0, which is none"),
+    "newer format": (set_to("format", value=FORMAT + 1), "update charrnn to read it"),
+    "format 1 with what came later": (
+        as_format_1,
+        "its meta data have 'text_chars', which is unknown",
+    ),
+    "no tokens": (without("tokens"), "its meta data lack tokens"),
+    "no text's length": (without("text_chars"), "its meta data lack text_chars"),
+    "an unknown key": (set_to("more", value=1), "its meta data have 'more', which is unknown"),
+    "other tokens": (
+        set_to("tokens", value="byte"),
+        "its tokens are 'byte', and in its configuration char",
+    ),
+    "a list of tokens": (set_to("tokens", value=["char"]), "its tokens are ['char']"),
+    "no configuration": (set_to("config", value=None), "its configuration's sections are null"),
+    "a configuration of text": (
+        set_to("config", value="lstm"),
+        "sections are 'lstm', and should be",
+    ),
+    "a section of numbers": (set_to("config", "train", value=[1]), "values of train are [1]"),
+    "no section": (without("config", "model"), "its configuration's sections lack model"),
+    "no text": (without("config", "data", "path"), "its configuration lacks data.path"),
+    "an unknown setting": (
+        set_to("config", "model", "gates", value=1),
+        "its configuration: model.gates: unknown key",
+    ),
+    "a layer too many": (
+        set_to("config", "model", "num_layers", value=3),
+        "layers.2.Wx is missing",
+    ),
+    "a size left open": (
+        set_to("config", "model", "hidden_size", value=None),
+        "its configuration leaves model.hidden_size open",
+    ),
+    "a decay left open": (
+        lambda text: set_to("config", "train", "weight_decay", value=None)(
+            set_to("config", "train", "optimizer", value="adamw")(text)
+        ),
+        "its configuration leaves train.weight_decay open",
+    ),
+    "no end": (
+        lambda text: set_to("config", "train", "max_epochs", value=None)(
+            set_to("config", "train", "max_steps", value=None)(text)
+        ),
+        "its configuration leaves train.max_epochs open",
+    ),
+    "a million layers": (set_to("config", "model", "num_layers", value=10**6), "num_layers"),
+    "a digest of the text of numbers": (
+        set_to("text_sha256", value=1),
+        "its digest of the text is 1, which is none",
+    ),
+    "a digest too short": (set_to("text_sha256", value="ab"), "its digest of the text is 'ab'"),
+    "a text of less than nothing": (
+        set_to("text_chars", value=-1),
+        "its text has -1 characters, which is no number",
+    ),
+    "a text of true": (set_to("text_chars", value=True), "its text has true characters"),
+    "a text of half a character": (set_to("text_chars", value=0.5), "its text has 0.5 characters"),
+    "no counters": (set_to("counters", value={}), "its counters lack step"),
+    "a list of counters": (set_to("counters", value=[]), "its counters are [], and should be"),
+    "no divergences": (without("counters", "divergences"), "its counters lack divergences"),
+    "an unknown counter": (
+        set_to("counters", "bits", value=1),
+        "its counters have 'bits', which is unknown",
+    ),
+    "a step of text": (set_to("counters", "step", value="12"), "its counter step is '12'"),
+    "a step that is true": (set_to("counters", "step", value=True), "its counter step is true"),
+    "half a step": (set_to("counters", "step", value=12.5), "its counter step is 12.5"),
+    "a step back": (set_to("counters", "step", value=-1), "its counter step is -1, which is none"),
+    "a step beyond": (set_to("counters", "step", value=2**53 + 1), "its counter step is 90071992"),
+    "no step": (set_to("counters", "step", value=None), "its counter step is null"),
+    "a whole loss": (set_to("counters", "best_loss_nats", value=1), "best_loss_nats is 1, which"),
+    "a list of losses": (set_to("counters", "valid_loss_nats", value=[1.0]), "is [1.0], which"),
+    "no loss summed": (set_to("counters", "unlogged_nats", value=None), "unlogged_nats is null"),
+    "a loss below nothing": (set_to("counters", "unlogged_nats", value=-1.0), "is -1.0, which"),
+    "patience of 1": (
+        set_to("counters", "out_of_patience", value=1),
+        "out_of_patience is 1",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNFIT)
+def test_meta_data_that_do_not_fit_are_refused(
+    saved: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """With the right digest, so that it is the value that is refused."""
+    edit, problem = UNFIT[name]
+    members = members_of(saved)
+    text = edit(str(members["meta"]))
+    np.savez(saved, **sealed(members | {"meta": np.array(text)}))
+    assert problem in refusal(saved, capsys)
+
+
+def test_what_is_left_as_it_was_is_read(saved: Path) -> None:
+    members = members_of(saved)
+    text = json.dumps(json.loads(str(members["meta"])))
+    np.savez(saved, **sealed(members | {"meta": np.array(text)}))
+    assert load_checkpoint(saved).counters.step == 12
+
+
+def test_format_1_has_neither_a_digest_nor_what_came_with_it(
+    saved: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    members = members_of(saved)
+    text = without("text_chars")(str(members["meta"]))
+    for counter in ("divergences", "elapsed_s", "out_of_time"):
+        text = without("counters", counter)(text)
+    members |= {"meta": np.array(as_format_1(text))}
+    np.savez(saved, **members)
+    assert "it holds an array 'sha256', which does not belong there" in refusal(saved, capsys)
+    del members["sha256"]
+    np.savez(saved, **members)
+    loaded = load_checkpoint(saved)
+    assert (loaded.format, loaded.text_chars, loaded.counters.divergences) == (1, None, 0)
+
+
+def test_a_text_that_is_too_long_is_refused(
+    saved: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.savez(saved, **members_of(saved) | {"meta": np.array(" " * ((4 << 20) + 1))})
+    assert "the array meta does not fit: it is too long" in refusal(saved, capsys)
+
+
+def test_a_text_that_is_none_is_refused(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With a code point that does not exist."""
+    members = members_of(saved)
+    raw = np.full(4, 0x110000, "<u4")
+    np.savez(saved, **members | {"meta": raw.view("<U4").reshape(())})
+    assert "the array meta is damaged: it is no text" in refusal(saved, capsys)
+
+
+def test_json_is_read_as_it_is_written() -> None:
+    value = {"a": [1, -2.5, None, True, "é\ud800"], "b": {}, "c": 2**53}
+    assert strict_json(json.dumps(value)) == value

@@ -1,0 +1,96 @@
+"""Files of older formats keep working: they load, sample, score and are gone on with."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from checkpoints import members_of
+
+from charrnn.commands.cli import run
+from charrnn.config.schema import MOST_SHOWN
+from charrnn.runs.checkpoint import load_checkpoint
+from charrnn.runs.meta import FORMAT
+from charrnn.runs.metrics import read_metrics
+
+STORED = Path(__file__).parent / "stored"
+FORMATS = (1, 2)
+
+# Losses in nats a character, as told by the code that wrote the files: of the text; and of its
+# validation part at the end of the run. They are the same in all formats.
+LOSSES = {"best.npz": 2.4597138637, "last.npz": 2.3573907338}
+RESUMED_LOSS = 1.5108115292
+
+
+@pytest.fixture(params=FORMATS, ids=lambda number: f"format {number}")
+def old_format(request: pytest.FixtureRequest) -> int:
+    """The number of an older format."""
+    return int(request.param)
+
+
+@pytest.fixture
+def old_run(tmp_path: Path, old_format: int) -> Path:
+    """A copy of a stored run, whose paths are those of the place where it was made."""
+    return Path(shutil.copytree(STORED / f"format_{old_format}", tmp_path / "run"))
+
+
+def test_each_older_format_is_stored() -> None:
+    assert list(range(1, FORMAT)) == list(FORMATS)
+
+
+def test_a_checkpoint_is_read(old_run: Path, old_format: int) -> None:
+    loaded = load_checkpoint(old_run / "last.npz")
+    assert loaded.config.data.path == f"/stored/format_{old_format}/text.txt"
+    assert (loaded.config.model.cell, loaded.config.train.optimizer) == ("lstm", "adam")
+    assert (loaded.config.model.dropout_per, loaded.config.model.weight_dropout) == ("step", 0)
+    assert loaded.config.train.streams == "fixed"
+    assert loaded.format == old_format
+    assert loaded.text_chars == (None if old_format == 1 else 945)
+    assert (loaded.counters.step, loaded.counters.divergences) == (70, 0)
+    assert loaded.parameters.size == 430
+    assert list(loaded.slots) == ["m", "v"]
+    assert np.shape(loaded.states) == (1, 2, 2, 5)
+
+
+def test_what_had_no_bound_when_it_was_written_is_read(tmp_path: Path) -> None:
+    members = members_of(STORED / "format_1" / "last.npz")
+    meta = json.loads(str(members["meta"]))
+    meta["config"]["train"]["sample_length"] = 2_000_000
+    np.savez(tmp_path / "last.npz", **members | {"meta": np.array(json.dumps(meta))})
+    assert load_checkpoint(tmp_path / "last.npz").config.train.sample_length == MOST_SHOWN
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_it_scores_as_it_did(old_run: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    assert run(["eval", str(old_run / name), str(old_run / "text.txt"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["loss_nats"] == pytest.approx(LOSSES[name], rel=1e-5)
+
+
+def test_it_samples(old_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["sample", str(old_run), "--prime", "the bee", "--length", "20", "--seed", "1"]) == 0
+    assert len(capsys.readouterr().out.rstrip("\n")) > len("the bee")
+
+
+def test_it_is_described(
+    old_run: Path, old_format: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["info", str(old_run / "last.npz")]) == 0
+    out = capsys.readouterr().out
+    assert f"(format {old_format}, " in out
+    assert "steps       70\n" in out
+
+
+def test_it_is_gone_on_with_to_its_end(old_run: Path) -> None:
+    config, text = old_run / "config.yaml", old_run / "text.txt"
+    arguments = ["train", str(config), "--set", f"data.path={text}", "--run-dir", str(old_run)]
+    assert run([*arguments, "--resume"]) == 0
+    loaded = load_checkpoint(old_run / "last.npz")
+    assert (loaded.format, loaded.counters.step) == (FORMAT, 150)
+    assert loaded.counters.best_loss_nats == pytest.approx(RESUMED_LOSS, rel=1e-3)
+    steps = [record["step"] for record in read_metrics(old_run / "metrics.jsonl")]
+    assert steps == sorted(steps)
+    assert steps.count(70) == 1
+    assert steps[-1] == 150

@@ -1,0 +1,67 @@
+"""What is put on a terminal."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+
+import pytest
+
+from charrnn.system.terminal import fitted, visible
+
+
+def test_what_would_act_on_a_terminal_is_shown() -> None:
+    assert visible("a\x1b[2Jb\x07\x7f\x00\n\té\x9b") == "a␛[2Jb␇␡␀\n\té�"
+    assert visible("héllo") == "héllo"
+    assert visible("a\u202eb\u2066") == "a<U+202E>b<U+2066>"
+
+
+def test_where_there_is_no_terminal_lines_stay_as_they_are() -> None:
+    text = "a " * 100 + "\x1b[2J"
+    assert fitted(text, io.StringIO()) == text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has other terminals")
+def test_on_a_narrow_terminal_lines_end_between_words() -> None:
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    leader, follower = pty.openpty()
+    try:
+        fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 30, 0, 0))
+        with os.fdopen(follower, "w") as stream:
+            text = (
+                "a configuration needs at least\ndata:\n  path: "
+                + "x" * 40
+                + "\n\n and more\x1b[2J"
+            )
+            assert fitted(text, stream).split("\n") == [
+                "a configuration needs at",
+                "least",
+                "data:",
+                "  path:",
+                "x" * 40,
+                "",
+                " and more\u241b[2J",
+            ]
+            assert fitted("chosen  cell lstm, hidden_size 256, dropout 0.1", stream, 8) == (
+                "chosen  cell lstm,\n        hidden_size 256,\n        dropout 0.1"
+            )
+    finally:
+        os.close(leader)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has other terminals")
+def test_on_a_terminal_of_unknown_width_lines_are_not_broken() -> None:
+    """As in a container, or where a script has opened it: its width is 0."""
+    import pty
+
+    leader, follower = pty.openpty()
+    try:
+        with os.fdopen(follower, "w") as stream:
+            assert fitted("a " * 100 + "\x1b[2J", stream) == "a " * 100 + "\u241b[2J"
+    finally:
+        os.close(leader)

@@ -1,0 +1,233 @@
+"""Sizes: what a message says would work, works, and nothing smaller (or larger) does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from support import tiny_text, write_config
+
+from charrnn.commands.cli import run
+from charrnn.config.reader import config_from_dict
+from charrnn.errors import TextError
+from charrnn.text.corpus import Corpus, cut_points
+from charrnn.text.size_check import check_sizes
+from charrnn.text.vocabulary import Vocabulary
+
+
+def train_sized(
+    folder: Path, n: int, sizes: dict[str, float], capsys: pytest.CaptureFixture[str]
+) -> str:
+    """Train for one step on a text of n characters; return the error, "" where it works."""
+    (folder / "text.txt").write_text(tiny_text(n), encoding="utf-8")
+    config = write_config(folder, {**sizes, "model.hidden_size": 2, "train.max_steps": 1})
+    code = run(["train", str(config), "--run-dir", str(folder / "run"), "--overwrite"])
+    error = capsys.readouterr().err
+    return error if code else ""
+
+
+def mends(error: str) -> list[tuple[str, float]]:
+    """Return what an error says would work, each alone: key and number ("text" for length)."""
+    advice = error.split("It would work with ")[1]
+    found = re.findall(r"((?:train|data)\.\w+) ([\d.]+\d|\d)", advice)
+    if text := re.search(r"a text of ([\d,]+) characters", advice):
+        found.append(("text", text[1].replace(",", "")))
+    return [(key, float(value) if "." in value else int(value)) for key, value in found]
+
+
+@pytest.mark.parametrize(
+    ("n", "N", "T", "valid", "test"),
+    [
+        (60, 4, 20, 0.0, 0.0),
+        (60, 4, 20, 0.2, 0.2),
+        (1200, 50, 30, 0.1, 0.0),  # and a thousands comma
+        (60, 4, 20, 0.2, 0.0),  # with batch_size 2 the validation part would be too small
+        (60, 1, 59, 0.1, 0.0),  # with a text of 67 it would be too small
+        (5, 4, 29, 0.05, 0.05),  # rounding: 130 * 0.9 is 116.99...
+    ],
+)
+def test_a_training_part_too_small_names_what_would_work(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    n: int,
+    N: int,
+    T: int,
+    valid: float,
+    test: float,
+) -> None:
+    sizes = {
+        "data.valid_fraction": valid,
+        "data.test_fraction": test,
+        "train.batch_size": N,
+        "train.seq_length": T,
+    }
+    error = train_sized(tmp_path, n, sizes, capsys)
+    assert f"train.batch_size {N} x train.seq_length {T} needs {N * T + 1:,}" in error
+    assert f"the training part has {int(n * (1 - valid - test)):,} characters" in error
+    advice = mends(error)
+    assert "text" in dict(advice)
+    for key, value in advice:
+        if key == "text":
+            assert not train_sized(tmp_path, int(value), sizes, capsys), (key, value)
+            assert train_sized(tmp_path, int(value) - 1, sizes, capsys), (key, value - 1)
+        else:
+            assert not train_sized(tmp_path, n, {**sizes, key: value}, capsys), (key, value)
+            if key.startswith("train."):
+                assert train_sized(tmp_path, n, {**sizes, key: value + 1}, capsys), (key, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "n", "N", "T", "fractions"),
+    [
+        ("validation", 600, 2, 50, {"valid": 0.05}),
+        ("test", 600, 2, 50, {"valid": 0.1, "test": 0.05}),
+        ("test", 1000, 2, 70, {"valid": 0.1, "test": 0.01}),
+        ("validation", 550, 10, 50, {"valid": 0.05}),  # raised, it leaves too little to train on
+        ("validation", 600, 2, 50, {"valid": 0.05, "test": 0.05}),  # and the test part is as small
+    ],
+)
+def test_a_part_too_small_for_a_window_names_the_smallest_fraction_that_works(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    n: int,
+    N: int,
+    T: int,
+    fractions: dict[str, float],
+) -> None:
+    sizes: dict[str, float] = {"train.batch_size": N, "train.seq_length": T}
+    sizes |= {f"data.{part}_fraction": fraction for part, fraction in fractions.items()}
+    error = train_sized(tmp_path, n, sizes, capsys)
+    assert f"the {name} part has " in error
+    advice = mends(error)
+    assert advice
+    for key, value in advice:
+        if key == "text":
+            assert not train_sized(tmp_path, int(value), sizes, capsys), value
+            continue
+        assert not train_sized(tmp_path, n, {**sizes, key: value}, capsys), (key, value)
+        if key.endswith("fraction") and value:
+            smaller = {**sizes, key: value - 1.5 / n}
+            assert train_sized(tmp_path, n, smaller, capsys), "a character fewer works too"
+
+
+def test_no_validation_part_is_allowed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sizes = {"data.valid_fraction": 0, "train.batch_size": 2, "train.seq_length": 5}
+    assert not train_sized(tmp_path, 11, sizes, capsys)
+    assert (tmp_path / "run" / "last.npz").exists()
+    assert not (tmp_path / "run" / "best.npz").exists()
+
+
+def test_two_characters_are_enough(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sizes = {"data.valid_fraction": 0, "train.batch_size": 1, "train.seq_length": 1}
+    assert not train_sized(tmp_path, 2, sizes, capsys)
+    run_dir = str(tmp_path / "run")
+    assert run(["eval", run_dir, "--split", "train"]) == 0
+    assert run(["eval", run_dir, str(tmp_path / "text.txt")]) == 0
+    assert run(["sample", run_dir, "--length", "3"]) == 0
+
+
+# The same for any sizes, without training.
+
+
+def refusal(n: int, values: dict[str, Any]) -> str:
+    """Return what is said of a text of n characters with these values; "" where it will do."""
+    nested: dict[str, dict[str, Any]] = {"data": {"path": "text.txt"}}
+    for dotted, value in values.items():
+        section, _, key = dotted.partition(".")
+        nested.setdefault(section, {})[key] = value
+    config = config_from_dict(nested)
+    codes = np.broadcast_to(np.uint8(0), n)
+    corpus = Corpus(codes, Vocabulary(np.arange(2), "char"), "", *cut_points(n, config.data))
+    try:
+        check_sizes(corpus, config)
+    except TextError as error:
+        return str(error)
+    return ""
+
+
+def changed(n: int, values: dict[str, Any], change: str) -> tuple[int, dict[str, Any]]:
+    """Return the length and the values after what an advice asks for."""
+    if text := re.fullmatch(r"a text of ([\d,]+) characters", change):
+        return int(text[1].replace(",", "")), values
+    pairs = re.findall(r"((?:data|train)\.\w+) (null|[\d.]*\d)", change)
+    assert pairs, change
+    return n, {**values, **{key: None if v == "null" else float(v) for key, v in pairs}}
+
+
+SMALL = st.integers(1, 12) | st.integers(1, 10**6)
+FRACTIONS = st.sampled_from((0.0, 0.1, 0.25, 0.5, 0.9, 1e-3, 1e-9, 1e-17, 1e-300)) | st.floats(
+    0, 1, exclude_max=True
+)
+
+
+@example(10**6, (2, 99994, 0.5, 0.375), None)  # 0.300011 as it is written is one too large
+@given(
+    st.integers(2, 60) | st.integers(2, 10**6),
+    st.tuples(SMALL, SMALL, FRACTIONS, FRACTIONS).filter(lambda drawn: sum(drawn[2:]) < 1),
+    st.sampled_from((None, 3)),
+)
+def test_whatever_is_advised_works_and_is_the_nearest_that_does(
+    n: int, drawn: tuple[int, int, float, float], patience: int | None
+) -> None:
+    keys = ("train.batch_size", "train.seq_length", "data.valid_fraction", "data.test_fraction")
+    values: dict[str, Any] = dict(zip(keys, drawn, strict=True))
+    if patience and drawn[2]:
+        values["train.patience"] = patience
+    problem = refusal(n, values)
+    if not problem:
+        return
+    advice = problem.split("It would work with ")[1].split("; or ")
+    for change in advice:
+        length, then = changed(n, values, change)
+        assert not refusal(length, then), change
+        differing = [key for key in then if then[key] != values[key]]
+        if length != n:
+            assert refusal(length - 1, then), change
+        elif len(differing) > 1:
+            continue
+        elif (key := differing[0]).startswith("train."):
+            assert then[key] < values[key]
+            assert refusal(n, {**then, key: then[key] + 1}), change
+        elif then[key]:
+            digits = len(str(n - 1))
+            digit = 10.0**-digits
+            nearer = round(then[key] + (digit if values[key] > then[key] else -digit), digits)
+            if 0 < nearer < 1 and (nearer < values[key]) == (then[key] < values[key]):
+                assert digit <= 1 / n
+                assert refusal(n, {**then, key: nearer}), change
+
+
+@given(st.integers(1, 30), st.integers(1, 30))
+def test_the_bound_is_to_a_character(N: int, T: int) -> None:
+    sizes = {"train.batch_size": N, "train.seq_length": T, "data.valid_fraction": 0}
+    if N * T > 1:
+        assert refusal(N * T, sizes)
+    assert not refusal(N * T + 1, sizes)
+    assert not refusal(N * T + 2, sizes)
+
+
+@pytest.mark.parametrize(
+    ("n", "sizes", "advised"),
+    [
+        # The part is too large (1000 * (1 - 0.799) is 200.99...) or too small: the nearest.
+        (1000, {"valid": 0.9}, "data.valid_fraction 0.798"),
+        (1000, {"valid": 0.001}, "data.valid_fraction 0.01"),
+        (1000, {"valid": 0.5, "test": 0.4}, "data.valid_fraction 0.398"),
+        (100_000, {"valid": 0.00001}, "data.valid_fraction 0.0001"),
+        # No text is long enough for a part that is nothing, and no one change helps.
+        (1000, {"valid": 1e-300, "test": 1e-300}, "data.valid_fraction 0 and data.test_fraction 0"),
+        (1000, {"valid": 1e-17}, "data.valid_fraction 0, for none"),
+        # No one change helps but a text that nobody has.
+        (1000, {"valid": 1e-9, "test": 1e-9}, "a text of 9,500,000,746 characters"),
+    ],
+)
+def test_the_fraction_advised(n: int, sizes: dict[str, float], advised: str) -> None:
+    values: dict[str, Any] = {f"data.{part}_fraction": value for part, value in sizes.items()}
+    problem = refusal(n, {"train.batch_size": 20, "train.seq_length": 10, **values})
+    assert advised in problem

@@ -1,0 +1,190 @@
+"""Characters to codes and back: nothing is lost, and nothing depends on the order of the text."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from charrnn.errors import TextError
+from charrnn.kernels import Array
+from charrnn.text.vocabulary import Vocabulary
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+ASTRAL = "\U0001d11e\U0001f41d"  # two code points of four UTF-8 bytes each
+each_tokens = pytest.mark.parametrize("tokens", ["char", "byte"])
+
+
+def vocabulary_of(text: str, tokens: str) -> Vocabulary:
+    """Return the vocabulary of a text; with byte tokens, of its UTF-8 bytes."""
+    symbols = Vocabulary(np.array([], np.uint32), tokens).symbols_of(text)
+    return Vocabulary.of(symbols, tokens)
+
+
+def encoded(text: str, tokens: str) -> tuple[Vocabulary, Array]:
+    """Return a text's own vocabulary and its codes."""
+    vocabulary = vocabulary_of(text, tokens)
+    return vocabulary, vocabulary.encode(vocabulary.symbols_of(text), "text")
+
+
+@each_tokens
+@given(TEXTS)
+def test_decoding_gives_back_what_was_encoded(tokens: str, text: str) -> None:
+    vocabulary, codes = encoded(text, tokens)
+    assert vocabulary.decode(codes) == text
+
+
+@given(st.binary(min_size=1))
+def test_bytes_that_are_no_text_decode_as_python_replaces_them(raw: bytes) -> None:
+    vocabulary = Vocabulary.of(np.frombuffer(raw, np.uint8), "byte")
+    codes = vocabulary.encode(np.frombuffer(raw, np.uint8), "text")
+    assert bytes(vocabulary.symbols[codes].tolist()) == raw
+    assert vocabulary.decode(codes) == raw.decode("utf-8", "replace")
+
+
+@each_tokens
+@given(TEXTS)
+def test_decoding_code_by_code_equals_decoding_the_whole(tokens: str, text: str) -> None:
+    vocabulary, codes = encoded(text, tokens)
+    decoder, so_far = vocabulary.decoder(), ""
+    for code in codes.tolist():
+        so_far += decoder(code)
+        assert text.startswith(so_far)  # whole code points, never half of one
+    assert so_far == text
+
+
+@given(st.binary(min_size=1))
+@example(b"\xed\xa0")  # the beginning of half a pair: Python waits for its end, and then has two
+def test_any_bytes_one_by_one_equal_the_whole(raw: bytes) -> None:
+    vocabulary = Vocabulary.of(np.frombuffer(raw, np.uint8), "byte")
+    codes = vocabulary.encode(np.frombuffer(raw, np.uint8), "text")
+    so_far = "".join(map(vocabulary.decoder(), codes.tolist()))
+    unfinished = vocabulary.decode(codes).removeprefix(so_far)
+    # The last bytes may still become a code point.
+    assert unfinished in ("", "\ufffd", "\ufffd\ufffd")
+
+
+def test_a_code_point_comes_out_with_its_last_byte() -> None:
+    vocabulary, codes = encoded("a" + ASTRAL[0], "byte")
+    assert list(map(vocabulary.decoder(), codes.tolist())) == ["a", "", "", "", ASTRAL[0]]
+
+
+@each_tokens
+@given(TEXTS, st.randoms(use_true_random=False))
+def test_codes_ascend_with_the_symbols_whatever_the_order_of_the_text(
+    tokens: str, text: str, rng: random.Random
+) -> None:
+    vocabulary = vocabulary_of(text, tokens)
+    symbols = sorted(set(text.encode() if tokens == "byte" else map(ord, text)))
+    assert vocabulary.symbols.tolist() == symbols
+    ascending = vocabulary.encode(vocabulary.symbols, "symbols")
+    assert ascending.tolist() == list(range(len(vocabulary)))
+    shuffled = "".join(rng.sample(text, len(text)))
+    assert vocabulary_of(shuffled, tokens) == vocabulary
+
+
+def test_vocabularies_differ_by_symbols_and_by_tokens() -> None:
+    assert vocabulary_of("ab", "char") != vocabulary_of("ac", "char")
+    assert vocabulary_of("ab", "char") != vocabulary_of("ab", "byte")
+
+
+@pytest.mark.parametrize(
+    ("tokens", "text", "named"),
+    [
+        ("char", "ac?c", "'?' (U+003F) at position 2"),  # below the first symbol
+        ("char", "acbc", "'b' (U+0062) at position 2"),  # between two
+        ("char", "c\u00e9", "'\u00e9' (U+00E9) at position 1"),  # above the last
+        ("char", ASTRAL[1] + "a", f"'{ASTRAL[1]}' (U+1F41D) at position 0"),
+        ("char", "a\x00", r"'\x00' (U+0000) at position 1"),
+        ("char", "axyz", "'x' (U+0078) at position 1"),  # the first of several
+        ("byte", "aac\u00e9", "byte 0xc3 at position 3"),
+        ("byte", "\n", "byte 0x0a at position 0"),
+    ],
+)
+def test_an_unknown_character_is_named_with_its_position(
+    tokens: str, text: str, named: str
+) -> None:
+    vocabulary = vocabulary_of("aacc", tokens)
+    symbols = vocabulary.symbols_of(text)
+    with pytest.raises(TextError) as caught:
+        vocabulary.encode(symbols, "somewhere")
+    assert str(caught.value).startswith(f"somewhere: {named} is not among the 2 ")
+
+
+@each_tokens
+@given(TEXTS, TEXTS)
+def test_skip_unknown_leaves_out_those_and_no_others(tokens: str, known: str, text: str) -> None:
+    vocabulary = vocabulary_of(known, tokens)
+    symbols = vocabulary.symbols_of(text)
+    codes = vocabulary.encode(symbols, "text", skip_unknown=True)
+    among = set(vocabulary.symbols.tolist())
+    assert vocabulary.symbols[codes].tolist() == [s for s in symbols.tolist() if s in among]
+
+
+@pytest.mark.parametrize(
+    ("V", "dtype"),
+    [
+        (2, np.uint8),
+        (255, np.uint8),
+        (256, np.uint8),
+        (257, np.uint16),
+        (65_535, np.uint16),
+        (65_536, np.uint16),
+        (65_537, np.uint32),
+    ],
+)
+def test_codes_are_of_the_smallest_type_that_holds_them(V: int, dtype: type) -> None:
+    vocabulary = Vocabulary(np.arange(V), "char")
+    codes = vocabulary.encode(np.array([0, V - 1], np.uint32), "text")
+    assert codes.dtype == dtype
+    assert codes.tolist() == [0, V - 1]
+    with pytest.raises(TextError):
+        vocabulary.encode(np.array([V], np.uint32), "text")
+
+
+def test_a_character_outside_the_basic_plane_is_one_character() -> None:
+    vocabulary, codes = encoded(ASTRAL, "char")
+    assert len(vocabulary) == len(codes) == 2
+    assert vocabulary.symbols.tolist() == [0x1D11E, 0x1F41D]
+
+
+def test_the_bytes_of_a_surrogate_escape_are_those_it_stands_for() -> None:
+    vocabulary = Vocabulary(np.arange(256), "byte")
+    argument = b"a\xff".decode("utf-8", "surrogateescape")  # as Python reads the command line
+    assert vocabulary.symbols_of(argument).tolist() == [0x61, 0xFF]
+
+
+@pytest.mark.parametrize(
+    ("symbol", "named"),
+    [
+        (0x41, "'A' (U+0041)"),
+        (0x5D0, "'\u05d0' (U+05D0)"),  # of Hebrew, which can be seen
+        (0x1F41D, f"'{ASTRAL[1]}' (U+1F41D)"),
+        (0x27, '"\'" (U+0027)'),
+        (0x1B, r"'\x1b' (U+001B)"),
+        (0x85, r"'\x85' (U+0085)"),
+        (0xA0, r"'\xa0' (U+00A0)"),
+        (0x301, r"'\u0301' (U+0301)"),  # an accent, which would stand on the quote
+        (0x378, r"'\u0378' (U+0378)"),  # unassigned
+        (0x202E, r"'\u202e' (U+202E)"),  # turns round what follows
+        (0x2028, r"'\u2028' (U+2028)"),
+        (0xE000, r"'\ue000' (U+E000)"),
+        (0xFEFF, r"'\ufeff' (U+FEFF)"),
+        (0xFFFF, r"'\uffff' (U+FFFF)"),
+        (0x10FFFF, r"'\U0010ffff' (U+10FFFF)"),
+    ],
+)
+def test_the_name_of_a_character_can_be_printed(symbol: int, named: str) -> None:
+    assert Vocabulary(np.arange(2), "char").name(symbol) == named
+
+
+def test_every_name_stays_on_its_line_and_goes_into_a_file() -> None:
+    vocabulary = Vocabulary(np.arange(2), "char")
+    every_31st = range(0x20000, 0x110000, 31)  # of planes where little is assigned
+    for symbol in (*range(0x20000), *range(0xE0000, 0xE0200), *every_31st):
+        name = vocabulary.name(symbol)
+        assert name.isprintable()
+        name.encode("utf-8")

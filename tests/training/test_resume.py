@@ -1,0 +1,374 @@
+"""A run that was stopped anywhere and resumed ends with the same bits as one that was not."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support import assert_same_run, contents, tiny_text, train, write_config
+
+import charrnn.workers.worker
+from charrnn.backends.backend import resolve_backend
+from charrnn.commands.cli import run
+from charrnn.config.reader import load_config
+from charrnn.config.schema import Config, all_keys
+from charrnn.model.evaluation import score_windows
+from charrnn.runs.checkpoint import load_checkpoint
+from charrnn.runs.metrics import read_metrics
+from charrnn.training.reporter import Reporter
+from charrnn.training.resume import MAY_CHANGE
+from charrnn.training.train import train as train_run
+
+# Everything that could go wrong takes part: several layers, dropout, slots, a schedule, epochs of
+# 135 steps, and lines, validations and checkpoints that are due at steps of their own.
+STEPS, EPOCH = 300, 135
+RUN = {
+    "model.cell": "lstm",
+    "model.num_layers": 2,
+    "model.hidden_size": 6,
+    "model.dropout": 0.2,
+    "model.dropout_per": "window",
+    "model.weight_dropout": 0.2,
+    "train.streams": "fresh",
+    "train.batch_size": 2,
+    "train.seq_length": 2,
+    "train.max_steps": STEPS,
+    "train.optimizer": "adam",
+    "train.learning_rate": 0.01,
+    "train.schedule": "exponential",
+    "train.validate_every": 40,
+    "train.log_every": 7,
+    "train.checkpoint_every": 50,
+}
+
+
+class Kill(Exception):  # noqa: N818
+    """In place of a kill: nothing is saved on the way out."""
+
+
+def kill() -> None:
+    raise Kill
+
+
+def interrupt() -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+class Stop(Reporter):
+    """Does something at some steps."""
+
+    def __init__(self, at: Collection[int], how: Callable[[], None] = interrupt) -> None:
+        self._at, self._how = at, how
+
+    def begin(self, step: int, total: int | None, left_s: float | None) -> None:  # noqa: ARG002
+        self._step = step
+
+    def step(self, epoch: int, chars: int, loss_nats: float, seconds: float) -> None:  # noqa: ARG002
+        self._step += 1
+        if self._step in self._at:
+            self._how()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with tiny.yaml and the run `whole`, which was never stopped."""
+    place = tmp_path_factory.mktemp("resume")
+    train_run(load_config(write_config(place, RUN)), place / "whole")
+    return place
+
+
+@pytest.fixture
+def config(place: Path) -> Config:
+    return load_config(place / "tiny.yaml")
+
+
+@pytest.fixture(autouse=True)
+def _no_flushing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What outlasts a failure of power is not tested here, and takes a third of the time."""
+    monkeypatch.setattr("os.fsync", lambda descriptor: None)  # noqa: ARG005
+
+
+INTERRUPTED_AT = [1, 2, 6, 7, 8, 39, 40, 41, 49, 50, 51, EPOCH - 1, EPOCH, EPOCH + 1]
+INTERRUPTED_AT += [80, 100, 200, 2 * EPOCH, 280, STEPS - 1, STEPS]
+
+
+@pytest.mark.parametrize("step", INTERRUPTED_AT)
+def test_interrupted_once(step: int, place: Path, config: Config, tmp_path: Path) -> None:
+    outcome = train_run(config, tmp_path, reporter=Stop([step]))
+    assert (outcome.steps, outcome.signal) == (step, signal.SIGINT)
+    assert load_checkpoint(tmp_path / "last.npz").counters.step == step
+    outcome = train_run(config, tmp_path, resume=True)
+    assert (outcome.steps, outcome.signal) == (STEPS, None)
+    assert_same_run(tmp_path, place / "whole")
+
+
+def test_interrupted_three_times(place: Path, config: Config, tmp_path: Path) -> None:
+    stop = Stop([33, 120, 121])
+    assert train_run(config, tmp_path, reporter=stop).steps == 33
+    assert train_run(config, tmp_path, resume=True, reporter=stop).steps == 120
+    assert train_run(config, tmp_path, resume=True, reporter=stop).steps == 121
+    assert train_run(config, tmp_path, resume=True).steps == STEPS
+    assert_same_run(tmp_path, place / "whole")
+
+
+def stop_validation(monkeypatch: pytest.MonkeyPatch, number: int, how: Callable[[], None]) -> None:
+    """Do something within the validation of this number, counted from 1."""
+    count = 0
+
+    def stopped(*arguments: Any, **named: Any) -> Iterator[Any]:
+        nonlocal count
+        count += 1
+        if count == number:
+            how()
+        yield from score_windows(*arguments, **named)
+
+    monkeypatch.setattr(charrnn.workers.worker, "score_windows", stopped)
+
+
+@pytest.mark.parametrize(("number", "step"), [(1, 40), (2, 80), (5, 200), (8, STEPS)])
+def test_interrupted_within_a_validation(
+    number: int,
+    step: int,
+    place: Path,
+    config: Config,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stop_validation(monkeypatch, number, interrupt)
+    outcome = train_run(config, tmp_path)
+    assert (outcome.steps, outcome.signal) == (step, signal.SIGINT)
+    validated = [r["step"] for r in read_metrics(tmp_path / "metrics.jsonl") if "best" in r]
+    assert step not in validated  # it was given up, and is made whole later
+    train_run(config, tmp_path, resume=True)
+    assert_same_run(tmp_path, place / "whole")
+
+
+@pytest.mark.parametrize("step", [30, 51, 85, 201, STEPS - 1])
+def test_killed(step: int, place: Path, config: Config, tmp_path: Path) -> None:
+    """It goes on from the last checkpoint, or begins where there is none yet."""
+    with pytest.raises(Kill):
+        train_run(config, tmp_path, reporter=Stop([step], kill))
+    assert (tmp_path / "last.npz").exists() is (step > 50)
+    train_run(config, tmp_path, resume=True)
+    assert_same_run(tmp_path, place / "whole")
+
+
+@pytest.mark.parametrize("number", [5, 8])
+def test_killed_within_a_validation(
+    number: int, place: Path, config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop_validation(monkeypatch, number, kill)
+    with pytest.raises(Kill):
+        train_run(config, tmp_path)
+    train_run(config, tmp_path, resume=True)
+    assert_same_run(tmp_path, place / "whole")
+
+
+def test_killed_while_a_line_was_written(place: Path, config: Config, tmp_path: Path) -> None:
+    with pytest.raises(Kill):
+        train_run(config, tmp_path, reporter=Stop([85], kill))
+    with (tmp_path / "metrics.jsonl").open("a") as metrics:
+        metrics.write('{"step": 85, "epo')
+    train_run(config, tmp_path, resume=True)
+    assert_same_run(tmp_path, place / "whole")
+
+
+@pytest.mark.parametrize("step", [40, 200])
+def test_interrupted_then_killed(step: int, place: Path, config: Config, tmp_path: Path) -> None:
+    """What was due at the checkpoint's own step is done again, and told once."""
+    train_run(config, tmp_path, reporter=Stop([step]))
+    with pytest.raises(Kill):
+        train_run(config, tmp_path, resume=True, reporter=Stop([step + 5], kill))
+    train_run(config, tmp_path, resume=True)
+    assert_same_run(tmp_path, place / "whole")
+
+
+def test_a_double_press_is_one_interrupt(config: Config, tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    train_run(config, tmp_path, reporter=Stop([60], lambda: (interrupt(), interrupt())[0]))
+    assert load_checkpoint(tmp_path / "last.npz").counters.step == 60
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_the_validation_at_a_limit_does_not_use_up_patience(tmp_path: Path) -> None:
+    """A run stopped by a limit between validations, and gone on with, ends where one run does."""
+    overrides = {"train.patience": 2, "train.validate_every": 10, "train.learning_rate": 1e-30}
+    ends = []
+    for name, limits in {"straight": [60], "raised": [15, 60]}.items():
+        (tmp_path / name).mkdir()
+        for limit in limits:
+            run_dir = train(tmp_path / name, overrides | {"train.max_steps": limit}, "--resume")
+        ends.append(load_checkpoint(run_dir / "last.npz").counters.step)
+    assert ends[0] == ends[1] == 30
+
+
+def test_a_raised_limit_gives_the_longer_run(tmp_path: Path) -> None:
+    overrides = {**RUN, "train.schedule": "constant"}
+    train(tmp_path, {**overrides, "train.max_steps": 100})
+    run_dir = train(tmp_path, {**overrides, "train.max_steps": 200}, "--resume")
+    train_run(load_config(tmp_path / "tiny.yaml"), tmp_path / "longer")
+    one, other = (load_checkpoint(path / "last.npz") for path in (run_dir, tmp_path / "longer"))
+    assert one.counters.step == 200
+    np.testing.assert_array_equal(one.parameters, other.parameters)
+    for slot in one.slots:
+        np.testing.assert_array_equal(one.slots[slot], other.slots[slot])
+
+
+def test_resuming_a_finished_run_changes_nothing(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = place / "whole"
+    before, times = contents(whole), [path.stat().st_mtime_ns for path in whole.iterdir()]
+    command = ["train", str(place / "tiny.yaml"), "--run-dir", str(whole), "--resume"]
+    assert run(command) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines()[-1].startswith(f"finished: {STEPS} steps; best validation ")
+    assert "nothing is left to do; with a higher train.max_steps it goes on" in err
+    assert contents(whole) == before
+    assert [path.stat().st_mtime_ns for path in whole.iterdir()] == times
+
+
+def test_a_lowered_limit_ends_the_run_where_it_is(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(place / "whole", tmp_path / "run")
+    before = contents(tmp_path)
+    command = ["train", str(place / "tiny.yaml"), "--run-dir", str(tmp_path / "run"), "--resume"]
+    assert run([*command, "--set", "train.max_steps=100"]) == 0
+    assert f"finished: {STEPS} steps" in capsys.readouterr().err
+    assert contents(tmp_path) == before
+
+
+def test_more_patience_goes_on_as_with_so_much_from_the_start(tmp_path: Path) -> None:
+    """What is left out on a resume is as it was; less patience ends it."""
+    never_better = {
+        "train.learning_rate": 1e-30,
+        "train.validate_every": 10,
+        "train.max_steps": 200,
+    }
+    config = str(write_config(tmp_path, never_better))
+    command = ["train", config, "--run-dir", str(tmp_path / "run"), "--resume"]
+
+    def step(*more: str) -> int:
+        assert run([*command, *more]) == 0
+        return load_checkpoint(tmp_path / "run" / "last.npz").counters.step
+
+    assert step("--set", "train.patience=2") == 30
+    assert step() == 30
+    assert step("--set", "train.patience=3") == 40
+    assert step("--set", "train.patience=1") == 40
+
+
+# For each key that may not change on a resume: overrides that change it.
+CHANGES: dict[str, tuple[str, ...]] = {
+    "seed": ("seed=2",),
+    "data.tokens": ("data.tokens=byte",),
+    "data.encoding": ("data.encoding=latin-1",),
+    "data.newlines": ("data.newlines=keep",),
+    "data.valid_fraction": ("data.valid_fraction=0.2",),
+    "data.test_fraction": ("data.test_fraction=0.2",),
+    "model.cell": ("model.cell=gru",),
+    "model.num_layers": ("model.num_layers=1",),
+    "model.hidden_size": ("model.hidden_size=7",),
+    "model.embedding_size": ("model.embedding_size=4",),
+    "model.dropout": ("model.dropout=0.3",),
+    "model.dropout_per": ("model.dropout_per=step",),
+    "model.weight_dropout": ("model.weight_dropout=0.3",),
+    "train.streams": ("train.streams=fixed",),
+    "train.batch_size": ("train.batch_size=3",),
+    "train.seq_length": ("train.seq_length=5",),
+    "train.optimizer": ("train.optimizer=adagrad",),
+    "train.learning_rate": ("train.learning_rate=0.02",),
+    "train.momentum": ("train.optimizer=momentum",),
+    "train.decay_rate": ("train.optimizer=rmsprop",),
+    "train.beta1": ("train.beta1=0.8",),
+    "train.beta2": ("train.beta2=0.9",),
+    "train.epsilon": ("train.epsilon=1e-6",),
+    "train.weight_decay": ("train.optimizer=adamw", "train.weight_decay=0.2"),
+    "train.schedule": ("train.schedule=cosine",),
+    "train.warmup_steps": ("train.warmup_steps=10",),
+    "train.decay_every": ("train.decay_every=100",),
+    "train.decay_factor": ("train.decay_factor=0.5",),
+    "train.min_learning_rate": ("train.min_learning_rate=1e-4",),
+    "train.clip_norm": ("train.clip_norm=1",),
+    "train.clip_value": ("train.clip_value=1", "train.clip_norm=null"),
+    "train.workers": ("train.workers=2",),
+    "train.backend": (
+        f"train.backend={'numpy' if resolve_backend('auto') == 'numba' else 'numba'}",
+    ),
+}
+
+
+def test_every_key_may_change_or_is_refused_here() -> None:
+    assert CHANGES.keys() | set(MAY_CHANGE) == all_keys().keys()
+    assert not CHANGES.keys() & set(MAY_CHANGE)
+
+
+@pytest.mark.parametrize("key", CHANGES)
+def test_another_configuration_is_refused_by_name(
+    key: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = contents(place / "whole")
+    overrides = [word for change in CHANGES[key] for word in ("--set", change)]
+    command = ["train", str(place / "tiny.yaml"), "--run-dir", str(place / "whole"), "--resume"]
+    assert run([*command, *overrides]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("charrnn: error: ") == 1
+    assert "cannot be resumed with another configuration" in err
+    now = {change.partition("=")[0] for change in CHANGES[key]} | {key}
+    for changed in now:
+        assert f" {changed} is " in err
+    assert "--overwrite" in err
+    for untouched in ({"seed", "model.cell", "train.learning_rate"}) - now:
+        assert untouched not in err
+    assert contents(place / "whole") == before
+
+
+LATITUDE = {
+    "train.max_epochs": "train.max_epochs=50",
+    "train.max_steps": "train.max_steps=310",
+    "train.max_minutes": "train.max_minutes=60",
+    "train.patience": "train.patience=1000",
+    "train.log_every": "train.log_every=3",
+    "train.validate_every": "train.validate_every=epoch",
+    "train.checkpoint_every": "train.checkpoint_every=0.5s",
+    "train.sample_length": "train.sample_length=5",
+    "data.path": "data.path=moved.txt",
+}
+
+
+@pytest.fixture(scope="module")
+def stopped(place: Path) -> Path:
+    """A run that was interrupted shortly before its end."""
+    train_run(load_config(place / "tiny.yaml"), place / "stopped", reporter=Stop([280]))
+    return place / "stopped"
+
+
+@pytest.mark.parametrize("key", MAY_CHANGE)
+def test_what_may_change_changes_no_step(
+    key: str,
+    place: Path,
+    stopped: Path,
+    config: Config,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Neither the limit nor what is told and saved, nor where the text lies."""
+    monkeypatch.chdir(tmp_path)
+    Path("moved.txt").write_text(tiny_text())
+    shutil.copytree(stopped, "run")
+    changed = load_config(place / "tiny.yaml", [LATITUDE[key]])
+    assert changed != config
+    outcome = train_run(changed, "run", resume=True, reporter=Stop([STEPS]))
+    assert outcome.steps == STEPS
+    parameters = load_checkpoint("run/last.npz").parameters
+    np.testing.assert_array_equal(
+        parameters, load_checkpoint(place / "whole" / "last.npz").parameters
+    )

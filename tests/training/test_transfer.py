@@ -1,0 +1,233 @@
+"""--init-from: weights of one run as the start of another, matched by character."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support import contents, train, write_config
+
+import charrnn.training.trainer
+from charrnn.commands.cli import run
+from charrnn.config.reader import load_config
+from charrnn.config.schema import Config
+from charrnn.kernels import CELLS, Array
+from charrnn.model.model import Model
+from charrnn.model.parameters import initial_parameters, parameter_shapes
+from charrnn.runs.checkpoint import Checkpoint, load_checkpoint
+from charrnn.text.vocabulary import Vocabulary
+from charrnn.training.train import train as train_run
+
+# Of the new text's characters b, d and f are known, a, c, e and é are new; x and z are gone. So the
+# codes of those that stay are others than before.
+OLD, NEW = "bdfxz" * 60, "abcdefé" * 60
+KEPT, ADDED, DROPPED = "bdf", "aceé", "xz"
+
+INPUTS = {"one-hot": {}, "embedding": {"model.embedding_size": 3}}
+each_input = pytest.mark.parametrize("given", INPUTS.values(), ids=INPUTS)
+each_cell = pytest.mark.parametrize("cell", CELLS)
+
+
+def source_run(folder: Path, overrides: dict[str, Any] | None = None) -> Path:
+    """Train on the old text; return the run's folder."""
+    folder.mkdir()
+    (folder / "text.txt").write_text(OLD, encoding="utf-8")
+    return train(folder, {"model.num_layers": 2} | (overrides or {}))
+
+
+def target_config(folder: Path, overrides: dict[str, Any] | None = None) -> Path:
+    """Write a configuration for the new text, with another seed."""
+    folder.mkdir()
+    (folder / "text.txt").write_text(NEW, encoding="utf-8")
+    return write_config(folder, {"model.num_layers": 2, "seed": 7} | (overrides or {}))
+
+
+def model_of(checkpoint: Checkpoint) -> dict[str, Array]:
+    return dict(checkpoint.model().views)
+
+
+def start_of(
+    config: Config, source: Path, run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[dict[str, Array], Vocabulary]:
+    """The parameters of a new run as they are before its first step."""
+    started: list[tuple[dict[str, Array], Vocabulary]] = []
+    trainer_run = charrnn.training.trainer.Trainer.run
+
+    def spy(self: Any, *arguments: Any) -> None:
+        views = {name: view.copy() for name, view in self.model.views.items()}
+        started.append((views, self.corpus.vocabulary))
+        trainer_run(self, *arguments)
+
+    monkeypatch.setattr(charrnn.training.trainer.Trainer, "run", spy)
+    train_run(config, run_dir, init_from=source)
+    return started[0]
+
+
+def rows(name: str, array: Array, vocabulary: Vocabulary, characters: str) -> Array:
+    """What belongs to these characters, each in a row."""
+    codes = vocabulary.encode(vocabulary.symbols_of(characters), "test").astype(np.intp)
+    return array[:, codes].T if name == "output.W" else array[codes]
+
+
+@each_cell
+@each_input
+def test_weights_follow_their_character(
+    cell: str, given: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kept characters have the old weights, new ones those of a new model, bit for bit."""
+    overrides = {"model.cell": cell, **given}
+    source = load_checkpoint(source_run(tmp_path / "old", overrides) / "last.npz")
+    config = load_config(target_config(tmp_path / "new", overrides))
+    started, vocabulary = start_of(
+        config, tmp_path / "old" / "run" / "last.npz", tmp_path / "run", monkeypatch
+    )
+    V = len(vocabulary)
+    fresh = Model(config.model, V, initial_parameters(config.model, V, config.seed)).views
+    taken = model_of(source)
+    by_character = {"embedding.E" if given else "layers.0.Wx", "output.W", "output.b"}
+    for name in parameter_shapes(config.model, V):
+        if name not in by_character:
+            np.testing.assert_array_equal(started[name], taken[name])
+            continue
+        np.testing.assert_array_equal(
+            rows(name, started[name], vocabulary, KEPT),
+            rows(name, taken[name], source.vocabulary, KEPT),
+        )
+        np.testing.assert_array_equal(
+            rows(name, started[name], vocabulary, ADDED),
+            rows(name, fresh[name], vocabulary, ADDED),
+        )
+
+
+def test_what_was_kept_added_and_dropped_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_dir = source_run(tmp_path / "old")
+    config = target_config(tmp_path / "new")
+    capsys.readouterr()
+    new_run = tmp_path / "new" / "run"
+    assert run(["train", str(config), "--run-dir", str(new_run), "--init-from", str(run_dir)]) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    (line,) = (line for line in err.splitlines() if line.startswith("weights taken over"))
+    assert "kept: 3, " in line
+    assert "added: 4: 'a' (U+0061) 'c' (U+0063) 'e' (U+0065) 'é' (U+00E9)" in line
+    assert "dropped: 2: 'x' (U+0078) 'z' (U+007A)" in line
+    assert load_checkpoint(new_run / "last.npz").counters.step == 20  # its own, from 0
+
+
+def test_the_source_is_left_as_it_is_and_not_needed_any_more(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The new run is one like any other: it resumes without its source."""
+    source = source_run(tmp_path / "old")
+    before = contents(source)
+    config = target_config(tmp_path / "new")
+    new_run = tmp_path / "new" / "run"
+    command = ["train", str(config), "--run-dir", str(new_run)]
+    assert run([*command, "--init-from", str(source / "best.npz")]) == 0
+    assert contents(source) == before
+    for path in source.iterdir():
+        path.unlink()
+    assert run([*command, "--resume", "--set", "train.max_steps=25"]) == 0
+    assert "going on from step 20" in capsys.readouterr().err
+
+
+def test_a_run_may_begin_anew_from_its_own_weights(tmp_path: Path) -> None:
+    """--overwrite reads the weights before it deletes them."""
+    run_dir = train(tmp_path, {"train.max_steps": 40})
+    train(tmp_path, {"train.max_steps": 10}, "--overwrite", "--init-from", str(run_dir))
+    assert load_checkpoint(run_dir / "last.npz").counters.step == 10
+
+
+@pytest.mark.parametrize(
+    ("overrides", "differences"),
+    [
+        ({"model.cell": "gru"}, ["model.cell is rnn, the configuration's gru"]),
+        ({"model.hidden_size": 9}, ["model.hidden_size is 8, the configuration's 9"]),
+        ({"model.num_layers": 1}, ["model.num_layers is 2, the configuration's 1"]),
+        ({"model.embedding_size": 3}, ["model.embedding_size is null, the configuration's 3"]),
+        (
+            {"model.cell": "lstm", "model.hidden_size": 9, "model.num_layers": 3},
+            ["model.cell is rnn", "model.hidden_size is 8", "model.num_layers is 2"],
+        ),
+        ({"data.tokens": "byte"}, ["data.tokens is char, the configuration's byte"]),
+    ],
+    ids=["cell", "hidden_size", "num_layers", "embedding_size", "several", "tokens"],
+)
+def test_another_model_is_refused(
+    overrides: dict[str, Any],
+    differences: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """One message that names the checkpoint and every difference; nothing is written."""
+    source_run(tmp_path / "old")
+    target_config(tmp_path / "new", overrides)
+    monkeypatch.chdir(tmp_path)
+    capsys.readouterr()
+    before = contents(tmp_path)
+    assert run(["train", "new/tiny.yaml", "--init-from", "old/run"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "charrnn: error: old/run/best.npz: " in err
+    for difference in differences:
+        assert difference in err, err
+    assert contents(tmp_path) == before
+
+
+def test_dropout_may_differ(tmp_path: Path) -> None:
+    """It has no weights."""
+    source = source_run(tmp_path / "old", {"model.dropout": 0.5})
+    config = target_config(tmp_path / "new")
+    assert (
+        run(["train", str(config), "--run-dir", str(tmp_path / "r"), "--init-from", str(source)])
+        == 0
+    )
+
+
+OPEN = "data:\n  path: text.txt\n"
+
+
+@pytest.mark.parametrize("rate", ["null", "1e-5", "0.02"])
+def test_a_rate_of_a_new_model_is_told(
+    tmp_path: Path, rate: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = train(tmp_path)
+    sets = [f"train.learning_rate={rate}", "model.hidden_size=8", "train.max_steps=1"]
+    command = ["train", str(tmp_path / "tiny.yaml"), "--run-dir", str(tmp_path / "b")]
+    command += [word for one in sets for word in ("--set", one)]
+    assert run([*command, "--init-from", str(source)]) == 0
+    assert ("is high for fine-tuning; left out of" in capsys.readouterr().err) is (rate == "0.02")
+
+
+@pytest.mark.parametrize("embedding", ["null", "4"])
+def test_a_small_text_is_fine_tuned_on_with_nothing_given(tmp_path: Path, embedding: str) -> None:
+    """What is left open of the shape is the source's; dropout and the rest go by the new text."""
+    for name, text in (("large", OLD * 40), ("small", NEW)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "text.txt").write_text(text, encoding="utf-8")
+        (tmp_path / name / "open.yaml").write_text(OPEN)
+    large, small = (["train", str(tmp_path / name / "open.yaml")] for name in ("large", "small"))
+    sets = [
+        "train.max_steps=3",
+        "model.cell=gru",
+        "model.hidden_size=12",
+        f"model.embedding_size={embedding}",
+    ]
+    large += [word for one in sets for word in ("--set", one)]
+    assert run([*large, "--run-dir", str(tmp_path / "a")]) == 0
+    small += ["--init-from", str(tmp_path / "a"), "--set", "train.max_epochs=20"]
+    assert run([*small, "--run-dir", str(tmp_path / "b")]) == 0
+    source, tuned = (load_checkpoint(tmp_path / name / "last.npz").config for name in "ab")
+    assert tuned.model.cell == "gru"
+    assert tuned.model.embedding_size == source.model.embedding_size
+    assert tuned.model.weight_dropout != source.model.weight_dropout
+    assert tuned.train.learning_rate < source.train.learning_rate
+    small[-1] = "train.max_epochs=21"
+    assert run([*small, "--resume", "--run-dir", str(tmp_path / "b")]) == 0
+    resumed = load_checkpoint(tmp_path / "b" / "last.npz").config
+    assert (resumed.model, resumed.train.max_epochs) == (tuned.model, 21)
