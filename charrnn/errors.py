@@ -4,30 +4,63 @@ from __future__ import annotations
 
 import difflib
 import reprlib
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+
+class Remedy(NamedTuple):
+    """A way out of an error: an argument that helps, and what it does.
+
+    The argument is one of the Python API, or a key of the configuration with a value. The command
+    line shows its own option in place of it.
+    """
+
+    argument: str  # as in "resume=True" or "data.tokens=byte"
+    effect: str  # as in "continues the run"
+
+
+def with_remedies(text: str, remedies: Sequence[Remedy], worded: Callable[[str], str] = str) -> str:
+    """Return a text followed by its remedies.
+
+    Args:
+        text: what is wrong.
+        remedies: of which each is enough.
+        worded: returns how an argument is shown; by default unchanged.
+    """
+    ways = ", ".join(f"{worded(argument)} {effect}" for argument, effect in remedies)
+    return f"{text}; {ways}" if ways else text
 
 
 class CharRNNError(Exception):
     """The base of charrnn's own errors.
 
-    Its text says where, what is wrong, what would be right and how to mend it.
+    Args:
+        problem: where, what is wrong, what would be right, and what is not an argument's to fix.
+        remedies: arguments that help.
     """
+
+    def __init__(self, problem: str, *remedies: Remedy) -> None:
+        super().__init__(problem, *remedies)
+        self.problem = problem
+        self.remedies = remedies
+
+    def __str__(self) -> str:
+        return with_remedies(self.problem, self.remedies)
 
 
 class ConfigError(CharRNNError):
-    """A configuration, or a `--set`, that cannot be used."""
+    """A configuration, or an override, that cannot be used."""
 
 
 class TextError(CharRNNError):
     """A text that cannot be read, encoded or trained on.
 
-    What could not be printed, as a line's end in a file's name, is escaped.
+    Characters that cannot be printed, such as a newline in the name of a file, are escaped.
     """
 
-    def __init__(self, message: str) -> None:
-        printable = (c if c.isprintable() else repr(c)[1:-1] for c in message)
-        super().__init__("".join(printable))
+    def __init__(self, problem: str, *remedies: Remedy) -> None:
+        printable = (c if c.isprintable() else repr(c)[1:-1] for c in problem)
+        super().__init__("".join(printable), *remedies)
 
 
 class CheckpointError(CharRNNError):

@@ -14,7 +14,7 @@ from support import plain_config
 from charrnn.commands.cli import run
 from charrnn.errors import CheckpointError
 from charrnn.kernels import CELLS, Array
-from charrnn.kernels.optimizers import RULES
+from charrnn.kernels.optimizers import OPTIMIZERS
 from charrnn.model.parameters import parameter_shapes
 from charrnn.runs.checkpoint import Checkpoint, load_checkpoint
 from charrnn.runs.meta import Counters
@@ -57,7 +57,7 @@ def checkpoint_of(
         vocabulary=vocabulary,
         parameters=draw(P),
         counters=counters or Counters(step=12, best_loss_nats=1.25, best_step=10),
-        slots={name: draw(P) for name in RULES[optimizer].slots},
+        optimizer_state={name: draw(P) for name in OPTIMIZERS[optimizer].state},
         states=[tuple(draw(2, 3) for _ in CELLS[cell].states) for _ in range(2)],
         text_sha256="ab" * 32,
         text_chars=600,

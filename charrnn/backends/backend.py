@@ -8,7 +8,7 @@ from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
-from charrnn.errors import BackendError
+from charrnn.errors import BackendError, Remedy
 from charrnn.kernels import (
     CELLS,
     softmax_cross_entropy_backward,
@@ -52,9 +52,15 @@ def resolve_backend(name: str, *, of_run: bool = False) -> str:
     if name == "auto":
         return "numpy" if problem else "numba"
     if problem:
-        which = "this run's train.backend is numba" if of_run else "train.backend numba"
-        other = "begin a new run with its weights (--init-from)" if of_run else "set it to numpy"
-        raise BackendError(f"{which}, and {problem}; install charrnn[fast], or {other}")
+        if of_run:
+            raise BackendError(
+                f"this run's train.backend is numba, and {problem}; pip install numba",
+                Remedy("init_from", "starts a new run from its weights"),
+            )
+        raise BackendError(
+            f"train.backend numba, and {problem}; pip install numba",
+            Remedy("train.backend=numpy", "does without"),
+        )
     return name
 
 
@@ -64,10 +70,10 @@ def _problem_with_numba() -> str:
     if find_spec("numba") is None:
         return "Numba is not installed"
     try:
-        from charrnn.backends.jit import TURNED_OFF
+        from charrnn.backends.jit import JIT_DISABLED
     except Exception as error:  # one that does not go with this NumPy raises this or that
         return f"Numba cannot be imported ({error})"
-    return "NUMBA_DISABLE_JIT turns Numba off" if TURNED_OFF else ""
+    return "NUMBA_DISABLE_JIT turns Numba off" if JIT_DISABLED else ""
 
 
 @cache
@@ -93,10 +99,10 @@ def backend(name: str) -> Backend:
 
 def compiling_note() -> str:
     """Return what to say where the compiled functions still have to be compiled, or nothing."""
-    from charrnn.backends.jit import KEPT
+    from charrnn.backends.jit import CACHE_FOLDER
 
-    if KEPT is None:
+    if CACHE_FOLDER is None:
         return "compiling the inner loops (no cache folder can keep them): some seconds"
-    if any(KEPT.rglob("*.nbi")):
+    if any(CACHE_FOLDER.rglob("*.nbi")):
         return ""
     return "compiling the inner loops for this processor, once: some seconds"

@@ -8,7 +8,7 @@ import numpy as np
 
 from charrnn.backends.jit import inner, outer
 from charrnn.kernels import Array, Workspace
-from charrnn.kernels.optimizers import Slots, Step
+from charrnn.kernels.optimizers import State
 from charrnn.kernels.softmax import SoftmaxCache
 
 _float = np.float32
@@ -99,13 +99,22 @@ def _scatter_rows(rows: Array, codes: Array, sums: Array) -> None:
 
 
 def adam(
-    p: Array, g: Array, slots: Slots, step: Step, *, beta1: float, beta2: float, epsilon: float
+    p: Array,
+    g: Array,
+    state: State,
+    learning_rate: float,
+    t: int,
+    scratch: Array,  # noqa: ARG001
+    *,
+    beta1: float,
+    beta2: float,
+    epsilon: float,
 ) -> None:
-    """The twin of the rule of this name in `charrnn.kernels.optimizers`."""
-    m, v = slots
-    root = math.sqrt(1 - beta2**step.t)
-    rate = step.rate * root / (1 - beta1**step.t)
-    constants = (beta1, 1 - beta1, beta2, 1 - beta2, rate, epsilon * root)
+    """The compiled twin of Adam's update in `charrnn.kernels.optimizers`."""
+    m, v = state
+    root = math.sqrt(1 - beta2**t)
+    scaled_rate = learning_rate * root / (1 - beta1**t)
+    constants = (beta1, 1 - beta1, beta2, 1 - beta2, scaled_rate, epsilon * root)
     _adam(p, g, m, v, *map(np.float32, constants))
 
 

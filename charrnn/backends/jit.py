@@ -53,8 +53,8 @@ def _kept_folder() -> Path | None:
         return None
 
 
-KEPT = _kept_folder()
-TURNED_OFF = bool(numba.config.DISABLE_JIT)
+CACHE_FOLDER = _kept_folder()
+JIT_DISABLED = bool(numba.config.DISABLE_JIT)
 
 
 def vector_width() -> int:
@@ -80,10 +80,10 @@ def inlined(function: Function) -> Function:
 def outer(function: Function) -> Function:
     """Compile a function that Python calls, once: the machine code is kept."""
     before = numba.config.CACHE_DIR  # it is everybody's, and read when a function is defined
-    numba.config.CACHE_DIR = str(KEPT or before)
+    numba.config.CACHE_DIR = str(CACHE_FOLDER or before)
     try:
         compiled: Function = numba.njit(
-            fastmath=_FAST, error_model="numpy", cache=KEPT is not None
+            fastmath=_FAST, error_model="numpy", cache=CACHE_FOLDER is not None
         )(function)
     finally:
         numba.config.CACHE_DIR = before

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from charrnn.backends import gates
 from charrnn.backends.elementwise import scatter_rows
 from charrnn.backends.jit import inlined, inner, outer, vector_width
-from charrnn.backends.matmul import arrange, product
+from charrnn.backends.matmul import pack, product
 from charrnn.kernels import Array
 from charrnn.kernels.cell import Loops, numpy_loops
 from charrnn.kernels.gru import gru_backward_loop, gru_forward_loop
@@ -80,9 +80,9 @@ def compiled_loops() -> dict[str, Loops]:
     """Return each cell's loops by the cell's name."""
     if vector_width():
         return {
-            "rnn": Loops(_forward_rnn, _backward_rnn, arrange, scatter_rows),
-            "lstm": Loops(_forward_lstm, _backward_lstm, arrange, scatter_rows),
-            "gru": Loops(_forward_gru, _backward_gru, arrange, scatter_rows),
+            "rnn": Loops(_forward_rnn, _backward_rnn, pack, scatter_rows),
+            "lstm": Loops(_forward_lstm, _backward_lstm, pack, scatter_rows),
+            "gru": Loops(_forward_gru, _backward_gru, pack, scatter_rows),
         }
     return interpreted_loops()
 

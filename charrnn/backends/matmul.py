@@ -29,7 +29,7 @@ _FLOAT, _INT, _LANE = ir.FloatType(), ir.IntType(64), ir.IntType(32)
 _VECTOR = ir.VectorType(_FLOAT, WIDTH)
 
 
-def arrange(W: Array, workspace: Workspace, name: str) -> Array:
+def pack(W: Array, workspace: Workspace, name: str) -> Array:
     """Return W (D, K), of any layout, in panels: (panels, D, COLUMNS), zero beyond K."""
     D, K = W.shape
     panels = workspace.array(name, (-(-K // COLUMNS), D, COLUMNS), np.float32)
@@ -52,7 +52,7 @@ def _fill_panels(W: Array, panels: Array) -> None:
 
 @inner
 def product(x: Array, panels: Array, out: Array) -> None:
-    """Write out (N, K) = x (N, D) W, with W as `arrange` makes it."""
+    """Write out (N, K) = x (N, D) W, with W as `pack` makes it."""
     N, D = x.shape
     tiles = (N + ROWS - 1) // ROWS  # of about equal height
     for p in range(len(panels)):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from charrnn.runs.checkpoint import Checkpoint
 
 
-def models_and_text(
+def split_arguments(
     arguments: Sequence[str], split: str | None, most_models: int = 1
 ) -> tuple[list[str], str | None]:
     """Tell which arguments are checkpoints or runs, and which one is a text.
@@ -48,7 +48,7 @@ class Part(NamedTuple):
     name: str  # what it is called
 
 
-def part_of_text(
+def load_part(
     checkpoint: Checkpoint, text_file: str | None, split: str | None, unknown: str
 ) -> Part:
     """Read what is meant: a file, or a part of the model's own text.
@@ -56,24 +56,24 @@ def part_of_text(
     Raises:
         TextError: it cannot be read.
     """
-    from charrnn.text.part import codes_of_file, codes_of_split
+    from charrnn.text.part import encode_file, encode_split
 
     if text_file is None:
         name = split or "valid"
         note = lambda text: click.echo(text, err=True)  # noqa: E731
-        found = codes_of_split(checkpoint.config.data, checkpoint.text_sha256, name, note)
+        found = encode_split(checkpoint.config.data, checkpoint.text_sha256, name, note)
         return Part(*found, f"{PARTS[name]} part")
-    codes, start, end, skipped = codes_of_file(
+    codes, start, end, skipped = encode_file(
         checkpoint.config.data,
         checkpoint.vocabulary,
         text_file,
         skip_unknown=unknown == "skip",
     )
-    tell_left_out(skipped)
+    report_skipped(skipped)
     return Part(codes, start, end, "standard input" if text_file == "-" else text_file)
 
 
-def tell_left_out(count: int) -> None:
+def report_skipped(count: int) -> None:
     """Say how many characters the model has not been given."""
     if count:
         plural = "" if count == 1 else "s"

@@ -34,20 +34,24 @@ def bench(config: str | None, overrides: tuple[str, ...], as_json: bool) -> None
     """
     from charrnn.config.reader import load_config, override_defaults
     from charrnn.planning.benchmark import V, measure
-    from charrnn.training.recipe import settled as settle
-    from charrnn.workers.count import resolved
+    from charrnn.training.recipe import fill_defaults
+    from charrnn.workers.count import resolve_workers
     from charrnn.workers.mpi import refuse_ranks
 
     refuse_ranks("bench")
-    loaded = load_config(config, overrides) if config else override_defaults(overrides)
-    settled = resolved(settle(loaded, _CHARS, V), V)
+    loaded = (
+        load_config(config, overrides, origin="--set")
+        if config
+        else override_defaults(overrides, origin="--set")
+    )
+    resolved = resolve_workers(fill_defaults(loaded, _CHARS, V), V)
     if sys.stderr.isatty():
         click.echo("measuring, for some ten seconds", err=True)
-    speeds = measure(settled)
+    speeds = measure(resolved)
     if as_json:
-        click.echo(json.dumps({"config": settled.to_dict(), **speeds.to_dict()}))
+        click.echo(json.dumps({"config": resolved.to_dict(), **speeds.to_dict()}))
         return
-    for name, text in _rows(settled, speeds):
+    for name, text in _rows(resolved, speeds):
         click.echo(f"{name:<10}  {text}")
 
 

@@ -20,14 +20,15 @@ from charrnn.commands.evaluate import evaluate
 from charrnn.commands.info import info
 from charrnn.commands.init import init
 from charrnn.commands.inspect import inspect
+from charrnn.commands.options import option_of
 from charrnn.commands.plot import plot
 from charrnn.commands.report import report
 from charrnn.commands.sample import sample
 from charrnn.commands.train import train
-from charrnn.errors import CharRNNError
+from charrnn.errors import CharRNNError, with_remedies
 from charrnn.system.cores import default_to_one_blas_thread
 from charrnn.system.signals import Interrupted, prompt_interrupts
-from charrnn.system.terminal import fitted, visible
+from charrnn.system.terminal import visible, wrapped
 
 _LONGEST_USAGE = 2000  # characters of a usage error, which quotes what was given
 
@@ -84,7 +85,7 @@ def run(args: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return _interrupted(signal.SIGINT)
     except CharRNNError as error:
-        return _failed(str(error))
+        return _failed(with_remedies(error.problem, error.remedies, option_of))
     except MemoryError:
         return _failed("not enough memory; try a smaller train.batch_size, seq_length or model")
     except OSError as error:
@@ -108,5 +109,5 @@ def _interrupted(number: int) -> int:
 
 
 def _failed(message: str) -> int:
-    click.echo(fitted(f"charrnn: error: {message}", sys.stderr), err=True)
+    click.echo(wrapped(f"charrnn: error: {message}", sys.stderr), err=True)
     return 1

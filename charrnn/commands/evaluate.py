@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from charrnn.commands.arguments import loaded, models_and_text, part_of_text
+from charrnn.commands.arguments import load_part, loaded, split_arguments
 from charrnn.commands.options import json_option, text_options
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ def evaluate(arguments: tuple[str, ...], split: str | None, unknown: str, as_jso
     may be - for standard input. Of it every character but the first is scored, of a split every
     one.
     """
-    models, text_file = models_and_text(arguments, split)
+    models, text_file = split_arguments(arguments, split)
     from charrnn.system.progress import progress
     from charrnn.workers.scoring import score_by_workers
 
     path, checkpoint = loaded(models[0] if models else None)
-    part = part_of_text(checkpoint, text_file, split, unknown)
+    part = load_part(checkpoint, text_file, split, unknown)
     click.echo(f"{path}, {part.name}", err=True)
     with progress(part.end - max(part.start, 1)) as advance:
         figures = score_by_workers(

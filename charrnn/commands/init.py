@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from charrnn.commands.options import Finite
-from charrnn.commands.output_file import checked_target
+from charrnn.commands.options import FiniteFloat
+from charrnn.commands.output_file import checked_output
 from charrnn.errors import ConfigError, TextError, shown_name
 from charrnn.system.terminal import duration
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--minutes",
-    type=Finite(min=0, min_open=True, max=1_000_000),
+    type=FiniteFloat(min=0, min_open=True, max=1_000_000),
     metavar="N",
     help="How long the training may take here.  [default: what suits the text]",
 )
@@ -58,7 +58,7 @@ def init(
     from charrnn.config.reader import override_defaults
     from charrnn.config.writer import annotated_yaml
     from charrnn.planning.proposal import propose
-    from charrnn.system.atomic import replaced_atomically
+    from charrnn.system.atomic import atomic_write
     from charrnn.workers.mpi import refuse_ranks
 
     refuse_ranks("init")
@@ -68,7 +68,7 @@ def init(
     if "data.path" in given:
         raise ConfigError("--set data.path: the text is named by TEXT")
     path = text[0] if len(text) == 1 else list(text)
-    config = override_defaults(overrides, path)
+    config = override_defaults(overrides, path, origin="--set")
     files = _files(config.data.path)
     if output is None and not (len(text) == 1 and os.path.exists(text[0])):
         raise ConfigError("of several texts the file to write has no name; -o names it")
@@ -83,7 +83,7 @@ def init(
     if output == "-":
         click.echo(written, nl=False)
         return
-    with replaced_atomically(target) as file:
+    with atomic_write(target) as file:
         file.write(written.encode())
     for summary in (_text_summary, _model_summary, _time_summary):
         click.echo(summary(proposal), err=True)
@@ -97,7 +97,7 @@ def _files(path: str | tuple[str, ...]) -> list[str]:
     try:
         files = find_files(path)
     except TextError as error:
-        problem = str(error).split(";")[0]
+        problem = error.problem.split(";")[0]
         raise ConfigError(f"{problem}; name a text file, or several, or a glob") from None
     for file in files:
         if not os.path.isfile(file):
@@ -109,7 +109,7 @@ def _files(path: str | tuple[str, ...]) -> list[str]:
 
 def _target(output: str, files: Sequence[str], overwrite: bool) -> Path:
     """Return where to write; refuse where something would be lost."""
-    target = checked_target(output)
+    target = checked_output(output)
     if target.exists() and any(os.path.samefile(target, file) for file in files):
         raise ConfigError(f"{target}: is the text itself; -o names another file")
     if target.exists() and not target.is_file():

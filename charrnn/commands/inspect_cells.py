@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from charrnn.commands.arguments import Part, loaded, models_and_text, part_of_text
+from charrnn.commands.arguments import Part, load_part, loaded, split_arguments
 from charrnn.commands.options import json_option, show_text, shown_text_options, text_options
 
 if TYPE_CHECKING:
-    from charrnn.inspection.units import Follower, Unit
+    from charrnn.inspection.units import Unit, UnitCorrelation
     from charrnn.runs.checkpoint import Checkpoint
 
 _MOST = 1_000_000  # characters of which it is told what units follow; more tell no more
@@ -57,14 +57,14 @@ def cells(
     looked for in the first half of the text, measured in the second. With it, the text coloured by
     that unit's activation. CHECKPOINT and TEXT_FILE as for charrnn eval.
     """
-    models, text_file = models_and_text(arguments, split)
+    models, text_file = split_arguments(arguments, split)
     path, model = loaded(models[0] if models else None)
     _check_unit(model, layer, unit, state)
-    part = part_of_text(model, text_file, split, unknown)
+    part = load_part(model, text_file, split, unknown)
     click.echo(f"{path}, {part.name}", err=True)
     if unit is None:
         hint = [*arguments, *(["--split", split] if split else [])]
-        _show_followers(model, part, layer, state, top, as_json, hint)
+        _show_correlated_units(model, part, layer, state, top, as_json, hint)
     else:
         _show_unit(model, part, _unit(model, layer, unit, state), length, colour, as_json)
 
@@ -115,7 +115,7 @@ def _show_unit(
     show_text(model.vocabulary, part.codes[part.start : end], values / scale, ACTIVATION, colour)
 
 
-def _show_followers(
+def _show_correlated_units(
     model: Checkpoint,
     part: Part,
     layer: int | None,
@@ -126,7 +126,7 @@ def _show_followers(
 ) -> None:
     from charrnn.errors import TextError
     from charrnn.inspection.features import text_features
-    from charrnn.inspection.units import ENOUGH, followers, units_of
+    from charrnn.inspection.units import ENOUGH, correlated_units, units_of
     from charrnn.system.progress import progress
 
     if part.end - part.start < ENOUGH:
@@ -143,7 +143,7 @@ def _show_followers(
             (layer is None or unit.layer == layer) and (state is None or unit.state == state)
             for unit in units_of(read)
         ]
-        found = followers(
+        found = correlated_units(
             read, part.codes, part.start, end, features, top, among=among, read=advance
         )
     if as_json:
@@ -156,7 +156,9 @@ def _show_followers(
     click.echo("\n".join(_table(found, absent, hint)))
 
 
-def _table(found: Sequence[Follower], absent: Sequence[str], hint: Sequence[str]) -> list[str]:
+def _table(
+    found: Sequence[UnitCorrelation], absent: Sequence[str], hint: Sequence[str]
+) -> list[str]:
     width = max((len(one.feature) for one in found), default=0)
     rows = [f"{'what it follows':<{width}}  {'r':>6}  unit"]
     for one in found:

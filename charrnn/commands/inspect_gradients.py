@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from charrnn.commands.arguments import loaded, models_and_text, part_of_text
+from charrnn.commands.arguments import load_part, loaded, split_arguments
 from charrnn.commands.options import json_option, text_options
-from charrnn.commands.output_file import replaceable_target
+from charrnn.commands.output_file import replaceable_output
 
 if TYPE_CHECKING:
     from charrnn.kernels import Array
@@ -72,7 +72,7 @@ def gradients(
     the first lag to the last, on a logarithmic scale that all of them share. CHECKPOINT and
     TEXT_FILE as for charrnn eval.
     """
-    models, text_file = models_and_text(arguments, split, most_models=100)
+    models, text_file = split_arguments(arguments, split, most_models=100)
     if text_file == "-" and len(models) > 1:
         raise click.UsageError("- can be read once; name a text file for several models.")
     target = None
@@ -80,7 +80,7 @@ def gradients(
         from charrnn.report.charts import library
 
         library()  # which may be missing, before anything takes a while
-        target = replaceable_target(output, _KINDS)
+        target = replaceable_output(output, _KINDS)
     curves: list[Curve] = []
     newest: list[str | None] = [None]
     for argument in models or newest:
@@ -102,17 +102,17 @@ def _curves(
     losses: int,
 ) -> list[Curve]:
     from charrnn.errors import TextError
-    from charrnn.inspection.gradient_flow import gradient_by_lag, places_of_losses
+    from charrnn.inspection.gradient_flow import gradient_by_lag, loss_positions
     from charrnn.system.progress import progress
 
     path, model = loaded(argument)
-    part = part_of_text(model, text_file, split, unknown)
+    part = load_part(model, text_file, split, unknown)
     if part.end <= lags:
         raise TextError(
             f"{part.name}: ends after {part.end:,} characters of the text, too few to go {lags:,} "
             f"steps back; --lags {part.end - 1} would do"
         )
-    places = places_of_losses(part.start, part.end, lags, losses)
+    places = loss_positions(part.start, part.end, lags, losses)
     click.echo(f"{path}, {part.name}: {len(places)} losses", err=True)
     with progress(len(places), "losses") as advance:
         found = gradient_by_lag(model.model(), part.codes, places, lags, advance)
@@ -122,7 +122,7 @@ def _curves(
 
 def _draw(curves: Sequence[Curve], target: Path) -> None:
     from charrnn.report import charts
-    from charrnn.system.atomic import replaced_atomically
+    from charrnn.system.atomic import atomic_write
 
     models = {one.model: one.cell for one in curves}
     cells = list(models.values())
@@ -134,7 +134,7 @@ def _draw(curves: Sequence[Curve], target: Path) -> None:
             name = f"{Path(one.model).parent.name if same else one.cell}, {name}"
         drawn.append(charts.Curve(name, one.quartiles, list(models).index(one.model)))
     kind = target.suffix.lower()[1:]
-    with replaced_atomically(target) as file:
+    with atomic_write(target) as file:
         if kind == "gif":
             charts.save_animation(drawn, file)
         else:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from charrnn.commands.arguments import loaded, tell_left_out
+from charrnn.commands.arguments import loaded, report_skipped
 from charrnn.commands.options import json_option, unknown_option
 
 if TYPE_CHECKING:
@@ -44,15 +44,12 @@ def predictions(checkpoint: str | None, text: str, top: int, unknown: str, as_js
     if not text:
         raise TextError("--text: is empty; it takes at least one character")
     symbols = vocabulary.symbols_of(text)
-    try:
-        codes = vocabulary.encode(symbols, "--text", skip_unknown=unknown == "skip")
-    except TextError as error:
-        raise TextError(f"{error}; --unknown skip leaves such characters out") from None
+    codes = vocabulary.encode(symbols, "--text", skip_unknown=unknown == "skip")
     if not len(codes):
         raise TextError("--text: has no character that the model knows; it takes at least one")
     found = predicted(model.model(), codes, top)
     click.echo(str(path), err=True)
-    tell_left_out(len(symbols) - len(codes))
+    report_skipped(len(symbols) - len(codes))
     if as_json:
         click.echo(json.dumps({"predictions": [_plain(one, vocabulary) for one in found]}))
     else:

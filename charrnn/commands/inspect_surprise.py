@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from charrnn.commands.arguments import Part, loaded, models_and_text, part_of_text
+from charrnn.commands.arguments import Part, load_part, loaded, split_arguments
 from charrnn.commands.options import json_option, show_text, shown_text_options, text_options
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def surprise(
     The text from its beginning, coloured, then the most surprising places of all of it with their
     lines. The mean is what charrnn eval tells. CHECKPOINT and TEXT_FILE as there.
     """
-    models, text_file = models_and_text(arguments, split)
+    models, text_file = split_arguments(arguments, split)
     from charrnn.inspection.colours import NATS
     from charrnn.inspection.features import line_numbers
     from charrnn.inspection.surprise import most_surprising, nats_by_character
@@ -54,7 +54,7 @@ def surprise(
     from charrnn.system.progress import progress
 
     path, model = loaded(models[0] if models else None)
-    part = part_of_text(model, text_file, split, unknown)
+    part = load_part(model, text_file, split, unknown)
     scored = part.end - max(part.start, 1)
     with progress(scored) as advance:
         nats = nats_by_character(model.model(), part.codes, part.start, part.end, advance)

@@ -16,7 +16,22 @@ if TYPE_CHECKING:
 PARTS = {"train": "training", "valid": "validation", "test": "test"}
 
 
-class Finite(click.FloatRange):
+# The options of the command line, by the argument of the Python API that an error names.
+OPTIONS = {
+    "init_from": "--init-from",
+    "overwrite=True": "--overwrite",
+    "resume=True": "--resume",
+    "run_dir": "--run-dir",
+    "skip_unknown=True": "--unknown skip",
+}
+
+
+def option_of(argument: str) -> str:
+    """Return the option that stands for an argument, or for a key of the configuration."""
+    return OPTIONS.get(argument, f"--set {argument}")
+
+
+class FiniteFloat(click.FloatRange):
     """A float within bounds; nan is within none."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> float:

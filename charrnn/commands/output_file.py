@@ -20,7 +20,7 @@ _MADE_BY = b"charrnn"
 _LOOKED_AT = 2000  # bytes at either end
 
 
-def checked_target(output: str) -> Path:
+def checked_output(output: str) -> Path:
     """Return where to write.
 
     Raises:
@@ -36,7 +36,7 @@ def checked_target(output: str) -> Path:
     return target
 
 
-def replaceable_target(output: str, kinds: Sequence[str]) -> Path:
+def replaceable_output(output: str, kinds: Sequence[str]) -> Path:
     """Return where to write what charrnn draws: nowhere yet, or over what it has drawn before.
 
     Args:
@@ -46,7 +46,7 @@ def replaceable_target(output: str, kinds: Sequence[str]) -> Path:
     Raises:
         RunError: there is something else, or it has another ending.
     """
-    target = checked_target(output)
+    target = checked_output(output)
     kind = target.suffix.lower()
     if kind not in kinds:
         endings = " or ".join(filter(None, [", ".join(kinds[:-1]), kinds[-1]]))

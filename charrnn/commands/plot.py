@@ -7,7 +7,7 @@ from functools import partial
 import click
 
 from charrnn.commands.arguments import runs_to_draw
-from charrnn.commands.output_file import replaceable_target
+from charrnn.commands.output_file import replaceable_output
 
 _KINDS = (".png", ".svg", ".pdf")
 
@@ -33,18 +33,18 @@ def plot(runs: tuple[str, ...], output: str, what: str) -> None:
 
     RUN is a run's folder; left out, it is the newest one under runs/. Needs charrnn[report].
     """
-    from charrnn.report.charts import HISTORY_CHARTS, Named, library, save_chart
+    from charrnn.report.charts import HISTORY_CHARTS, NamedRun, library, save_chart
     from charrnn.report.history import read_history
     from charrnn.runs.folder import RunFolder
-    from charrnn.system.atomic import replaced_atomically
+    from charrnn.system.atomic import atomic_write
 
     library()
-    target = replaceable_target(output, _KINDS)
+    target = replaceable_output(output, _KINDS)
     named = [
-        Named(name, read_history(RunFolder(folder).metrics))
+        NamedRun(name, read_history(RunFolder(folder).metrics))
         for name, folder in runs_to_draw(runs).items()
     ]
 
-    with replaced_atomically(target) as file:
+    with atomic_write(target) as file:
         save_chart(partial(HISTORY_CHARTS[what], named), "step", file, target.suffix.lower()[1:])
     click.echo(f"written: {output}", err=True)

@@ -8,7 +8,7 @@ import click
 
 from charrnn import __version__
 from charrnn.commands.arguments import runs_to_draw
-from charrnn.commands.output_file import replaceable_target
+from charrnn.commands.output_file import replaceable_output
 
 _FILE = "report.html"
 
@@ -31,14 +31,14 @@ def report(runs: tuple[str, ...], output: str | None) -> None:
     """
     from charrnn.report.charts import library
     from charrnn.report.page import page, read_run
-    from charrnn.system.atomic import replaced_atomically
+    from charrnn.system.atomic import atomic_write
 
     library()
     folders = runs_to_draw(runs)
     if output is None:
         single = next(iter(folders.values())) if len(folders) == 1 else Path()
         output = str(single / _FILE)
-    target = Path() if output == "-" else replaceable_target(output, [".html"])
+    target = Path() if output == "-" else replaceable_output(output, [".html"])
     read = [read_run(folder, name) for name, folder in folders.items()]
     for note in (note for run in read for note in run.notes):
         click.echo(note, err=True)
@@ -46,6 +46,6 @@ def report(runs: tuple[str, ...], output: str | None) -> None:
     if output == "-":
         click.echo(text, nl=False)
         return
-    with replaced_atomically(target) as file:
+    with atomic_write(target) as file:
         file.write(text.encode("utf-8", "replace"))
     click.echo(f"written: {target} ({len(text) / 1e6:.1f} MB)", err=True)

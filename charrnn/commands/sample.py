@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from charrnn.commands.arguments import tell_left_out
-from charrnn.commands.options import Finite
+from charrnn.commands.arguments import report_skipped
+from charrnn.commands.options import FiniteFloat
 from charrnn.errors import TextError
 from charrnn.system.terminal import visible
 
@@ -47,7 +47,7 @@ _PRIME_BYTES = 1 << 24
 @click.option(
     "--temperature",
     metavar="X",
-    type=Finite(min=0),
+    type=FiniteFloat(min=0),
     default=1.0,
     show_default=True,
     help="Below 1 more of the likely, above 1 more of the unlikely; 0 is --greedy.",
@@ -58,7 +58,7 @@ _PRIME_BYTES = 1 << 24
 @click.option(
     "--top-p",
     metavar="P",
-    type=Finite(min=0, max=1, min_open=True),
+    type=FiniteFloat(min=0, max=1, min_open=True),
     help="Choose among the likeliest that together have probability P.",
 )
 @click.option("--greedy", is_flag=True, help="Take the likeliest character each time.")
@@ -108,7 +108,7 @@ def sample(
         raise click.UsageError("--prime and --prime-file both name a prime; give one.")
     if stop == "":
         raise click.UsageError("--stop: an empty text is everywhere; give at least one character.")
-    from charrnn.model.sampling import Choosing
+    from charrnn.model.sampling import SamplingParams
     from charrnn.runs.folder import find_checkpoint
     from charrnn.runs.load import load
     from charrnn.workers.mpi import refuse_ranks
@@ -121,16 +121,13 @@ def sample(
     if seed is None:
         seed = int.from_bytes(os.urandom(4), "little")
     skip_unknown = unknown == "skip"
-    try:
-        known = len(model.encode(text, "prime", skip_unknown=skip_unknown))
-    except TextError as error:
-        raise TextError(f"{error}; --unknown skip leaves such characters out") from None
+    known = len(model.encode(text, "prime", skip_unknown=skip_unknown))
     if checkpoint is None:
         click.echo(str(path), err=True)
     if drawn:
         click.echo(f"seed {seed}", err=True)
-    tell_left_out(len(model.vocabulary.symbols_of(text)) - known)
-    choosing = Choosing(temperature, top_k, top_p, greedy)
+    report_skipped(len(model.vocabulary.symbols_of(text)) - known)
+    params = SamplingParams(temperature, top_k, top_p, greedy)
     groups = (
         (
             N,
@@ -138,7 +135,7 @@ def sample(
                 text,
                 length,
                 N=N,
-                choosing=choosing,
+                params=params,
                 seed=group_seed,
                 stop=stop,
                 skip_unknown=skip_unknown,
@@ -212,7 +209,7 @@ def _write(pieces: Iterable[str]) -> None:
 
     On a terminal no character of it is an order to the terminal. What is written comes out at once
     where it is made slowly, and otherwise many times a second: flushing for each character can
-    take longer than choosing it.
+    take longer than params it.
     """
     last, flushed_s, terminal = "", -math.inf, sys.stdout.isatty()
     for piece in pieces:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from charrnn.commands.options import option_of
+
 
 @click.command()
 @click.argument("config")
@@ -53,12 +55,12 @@ def train(
         return 0
     with closing(all_ranks) if all_ranks else nullcontext():
         outcome = train_run(
-            load_config(config, overrides),
+            load_config(config, overrides, origin="--set"),
             run_dir or _run_dir(Path(config)),
             resume=resume,
             overwrite=overwrite,
             init_from=None if init_from is None else find_checkpoint(init_from),
-            reporter=TerminalReporter(),
+            reporter=TerminalReporter(worded=option_of),
             ranks=all_ranks,
         )
     return 0 if outcome.signal is None else 128 + outcome.signal

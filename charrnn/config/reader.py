@@ -14,10 +14,12 @@ from typing import Any
 from charrnn.config.safe_yaml import LARGEST, InvalidYAMLError, parse_yaml
 from charrnn.config.schema import SECTIONS, Config, all_keys
 from charrnn.errors import ConfigError, did_you_mean, shown, shown_name
-from charrnn.kernels.optimizers import RULES, SCHEDULES
+from charrnn.kernels.optimizers import OPTIMIZERS, SCHEDULES
 
 
-def load_config(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Config:
+def load_config(
+    path: str | os.PathLike[str], overrides: Iterable[str] = (), *, origin: str = "overrides"
+) -> Config:
     """Read a YAML file and apply `KEY=VALUE` overrides.
 
     A path in the file is relative to the file's folder, one in an override to the current folder.
@@ -31,20 +33,23 @@ def load_config(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> 
     builder = _Builder()
     builder.add(_read_yaml(path), str(path), path.absolute().parent)
     for override in _each(overrides):
-        dotted, raw = _parse_override(override)
-        builder.set(dotted, raw, "--set", Path.cwd())
+        dotted, raw = _parse_override(override, origin)
+        builder.set(dotted, raw, origin, Path.cwd())
     return builder.build()
 
 
 def override_defaults(
-    overrides: Iterable[str] = (), text: str | Sequence[str] = os.devnull
+    overrides: Iterable[str] = (),
+    text: str | Sequence[str] = os.devnull,
+    *,
+    origin: str = "overrides",
 ) -> Config:
     """Return the defaults for a text, by default for none, with `KEY=VALUE` overrides."""
     builder = _Builder()
     builder.set("data.path", text, "configuration", Path.cwd())
     for override in _each(overrides):
-        dotted, raw = _parse_override(override)
-        builder.set(dotted, raw, "--set", Path.cwd())
+        dotted, raw = _parse_override(override, origin)
+        builder.set(dotted, raw, origin, Path.cwd())
     return builder.build()
 
 
@@ -149,12 +154,12 @@ class _Builder:
 
     def _choose_hyperparameters(self, values: dict[str, Any]) -> None:
         name = values["train.optimizer"]
-        rule = RULES[name]
+        rule = OPTIMIZERS[name]
         for parameter, default in rule.hyperparameters.items():
             key = f"train.{parameter}"
             if values[key] is None and not self._keys[key].get("automatic"):
                 values[key] = default
-        all_rules = dict.fromkeys(p for r in RULES.values() for p in r.hyperparameters)
+        all_rules = dict.fromkeys(p for r in OPTIMIZERS.values() for p in r.hyperparameters)
         others = [p for p in all_rules if p not in rule.hyperparameters]
         wrong = [p for p in others if values[f"train.{p}"] is not None]
         if wrong:
@@ -205,20 +210,19 @@ def _absolute(value: str | tuple[str, ...], folder: Path) -> str | tuple[str, ..
     return one(value) if isinstance(value, str) else tuple(one(path) for path in value)
 
 
-def _parse_override(override: str) -> tuple[str, Any]:
+def _parse_override(override: str, origin: str) -> tuple[str, Any]:
     if not isinstance(override, str):
         raise ConfigError(f"{shown(override)} is not a text KEY=VALUE, as in 'train.max_steps=100'")
     dotted, equals, raw = override.partition("=")
     if not equals or not dotted.strip():
         raise ConfigError(
-            f"--set {shown_name(override)}: expected KEY=VALUE, as in --set "
-            "train.learning_rate=1e-3"
+            f"{origin} {shown_name(override)}: expected KEY=VALUE, as in train.learning_rate=1e-3"
         )
     try:
         return dotted.strip(), parse_yaml(raw)
     except InvalidYAMLError as problem:
         raise ConfigError(
-            f"--set {shown_name(override)}: {shown(raw)} is not a YAML value ({problem}); a text "
+            f"{origin} {shown_name(override)}: {shown(raw)} is not a YAML value ({problem}); a text "
             "that begins with a sign such as * needs quotes of its own: 'data.path=\"*.txt\"'"
         ) from None
 

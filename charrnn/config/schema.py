@@ -15,13 +15,13 @@ from charrnn.config.values import (
     Encoding,
     Interval,
     Kind,
+    Nullable,
     Number,
-    Optional,
     Paths,
     whole,
 )
 from charrnn.kernels import CELLS
-from charrnn.kernels.optimizers import RULES, SCHEDULES
+from charrnn.kernels.optimizers import OPTIMIZERS, SCHEDULES
 
 
 def _key(kind: Kind, meaning: str, default: Any = MISSING) -> Any:
@@ -30,7 +30,7 @@ def _key(kind: Kind, meaning: str, default: Any = MISSING) -> Any:
 
 def _automatic(kind: Kind, meaning: str, null: str) -> Any:
     """A key that is settled for the text where it is null; see `charrnn.training.recipe`."""
-    metadata = {"kind": Optional(kind), "meaning": f"{meaning}; null: {null}", "automatic": True}
+    metadata = {"kind": Nullable(kind), "meaning": f"{meaning}; null: {null}", "automatic": True}
     return field(default=None, metadata=metadata)
 
 
@@ -43,10 +43,10 @@ _NOT_NEGATIVE = Number(0)
 
 def _hyperparameter(name: str, kind: Kind, meaning: str) -> Any:
     """A key of some optimisers; null stands for their default."""
-    users = {rule: RULES[rule].hyperparameters.get(name) for rule in RULES}
+    users = {rule: OPTIMIZERS[rule].hyperparameters.get(name) for rule in OPTIMIZERS}
     defaults = {rule: default for rule, default in users.items() if default is not None}
     (default,) = set(defaults.values())
-    return _key(Optional(kind), f"{', '.join(defaults)}: {meaning}; null: {default:g}", None)
+    return _key(Nullable(kind), f"{', '.join(defaults)}: {meaning}; null: {default:g}", None)
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class ModelConfig:
         whole(1, 2**20), "units of a layer", "by the text and the minutes"
     )
     embedding_size: int | None = _key(
-        Optional(whole(1, 2**20)), "width of a learnt input embedding; null: one-hot input", None
+        Nullable(whole(1, 2**20)), "width of a learnt input embedding; null: one-hot input", None
     )
     dropout: float = _automatic(
         _FRACTION,
@@ -121,14 +121,14 @@ class TrainConfig:
         "by the text's size, unless there is another limit",
     )
     max_steps: int | None = _key(
-        Optional(whole(1)), "updates; the first of the limits reached ends the run", None
+        Nullable(whole(1)), "updates; the first of the limits reached ends the run", None
     )
     max_minutes: float | None = _key(
-        Optional(Number(0, 1_000_000, strict_low=True)),
+        Nullable(Number(0, 1_000_000, strict_low=True)),
         "time limit, by which a cosine goes too; what follows from the clock does not repeat",
         None,
     )
-    optimizer: str = _key(Choice(tuple(RULES)), "update rule", "adamw")
+    optimizer: str = _key(Choice(tuple(OPTIMIZERS)), "update rule", "adamw")
     learning_rate: float = _automatic(_POSITIVE, "step size", "by optimizer, cell, size and length")
     momentum: float | None = _hyperparameter("momentum", _FRACTION, "share of the velocity kept")
     decay_rate: float | None = _hyperparameter("decay_rate", _FRACTION, "decay of the mean square")
@@ -138,7 +138,7 @@ class TrainConfig:
     weight_decay: float | None = _automatic(
         _NOT_NEGATIVE,
         "adamw: shrinks the weights, not the biases",
-        f"{RULES['adamw'].hyperparameters['weight_decay']:g}, or less for a long text",
+        f"{OPTIMIZERS['adamw'].hyperparameters['weight_decay']:g}, or less for a long text",
     )
     schedule: str = _key(
         Choice(tuple(SCHEDULES)), "how the learning rate goes on after warm-up", "cosine"
@@ -154,10 +154,10 @@ class TrainConfig:
     )
     min_learning_rate: float = _key(_NOT_NEGATIVE, "the schedule goes no lower", 0.0)
     clip_norm: float | None = _key(
-        Optional(_POSITIVE), "bound on the gradient's global norm; null: none", 5.0
+        Nullable(_POSITIVE), "bound on the gradient's global norm; null: none", 5.0
     )
     clip_value: float | None = _key(
-        Optional(_POSITIVE), "bound on each element of the gradient, instead of clip_norm", None
+        Nullable(_POSITIVE), "bound on each element of the gradient, instead of clip_norm", None
     )
     log_every: int = _key(whole(1), "steps between training lines in metrics.jsonl", 10)
     validate_every: int | str = _automatic(
@@ -166,7 +166,7 @@ class TrainConfig:
         "an epoch, or what makes 2 to 50 of them",
     )
     patience: int | None = _key(
-        Optional(whole(1)),
+        Nullable(whole(1)),
         "validations without a new best before the run ends; null: no limit",
         None,
     )
@@ -196,7 +196,7 @@ class Config:
     """A whole configuration, every value checked.
 
     As it is written it may leave automatic keys open, which are then None; before a model is made
-    of it, `charrnn.training.recipe.settled` fills them in.
+    of it, `charrnn.training.recipe.fill_defaults` fills them in.
     """
 
     seed: int = _key(
@@ -234,12 +234,13 @@ def automatic_keys() -> list[str]:
     return [key for key, spec in all_keys().items() if spec.get("automatic")]
 
 
-def open_keys(config: Config) -> list[str]:
+def unset_keys(config: Config) -> list[str]:
     """Return the keys that are still to be settled."""
     values = config.to_dict()
     closed = {
         "train.max_epochs": config.train.has_limit,
-        "train.weight_decay": "weight_decay" not in RULES[config.train.optimizer].hyperparameters,
+        "train.weight_decay": "weight_decay"
+        not in OPTIMIZERS[config.train.optimizer].hyperparameters,
     }
     keys = [key for key in automatic_keys() if value_of(values, key) is None]
     return [key for key in keys if not closed.get(key, False)]

@@ -100,7 +100,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Optional:
+class Nullable:
     """Another kind, or null."""
 
     kind: Kind

@@ -31,7 +31,7 @@ _AT_ONCE = 32  # losses that are followed side by side, at most
 _KEPT = 4e7  # numbers of all steps that are kept meanwhile, as long as one loss has no more
 
 
-class Lag(NamedTuple):
+class StateGradient(NamedTuple):
     """The norms of one state of one layer, by lag."""
 
     layer: int  # from 0
@@ -45,7 +45,7 @@ class Lag(NamedTuple):
         return quartiles
 
 
-def places_of_losses(start: int, end: int, K: int, count: int) -> Array:
+def loss_positions(start: int, end: int, K: int, count: int) -> Array:
     """Return places of a part of a text, evenly over it, that have K characters before them."""
     first = max(start, K)
     return np.unique(np.linspace(first, max(first, end - 1), count).astype(np.intp))
@@ -57,7 +57,7 @@ def gradient_by_lag(
     places: Array,
     K: int,
     followed: Callable[[int], object] = lambda _: None,
-) -> list[Lag]:
+) -> list[StateGradient]:
     """Follow losses back through a model, one step at a time.
 
     Each step is a window of its own of the functions that train (`Cell.forward`, `Cell.backward`),
@@ -85,7 +85,7 @@ def gradient_by_lag(
         followed(len(places[i : i + batch]))
     norms = np.concatenate(parts, axis=3)  # (layers, states, K, n)
     return [
-        Lag(layer, state, norms[layer, s])
+        StateGradient(layer, state, norms[layer, s])
         for layer in range(config.num_layers)
         for s, state in enumerate(model.cell.states)
     ]

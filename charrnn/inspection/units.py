@@ -27,7 +27,7 @@ class Unit(NamedTuple):
     number: int  # from 0
 
 
-class Follower(NamedTuple):
+class UnitCorrelation(NamedTuple):
     """A unit that goes with something that can be named."""
 
     unit: Unit
@@ -64,7 +64,7 @@ def activations(model: Model, codes: Array, start: int, end: int, unit: Unit) ->
     return found
 
 
-def followers(
+def correlated_units(
     model: Model,
     codes: Array,
     start: int,
@@ -74,7 +74,7 @@ def followers(
     *,
     among: Sequence[bool] | None = None,
     read: Callable[[int], object] = lambda _: None,
-) -> list[Follower]:
+) -> list[UnitCorrelation]:
     """Find for each feature the units that go with it best, by correlation, best first.
 
     They are looked for in the first half of a part of the text, and measured in the second, so
@@ -107,8 +107,8 @@ def followers(
             continue
         order = np.argsort(-np.abs(looked[:, column]), kind="stable")
         for row in order[counts[order]][:count]:
-            found.append(Follower(units[row], feature, float(measured[row, column])))
-    return sorted(found, key=lambda follower: -abs(follower.r))
+            found.append(UnitCorrelation(units[row], feature, float(measured[row, column])))
+    return sorted(found, key=lambda correlation: -abs(correlation.r))
 
 
 def _activations(model: Model, codes: Array, start: int, end: int) -> Iterator[tuple[Array, Array]]:

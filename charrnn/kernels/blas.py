@@ -23,7 +23,7 @@ _COLUMNS = 32  # of a panel
 _MIN_ROWS = 8  # for fewer it does not pay
 
 
-def arrange(W: Array, workspace: Workspace, name: str, widest: int | None = None) -> Array:
+def pack(W: Array, workspace: Workspace, name: str, widest: int | None = None) -> Array:
     """Return a matrix (D, K) in the form that `product` takes: panels (K / columns, D, columns).
 
     Where small products are nothing special, or it cannot be divided so, the columns of a panel are
@@ -40,7 +40,7 @@ def arrange(W: Array, workspace: Workspace, name: str, widest: int | None = None
 
 
 def product(x: Array, panels: Array, out: Array) -> None:
-    """Write out (M, K) = x (M, D) W, with W as `arrange` makes it; x and out in row order."""
+    """Write out (M, K) = x (M, D) W, with W as `pack` makes it; x and out in row order."""
     count, _, columns = panels.shape
     panel_product(x, panels, out.reshape(len(x), count, columns).transpose(1, 0, 2))
 

@@ -10,20 +10,20 @@ from typing import Any, NamedTuple
 import numpy.typing as npt
 
 from charrnn.kernels.arrays import Array, Workspace
-from charrnn.kernels.blas import arrange, product
+from charrnn.kernels.blas import pack, product
 from charrnn.kernels.embedding import scatter_rows
 
 
 class Loops(NamedTuple):
     """The loops over a window's steps, forward and backward.
 
-    Both multiply by one matrix at every step. `arrange(W, workspace, name)` brings it, once a
+    Both multiply by one matrix at every step. `pack(W, workspace, name)` brings it, once a
     window, into the form that their product takes. `scatter` is the loop of `scatter_rows`.
     """
 
     forward: Callable[..., None]
     backward: Callable[..., None]
-    arrange: Callable[[Array, Workspace, str], Array]
+    pack: Callable[[Array, Workspace, str], Array]
     scatter: Callable[[Array, Array, Array, Workspace], None] = scatter_rows
 
 
@@ -37,7 +37,7 @@ def numpy_loops(
     return Loops(
         partial(forward, product, gates_forward),
         partial(backward, product, gates_backward),
-        arrange,
+        pack,
     )
 
 
@@ -83,7 +83,7 @@ class Cell:
     loops: Loops
     stepper: Callable[..., Callable[[Array], Array]]
     h_mean_square: float  # of the outputs of a new network, about; weights that read them go by it
-    rate_share: float = 1.0  # of the learning rate that suits cells with gates
+    learning_rate_scale: float = 1.0  # of the default learning rate
     bias_init: Mapping[str, float] = field(default_factory=dict)  # gate -> value; others start at 0
 
     def parameter_shapes(self, D: int, H: int) -> dict[str, tuple[int, ...]]:

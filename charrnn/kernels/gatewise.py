@@ -16,7 +16,7 @@ from collections.abc import Callable
 import numpy as np
 
 from charrnn.kernels.arrays import Array, Workspace
-from charrnn.kernels.blas import arrange, panel_product
+from charrnn.kernels.blas import pack, panel_product
 
 
 def gatewise_projection(W: Array, b: Array | None, N: int, H: int) -> Callable[[Array], Array]:
@@ -27,7 +27,7 @@ def gatewise_projection(W: Array, b: Array | None, N: int, H: int) -> Callable[[
     """
     y = np.empty((W.shape[1] // H, N, H), W.dtype)
     row = y.reshape(1, -1)
-    panels = arrange(W, Workspace(), "panels", H)  # (G / columns, D, columns)
+    panels = pack(W, Workspace(), "panels", H)  # (G / columns, D, columns)
     columns = panels.shape[2]
     y_panels = y.reshape(-1, N, H // columns, columns).transpose(0, 2, 1, 3)
     panels = panels.reshape(-1, H // columns, len(W), columns)

@@ -240,7 +240,7 @@ def gru_forward(
     ah_n = ws.array("ah_n", (T, N, H), Wh.dtype)
     h = ws.array("h", (T + 1, N, H), Wh.dtype)
     h[0] = h0
-    loops.forward(a, ah, bh, h, ah_n, loops.arrange(Wh, ws, "Wh_arranged"))
+    loops.forward(a, ah, bh, h, ah_n, loops.pack(Wh, ws, "Wh_packed"))
     return h[1:], GRUCache(x, h, a, ah_n, Wx, Wh)
 
 
@@ -275,7 +275,7 @@ def gru_backward(
     dh0[...] = dlast[0] if dlast else 0
     past = ws.array("past", (N, H), Wh.dtype)
     past[...] = 0
-    Wh_T = loops.arrange(Wh.T, ws, "Wh_T_arranged")
+    Wh_T = loops.pack(Wh.T, ws, "Wh_T_packed")
     loops.backward(dh, dh0, past, rzn, h, ah_n, dax, dah, Wh_T)
     dh0 += past
     dah_rows = dah.reshape(T * N, 3 * H)

@@ -245,7 +245,7 @@ def lstm_forward(
     tanh_c = ws.array("tanh_c", (T, N, H), Wh.dtype)
     h[0] = h0
     c[0] = c0
-    loops.forward(a, ah, h, c, tanh_c, loops.arrange(Wh, ws, "Wh_arranged"))
+    loops.forward(a, ah, h, c, tanh_c, loops.pack(Wh, ws, "Wh_packed"))
     return h[1:], c[1:], LSTMCache(x, h, c, a, tanh_c, Wx, Wh)
 
 
@@ -278,7 +278,7 @@ def lstm_backward(
     dh0 = ws.array("dh0", (N, H), Wh.dtype)
     dc0 = ws.array("dc0", (N, H), Wh.dtype)
     dh0[...], dc0[...] = dlast or (0, 0)
-    loops.backward(dh, dh0, dc0, ifog, c, tanh_c, da, loops.arrange(Wh.T, ws, "Wh_T_arranged"))
+    loops.backward(dh, dh0, dc0, ifog, c, tanh_c, da, loops.pack(Wh.T, ws, "Wh_T_packed"))
     weight_gradient(h[:-1].reshape(T * N, H), da.reshape(T * N, 4 * H), dWh, workspace=ws)
     dx, _, _ = projection_backward(
         da,

@@ -9,13 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
 from charrnn.kernels import Array
 
-Slots = tuple[Array, ...]
+State = tuple[Array, ...]
 
 
 def clip_by_norm(gradient: Array, max_norm: float) -> float:
@@ -54,7 +53,7 @@ SCHEDULES: dict[str, tuple[str, ...]] = {
 }
 
 
-def scheduled_rate(
+def scheduled_learning_rate(
     step: int,
     *,
     schedule: str,
@@ -88,111 +87,140 @@ def scheduled_rate(
     return min_learning_rate + (learning_rate - min_learning_rate) * fall
 
 
-class Step(NamedTuple):
-    """What an update is told besides the gradient."""
-
-    rate: float  # learning rate
-    t: int  # steps so far, counted from 1; those that were skipped count
-    scratch: Array  # (2, P), of no meaning before and after
-
-
 @dataclass(frozen=True)
-class Rule:
-    """An update rule.
+class UpdateRule:
+    """How an optimizer updates parameters.
 
-    `update(p, g, slots, step, **hyperparameters)` changes the parameters p (P,) and the slots
-    (one (P,) vector for each name, zero at first) in place; the gradient g (P,) stays.
+    `update(p, g, state, learning_rate, t, scratch, **hyperparameters)` changes the parameters p
+    (P,) and the optimizer state (one (P,) vector for each name, zero at first) in place and leaves
+    the gradient g (P,) unchanged. t counts the steps from 1, skipped ones included; scratch (2, P)
+    has no meaning before and after.
     """
 
-    slots: tuple[str, ...]
-    learning_rate: float  # that suits 256 hidden units
+    state: tuple[str, ...]
+    learning_rate: float  # a good value for 256 hidden units
     hyperparameters: Mapping[str, float]  # name -> default
     update: Callable[..., None]
 
 
-def _sgd(p: Array, g: Array, slots: Slots, step: Step) -> None:  # noqa: ARG001
-    """p -= rate g"""
-    p -= np.multiply(g, step.rate, out=step.scratch[0])
+def _sgd(p: Array, g: Array, state: State, learning_rate: float, t: int, scratch: Array) -> None:  # noqa: ARG001
+    """p -= learning_rate g"""
+    p -= np.multiply(g, learning_rate, out=scratch[0])
 
 
-def _momentum(p: Array, g: Array, slots: Slots, step: Step, *, momentum: float) -> None:
-    """v = momentum v + g, p -= rate v"""
-    (v,) = slots
+def _momentum(
+    p: Array,
+    g: Array,
+    state: State,
+    learning_rate: float,
+    t: int,  # noqa: ARG001
+    scratch: Array,
+    *,
+    momentum: float,
+) -> None:
+    """v = momentum v + g, p -= learning_rate v"""
+    (v,) = state
     v *= momentum
     v += g
-    p -= np.multiply(v, step.rate, out=step.scratch[0])
+    p -= np.multiply(v, learning_rate, out=scratch[0])
 
 
 def _rmsprop(
-    p: Array, g: Array, slots: Slots, step: Step, *, decay_rate: float, epsilon: float
+    p: Array,
+    g: Array,
+    state: State,
+    learning_rate: float,
+    t: int,  # noqa: ARG001
+    scratch: Array,
+    *,
+    decay_rate: float,
+    epsilon: float,
 ) -> None:
-    """s = d s + (1 - d) g^2, p -= rate g / (sqrt(s) + epsilon) (Tieleman and Hinton 2012)"""
-    (s,) = slots
-    a = step.scratch[0]
+    """s = d s + (1 - d) g^2, p -= learning_rate g / (sqrt(s) + epsilon) (Tieleman, Hinton 2012)"""
+    (s,) = state
+    a = scratch[0]
     s *= decay_rate
     np.multiply(g, g, out=a)
     a *= 1 - decay_rate
     s += a
-    _scaled(p, g, s, step, epsilon)
+    _scaled(p, g, s, learning_rate, epsilon, scratch)
 
 
-def _adagrad(p: Array, g: Array, slots: Slots, step: Step, *, epsilon: float) -> None:
-    """s += g^2, p -= rate g / (sqrt(s) + epsilon) (Duchi, Hazan and Singer 2011)"""
-    (s,) = slots
-    s += np.multiply(g, g, out=step.scratch[0])
-    _scaled(p, g, s, step, epsilon)
+def _adagrad(
+    p: Array,
+    g: Array,
+    state: State,
+    learning_rate: float,
+    t: int,  # noqa: ARG001
+    scratch: Array,
+    *,
+    epsilon: float,
+) -> None:
+    """s += g^2, p -= learning_rate g / (sqrt(s) + epsilon) (Duchi, Hazan and Singer 2011)"""
+    (s,) = state
+    s += np.multiply(g, g, out=scratch[0])
+    _scaled(p, g, s, learning_rate, epsilon, scratch)
 
 
 def _adam(
-    p: Array, g: Array, slots: Slots, step: Step, *, beta1: float, beta2: float, epsilon: float
+    p: Array,
+    g: Array,
+    state: State,
+    learning_rate: float,
+    t: int,
+    scratch: Array,
+    *,
+    beta1: float,
+    beta2: float,
+    epsilon: float,
 ) -> None:
-    """m and v: running means of g and g^2, freed of their bias to 0 (Kingma and Ba 2015)
+    """m and v: running means of g and g^2, bias-corrected (Kingma and Ba 2015)
 
-    p -= rate m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon)
+    p -= learning_rate m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon)
     """
-    m, v = slots
-    a = step.scratch[0]
+    m, v = state
+    a = scratch[0]
     m *= beta1
     m += np.multiply(g, 1 - beta1, out=a)
     v *= beta2
     np.multiply(g, g, out=a)
     a *= 1 - beta2
     v += a
-    root = math.sqrt(1 - beta2**step.t)
-    rate = step.rate * root / (1 - beta1**step.t)
-    _scaled(p, m, v, step._replace(rate=rate), epsilon * root)
+    root = math.sqrt(1 - beta2**t)
+    _scaled(p, m, v, learning_rate * root / (1 - beta1**t), epsilon * root, scratch)
 
 
-def _scaled(p: Array, g: Array, square: Array, step: Step, epsilon: float) -> None:
-    """p -= rate g / (sqrt(square) + epsilon)"""
-    a, b = step.scratch
+def _scaled(
+    p: Array, g: Array, square: Array, learning_rate: float, epsilon: float, scratch: Array
+) -> None:
+    """p -= learning_rate g / (sqrt(square) + epsilon)"""
+    a, b = scratch
     np.sqrt(square, out=a)
     a += epsilon
     np.divide(g, a, out=b)
-    b *= step.rate
+    b *= learning_rate
     p -= b
 
 
 _ADAM = {"beta1": 0.9, "beta2": 0.99, "epsilon": 1e-8}
 
-RULES: dict[str, Rule] = {
-    "sgd": Rule((), 0.5, {}, _sgd),
-    "momentum": Rule(("v",), 0.05, {"momentum": 0.9}, _momentum),
-    "rmsprop": Rule(("s",), 2e-3, {"decay_rate": 0.95, "epsilon": 1e-8}, _rmsprop),
-    "adagrad": Rule(("s",), 0.05, {"epsilon": 1e-8}, _adagrad),
-    "adam": Rule(("m", "v"), 2e-2, _ADAM, _adam),
-    # Decoupled weight decay (Loshchilov and Hutter 2019): Adam, and the weights shrink by
-    # themselves. `Optimizer` does the shrinking.
-    "adamw": Rule(("m", "v"), 2e-2, {**_ADAM, "weight_decay": 0.1}, _adam),
+OPTIMIZERS: dict[str, UpdateRule] = {
+    "sgd": UpdateRule((), 0.5, {}, _sgd),
+    "momentum": UpdateRule(("v",), 0.05, {"momentum": 0.9}, _momentum),
+    "rmsprop": UpdateRule(("s",), 2e-3, {"decay_rate": 0.95, "epsilon": 1e-8}, _rmsprop),
+    "adagrad": UpdateRule(("s",), 0.05, {"epsilon": 1e-8}, _adagrad),
+    "adam": UpdateRule(("m", "v"), 2e-2, _ADAM, _adam),
+    # Decoupled weight decay (Loshchilov and Hutter 2019): Adam, with the decay in `Optimizer`.
+    "adamw": UpdateRule(("m", "v"), 2e-2, {**_ADAM, "weight_decay": 0.1}, _adam),
 }
 
 
 class Optimizer:
-    """A rule with its slots: what must be kept from update to update.
+    """An update rule with its state.
 
     Args:
-        name: a key of RULES.
-        hyperparameters: the rule's, by name.
+        name: a key of OPTIMIZERS.
+        hyperparameters: of the rule, by name.
         parameters: the (P,) vector to update; only its size and dtype are used.
         decayed: the parts of it that weight decay shrinks; biases are left out.
         update: another implementation of the rule's update.
@@ -206,20 +234,25 @@ class Optimizer:
         decayed: Sequence[slice] = (),
         update: Callable[..., None] | None = None,
     ) -> None:
-        rule = RULES[name]
+        rule = OPTIMIZERS[name]
         self._update = update or rule.update
         self._hyperparameters = dict(hyperparameters)
         self._weight_decay = self._hyperparameters.pop("weight_decay", 0.0)
         self._decayed = decayed
         self._scratch = np.empty((2, parameters.size), parameters.dtype)
-        self.slots: dict[str, Array] = {slot: np.zeros_like(parameters) for slot in rule.slots}
+        self.state: dict[str, Array] = {name: np.zeros_like(parameters) for name in rule.state}
 
-    def update(self, parameters: Array, gradient: Array, rate: float, t: int) -> None:
-        """Change the parameters in place; t counts the steps from 1, skipped ones too."""
+    def update(self, parameters: Array, gradient: Array, learning_rate: float, t: int) -> None:
+        """Change the parameters in place; t counts the steps from 1, skipped ones included."""
         if self._weight_decay:
             for part in self._decayed:
-                parameters[part] *= 1 - rate * self._weight_decay
-        step = Step(rate, t, self._scratch)
+                parameters[part] *= 1 - learning_rate * self._weight_decay
         self._update(
-            parameters, gradient, tuple(self.slots.values()), step, **self._hyperparameters
+            parameters,
+            gradient,
+            tuple(self.state.values()),
+            learning_rate,
+            t,
+            self._scratch,
+            **self._hyperparameters,
         )

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from charrnn.kernels.arrays import Array, Workspace
-from charrnn.kernels.blas import arrange, product
+from charrnn.kernels.blas import pack, product
 from charrnn.kernels.embedding import embedding_backward, embedding_forward, scatter_rows
 
 
@@ -38,7 +38,7 @@ def projection_forward(
     D, K = W.shape
     y = ws.array("projected", (*x.shape[:-1], K), W.dtype)
     rows = y.reshape(-1, K)
-    product(x.reshape(-1, D), arrange(W, ws, "W_arranged"), rows)
+    product(x.reshape(-1, D), pack(W, ws, "W_packed"), rows)
     rows += b
     return y
 
@@ -80,7 +80,7 @@ def projection_backward(
     if not need_dx:
         return None, dW, db
     dx = ws.array("dx", x.shape, W.dtype)
-    product(dy_rows, arrange(W.T, ws, "W_T_arranged"), dx.reshape(-1, D))
+    product(dy_rows, pack(W.T, ws, "W_T_packed"), dx.reshape(-1, D))
     return dx, dW, db
 
 

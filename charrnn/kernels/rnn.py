@@ -160,7 +160,7 @@ def rnn_forward(
     ah = ws.array("ah", (N, H), Wh.dtype)
     h = ws.array("h", (T + 1, N, H), Wh.dtype)
     h[0] = h0
-    loops.forward(ax, ah, h, loops.arrange(Wh, ws, "Wh_arranged"))
+    loops.forward(ax, ah, h, loops.pack(Wh, ws, "Wh_packed"))
     return h[1:], RNNCache(x, h, Wx, Wh)
 
 
@@ -192,7 +192,7 @@ def rnn_backward(
     da = ws.array("da", (T, N, H), Wh.dtype)
     dh0 = ws.array("dh0", (N, H), Wh.dtype)
     dh0[...] = dlast[0] if dlast else 0
-    loops.backward(dh, dh0, h, da, loops.arrange(Wh.T, ws, "Wh_T_arranged"))
+    loops.backward(dh, dh0, h, da, loops.pack(Wh.T, ws, "Wh_T_packed"))
     weight_gradient(h[:-1].reshape(T * N, H), da.reshape(T * N, H), dWh, workspace=ws)
     dx, _, _ = projection_backward(
         da,
@@ -239,5 +239,5 @@ RNN = Cell(
     loops=RNN_LOOPS,
     stepper=rnn_stepper,
     h_mean_square=0.5,
-    rate_share=0.3,
+    learning_rate_scale=0.3,
 )

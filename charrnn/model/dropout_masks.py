@@ -26,7 +26,7 @@ class Masks(NamedTuple):
 NO_MASKS = Masks()
 
 
-class MaskMaker:
+class MaskGenerator:
     """Draws the masks of a step; owns the memory that they live in until the next one."""
 
     def __init__(

@@ -11,7 +11,7 @@ from charrnn.errors import TextError
 from charrnn.kernels import Array
 from charrnn.model.evaluation import Score, score
 from charrnn.model.model import Model
-from charrnn.model.sampling import Choosing, continuations
+from charrnn.model.sampling import SamplingParams, continuations
 from charrnn.text.vocabulary import Vocabulary, character_name
 
 _CHARS_FOR_A_WORKER = 20_000  # for fewer it does not pay to start one
@@ -59,11 +59,11 @@ class LanguageModel:
         Raises:
             TextError: for a character of the prime that is not in the vocabulary.
         """
-        choosing = Choosing(temperature, top_k, top_p, greedy)
+        params = SamplingParams(temperature, top_k, top_p, greedy)
         pieces = self.stream(
             prime,
             length,
-            choosing=choosing,
+            params=params,
             seed=seed,
             stop=stop,
             skip_unknown=skip_unknown,
@@ -76,7 +76,7 @@ class LanguageModel:
         length: int = 500,
         *,
         N: int = 1,
-        choosing: Choosing | None = None,
+        params: SamplingParams | None = None,
         seed: int | Sequence[int] | None = None,
         stop: str | None = None,
         skip_unknown: bool = False,
@@ -88,7 +88,7 @@ class LanguageModel:
             self.encode(prime, "prime", skip_unknown=skip_unknown),
             N=N,
             length=length,
-            choosing=choosing or Choosing(),
+            params=params or SamplingParams(),
             rng=np.random.default_rng(seed),
             stop=stop,
         )

@@ -20,7 +20,7 @@ _NOISE_NUMBERS = 1 << 14  # random numbers drawn at a time
 
 
 @dataclass(frozen=True)
-class Choosing:
+class SamplingParams:
     """How the next character is chosen from the model's distribution.
 
     `top_k` keeps the k likeliest characters, `top_p` the fewest likeliest that together have at
@@ -99,7 +99,7 @@ class Choosing:
 
 
 def generate(
-    model: Model, prime: Array, N: int, choosing: Choosing, rng: np.random.Generator
+    model: Model, prime: Array, N: int, params: SamplingParams, rng: np.random.Generator
 ) -> Iterator[Array]:
     """Read a prime, then yield the codes (N,) of N continuations, without end.
 
@@ -116,8 +116,8 @@ def generate(
         all_logits, states, _ = model.forward(codes, states)
         logits = all_logits[-1]
     step = stepper(model, states)
-    for noise in choosing.noise(N, model.V, rng):
-        codes = choosing.choose(logits, noise)  # (N,)
+    for noise in params.noise(N, model.V, rng):
+        codes = params.choose(logits, noise)  # (N,)
         yield codes
         logits = step(codes)
 
@@ -129,7 +129,7 @@ def continuations(
     *,
     N: int,
     length: int,
-    choosing: Choosing,
+    params: SamplingParams,
     rng: np.random.Generator,
     stop: str | None = None,
 ) -> Iterator[list[str]]:
@@ -152,7 +152,7 @@ def continuations(
     growing = [_Continuation(vocabulary.decoder(), length, stop) for _ in range(N)]
     if length == 0:
         return
-    for codes in generate(model, prime, N, choosing, rng):
+    for codes in generate(model, prime, N, params, rng):
         yield [one.take(code) for one, code in zip(growing, codes.tolist(), strict=True)]
         if all(one.ended for one in growing):
             return
@@ -164,7 +164,7 @@ def sample_in_training(
     """Yield, piece by piece, a text of the model as it is, begun as after a line's end."""
     rng, none = np.random.default_rng(seed), np.empty(0, np.intp)
     for (piece,) in continuations(
-        model, vocabulary, none, N=1, length=length, choosing=Choosing(), rng=rng
+        model, vocabulary, none, N=1, length=length, params=SamplingParams(), rng=rng
     ):
         yield piece
 

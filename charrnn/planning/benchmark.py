@@ -15,11 +15,11 @@ import numpy as np
 
 from charrnn.config.schema import Config
 from charrnn.model.parameters import initial_parameters, training_flops
-from charrnn.model.sampling import Choosing, generate
+from charrnn.model.sampling import SamplingParams, generate
 from charrnn.training.limits import Limits
-from charrnn.training.updater import Updater
-from charrnn.workers.group import Team
-from charrnn.workers.processes import new_team
+from charrnn.training.optimizer import clip_gradient, learning_rate, new_optimizer
+from charrnn.workers.group import WorkerGroup
+from charrnn.workers.processes import start_group
 from charrnn.workers.worker import Job
 
 V = 65  # characters in the text that is made up, as in tiny Shakespeare
@@ -56,17 +56,17 @@ def measure(config: Config, rounds: int = 5, round_s: float = 0.3) -> Speeds:
         round_s: about how long a round takes, in seconds.
     """
     job = training_job(config)
-    with closing(new_team(job)) as team:
-        team.parameters[...] = initial_parameters(config.model, V, config.seed)
-        step = training_step(team)
+    with closing(start_group(job)) as group:
+        group.parameters[...] = initial_parameters(config.model, V, config.seed)
+        step = training_step(group)
         step()
         memory = memory_mb()
         train = _rates(step, config.train.batch_size * config.train.seq_length, rounds, round_s)
         chars = min(_EVALUATED_CHARS, len(job.codes))
-        scoring = _rates(lambda: list(team.score_windows(0, chars)), chars, 3, round_s)
-        sample_one = _sampling_rate(team, 1, rounds, round_s)
-        sample_many = _sampling_rate(team, _SIDE_BY_SIDE, rounds, round_s)
-        peak_gflops = statistics.median(team.peak_gflops() for _ in range(rounds))
+        scoring = _rates(lambda: list(group.score_windows(0, chars)), chars, 3, round_s)
+        sample_one = _sampling_rate(group, 1, rounds, round_s)
+        sample_many = _sampling_rate(group, _SIDE_BY_SIDE, rounds, round_s)
+        peak_gflops = statistics.median(group.peak_gflops() for _ in range(rounds))
     flops, rate = training_flops(job.config.model, V), statistics.median(train)
     return Speeds(
         rate,
@@ -82,23 +82,25 @@ def measure(config: Config, rounds: int = 5, round_s: float = 0.3) -> Speeds:
     )
 
 
-def training_step(team: Team) -> Callable[[], int]:
+def training_step(group: WorkerGroup) -> Callable[[], int]:
     """Return a function that makes one whole training step: gradient, clipping, update.
 
     It returns how many characters the step has trained on.
     """
-    train = team.job.config.train
-    updater = Updater(train, team.worker.model, Limits(team.worker.windows, None))
+    train = group.job.config.train
+    optimizer = new_optimizer(train, group.worker.model)
+    limits = Limits(group.worker.windows, None)
     step = 0
 
     def advance() -> int:
         nonlocal step
         with np.errstate(over="ignore", invalid="ignore"):  # whatever the learning rate makes of it
-            team.train(step)
-            updater.clip(team.gradient)
-            updater.update(team.gradient, step, updater.rate(step))
-        team.carry_states()
-        chars = team.worker.window_length(step) * train.batch_size
+            group.train(step)
+            clip_gradient(group.gradient, train)
+            rate = learning_rate(step, train, limits)
+            optimizer.update(group.parameters, group.gradient, rate, step + 1)
+        group.carry_states()
+        chars = group.worker.window_length(step) * train.batch_size
         step += 1
         return chars
 
@@ -126,9 +128,9 @@ def _seconds(run: Callable[[], object], count: int) -> float:
     return (time.perf_counter() - start) / count
 
 
-def _sampling_rate(team: Team, N: int, rounds: int, round_s: float) -> float:
+def _sampling_rate(group: WorkerGroup, N: int, rounds: int, round_s: float) -> float:
     rng = np.random.default_rng(1)
-    texts = generate(team.worker.model, np.zeros(1, np.intp), N, Choosing(), rng)
+    texts = generate(group.worker.model, np.zeros(1, np.intp), N, SamplingParams(), rng)
     return statistics.median(_rates(lambda: next(texts), N, rounds, round_s))
 
 

@@ -22,10 +22,10 @@ from charrnn.text.lines import Lines, lines_of
 from charrnn.text.size_check import check_sizes
 from charrnn.text.streams import windows_in_epoch
 from charrnn.training.limits import Limits
-from charrnn.training.recipe import MOST_EPOCHS, OPERATIONS_PER_S, settled, work_for
-from charrnn.workers.count import resolved
-from charrnn.workers.group import Team
-from charrnn.workers.processes import new_team
+from charrnn.training.recipe import MOST_EPOCHS, OPERATIONS_PER_S, fill_defaults, work_for
+from charrnn.workers.count import resolve_workers
+from charrnn.workers.group import WorkerGroup
+from charrnn.workers.processes import start_group
 from charrnn.workers.worker import Job
 
 _MEASURED_S = 1.5  # or a twentieth of the time asked for, where that is less
@@ -79,12 +79,12 @@ def propose(
         measured_s = min(_MEASURED_S, seconds / 20)
         # A smaller model does fewer operations in a second, and which one suits goes by how many
         # there are: one measurement, with the model of a first guess, settles it.
-        guess = settled(config, chars, V, work=OPERATIONS_PER_S * seconds)
-        with _team(guess, corpus, note) as team:
-            work = seconds * _training_speed(team, measured_s) * training_flops(guess.model, V)
-    sized = settled(config, chars, V, work=work)
-    with _team(sized, corpus, note) as team:
-        speed = _Speed(_training_speed(team, measured_s), _scoring_speed(team, measured_s / 5))
+        guess = fill_defaults(config, chars, V, work=OPERATIONS_PER_S * seconds)
+        with _group(guess, corpus, note) as group:
+            work = seconds * _training_speed(group, measured_s) * training_flops(guess.model, V)
+    sized = fill_defaults(config, chars, V, work=work)
+    with _group(sized, corpus, note) as group:
+        speed = _Speed(_training_speed(group, measured_s), _scoring_speed(group, measured_s / 5))
     if minutes is not None and not config.train.has_limit:
         sized = _fitted(config, corpus, speed, work, seconds)
     most_epochs = not config.train.has_limit and sized.train.max_epochs == MOST_EPOCHS
@@ -100,21 +100,21 @@ def propose(
 
 
 @contextmanager
-def _team(config: Config, corpus: Corpus, note: Callable[[str], object]) -> Iterator[Team]:
+def _group(config: Config, corpus: Corpus, note: Callable[[str], object]) -> Iterator[WorkerGroup]:
     """Start workers with a new model, ready to train on the text."""
     check_sizes(corpus, config)
     V = len(corpus.vocabulary)
-    config = resolved(config, V)
+    config = resolve_workers(config, V)
     if config.train.backend == "numba" and (compiling := compiling_note()):
         note(compiling)
-    with closing(new_team(Job(config, V, corpus.codes, corpus.train_end))) as team:
-        team.parameters[...] = initial_parameters(config.model, V, config.seed)
-        yield team
+    with closing(start_group(Job(config, V, corpus.codes, corpus.train_end))) as group:
+        group.parameters[...] = initial_parameters(config.model, V, config.seed)
+        yield group
 
 
-def _training_speed(team: Team, seconds: float) -> float:
+def _training_speed(group: WorkerGroup, seconds: float) -> float:
     """Return the characters trained on in a second, measured for so many."""
-    step = training_step(team)
+    step = training_step(group)
     step()
     start, count, chars = time.perf_counter(), 0, 0
     while (elapsed_s := time.perf_counter() - start) < seconds or count < 2:
@@ -123,10 +123,10 @@ def _training_speed(team: Team, seconds: float) -> float:
     return chars / elapsed_s
 
 
-def _scoring_speed(team: Team, seconds: float) -> float:
+def _scoring_speed(group: WorkerGroup, seconds: float) -> float:
     """Return the characters scored in a second, measured for about so many."""
     start, chars, elapsed_s = time.perf_counter(), 0, 0.0
-    for window in team.score_windows(0, len(team.job.codes)):
+    for window in group.score_windows(0, len(group.job.codes)):
         chars += window.chars
         elapsed_s = time.perf_counter() - start
         if elapsed_s > seconds:
@@ -139,7 +139,9 @@ def _fitted(config: Config, corpus: Corpus, speed: _Speed, work: float, seconds:
     chars, V = len(corpus.codes), len(corpus.vocabulary)
 
     def limited(**limit: Any) -> Config:
-        return settled(replace(config, train=replace(config.train, **limit)), chars, V, work=work)
+        return fill_defaults(
+            replace(config, train=replace(config.train, **limit)), chars, V, work=work
+        )
 
     epochs = min(MOST_EPOCHS, int(seconds * speed.training / corpus.train_end))
     while epochs >= _FEW_EPOCHS:

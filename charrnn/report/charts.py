@@ -38,7 +38,7 @@ _POINTS = 600  # of a curve
 _DOTTED = 40  # points of a curve, up to which each gets a dot
 
 
-class Named(NamedTuple):
+class NamedRun(NamedTuple):
     """A run with the name that it has in a chart."""
 
     name: str
@@ -67,13 +67,13 @@ def library() -> Any:
     except ImportError:
         raise RunError(
             "drawing needs Matplotlib and Jinja, which are not installed; "
-            "pip install 'charrnn[report]' brings them"
+            "pip install matplotlib jinja2"
         ) from None
     matplotlib.use("agg")
     return matplotlib
 
 
-def loss_chart(runs: Sequence[Named], axes: Axes, colours: Sequence[str]) -> None:
+def loss_chart(runs: Sequence[NamedRun], axes: Axes, colours: Sequence[str]) -> None:
     """Training loss faint, validation above it, the best marked."""
     highest = []
     for run, colour in zip(runs, cycle(colours), strict=False):
@@ -104,7 +104,7 @@ def loss_chart(runs: Sequence[Named], axes: Axes, colours: Sequence[str]) -> Non
     axes.set_ylabel(" and ".join(sorted({f"nats/{run.unit}" for run in runs})))
 
 
-def rate_chart(runs: Sequence[Named], axes: Axes, colours: Sequence[str]) -> None:
+def rate_chart(runs: Sequence[NamedRun], axes: Axes, colours: Sequence[str]) -> None:
     """The learning rate."""
     for run, colour in zip(runs, cycle(colours), strict=False):
         train = run.history.train
@@ -113,7 +113,7 @@ def rate_chart(runs: Sequence[Named], axes: Axes, colours: Sequence[str]) -> Non
     axes.set_ylabel("learning rate")
 
 
-def norm_chart(runs: Sequence[Named], axes: Axes, colours: Sequence[str]) -> None:
+def norm_chart(runs: Sequence[NamedRun], axes: Axes, colours: Sequence[str]) -> None:
     """The gradient's norm before clipping, and the bound where it is near."""
     for run, colour in zip(runs, cycle(colours), strict=False):
         train = run.history.train
@@ -125,7 +125,7 @@ def norm_chart(runs: Sequence[Named], axes: Axes, colours: Sequence[str]) -> Non
     axes.set_ylabel("gradient norm")
 
 
-def speed_chart(runs: Sequence[Named], axes: Axes, colours: Sequence[str]) -> None:
+def speed_chart(runs: Sequence[NamedRun], axes: Axes, colours: Sequence[str]) -> None:
     """Characters trained on in a second."""
     for run, colour in zip(runs, cycle(colours), strict=False):
         train = run.history.train
@@ -135,7 +135,7 @@ def speed_chart(runs: Sequence[Named], axes: Axes, colours: Sequence[str]) -> No
     axes.set_ylabel("characters/s")
 
 
-HISTORY_CHARTS: Mapping[str, Callable[[Sequence[Named], Axes, Sequence[str]], None]] = {
+HISTORY_CHARTS: Mapping[str, Callable[[Sequence[NamedRun], Axes, Sequence[str]], None]] = {
     "loss": loss_chart,
     "rate": rate_chart,
     "norm": norm_chart,
@@ -167,7 +167,7 @@ def _styles(curves: Sequence[Curve], colours: Sequence[str]) -> list[tuple[str, 
     return styles
 
 
-def _label(run: Named, runs: Sequence[Named]) -> str | None:
+def _label(run: NamedRun, runs: Sequence[NamedRun]) -> str | None:
     """A run's name where there are others."""
     return run.name if len(runs) > 1 else None
 

@@ -13,7 +13,7 @@ from charrnn.config.schema import all_keys, value_of
 from charrnn.errors import CheckpointError, RunError, TextError
 from charrnn.report.charts import (
     HISTORY_CHARTS,
-    Named,
+    NamedRun,
     gradient_chart,
     library,
     svg_chart,
@@ -68,7 +68,7 @@ def read_run(path: Path, name: str) -> Run:
             try:
                 checkpoints[file.name] = load_checkpoint(file)
             except CheckpointError as error:
-                notes.append(str(error))
+                notes.append(error.problem)
     step = max([history.steps, *(one.counters.step for one in checkpoints.values())])
     if not checkpoints:
         problem = "its checkpoints cannot be read" if notes else _NO_CHECKPOINT
@@ -79,7 +79,7 @@ def read_run(path: Path, name: str) -> Run:
     try:
         views = views_of(best)
     except TextError as error:
-        problem = str(error).split(";")[0]
+        problem = error.problem.split(";")[0]
         notes.append(f"{path}: the page is without the views of the model: {problem}")
         data = best.config.data
         for one in (data.path,) if isinstance(data.path, str) else data.path:
@@ -113,7 +113,7 @@ def page(runs: Sequence[Run], version: str) -> str:
     environment.globals["unit_of"] = _unit
     environment.filters["visible"] = visible
     environment.filters["signed"] = lambda r: f"{r:+.3f}".replace("-", "\N{MINUS SIGN}")
-    named = [Named(run.name, run.history, _clip_norm(run), _unit(run)) for run in runs]
+    named = [NamedRun(run.name, run.history, _clip_norm(run), _unit(run)) for run in runs]
     charts = [
         (_TITLES[name], svg_chart(partial(draw, named), "step", name))
         for name, draw in HISTORY_CHARTS.items()

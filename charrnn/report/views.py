@@ -10,15 +10,15 @@ import numpy as np
 from charrnn.errors import TextError
 from charrnn.inspection.features import line_numbers, text_features
 from charrnn.inspection.glyphs import glyphs
-from charrnn.inspection.gradient_flow import gradient_by_lag, places_of_losses
+from charrnn.inspection.gradient_flow import gradient_by_lag, loss_positions
 from charrnn.inspection.predictions import Prediction, predictions
 from charrnn.inspection.surprise import most_surprising, nats_by_character
-from charrnn.inspection.units import ENOUGH, Follower, activations, followers
+from charrnn.inspection.units import ENOUGH, UnitCorrelation, activations, correlated_units
 from charrnn.kernels import Array
 from charrnn.model.model import Model
 from charrnn.report.charts import Curve
 from charrnn.runs.checkpoint import Checkpoint
-from charrnn.text.part import codes_of_split
+from charrnn.text.part import encode_split
 from charrnn.text.vocabulary import Vocabulary
 
 _READ = 20_000  # characters, of a longer part
@@ -55,7 +55,7 @@ class Surprise(NamedTuple):
 class UnitView(NamedTuple):
     """A unit along the text."""
 
-    follower: Follower
+    correlation: UnitCorrelation
     signs: list[Sign]
     scale: float  # that activation 1 stands for
 
@@ -69,7 +69,7 @@ class Views(NamedTuple):
     mean_nats: float
     chars: int
     surprising: list[Surprise]
-    followers: list[Follower]
+    correlated_units: list[UnitCorrelation]
     units: list[UnitView]
     curves: list[Curve]
 
@@ -88,15 +88,15 @@ def views_of(checkpoint: Checkpoint) -> Views:
     features = text_features(codes, vocabulary, start, end)
     found = []
     if end - start >= ENOUGH:
-        found = followers(model, codes, start, end, features, 1)
+        found = correlated_units(model, codes, start, end, features, 1)
     units = []
-    for follower in found[:_UNITS]:
-        of_unit = _excerpt(codes, vocabulary, start, end, features[follower.feature])
-        values = activations(model, codes, start, end, follower.unit)
+    for correlation in found[:_UNITS]:
+        of_unit = _excerpt(codes, vocabulary, start, end, features[correlation.feature])
+        values = activations(model, codes, start, end, correlation.unit)
         scale = max(1.0, float(np.abs(np.nan_to_num(values)).max()))
         values /= scale
         levels = _levels(values[of_unit.start - start : of_unit.stop - start], _LEVELS_ACTIVATION)
-        units.append(UnitView(follower, _signs(codes[of_unit], levels, plain), scale))
+        units.append(UnitView(correlation, _signs(codes[of_unit], levels, plain), scale))
     lines = line_numbers(codes, vocabulary, start, end)
     return Views(
         part,
@@ -124,7 +124,7 @@ def views_of(checkpoint: Checkpoint) -> Views:
 def _part(checkpoint: Checkpoint) -> tuple[str, Array, int, int]:
     """The part that is looked at, cut to what is read of it in a second or two."""
     part = "valid" if checkpoint.config.data.valid_fraction else "train"
-    codes, start, end = codes_of_split(checkpoint.config.data, checkpoint.text_sha256, part)
+    codes, start, end = encode_split(checkpoint.config.data, checkpoint.text_sha256, part)
     if end - start < 2:
         raise TextError("the text is too short to look at the model with it")
     name = {"valid": "validation", "train": "training"}[part]
@@ -178,5 +178,5 @@ def _predicted(one: Prediction, signs: Sequence[str]) -> Any:
 
 def _curves(checkpoint: Checkpoint, codes: Array, start: int, end: int) -> list[Curve]:
     K = min(_LAGS, end - 1)
-    lags = gradient_by_lag(checkpoint.model(), codes, places_of_losses(start, end, K, _LOSSES), K)
+    lags = gradient_by_lag(checkpoint.model(), codes, loss_positions(start, end, K, _LOSSES), K)
     return [Curve(f"layer {lag.layer}, {lag.state}", lag.quartiles) for lag in lags]

@@ -5,7 +5,7 @@ Members (format 3):
     meta            JSON text: format, configuration, tokens, counters, the text's digest and length
     vocabulary      (V,) uint32, ascending symbols
     layers.0.Wx ... every parameter under its name, float32
-    optimizer.m ... each of the optimiser's slots, a flat (P,) vector like the parameters
+    optimizer.m ... the optimizer state, each a flat (P,) vector like the parameters
     states.0.h ...  each layer's states (N, H) after the last step
     sha256          a digest of the others
 
@@ -28,14 +28,14 @@ from pathlib import Path
 import numpy as np
 
 from charrnn.config.schema import Config
-from charrnn.errors import CharRNNError, CheckpointError, NewerFormatError
+from charrnn.errors import CharRNNError, CheckpointError, NewerFormatError, Remedy
 from charrnn.kernels import CELLS, Array
-from charrnn.kernels.optimizers import RULES, gradient_norm
+from charrnn.kernels.optimizers import OPTIMIZERS, gradient_norm
 from charrnn.model.model import Model, States
 from charrnn.model.parameters import Shapes, parameter_count, parameter_shapes, parameter_views
 from charrnn.runs.archive import DIGEST, ArrayArchive, write_arrays
 from charrnn.runs.meta import FORMAT, MOST_CHARS, Counters, Meta
-from charrnn.system.atomic import replaced_atomically
+from charrnn.system.atomic import atomic_write
 from charrnn.text.vocabulary import Vocabulary
 
 __all__ = ["FORMAT", "Checkpoint", "Counters", "load_checkpoint", "save_checkpoint"]
@@ -51,7 +51,7 @@ class Checkpoint:
     vocabulary: Vocabulary
     parameters: Array  # (P,) float32
     counters: Counters
-    slots: dict[str, Array]  # each (P,)
+    optimizer_state: dict[str, Array]  # each (P,)
     states: States
     text_sha256: str
     text_chars: int | None = None  # characters of the text; format 1 did not keep it
@@ -76,7 +76,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
             f"again: {error}; what was saved before is left as it was"
         ) from None
     try:
-        with replaced_atomically(path) as file:
+        with atomic_write(path) as file:
             write_arrays(file, arrays)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be written: {error.strerror or error}") from None
@@ -98,24 +98,32 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
             try:
                 return _read(ArrayArchive(file))
             except NewerFormatError as error:
-                raise CheckpointError(f"{path}: {error}") from None
+                raise CheckpointError(f"{path}: {error.problem}") from None
             except CharRNNError as error:
-                raise CheckpointError(f"{path}: {error}; {_instead_of(path)}") from None
+                raise _damaged(path, error.problem) from None
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such file") from None
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def _instead_of(path: Path) -> str:
-    """Say what to do without a checkpoint."""
+def _damaged(path: Path, problem: str) -> CheckpointError:
+    """Return the error for a checkpoint that cannot be used, with what to use in its place."""
     if path.suffix != ".npz":
-        return "name a .npz file that charrnn wrote, or a run's folder"
+        return CheckpointError(
+            f"{path}: {problem}; name a .npz file that charrnn wrote, or a run's folder"
+        )
     beside = {"last.npz": "best.npz", "best.npz": "last.npz"}.get(path.name)
     if beside is None or not _is_whole(path.with_name(beside)):
-        return "use another checkpoint of the run, if there is one"
-    resume = ", and move this one away to --resume from there" if path.name == "last.npz" else ""
-    return f"use {beside} beside it{resume}"
+        return CheckpointError(
+            f"{path}: {problem}; use another checkpoint of the run, if there is one"
+        )
+    problem = f"{path}: {problem}; use {beside} beside it"
+    if path.name != "last.npz":
+        return CheckpointError(problem)
+    return CheckpointError(
+        problem, Remedy("resume=True", "continues from there once this file is moved away")
+    )
 
 
 def _is_whole(path: Path) -> bool:
@@ -139,7 +147,7 @@ def _arrays(checkpoint: Checkpoint) -> dict[str, Array]:
     states = [state for layer in checkpoint.states for state in layer]
     arrays = {
         **parameter_views(checkpoint.parameters, shapes),
-        **{f"optimizer.{name}": slot for name, slot in checkpoint.slots.items()},
+        **{f"optimizer.{name}": array for name, array in checkpoint.optimizer_state.items()},
         **dict(zip(_state_shapes(config), states, strict=True)),
     }
     for name, array in arrays.items():
@@ -155,8 +163,8 @@ def _read(archive: ArrayArchive) -> Checkpoint:
     vocabulary = _read_vocabulary(archive, config.data.tokens)
     shapes = parameter_shapes(config.model, len(vocabulary))
     P = parameter_count(config.model, len(vocabulary))
-    slots = {f"optimizer.{name}": (P,) for name in RULES[config.train.optimizer].slots}
-    others = {**slots, **_state_shapes(config)}
+    optimizer = {f"optimizer.{name}": (P,) for name in OPTIMIZERS[config.train.optimizer].state}
+    others = {**optimizer, **_state_shapes(config)}
     digest = [DIGEST] if meta.format > 1 else []
     archive.check_names(["meta", "vocabulary", *shapes, *others, *digest])
     for name, shape in {**shapes, **others}.items():
@@ -174,7 +182,7 @@ def _read(archive: ArrayArchive) -> Checkpoint:
         vocabulary,
         parameters,
         meta.counters,
-        {name.removeprefix("optimizer."): arrays[name] for name in slots},
+        {name.removeprefix("optimizer."): arrays[name] for name in optimizer},
         [
             tuple(arrays[f"states.{layer}.{state}"] for state in CELLS[config.model.cell].states)
             for layer in range(config.model.num_layers)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from charrnn.errors import RunError
+from charrnn.errors import Remedy, RunError
 from charrnn.runs.folder import RunFolder
 from charrnn.system.atomic import make_folder
 
@@ -20,7 +20,7 @@ _held: set[int] = set()  # descriptors of locked files, for what happens at a fo
 
 
 @contextmanager
-def only_training(run: RunFolder, note: Callable[[str], object]) -> Iterator[None]:
+def lock_run(run: RunFolder, note: Callable[[str], object]) -> Iterator[None]:
     """Keep other trainings out of a run's folder while inside.
 
     The folder is made where it is missing, and removed again where nothing was put into it. The
@@ -37,7 +37,7 @@ def only_training(run: RunFolder, note: Callable[[str], object]) -> Iterator[Non
         RunError: another training is in the folder, or it cannot be made or written to.
     """
     if run.path.exists() and not run.path.is_dir():
-        raise RunError(f"{run.path}: is a file; --run-dir names a folder")
+        raise RunError(f"{run.path}: is a file", Remedy("run_dir", "names a folder"))
     made = [folder for folder in (run.path, *run.path.parents) if not folder.exists()]
     descriptor = None
     try:
@@ -84,7 +84,8 @@ def _locked(run: RunFolder, note: Callable[[str], object]) -> int:
                     raise
                 raise RunError(
                     f"{run.path}: {holder or 'another process'} is training here; wait for it or "
-                    "stop it, or name another folder with --run-dir"
+                    "stop it",
+                    Remedy("run_dir", "names another folder"),
                 ) from None
             note(f"{run.path}: its file system has no locks; let no other training write here")
         if _is_at(descriptor, run.lock):

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from charrnn.config.reader import config_from_dict
-from charrnn.config.schema import MOST_SHOWN, SECTIONS, Config, open_keys
+from charrnn.config.schema import MOST_SHOWN, SECTIONS, Config, unset_keys
 from charrnn.errors import CheckpointError, NewerFormatError, shown
 from charrnn.runs.strict_json import strict_json
 
@@ -43,7 +43,7 @@ class Counters:
     elapsed_s: float = 0.0  # where the clock ends the training; elsewhere files hold no times
     out_of_time: bool = False
 
-    def judge(self, loss_nats: float, scheduled: bool, patience: int | None) -> bool:
+    def record_validation(self, loss_nats: float, scheduled: bool, patience: int | None) -> bool:
         """Hold a validation at this step against the best so far; return whether it is better.
 
         Only one that is `scheduled` uses up patience.
@@ -55,10 +55,10 @@ class Counters:
             self.validations_since_best = 0
         elif scheduled:
             self.validations_since_best += 1
-        self.look_at_patience(patience)
+        self.update_patience(patience)
         return best
 
-    def look_at_patience(self, patience: int | None) -> None:
+    def update_patience(self, patience: int | None) -> None:
         """Settle whether it is at its end; None has none."""
         self.out_of_patience = patience is not None and self.validations_since_best >= patience
 
@@ -147,7 +147,7 @@ def _config(values: Any) -> Config:
     if _is_count(train.get("sample_length")):  # there was no bound; it may be another at each start
         train["sample_length"] = min(int(train["sample_length"]), MOST_SHOWN)
     config = config_from_dict({**values, "model": model, "train": train}, "its configuration")
-    if left_open := open_keys(config):
+    if left_open := unset_keys(config):
         raise CheckpointError(f"its configuration leaves {left_open[0]} open")
     return config
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from charrnn.config.schema import MOST_SHOWN
 from charrnn.errors import RunError, WriteError
-from charrnn.system.atomic import replaced_atomically
+from charrnn.system.atomic import atomic_write
 
 _SPLITS = ("train", "valid", "sample", "skipped")
 _OF_VALIDATION = ("valid", "sample")
@@ -81,7 +81,7 @@ def keep_metrics_until(path: Path, step: int, validated_step: int) -> float:
         OSError: the file cannot be read or written.
     """
     elapsed_s, damaged = 0.0, 0  # the number of the first damaged line, counted from 1
-    with replaced_atomically(path) as file:
+    with atomic_write(path) as file:
         for number, line in enumerate(_lines(path), 1):
             place = _place(line)
             if place is None:

@@ -18,7 +18,7 @@ _NOT_FOR_FOLDERS = (errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.ENOSYS)
 
 
 @contextmanager
-def replaced_atomically(path: Path) -> Iterator[IO[bytes]]:
+def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     """Write to a temporary file beside `path`, flush it to disk, then rename it over `path`.
 
     Whatever fails, `path` holds what it held before, or (when only the flush of its folder failed)

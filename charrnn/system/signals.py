@@ -143,5 +143,5 @@ def _leave(number: int, *, tell: bool) -> NoReturn:
     Files are replaced atomically, and workers end when they find themselves alone.
     """
     if tell:
-        os.write(2, b"\nstopped at once; --resume goes on from the last checkpoint, if any\n")
+        os.write(2, b"\nstopped at once; the last checkpoint, if there is one, can be resumed\n")
     os._exit(128 + number)

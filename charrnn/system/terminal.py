@@ -23,7 +23,7 @@ def visible(text: str) -> str:
     return text if text.isprintable() else text.translate(_SHOWN)
 
 
-def fitted(text: str, stream: TextIO, indent: int = 0) -> str:
+def wrapped(text: str, stream: TextIO, indent: int = 0) -> str:
     """Return a text as it is, or for a terminal visible and its lines broken between words.
 
     What a line is broken into goes on at an indent.

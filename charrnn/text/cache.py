@@ -27,8 +27,8 @@ import numpy as np
 
 from charrnn.config.schema import DataConfig
 from charrnn.kernels import Array
-from charrnn.system.atomic import replaced_atomically
-from charrnn.text.encoding import EncodedText, code_type, write_codes
+from charrnn.system.atomic import atomic_write
+from charrnn.text.encoding import EncodedText, code_dtype, write_codes
 from charrnn.text.files import reading
 from charrnn.text.vocabulary import Vocabulary
 
@@ -87,7 +87,7 @@ def read_cached(file: Path, tokens: str) -> EncodedText | None:
             magic, n, V, sha256, check = _HEADER.unpack(head)
             if magic != _MAGIC or not 2 <= V <= most:
                 return None
-            begin, dtype = _HEADER.size + 4 * V, code_type(V)
+            begin, dtype = _HEADER.size + 4 * V, code_dtype(V)
             end = begin + n * dtype.itemsize
             blocks = -(-(end - begin) // _BLOCK)
             if os.fstat(opened.fileno()).st_size != end + _CRC * blocks:
@@ -136,7 +136,7 @@ def write_cached(file: Path, pieces: Iterable[Array], vocabulary: Vocabulary, wh
     """
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # the text may be private
     _tidy(file.parent)
-    with replaced_atomically(file) as opened:
+    with atomic_write(file) as opened:
         symbols = vocabulary.symbols.astype("<u4").tobytes()
         opened.write(bytes(_HEADER.size) + symbols)
         codes = _Blocks(opened)

@@ -10,7 +10,7 @@ from itertools import chain
 import numpy as np
 
 from charrnn.config.schema import DataConfig
-from charrnn.errors import TextError
+from charrnn.errors import Remedy, TextError
 from charrnn.kernels import Array
 from charrnn.text.files import FileState, read_chunks
 from charrnn.text.vocabulary import code_points
@@ -19,16 +19,15 @@ CHUNK = 1 << 20  # bytes read at a time
 _NO_TEXTS = ("idna", "punycode")  # encodings of single names; what they take grows with n * n
 _RUN = 1 << 24  # bytes that a decoder may put off, which it goes through anew with each chunk
 _OTHER_ENCODING = (
-    "if the text is in another encoding, name it (data.encoding: latin-1, cp1252, utf-16, ...; on "
-    "the command line --set data.encoding=latin-1), or "
-    "take the bytes as they are (data.tokens: byte)"
+    Remedy("data.encoding=latin-1", "reads another encoding (cp1252, utf-16, ...)"),
+    Remedy("data.tokens=byte", "reads bytes"),
 )
 
 
 def read_symbols(
     file: str,
     config: DataConfig,
-    remedy: str = _OTHER_ENCODING,
+    remedy: str | None = None,
     expected: FileState | None = None,
 ) -> Iterator[Array]:
     """Yield a file's bytes, or its code points with the line ends as configured.
@@ -63,7 +62,7 @@ def decode_text(
     where: str,
     encoding: str = "utf-8",
     newlines: str = "lf",
-    remedy: str = _OTHER_ENCODING,
+    remedy: str | None = None,
 ) -> str:
     """Decode a text's bytes; see `read_symbols`.
 
@@ -74,13 +73,13 @@ def decode_text(
 
 
 def _decoded(
-    chunks: Iterable[bytes], where: str, encoding: str, newlines: str, remedy: str
+    chunks: Iterable[bytes], where: str, encoding: str, newlines: str, remedy: str | None
 ) -> Iterator[str]:
     """Yield what chunks of bytes say, never an empty text."""
     if codecs.lookup(encoding).name == "utf-8-sig":
         encoding = "utf-8"  # which leaves the mark, so that offsets are the file's
     if codecs.lookup(encoding).name in _NO_TEXTS:
-        raise TextError(f"{where}: {encoding} encodes single names, not texts; {remedy}")
+        raise _cannot_decode(f"{where}: {encoding} encodes single names, not texts", remedy)
     chunks = iter(chunks)
     head = b""
     while len(head) < 4 and (chunk := next(chunks, b"")):  # 4: the longest byte order mark
@@ -93,12 +92,13 @@ def _decoded(
             text = decoder.decode(chunk, final)
         except UnicodeDecodeError as error:
             raw = error.object  # ends where the chunk does, and may begin before it
-            raise TextError(
+            raise _cannot_decode(
                 f"{where}: byte {read - len(raw) + error.start} (0x{raw[error.start]:02x}) is not "
-                f"{encoding}: {error.reason}; {remedy}"
+                f"{encoding}: {error.reason}",
+                remedy,
             ) from None
         except UnicodeError as error:
-            raise TextError(f"{where}: is not {encoding}: {error}; {remedy}") from None
+            raise _cannot_decode(f"{where}: is not {encoding}: {error}", remedy) from None
         if (put_off := len(decoder.getstate()[0])) > _RUN:
             raise TextError(
                 f"{where}: from byte {read - put_off} on nothing can be decoded before the end of "
@@ -114,6 +114,11 @@ def _decoded(
                 text = text.replace("\r\n", "\n").replace("\r", "\n")
         if text:
             yield text
+
+
+def _cannot_decode(problem: str, remedy: str | None) -> TextError:
+    """Return the error of a text in another encoding, with the remedy or the keys that help."""
+    return TextError(f"{problem}; {remedy}") if remedy else TextError(problem, *_OTHER_ENCODING)
 
 
 def _with_byte_order(encoding: str, head: bytes) -> str:

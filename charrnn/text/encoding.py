@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from charrnn.kernels import Array
-from charrnn.text.vocabulary import Vocabulary, smallest_type
+from charrnn.text.vocabulary import Vocabulary, smallest_dtype
 
 
 class EncodedText(NamedTuple):
@@ -21,9 +21,9 @@ class EncodedText(NamedTuple):
     sha256: str  # of its symbols and codes, whatever files they came from
 
 
-def code_type(V: int) -> np.dtype[Any]:
+def code_dtype(V: int) -> np.dtype[Any]:
     """Return the type that the codes of V symbols have in files and in memory."""
-    dtype: np.dtype[Any] = np.dtype(smallest_type(V - 1)).newbyteorder("<")
+    dtype: np.dtype[Any] = np.dtype(smallest_dtype(V - 1)).newbyteorder("<")
     return dtype
 
 
@@ -41,7 +41,7 @@ def write_codes(
     n, digest = 0, hashlib.sha256(vocabulary.symbols.astype("<u4").tobytes())
     for symbols in pieces:
         codes = vocabulary.encode(symbols, where, first=n)
-        codes = codes.astype(code_type(len(vocabulary)), copy=False)
+        codes = codes.astype(code_dtype(len(vocabulary)), copy=False)
         digest.update(codes.data)
         write(codes.data)
         n += len(codes)
@@ -52,5 +52,5 @@ def encode_in_memory(pieces: Iterable[Array], vocabulary: Vocabulary, where: str
     """Encode symbols that come in pieces, with no second copy of what is encoded already."""
     memory = io.BytesIO()
     _, sha256 = write_codes(memory.write, pieces, vocabulary, where)
-    codes = np.frombuffer(memory.getvalue(), code_type(len(vocabulary)))
+    codes = np.frombuffer(memory.getvalue(), code_dtype(len(vocabulary)))
     return EncodedText(codes, vocabulary, sha256)

@@ -166,7 +166,9 @@ def _folders(top: str) -> Iterator[str]:
 
 def _missing(item: str) -> str:
     """Return what to say of a path that leads to no file."""
-    hint = "data.path is relative to the configuration file, with --set to the current folder"
+    hint = (
+        "data.path is relative to its configuration file, or in an override to the current folder"
+    )
     if os.path.isdir(item):
         return f"{item}: is a folder; name its texts, as in {os.path.join(item, '*.txt')}"
     if os.path.islink(item) and not os.path.lexists(os.path.realpath(item)):

@@ -14,10 +14,10 @@ from charrnn.errors import TextError
 from charrnn.kernels import Array
 from charrnn.text.corpus import load_corpus
 from charrnn.text.decoding import decode_text, read_symbols
-from charrnn.text.vocabulary import Vocabulary, code_points, smallest_type
+from charrnn.text.vocabulary import Vocabulary, code_points, smallest_dtype
 
 
-def codes_of_split(
+def encode_split(
     data: DataConfig,
     text_sha256: str,
     split: str,
@@ -33,7 +33,7 @@ def codes_of_split(
     try:
         corpus = load_corpus(data, note)
     except TextError as error:
-        place = str(error).split(";")[0]
+        place = error.problem.split(";")[0]
         raise TextError(f"the model's own text: {place}; name a text file to score") from None
     if corpus.text_sha256 != text_sha256:
         raise TextError(
@@ -43,13 +43,13 @@ def codes_of_split(
     start, end = corpus.split(split)
     if start == end:
         raise TextError(
-            f"{data.path}: has no {split} part (data.{split}_fraction is 0); choose another "
-            "--split, or name a text file"
+            f"{data.path}: has no {split} part (data.{split}_fraction is 0); choose another part, "
+            "or name a text file"
         )
     return corpus.codes, start, end
 
 
-def codes_of_file(
+def encode_file(
     data: DataConfig, vocabulary: Vocabulary, file: str, *, skip_unknown: bool = False
 ) -> tuple[Array, int, int, int]:
     """Return a text file encoded for a model, its bounds, and how many characters were left out.
@@ -66,16 +66,13 @@ def codes_of_file(
     codes, n, read = io.BytesIO(), 0, 0
     where = "standard input" if file == "-" else file
     for symbols in _symbols_of_file(data, file):
-        try:
-            known = vocabulary.encode(symbols, where, skip_unknown=skip_unknown, first=read)
-        except TextError as error:
-            raise TextError(f"{error}; --unknown skip leaves such characters out") from None
+        known = vocabulary.encode(symbols, where, skip_unknown=skip_unknown, first=read)
         codes.write(known.data)
         n, read = n + len(known), read + len(symbols)
     if n < 2:
         left = " that this model knows" if read > n else ""
         raise TextError(f"{where}: has no character to predict{left}; it takes at least two")
-    dtype = smallest_type(len(vocabulary) - 1)
+    dtype = smallest_dtype(len(vocabulary) - 1)
     return np.frombuffer(codes.getvalue(), dtype), 0, n, read - n
 
 

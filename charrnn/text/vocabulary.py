@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from charrnn.errors import TextError
+from charrnn.errors import Remedy, TextError
 from charrnn.kernels import Array
 
 Decoder = Callable[[int], str]
@@ -33,7 +33,7 @@ class Vocabulary:
         self.tokens = tokens
         last = int(self.symbols[-1]) if len(self.symbols) else 0
         # Code V stands for 'not in the vocabulary'; what is beyond the table is sent to its end.
-        self._codes = np.full(last + 2, len(self.symbols), smallest_type(len(self.symbols)))
+        self._codes = np.full(last + 2, len(self.symbols), smallest_dtype(len(self.symbols)))
         self._codes[self.symbols] = np.arange(len(self.symbols))
 
     @classmethod
@@ -86,14 +86,15 @@ class Vocabulary:
         codes: Array = np.take(self._codes, symbols, mode="clip")  # (n,)
         unknown = codes == V  # (n,)
         if not unknown.any():
-            return codes.astype(smallest_type(V - 1), copy=False)
+            return codes.astype(smallest_dtype(V - 1), copy=False)
         if skip_unknown:
             known: Array = codes[~unknown]
             return known
         position = int(np.argmax(unknown))
         raise TextError(
             f"{where}: {self.name(int(symbols[position]))} at position {first + position} is not "
-            f"among the {V} characters this model knows"
+            f"among the {V} characters this model knows",
+            Remedy("skip_unknown=True", "leaves such characters out"),
         )
 
     def decode(self, codes: Array) -> str:
@@ -137,7 +138,7 @@ def code_points(text: str) -> Array:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
 
 
-def smallest_type(largest: int) -> type[np.unsignedinteger]:
+def smallest_dtype(largest: int) -> type[np.unsignedinteger]:
     """Return the smallest unsigned type that holds the number."""
     if largest <= 0xFF:
         return np.uint8

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 
+from charrnn.errors import Remedy, RunError
+
 MAX_DIVERGENCES = 10  # of a run; after these there is a thousandth left of the learning rate
-_REMEDY = "a lower train.learning_rate, a smaller train.clip_norm or more train.warmup_steps"
+_SETTINGS = "a lower train.learning_rate, a smaller train.clip_norm or more train.warmup_steps"
 
 
-def rate_share(divergences: int) -> float:
+def backoff(divergences: int) -> float:
     """Return what is left of the scheduled learning rate."""
     return float(0.5**divergences)
 
@@ -36,27 +38,33 @@ def update_skipped(step: int, reason: str, rate: float, divergences: int) -> str
     )
 
 
-def given_up(step: int, divergences: int, best: object) -> str:
-    """Say why a training ends that has diverged too often; `best` is a checkpoint worth keeping."""
-    return (
+def given_up(step: int, divergences: int, best: object) -> RunError:
+    """Return the error of a training that diverged too often; `best` is a checkpoint to go back to."""
+    return _diverged(
         f"step {step:,}: the training diverged: {divergences} times the loss or the gradient was "
-        "not finite, and halving the learning rate each time has not helped. "
-        f"{_what_to_try(best)}"
+        "not finite, and halving the learning rate each time has not helped",
+        best,
     )
 
 
-def parameters_lost(step: int, rate: float, best: object) -> str:
-    """Say why a training ends whose update was too large for a float."""
-    return (
+def parameters_lost(step: int, rate: float, best: object) -> RunError:
+    """Return the error of a training whose update was too large for a float."""
+    return _diverged(
         f"step {step:,}: the training diverged: an update with learning rate {rate:g} made the "
-        f"parameters infinite; they are not saved. {_what_to_try(best)}"
+        "parameters infinite; they are not saved",
+        best,
     )
 
 
-def _what_to_try(best: object) -> str:
+def _diverged(problem: str, best: object) -> RunError:
+    problem = f"{problem}. Try {_SETTINGS}"
     if best:
-        return f"Begin a new run from {best} (--init-from, --run-dir) with {_REMEDY}"
-    return f"Begin anew (--overwrite) with {_REMEDY}"
+        return RunError(
+            problem,
+            Remedy("init_from", f"starts from {best}"),
+            Remedy("run_dir", "names a folder for it"),
+        )
+    return RunError(problem, Remedy("overwrite=True", "starts again"))
 
 
 def worse_than_guessing(loss_nats: float, V: int) -> str:

@@ -15,7 +15,7 @@ from charrnn.training.limits import Limits
 from charrnn.training.reporter import Reporter
 
 
-class Record:
+class TrainingLog:
     """Writes to the metrics and tells the reporter; keeps the time.
 
     Args:

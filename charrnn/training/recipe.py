@@ -1,6 +1,6 @@
 """What a configuration leaves open, chosen for the text: sizes, dropout, learning rate, length.
 
-One pure function of the text's size, its vocabulary and what is given. The rules are fitted to the
+One pure function of the text's size, its vocabulary and what is given. The rules are wrapped to the
 experiments in tests/benchmarks/EXPERIMENTS.md.
 """
 
@@ -16,12 +16,12 @@ from charrnn.config.schema import (
     Config,
     ModelConfig,
     TrainConfig,
-    open_keys,
+    unset_keys,
     value_of,
 )
 from charrnn.config.values import MANY
 from charrnn.kernels import CELLS
-from charrnn.kernels.optimizers import RULES
+from charrnn.kernels.optimizers import OPTIMIZERS
 from charrnn.model.parameters import parameter_count, training_flops
 from charrnn.text.corpus import cut_points
 from charrnn.text.streams import windows_in_epoch
@@ -46,12 +46,12 @@ _MANY_STEPS = 12_000  # for more the learning rate is less
 _DECAY, _DECAY_AN_EPOCH = 8.0, 0.8
 
 
-def settled(
+def fill_defaults(
     config: Config,
     chars: int,
     V: int,
     *,
-    then: Config | None = None,
+    previous: Config | None = None,
     source: ModelConfig | None = None,
     work: float | None = None,
     ranks: int | None = None,
@@ -62,13 +62,13 @@ def settled(
         config: as it was written.
         chars: characters of the whole text.
         V: characters in the vocabulary.
-        then: that of the run which is gone on with; what is left open is as it was.
+        previous: settings of the run being resumed; they fill in what is unset.
         source: the model whose weights are begun with; what is left open of the shape is its.
         work: operations that the training may take; by default what suits the text.
         ranks: how many MPI has started, which are the workers.
     """
-    if then is not None:
-        return _as_then(config, then)
+    if previous is not None:
+        return _as_previous(config, previous)
     if source is not None:
         config = replace(config, model=_shaped_as(config.model, source))
     train_end, valid_end = cut_points(chars, config.data)
@@ -88,10 +88,10 @@ def settled(
     return replace(config, model=model, train=train)
 
 
-def chosen(config: Config, settled: Config) -> dict[str, Any]:
+def filled_keys(config: Config, filled: Config) -> dict[str, Any]:
     """Return what was left open, by dotted key, and what became of it."""
-    values = settled.to_dict()
-    return {key: value_of(values, key) for key in open_keys(config)}
+    values = filled.to_dict()
+    return {key: value_of(values, key) for key in unset_keys(config)}
 
 
 def _work_given(train: TrainConfig) -> float:
@@ -173,13 +173,13 @@ def _with_rate(
     """
     steps = epochs * windows_in_epoch(n, train)
     if train.learning_rate is None:
-        rate = RULES[train.optimizer].learning_rate
+        rate = OPTIMIZERS[train.optimizer].learning_rate
         rate *= math.sqrt(256 / max(_SMALLEST_TRIED, model.hidden_size))
-        rate *= CELLS[model.cell].rate_share * (_FINE_TUNING if fine_tuning else 1.0)
+        rate *= CELLS[model.cell].learning_rate_scale * (_FINE_TUNING if fine_tuning else 1.0)
         rate *= math.sqrt(_MANY_STEPS / max(_MANY_STEPS, steps))
         rate = max(float(f"{rate:.2g}"), train.min_learning_rate)
         train = replace(train, learning_rate=rate)
-    most = RULES[train.optimizer].hyperparameters.get("weight_decay")
+    most = OPTIMIZERS[train.optimizer].hyperparameters.get("weight_decay")
     if train.weight_decay is None and most is not None:
         in_all = max(_DECAY, _DECAY_AN_EPOCH * epochs)
         decay = most / max(1.0, most * train.learning_rate * steps / in_all)
@@ -207,17 +207,17 @@ def _validate_every(windows: int, epochs: float) -> int | str:
     return "epoch" if epochs >= count else max(1, math.ceil(windows * epochs / count))
 
 
-def _as_then(config: Config, then: Config) -> Config:
+def _as_previous(config: Config, previous: Config) -> Config:
     """Settle what is left open as a run did which is gone on with."""
-    config = replace(config, model=_shaped_as(config.model, then.model))
+    config = replace(config, model=_shaped_as(config.model, previous.model))
     values: dict[str, dict[str, Any]] = {"model": {}, "train": {}}
-    for key in open_keys(config):
+    for key in unset_keys(config):
         section, name = key.split(".")
-        values[section][name] = value_of(then.to_dict(), key)
+        values[section][name] = value_of(previous.to_dict(), key)
     if not config.train.has_limit:
-        values["train"] |= {name: getattr(then.train, name) for name in LIMITS}
+        values["train"] |= {name: getattr(previous.train, name) for name in LIMITS}
     if config.train.patience is None:
-        values["train"]["patience"] = then.train.patience
+        values["train"]["patience"] = previous.train.patience
     return replace(
         config,
         model=replace(config.model, **values["model"]),

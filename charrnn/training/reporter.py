@@ -6,12 +6,12 @@ import math
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn, TextIO
 
 from tqdm import tqdm
 
-from charrnn.system.terminal import duration, fitted
+from charrnn.system.terminal import duration, wrapped
 
 tqdm.monitor_interval = 0  # a thread of its own would keep worker processes from being forked
 _LINE_EVERY_S = 5.0  # where there is no terminal to draw a bar on
@@ -33,7 +33,11 @@ class Reporter:
         """A validation begins."""
 
     def note(self, text: str) -> None:
-        """Say something worth keeping."""
+        """Print something worth keeping."""
+
+    def worded(self, argument: str) -> str:
+        """Return how a note shows an argument of the Python API."""
+        return argument
 
     def end(self) -> None:
         """No more steps."""
@@ -42,7 +46,8 @@ class Reporter:
 class TerminalReporter(Reporter):
     """A bar with rate and time left on a terminal; in a file or pipe a line now and then."""
 
-    def __init__(self, file: TextIO | None = None) -> None:
+    def __init__(self, file: TextIO | None = None, worded: Callable[[str], str] = str) -> None:
+        self._worded = worded
         self._file = file or sys.stderr
         self._bar: tqdm[NoReturn] | None = None
         self._is_terminal = self._file.isatty()
@@ -92,11 +97,14 @@ class TerminalReporter(Reporter):
     def note(self, text: str) -> None:
         self._print(text)
 
+    def worded(self, argument: str) -> str:
+        return self._worded(argument)
+
     def _print(self, text: str, indent: int = 0) -> None:
         if self._bar is not None:
             self._bar.clear()
         try:
-            print(fitted(text, self._file, indent), file=self._file, flush=True)
+            print(wrapped(text, self._file, indent), file=self._file, flush=True)
         except OSError:  # nobody reads any more: a training goes on all the same
             self._file = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
             os.dup2(self._file.fileno(), 2)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from charrnn.config.schema import Config, all_keys, automatic_keys, value_of
-from charrnn.errors import CheckpointError, RunError, TextError, shown
+from charrnn.errors import CheckpointError, Remedy, RunError, TextError, shown
 from charrnn.runs.checkpoint import Checkpoint, load_checkpoint
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.meta import Counters
 from charrnn.runs.metrics import keep_metrics_until
-from charrnn.system.atomic import remove_leftovers, replaced_atomically
-from charrnn.training.summary import changed_text
+from charrnn.system.atomic import atomic_write, remove_leftovers
+from charrnn.training.summary import text_differences
 
 # What may differ when a run is resumed: how long it goes on, and how often it tells and saves.
 # The text may lie elsewhere, as long as it is the same.
@@ -25,6 +25,9 @@ MAY_CHANGE = (
     "data.path",
 )
 
+_OVERWRITE = Remedy("overwrite=True", "starts again")
+_OTHER_FOLDER = Remedy("run_dir", "names another folder")
+
 # How a key is left open; then it is as it was.
 _LEFT_OPEN = {
     **dict.fromkeys([*automatic_keys(), "model.embedding_size"]),
@@ -33,7 +36,7 @@ _LEFT_OPEN = {
 }
 
 
-def starting_point(
+def checkpoint_to_resume(
     run: RunFolder, config: Config, resume: bool, overwrite: bool
 ) -> Checkpoint | None:
     """Return the checkpoint to go on from, or None to begin.
@@ -45,55 +48,60 @@ def starting_point(
     if not run.holds_run():
         if run.config.exists():
             raise RunError(
-                f"{run.config}: is not a run's, and would be written over; --run-dir names another "
-                "folder"
+                f"{run.config}: is not a run's, and would be written over",
+                _OTHER_FOLDER,
             )
         return None
     if overwrite or run.is_bare():
         return None
     if not resume:
         raise RunError(
-            f"{run.path}: holds a run already; --resume goes on with it, --overwrite begins anew, "
-            "--run-dir names another folder"
+            f"{run.path}: holds a run already",
+            Remedy("resume=True", "continues it"),
+            _OVERWRITE,
+            _OTHER_FOLDER,
         )
     newest = run.newest()
     if newest is None:
         return None
     checkpoint = load_checkpoint(newest)
-    then, now = (
+    previous, now = (
         {key: value_of(values, key) for key in all_keys()}
         for values in (checkpoint.config.to_dict(), config.to_dict())
     )
     changed = [
-        f"{key} is {shown(now[key])}, and was {shown(then[key])}"
+        f"{key} is {shown(now[key])}, and was {shown(previous[key])}"
         for key in now
-        if now[key] not in (then[key], _LEFT_OPEN.get(key, then[key])) and key not in MAY_CHANGE
+        if now[key] not in (previous[key], _LEFT_OPEN.get(key, previous[key]))
+        and key not in MAY_CHANGE
     ]
     if changed:
         raise RunError(
             f"{run.path}: cannot be resumed with another configuration: {'; '.join(changed)}. "
             "Only the limits, and how often to log, validate, show and checkpoint, may change; "
-            f"with {run.config} it goes on as it was, --overwrite begins anew, --run-dir names "
-            "another folder"
+            f"{run.config} has the settings of the run",
+            _OVERWRITE,
+            _OTHER_FOLDER,
         )
     return checkpoint
 
 
-def check_same_text(run: RunFolder, then: Checkpoint, now: Checkpoint) -> None:
+def check_same_text(run: RunFolder, previous: Checkpoint, now: Checkpoint) -> None:
     """Refuse to go on with another text than a run's.
 
     Raises:
         TextError: saying what has changed.
     """
-    if then.text_sha256 == now.text_sha256:
+    if previous.text_sha256 == now.text_sha256:
         return
     raise TextError(
-        f"{run.path}: the text is not the one this run was trained on: {changed_text(then, now)}. "
-        "Put the old text back, or begin a new run from these weights with --init-from"
+        f"{run.path}: the text is not the one this run was trained on: "
+        f"{text_differences(previous, now)}. Put the old text back",
+        Remedy("init_from", "starts a new run from these weights"),
     )
 
 
-def forget_lost_best(run: RunFolder, counters: Counters) -> str:
+def check_best(run: RunFolder, counters: Counters) -> str:
     """Look whether the best checkpoint is there; if not, forget it, and return what to say."""
     if counters.best_loss_nats is None:
         return ""
@@ -102,12 +110,12 @@ def forget_lost_best(run: RunFolder, counters: Counters) -> str:
             return ""
         problem = f"{run.best}: is older than the best, of step {counters.best_step:,}"
     except CheckpointError as error:
-        problem = str(error)
+        problem = error.problem
     counters.best_loss_nats, counters.best_step = None, 0
     return f"{problem}. The best so far is lost; the best from here on takes its place"
 
 
-def prepare(run: RunFolder, config: Config, resumed: Counters | None) -> float:
+def prepare_folder(run: RunFolder, config: Config, resumed: Counters | None) -> float:
     """Make the folder ready.
 
     Args:
@@ -125,7 +133,7 @@ def prepare(run: RunFolder, config: Config, resumed: Counters | None) -> float:
         for file in (run.config, run.metrics, run.best, run.last):
             remove_leftovers(file)
         at = resumed or Counters()
-        with replaced_atomically(run.config) as config_file:
+        with atomic_write(run.config) as config_file:
             config_file.write(config.to_yaml().encode("utf-8"))
             config_file.flush()  # an old run goes only now that something new can be written
             if resumed is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.model.dropout_masks import MaskMaker
+from charrnn.model.dropout_masks import MaskGenerator
 from charrnn.model.model import Model
 from charrnn.model.parameters import parameter_views
 from charrnn.runs.checkpoint import Checkpoint
@@ -17,12 +17,12 @@ from charrnn.system.terminal import duration, shortest
 from charrnn.text.corpus import Corpus
 from charrnn.training.limits import Limits
 from charrnn.training.trainer import Trainer
-from charrnn.training.transfer import Matched
+from charrnn.training.transfer import VocabularyMatch
 
 _NAMED = 5  # characters that a changed text has more or fewer
 
 
-def training_rows(trainer: Trainer, run: RunFolder) -> list[tuple[str, str]]:
+def summary_rows(trainer: Trainer, run: RunFolder) -> list[tuple[str, str]]:
     """What will be trained, in a few rows."""
     config, corpus, limits = trainer.config, trainer.corpus, trainer.limits
     path = config.data.path
@@ -63,7 +63,7 @@ def _length(limits: Limits) -> str:
     return f"{steps}, or {of_time}," if of_time else steps
 
 
-def chosen_rows(chosen: Mapping[str, Any]) -> list[tuple[str, str]]:
+def default_rows(chosen: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What was left open in a configuration, and was settled for the text."""
     values = ", ".join(f"{key.split('.')[1]} {value}" for key, value in chosen.items())
     return [("chosen", values)] if values else []
@@ -72,7 +72,7 @@ def chosen_rows(chosen: Mapping[str, Any]) -> list[tuple[str, str]]:
 def memory_bytes(trainer: Trainer) -> int:
     """What parameters, gradient, slots and a window's arrays take, beside Python and NumPy."""
     train = trainer.config.train
-    vectors = 3 + len(trainer.checkpoint().slots)  # parameters, two of scratch; slots
+    vectors = 3 + len(trainer.checkpoint().optimizer_state)  # parameters, two of scratch; slots
     vectors += int(train.workers)  # gradients
     one, two = (_window_bytes(trainer, T) for T in (1, 2))
     window = one + (train.seq_length - 1) * (two - one)  # the arrays grow evenly with the steps
@@ -85,12 +85,12 @@ def _window_bytes(trainer: Trainer, T: int) -> int:
     trial = Model(model.config, model.V, model.parameters, model.backend)
     gradient = parameter_views(np.empty_like(model.parameters), model.shapes)
     codes = np.zeros((T, N), np.intp)
-    masks = MaskMaker(model.config, seed=0).masks(0, T, range(N))
+    masks = MaskGenerator(model.config, seed=0).masks(0, T, range(N))
     trial.loss_gradient(codes, codes, trial.zero_states(N), gradient, masks)
     return trial.workspace_bytes + sum(mask.nbytes for kind in masks for mask in kind)
 
 
-def matched_text(matched: Matched, corpus: Corpus) -> str:
+def match_summary(matched: VocabularyMatch, corpus: Corpus) -> str:
     """How the vocabularies of two runs met."""
 
     def names(symbols: tuple[int, ...]) -> str:
@@ -105,15 +105,15 @@ def matched_text(matched: Matched, corpus: Corpus) -> str:
     )
 
 
-def changed_text(then: Checkpoint, now: Checkpoint) -> str:
+def text_differences(previous: Checkpoint, now: Checkpoint) -> str:
     """Say in what the text of a run differs from what it was."""
-    if then.text_chars not in (None, now.text_chars):
-        what = [f"it had {then.text_chars:,} characters, now {now.text_chars:,}"]
+    if previous.text_chars not in (None, now.text_chars):
+        what = [f"it had {previous.text_chars:,} characters, now {now.text_chars:,}"]
     else:
         what = ["its characters have changed"]
     for vocabulary, other, verb in (
-        (now.vocabulary, then.vocabulary, "new"),
-        (then.vocabulary, now.vocabulary, "gone"),
+        (now.vocabulary, previous.vocabulary, "new"),
+        (previous.vocabulary, now.vocabulary, "gone"),
     ):
         symbols = np.setdiff1d(vocabulary.symbols, other.symbols)
         if len(symbols):

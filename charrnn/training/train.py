@@ -12,24 +12,29 @@ from typing import Any
 from charrnn.backends.backend import compiling_note
 from charrnn.config.reader import config_from_dict, load_config
 from charrnn.config.schema import Config
-from charrnn.errors import CheckpointError, RunError
+from charrnn.errors import CheckpointError, Remedy, RunError
 from charrnn.runs.checkpoint import Checkpoint, load_checkpoint
 from charrnn.runs.folder import RunFolder
-from charrnn.runs.lock import only_training
+from charrnn.runs.lock import lock_run
 from charrnn.runs.metrics import MetricsLog
 from charrnn.system.signals import graceful_interrupts
 from charrnn.system.terminal import shortest
 from charrnn.text.corpus import Corpus, load_corpus
 from charrnn.text.size_check import check_sizes
-from charrnn.training.recipe import chosen, settled
+from charrnn.training.recipe import fill_defaults, filled_keys
 from charrnn.training.reporter import Reporter
-from charrnn.training.resume import check_same_text, forget_lost_best, prepare, starting_point
-from charrnn.training.summary import chosen_rows, matched_text, training_rows
+from charrnn.training.resume import (
+    check_best,
+    check_same_text,
+    checkpoint_to_resume,
+    prepare_folder,
+)
+from charrnn.training.summary import default_rows, match_summary, summary_rows
 from charrnn.training.trainer import Trainer
-from charrnn.workers.count import resolved
-from charrnn.workers.group import Team
-from charrnn.workers.mpi import MPITeam, Ranks
-from charrnn.workers.processes import new_team
+from charrnn.workers.count import resolve_workers
+from charrnn.workers.group import WorkerGroup
+from charrnn.workers.mpi import MPIGroup, Ranks
+from charrnn.workers.processes import start_group
 from charrnn.workers.worker import Job
 
 _MANY_PARAMETERS = 20_000_000  # drawing the first values of more takes a while
@@ -77,28 +82,32 @@ def train(
     if resume and overwrite:
         raise RunError("to resume is to go on with a run, to overwrite to begin anew; ask for one")
     run, reporter = RunFolder(Path(run_dir)), reporter or Reporter()
-    with only_training(run, reporter.note):
-        checkpoint = starting_point(run, config, resume, overwrite)
+    with lock_run(run, reporter.note):
+        checkpoint = checkpoint_to_resume(run, config, resume, overwrite)
         source = None
         if init_from is not None:
             if checkpoint:
-                reporter.note("--init-from is not used: the run goes on with its own weights")
+                reporter.note(
+                    "the run continues with its own weights", Remedy("init_from", "is not used")
+                )
             else:
                 source = Path(init_from), load_checkpoint(init_from)
         corpus = load_corpus(config.data, reporter.note)
-        V, then = len(corpus.vocabulary), checkpoint.config if checkpoint else None
+        V, previous = len(corpus.vocabulary), checkpoint.config if checkpoint else None
         written = config
         shape = source[1].config.model if source else None
         size = ranks.size if ranks else None
-        config = settled(written, len(corpus.codes), V, then=then, source=shape, ranks=size)
+        config = fill_defaults(
+            written, len(corpus.codes), V, previous=previous, source=shape, ranks=size
+        )
         check_sizes(corpus, config)
         if source:
             _look_at_rate(written, config, corpus, source[1], reporter)
-        config = resolved(config, V, then.train if then else None, size)
+        config = resolve_workers(config, V, previous.train if previous else None, size)
         note = "nothing to resume here: beginning" if resume else ""
-        with closing(_team(config, corpus, ranks, reporter)) as team:
-            trainer = Trainer(corpus, run, reporter, team)
-            found = {} if checkpoint else chosen(written, config)
+        with closing(_group(config, corpus, ranks, reporter)) as group:
+            trainer = Trainer(corpus, run, reporter, group)
+            found = {} if checkpoint else filled_keys(written, config)
             return _train(trainer, run, reporter, checkpoint, source, found, note)
 
 
@@ -108,7 +117,9 @@ def _look_at_rate(
     """Say so where a learning rate that is given is above the usual one of fine-tuning."""
     left_open: dict[str, Any] = {"learning_rate": None}
     written = replace(written, train=replace(written.train, **left_open))
-    usual = settled(written, len(corpus.codes), len(corpus.vocabulary), source=source.config.model)
+    usual = fill_defaults(
+        written, len(corpus.codes), len(corpus.vocabulary), source=source.config.model
+    )
     if usual.train.learning_rate < config.train.learning_rate:
         reporter.note(
             f"train.learning_rate {config.train.learning_rate:g} is high for fine-tuning; left out "
@@ -132,20 +143,20 @@ def _train(
         first_note = f"going on from step {trainer.counters.step:,}"
         if not run.last.exists():
             first_note += f" of {run.best}, as there is no {run.last.name}"
-        if lost := forget_lost_best(run, trainer.counters):
+        if lost := check_best(run, trainer.counters):
             reporter.note(lost)
         if trainer.finished and run.last.exists():
-            reporter.block(training_rows(trainer, run))
+            reporter.block(summary_rows(trainer, run))
             reporter.note(_how_to_go_on(trainer))
             reporter.note(_finished(trainer, run))
             return _outcome(trainer, run, None)
     elif source:
         try:
-            first_note = matched_text(trainer.start_from(source[1]), trainer.corpus)
+            first_note = match_summary(trainer.start_from(source[1]), trainer.corpus)
         except CheckpointError as error:
             raise CheckpointError(f"{source[0]}: {error}") from None
-    elapsed_s = prepare(run, trainer.config, trainer.counters if checkpoint else None)
-    reporter.block([*training_rows(trainer, run), *chosen_rows(found)])
+    elapsed_s = prepare_folder(run, trainer.config, trainer.counters if checkpoint else None)
+    reporter.block([*summary_rows(trainer, run), *default_rows(found)])
     if first_note:
         reporter.note(first_note)
     metrics = MetricsLog(run.metrics)
@@ -159,20 +170,20 @@ def _train(
         reporter.note(_finished(trainer, run))
     else:
         reporter.note(
-            f"interrupted at step {trainer.counters.step:,}, saved in {run.last}; "
-            "--resume goes on from there"
+            f"interrupted at step {trainer.counters.step:,}, saved in {run.last}",
+            Remedy("resume=True", "continues from there"),
         )
     return _outcome(trainer, run, signal)
 
 
-def _team(config: Config, corpus: Corpus, ranks: Ranks | None, reporter: Reporter) -> Team:
+def _group(config: Config, corpus: Corpus, ranks: Ranks | None, reporter: Reporter) -> WorkerGroup:
     """Start the workers; say so where that takes a while."""
     job = Job(config, len(corpus.vocabulary), corpus.codes, corpus.train_end)
     if job.parameter_count > _MANY_PARAMETERS:
         reporter.note(f"preparing {job.parameter_count:,} parameters")
     if config.train.backend == "numba" and (note := compiling_note()):
         reporter.note(note)
-    return MPITeam(job, ranks, corpus.text_sha256) if ranks else new_team(job)
+    return MPIGroup(job, ranks, corpus.text_sha256) if ranks else start_group(job)
 
 
 def _finished(trainer: Trainer, run: RunFolder) -> str:

@@ -10,7 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from charrnn.errors import CharRNNError, CheckpointError, RunError, WorkerError, WriteError
+from charrnn.errors import (
+    CharRNNError,
+    CheckpointError,
+    Remedy,
+    RunError,
+    WorkerError,
+    WriteError,
+)
 from charrnn.kernels.optimizers import gradient_norm
 from charrnn.model.evaluation import Score
 from charrnn.model.parameters import initial_parameters
@@ -22,40 +29,42 @@ from charrnn.runs.metrics import MetricsLog
 from charrnn.text.corpus import Corpus
 from charrnn.training.divergence import (
     MAX_DIVERGENCES,
+    backoff,
     given_up,
     not_finite,
     parameters_lost,
-    rate_share,
 )
 from charrnn.training.limits import Limits
-from charrnn.training.log import Record
+from charrnn.training.log import TrainingLog
+from charrnn.training.optimizer import clip_gradient, learning_rate, new_optimizer
 from charrnn.training.reporter import Reporter
-from charrnn.training.transfer import Matched, transfer_parameters
-from charrnn.training.updater import Updater
-from charrnn.workers.group import Team
+from charrnn.training.transfer import VocabularyMatch, transfer_parameters
+from charrnn.workers.group import WorkerGroup
 
 Interrupted = Callable[[], int | None]  # the number of the signal that came, or None
 
 
 class Trainer:
-    """A training in progress: the one owner of its slots and counters.
+    """A training in progress: the one owner of optimizer state and counters.
 
-    Parameters, gradient and states lie in the buffers of its team, which it alone tells what to do.
+    Parameters, gradient and states lie in the buffers of its group, which it alone tells what to do.
 
     Every random number is drawn from a generator made for the place that it is drawn at (seed,
     step, layer), so there is no generator to keep, and sampling disturbs nothing.
     """
 
-    def __init__(self, corpus: Corpus, run: RunFolder, reporter: Reporter, team: Team) -> None:
-        self.config = config = team.job.config
+    def __init__(
+        self, corpus: Corpus, run: RunFolder, reporter: Reporter, group: WorkerGroup
+    ) -> None:
+        self.config = config = group.job.config
         self.corpus = corpus
-        self.team = team
+        self.group = group
         self._folder = run
         self._reporter = reporter
-        self.limits = Limits.of(config.train, team.worker.windows)
-        self.model = team.worker.model
+        self.limits = Limits.of(config.train, group.worker.windows)
+        self.model = group.worker.model
         self.model.parameters[...] = initial_parameters(config.model, self.model.V, config.seed)
-        self._updater = Updater(config.train, self.model, self.limits)
+        self._optimizer = new_optimizer(config.train, self.model)
         self.counters = Counters()
         self._saved_step, self._saved_at = -1, 0.0
         self._kept_step: int | None = None  # that a resume would go on from
@@ -64,18 +73,18 @@ class Trainer:
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint of the same run."""
         self.model.parameters[...] = checkpoint.parameters
-        for name, slot in checkpoint.slots.items():
-            self._updater.slots[name][...] = slot
-        self.team.states[...] = checkpoint.states
+        for name, array in checkpoint.optimizer_state.items():
+            self._optimizer.state[name][...] = array
+        self.group.states[...] = checkpoint.states
         self.counters = checkpoint.counters
-        self.counters.look_at_patience(self.config.train.patience)
+        self.counters.update_patience(self.config.train.patience)
         if self.config.train.max_minutes != checkpoint.config.train.max_minutes:
             self.counters.out_of_time = self.limits.out_of_time(self.counters.elapsed_s)
             if self.limits.total_s is None:
                 self.counters.elapsed_s = 0.0
         self._kept_step = self.counters.step
 
-    def start_from(self, checkpoint: Checkpoint) -> Matched:
+    def start_from(self, checkpoint: Checkpoint) -> VocabularyMatch:
         """Take over the weights of another run."""
         return transfer_parameters(checkpoint, self.model, self.corpus.vocabulary)
 
@@ -110,8 +119,8 @@ class Trainer:
                 first two cases what was reached is saved; in each it is said how to go on.
         """
         self._start = time.monotonic() - (self.counters.elapsed_s or elapsed_s)
-        self._look_at_the_clock()
-        self._record = Record(
+        self._update_elapsed()
+        self._record = TrainingLog(
             self.config, self.model.V, self.limits, metrics, self._reporter, self._start
         )
         self._saved_step, self._saved_at = self.counters.step, time.monotonic()
@@ -121,9 +130,9 @@ class Trainer:
         try:
             self._run(interrupted)
         except WorkerError as error:
-            raise RunError(f"{error}; {self._rescued()}") from None
+            raise self._saved_after(error) from None
         except WriteError as error:
-            raise RunError(f"{error}; {self._way_on()}") from None
+            raise self._to_resume(error.problem) from None
         finally:
             self._reporter.end()
 
@@ -132,7 +141,7 @@ class Trainer:
             if self.counters.divergences > MAX_DIVERGENCES:
                 self.save()
                 counters = self.counters
-                raise RunError(given_up(counters.step, counters.divergences, self._best()))
+                raise given_up(counters.step, counters.divergences, self._best())
             if self._validation_due():
                 self._validate(interrupted)
                 continue
@@ -143,19 +152,22 @@ class Trainer:
             self._log(*self._step())
         self.save()
 
-    def _rescued(self) -> str:
-        """Save what was reached, where that goes; say from where there is a way on."""
+    def _saved_after(self, error: WorkerError) -> RunError:
+        """Save the training after a worker has failed, and return the error to raise."""
         try:
             self.save()
-        except CharRNNError as error:
-            return f"{error}; {self._way_on()}"
-        return f"saved at step {self.counters.step:,}; --resume goes on from there"
+        except CharRNNError as failure:
+            return self._to_resume(f"{error.problem}; {failure.problem}")
+        saved = f"{error.problem}; saved at step {self.counters.step:,}"
+        return RunError(saved, Remedy("resume=True", "continues from there"))
 
-    def _way_on(self) -> str:
-        """Say from where there is a way on, when what keeps files from being written is mended."""
+    def _to_resume(self, problem: str) -> RunError:
+        """Name the step that a resume continues from once the write error is fixed."""
         if self._kept_step is None:
-            return "no checkpoint had been written yet: mend this, and --resume begins anew"
-        return f"step {self._kept_step:,} is kept: mend this, and --resume goes on from there"
+            problem += "; no checkpoint had been written yet"
+            return RunError(problem, Remedy("resume=True", "starts again once this is fixed"))
+        problem += f"; step {self._kept_step:,} is kept"
+        return RunError(problem, Remedy("resume=True", "continues from there once this is fixed"))
 
     def _step(self) -> tuple[float, float]:
         """Read a window, go back through it, clip, update.
@@ -169,27 +181,31 @@ class Trainer:
         counters, began = self.counters, time.monotonic()
         position = counters.step % self.limits.steps_per_epoch
         if position == 0:
-            self.team.states[...] = 0
-        chars = self.team.worker.window_length(counters.step) * self.config.train.batch_size
+            self.group.states[...] = 0
+        chars = self.group.worker.window_length(counters.step) * self.config.train.batch_size
         with np.errstate(over="ignore", invalid="ignore"):  # looked for below
-            nats = self.team.train(counters.step)
-            norm = self._updater.clip(self.team.gradient)
+            nats = self.group.train(counters.step)
+            norm = clip_gradient(self.group.gradient, self.config.train)
         if reason := not_finite(nats, norm):
             rate = 0.0
             self._skip_update()
         else:
             rate = self._update()
-            self.team.carry_states()
+            self.group.carry_states()
             counters.unlogged_nats += nats
             counters.unlogged_chars += chars
         counters.step += 1
         self._record.step(counters.step, chars, nats, time.monotonic() - began)
-        self._look_at_the_clock()
+        self._update_elapsed()
         if reason:
-            scheduled = self._updater.rate(counters.step, self._elapsed_share)
-            next_rate = scheduled * rate_share(counters.divergences)
-            self._record.skipped(counters, reason, next_rate)
+            self._record.skipped(counters, reason, self._learning_rate())
         return rate, norm
+
+    def _learning_rate(self) -> float:
+        """The learning rate of the next step, halved for each update that was skipped."""
+        counters, train = self.counters, self.config.train
+        scheduled = learning_rate(counters.step, train, self.limits, self._elapsed_share)
+        return scheduled * backoff(counters.divergences)
 
     def _update(self) -> float:
         """Change the parameters by the gradient; return the learning rate.
@@ -199,14 +215,14 @@ class Trainer:
         """
         counters = self.counters
         with np.errstate(over="ignore", invalid="ignore"):  # looked for below
-            rate = self._updater.rate(counters.step, self._elapsed_share)
-            rate *= rate_share(counters.divergences)
-            self._updater.update(self.team.gradient, counters.step, rate)
+            rate = self._learning_rate()
+            parameters, gradient = self.model.parameters, self.group.gradient
+            self._optimizer.update(parameters, gradient, rate, counters.step + 1)
         if not math.isfinite(gradient_norm(self.model.parameters)):
-            raise RunError(parameters_lost(counters.step + 1, rate, self._best()))
+            raise parameters_lost(counters.step + 1, rate, self._best())
         return rate
 
-    def _look_at_the_clock(self) -> None:
+    def _update_elapsed(self) -> None:
         if self.limits.total_s is not None:
             self.counters.elapsed_s = self._elapsed_s
             self.counters.out_of_time = self.limits.out_of_time(self.counters.elapsed_s)
@@ -219,7 +235,7 @@ class Trainer:
 
     def _skip_update(self) -> None:
         """Let nothing of a gradient that is not finite go on."""
-        self.team.states[...] = 0
+        self.group.states[...] = 0
         self.counters.divergences += 1
 
     def _log(self, rate: float, norm: float) -> None:
@@ -251,7 +267,7 @@ class Trainer:
         score = Score(0, 0.0)
         if start < end:
             self._record.validating()
-            for window in self.team.score_windows(start, end):
+            for window in self.group.score_windows(start, end):
                 score += window
                 if interrupted():
                     return
@@ -260,12 +276,12 @@ class Trainer:
             return
         if start < end:
             scheduled = self._validation_scheduled()  # one at a limit is an extra
-            best = counters.judge(score.loss_nats, scheduled, train.patience)
+            best = counters.record_validation(score.loss_nats, scheduled, train.patience)
             self._record.validated(counters.step, score, best)
         if sample:
             self._record.sample(counters.step, sample)
         counters.validated_step = counters.step
-        self._look_at_the_clock()
+        self._update_elapsed()
         if counters.best_step == counters.step:
             self._write(self._folder.best)
             if self._kept_step is None:
@@ -286,8 +302,8 @@ class Trainer:
             self.corpus.vocabulary,
             self.model.parameters,
             self.counters,
-            self._updater.slots,
-            [tuple(layer) for layer in self.team.states],
+            self._optimizer.state,
+            [tuple(layer) for layer in self.group.states],
             self.corpus.text_sha256,
             len(self.corpus.codes),
         )
@@ -304,7 +320,7 @@ class Trainer:
         try:
             save_checkpoint(path, self.checkpoint())
         except CheckpointError as error:
-            raise WriteError(str(error)) from None
+            raise WriteError(error.problem) from None
 
     def _checkpoint_due(self) -> bool:
         every = self.config.train.checkpoint_every

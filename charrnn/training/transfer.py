@@ -16,7 +16,7 @@ from charrnn.text.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
-class Matched:
+class VocabularyMatch:
     """What became of the characters; each a tuple of symbols."""
 
     kept: tuple[int, ...]
@@ -24,7 +24,9 @@ class Matched:
     dropped: tuple[int, ...]  # in the old text alone
 
 
-def transfer_parameters(source: Checkpoint, model: Model, vocabulary: Vocabulary) -> Matched:
+def transfer_parameters(
+    source: Checkpoint, model: Model, vocabulary: Vocabulary
+) -> VocabularyMatch:
     """Copy a checkpoint's weights into a new model, in place.
 
     What belongs to a character (its input row, its output column and bias) goes to the same
@@ -63,7 +65,7 @@ def transfer_parameters(source: Checkpoint, model: Model, vocabulary: Vocabulary
             model.views[name][new] = weights[old]
         else:
             model.views[name][:, new] = weights[:, old]
-    return Matched(
+    return VocabularyMatch(
         _symbols(common),
         _symbols(np.setdiff1d(vocabulary.symbols, common)),
         _symbols(np.setdiff1d(source.vocabulary.symbols, common)),

@@ -10,7 +10,7 @@ from charrnn.backends.backend import resolve_backend
 from charrnn.config.schema import Config, TrainConfig
 from charrnn.errors import RunError
 from charrnn.kernels import CELLS
-from charrnn.kernels.optimizers import RULES
+from charrnn.kernels.optimizers import OPTIMIZERS
 from charrnn.model.parameters import parameter_count
 from charrnn.system.cores import free_cores
 
@@ -19,15 +19,16 @@ _MIN_WORK_S = 5e-4  # of a window for each worker
 _MIN_STREAMS = 8  # for each worker
 
 
-def resolved(
-    config: Config, V: int, then: TrainConfig | None = None, ranks: int | None = None
+def resolve_workers(
+    config: Config, V: int, previous: TrainConfig | None = None, ranks: int | None = None
 ) -> Config:
     """Return the configuration with the number of workers and the backend settled.
 
     Args:
         config: as it was written.
         V: characters in the vocabulary.
-        then: that of the run which is gone on from; other workers would give other bits.
+        previous: settings of the run being resumed; a different number of workers would change
+            the result.
         ranks: how many MPI has started, which are the workers.
 
     Raises:
@@ -35,13 +36,17 @@ def resolved(
         RunError: there cannot be so many workers, or not enough memory.
     """
     train = config.train
-    workers = (then or train).workers
-    name = resolve_backend(then.backend, of_run=True) if then else resolve_backend(train.backend)
+    workers = (previous or train).workers
+    name = (
+        resolve_backend(previous.backend, of_run=True)
+        if previous
+        else resolve_backend(train.backend)
+    )
     if workers == "auto":
         workers = ranks or automatic_workers(config, V)
     if ranks and workers != ranks:
         raise RunError(
-            f"train.workers is {workers}{' in this run' if then else ''}, and mpiexec has "
+            f"train.workers is {workers}{' in this run' if previous else ''}, and mpiexec has "
             f"started {ranks}; start as many with mpiexec -n {workers}"
         )
     if int(workers) > train.batch_size:
@@ -86,8 +91,8 @@ def _check_memory(config: Config, V: int, machines: int) -> None:
         return
     model, train = config.model, config.train
     parameters, gradients = parameter_count(model, V), int(train.workers) // machines
-    # The parameters, two of scratch, the optimiser's slots; and a gradient for each worker.
-    vectors = 4 * parameters * (3 + len(RULES[train.optimizer].slots) + gradients)
+    # The parameters, two of scratch, the optimizer state; and a gradient for each worker.
+    vectors = 4 * parameters * (3 + len(OPTIMIZERS[train.optimizer].state) + gradients)
     window = least_window_bytes(config, V) // machines
     if vectors + window <= memory:
         return

@@ -1,4 +1,4 @@
-"""A team of workers: who gives them tasks, and where their arrays lie."""
+"""A group of workers: who gives them tasks, and where their arrays lie."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from charrnn.workers.worker import Buffers, Job, Task, Worker
 _CACHE_LINE = 16  # floats
 
 
-class Team:
+class WorkerGroup:
     """Worker 0, in this process; alone, or the first of several.
 
     The arrays are worker 0's buffers. A task is given to every worker; after a training task

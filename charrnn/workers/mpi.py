@@ -17,7 +17,14 @@ import numpy as np
 from charrnn.errors import BackendError, CharRNNError, RunError, WorkerError
 from charrnn.system.signals import SIGNALS, ended_by_signals
 from charrnn.text.corpus import load_corpus
-from charrnn.workers.group import Failure, Team, attempt, buffers_in, floats_given, floats_needed
+from charrnn.workers.group import (
+    Failure,
+    WorkerGroup,
+    attempt,
+    buffers_in,
+    floats_given,
+    floats_needed,
+)
 from charrnn.workers.worker import Job, Task, Worker
 
 # How MPICH, Intel MPI and Open MPI tell a process how many were started.
@@ -41,7 +48,7 @@ def ranks() -> Ranks | None:
         _leave_it_to_rank_0()
         raise BackendError(
             f"mpiexec has started {started} processes, and mpi4py cannot be imported ({error}); "
-            "install charrnn[mpi]"
+            "pip install mpi4py mpich"
         ) from None
     if started != MPI.COMM_WORLD.size:
         raise BackendError(
@@ -106,7 +113,7 @@ class Ranks:
         self._waiting = False
 
 
-class MPITeam(Team):
+class MPIGroup(WorkerGroup):
     """Rank 0's view of all ranks: parameters go out, gradients come back as their sum."""
 
     def __init__(self, job: Job, ranks: Ranks, text_sha256: str) -> None:

@@ -24,13 +24,13 @@ from charrnn.kernels import Array
 from charrnn.kernels.blas import one_blas_thread
 from charrnn.system.cores import blas_threads
 from charrnn.system.signals import SIGNALS
-from charrnn.workers.group import Failure, Team, attempt, buffers_in, floats_needed
+from charrnn.workers.group import Failure, WorkerGroup, attempt, buffers_in, floats_needed
 from charrnn.workers.worker import Job, Task, Worker
 
 _PATIENCE_S = 5.0  # with a worker that is to end
 
 
-class ProcessTeam(Team):
+class ProcessGroup(WorkerGroup):
     """Workers in processes of this machine, with parameters, states and gradients in shared memory.
 
     Each waits at its end of a pipe for a task, and ends when the other end is closed, also because
@@ -135,9 +135,9 @@ class ProcessTeam(Team):
         self._stack.close()
 
 
-def new_team(job: Job) -> Team:
+def start_group(job: Job) -> WorkerGroup:
     """Return the workers of a job, on this machine."""
-    return Team(job) if job.size == 1 else ProcessTeam(job)
+    return WorkerGroup(job) if job.size == 1 else ProcessGroup(job)
 
 
 def start_method() -> str:

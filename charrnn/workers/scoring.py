@@ -11,7 +11,7 @@ from charrnn.config.schema import Config
 from charrnn.kernels import Array
 from charrnn.model.evaluation import Score
 from charrnn.system.cores import free_cores
-from charrnn.workers.processes import new_team
+from charrnn.workers.processes import start_group
 from charrnn.workers.worker import Job
 
 _CHARS_FOR_A_WORKER = 20_000  # for fewer it does not pay to start one
@@ -39,9 +39,9 @@ def score_by_workers(
     )
     config = replace(config, train=train)
     total = Score(0, 0.0)
-    with closing(new_team(Job(config, V, codes, 0))) as team:
-        team.parameters[...] = parameters
-        for window in team.score_windows(start, end):
+    with closing(start_group(Job(config, V, codes, 0))) as group:
+        group.parameters[...] = parameters
+        for window in group.score_windows(start, end):
             total += window
             scored(window.chars)
     return total

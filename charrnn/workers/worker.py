@@ -13,7 +13,7 @@ import numpy as np
 from charrnn.backends.backend import backend
 from charrnn.config.schema import Config
 from charrnn.kernels import CELLS, Array
-from charrnn.model.dropout_masks import MaskMaker
+from charrnn.model.dropout_masks import MaskGenerator
 from charrnn.model.evaluation import Score, score_windows
 from charrnn.model.model import Model, States
 from charrnn.model.parameters import parameter_count, parameter_views
@@ -80,7 +80,7 @@ class Worker:
             job.config.model, job.V, buffers.parameters, backend(job.config.train.backend)
         )
         self._gradient = parameter_views(buffers.gradient, self.model.shapes)
-        self._mask_maker = MaskMaker(job.config.model, job.config.seed)
+        self._mask_generator = MaskGenerator(job.config.model, job.config.seed)
         self._scores: Iterator[Score] = iter(())
 
     @cached_property
@@ -128,7 +128,7 @@ class Worker:
                 targets,
                 states,
                 self._gradient,
-                self._mask_maker.masks(step, T, self._mine),
+                self._mask_generator.masks(step, T, self._mine),
                 1 / (T * N),
             )
         for next_layer, layer in zip(self._buffers.next_states, states, strict=True):

@@ -56,7 +56,7 @@ def test_numba_that_is_not_installed_is_refused_with_the_remedy(
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("charrnn: error: train.backend numba, and Numba is not installed; ")
-    assert "install charrnn[fast], or set it to numpy" in err
+    assert "pip install numba; --set train.backend=numpy does without" in err
     assert contents(tmp_path) == before
 
 

@@ -18,7 +18,7 @@ from charrnn.backends.gates import sigmoid, tanh
 from charrnn.backends.jit import inner
 from charrnn.kernels import Array, Workspace
 from charrnn.kernels.embedding import scatter_rows
-from charrnn.kernels.optimizers import RULES, Optimizer
+from charrnn.kernels.optimizers import OPTIMIZERS, Optimizer
 
 SMALL = np.logspace(-30, 0, 500)
 EVERYWHERE = np.concatenate([np.linspace(-25, 25, 400_001), SMALL, -SMALL]).astype(np.float32)
@@ -163,12 +163,12 @@ def updated(name: str, update: Callable[..., None] | None) -> tuple[Array, dict[
     start = rng.standard_normal(1001).astype(np.float32)
     gradients = (rng.standard_normal((10, 1001)) * np.logspace(-6, 2, 1001)).astype(np.float32)
     parameters, before = start.copy(), gradients.copy()
-    hyperparameters = RULES[name].hyperparameters
+    hyperparameters = OPTIMIZERS[name].hyperparameters
     optimizer = Optimizer(name, hyperparameters, parameters, [slice(0, 500)], update)
     for t, gradient in enumerate(gradients, 1):
         optimizer.update(parameters, gradient, 0.01 / t, t)
     np.testing.assert_array_equal(gradients, before)
-    return parameters - start, optimizer.slots
+    return parameters - start, optimizer.state
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw"])
@@ -188,7 +188,7 @@ def test_weight_decay_is_not_lost() -> None:
 
 def test_an_update_hides_no_divergence() -> None:
     parameters = np.ones(40, np.float32)
-    optimizer = Optimizer("adam", RULES["adam"].hyperparameters, parameters, [], compiled.adam)
+    optimizer = Optimizer("adam", OPTIMIZERS["adam"].hyperparameters, parameters, [], compiled.adam)
     gradient = np.ones(40, np.float32)
     gradient[7] = np.nan
     optimizer.update(parameters, frozen(gradient), 0.1, 1)

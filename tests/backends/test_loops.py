@@ -21,7 +21,7 @@ from charrnn.backends.loops import compiled_loops, interpreted_loops
 from charrnn.config.schema import ModelConfig
 from charrnn.kernels import CELLS, Array, Cell, Workspace
 from charrnn.kernels.cell import Loops
-from charrnn.model.dropout_masks import NO_MASKS, MaskMaker, Masks
+from charrnn.model.dropout_masks import NO_MASKS, MaskGenerator, Masks
 from charrnn.model.model import Model
 from charrnn.model.parameters import initial_parameters, parameter_views
 
@@ -202,7 +202,7 @@ def test_a_model_is_near_numpys(
 ) -> None:
     config = ModelConfig(cell, 2, 33, embedding_size, **dropped)
     T, N = 6, 25
-    masks = MaskMaker(config, 1).masks(0, T, range(N))
+    masks = MaskGenerator(config, 1).masks(0, T, range(N))
     numpys, compiled = models(config, 11, np.float32)
     assert compiled.backend.name == "numba"
     nats, scored, gradient, states = losses_and_gradients(compiled, masks, T, N)

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("numba", reason="Numba is not installed: there is no compiled backend to test")
 
-from charrnn.backends.matmul import COLUMNS, ROWS, WIDTH, arrange, product
+from charrnn.backends.matmul import COLUMNS, ROWS, WIDTH, pack, product
 from charrnn.kernels import Array, Workspace
 
 GUARD = 32  # floats on either side of an array
@@ -38,7 +38,7 @@ def test_equal_to_numpys(D: int, K: int) -> None:
     """For every height of a tile; NaN lies around the rows, and no number is written outside."""
     rng = np.random.default_rng(1)
     W = rng.standard_normal((D, K)).astype(np.float32)
-    panels = arrange(W, dirty_workspace(), "panels")
+    panels = pack(W, dirty_workspace(), "panels")
     for N in HEIGHTS:
         x, x_memory = guarded((N, D), np.nan)
         x[...] = rng.standard_normal((N, D))
@@ -80,16 +80,16 @@ def test_panels_of_every_layout(D: int, K: int) -> None:
     padded = np.pad(W, ((0, 0), (0, count * COLUMNS - K)))
     expected = padded.reshape(D, count, COLUMNS).transpose(1, 0, 2)
     for name, matrix in layouts(W).items():
-        panels = arrange(matrix, dirty_workspace(), "panels")
+        panels = pack(matrix, dirty_workspace(), "panels")
         np.testing.assert_array_equal(panels, expected, err_msg=name)
         np.testing.assert_array_equal(matrix, W, err_msg=name)
 
 
 def test_panels_lie_in_the_workspace() -> None:
     workspace = Workspace()
-    large = arrange(np.ones((9, 100), np.float32), workspace, "panels")
+    large = pack(np.ones((9, 100), np.float32), workspace, "panels")
     held = workspace.nbytes
-    small = arrange(np.ones((3, 20), np.float32), workspace, "panels")
+    small = pack(np.ones((3, 20), np.float32), workspace, "panels")
     assert np.shares_memory(large, small)
     assert workspace.nbytes == held
 
@@ -100,7 +100,7 @@ def test_nan_stays_in_its_row_and_column() -> None:
     x, W = (rng.standard_normal(shape).astype(np.float32) for shape in ((N, D), (D, K)))
     x[4, 2] = W[5, K - 1] = np.nan
     out = np.zeros((N, K), np.float32)
-    product(x, arrange(W, Workspace(), "panels"), out)
+    product(x, pack(W, Workspace(), "panels"), out)
     expected = np.zeros((N, K), bool)
     expected[4], expected[:, K - 1] = True, True
     np.testing.assert_array_equal(np.isnan(out), expected)

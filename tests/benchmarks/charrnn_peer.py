@@ -14,8 +14,8 @@ from charrnn.config.reader import override_defaults
 from charrnn.config.schema import Config
 from charrnn.model.parameters import initial_parameters
 from charrnn.planning.benchmark import V, training_job, training_step
-from charrnn.workers.count import resolved
-from charrnn.workers.processes import new_team
+from charrnn.workers.count import resolve_workers
+from charrnn.workers.processes import start_group
 
 
 def configuration(backend: str, cell: str, layers: int, H: int, T: int, N: int) -> Config:
@@ -25,19 +25,21 @@ def configuration(backend: str, cell: str, layers: int, H: int, T: int, N: int) 
     values |= {"train.seq_length": T, "train.batch_size": N, "train.streams": "fixed"}
     values |= {"train.max_epochs": 30, "train.optimizer": "adam", "train.learning_rate": 2e-3}
     values |= {"train.schedule": "constant", "train.warmup_steps": 0, "train.backend": backend}
-    return resolved(override_defaults([f"{key}={value}" for key, value in values.items()]), V)
+    return resolve_workers(
+        override_defaults([f"{key}={value}" for key, value in values.items()]), V
+    )
 
 
 def main() -> None:
     """Serve until standard input ends."""
     backend, cell, *sizes = sys.argv[1:]
     config = configuration(backend, cell, *map(int, sizes))
-    with closing(new_team(training_job(config))) as team:
-        team.parameters[...] = initial_parameters(config.model, V, config.seed)
-        step = training_step(team)
+    with closing(start_group(training_job(config))) as group:
+        group.parameters[...] = initial_parameters(config.model, V, config.seed)
+        step = training_step(group)
         for line in sys.stdin:
             if line.strip() == "peak":
-                print(team.peak_gflops(), flush=True)
+                print(group.peak_gflops(), flush=True)
                 continue
             start = time.perf_counter()
             for _ in range(int(line)):

@@ -216,7 +216,7 @@ def test_an_empty_split_is_refused_with_the_ways_out(
     assert run(["eval", str(folder), "--split", split]) == 1
     error = capsys.readouterr().err
     assert f"text.txt: has no {split} part (data.{split}_fraction is 0)" in error
-    assert "choose another --split, or name a text file" in error
+    assert "choose another part, or name a text file" in error
     assert figures(capsys, str(folder), "--split", other).chars > 0
     assert figures(capsys, str(folder), str(tmp_path / "text.txt")).chars == 599
 

@@ -15,7 +15,7 @@ from charrnn.commands.cli import run
 from charrnn.config.reader import load_config, override_defaults
 from charrnn.planning.proposal import propose
 from charrnn.runs.metrics import read_metrics
-from charrnn.training.recipe import MOST_EPOCHS, settled
+from charrnn.training.recipe import MOST_EPOCHS, fill_defaults
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ def test_it_writes_what_can_be_trained_as_it_is(capsys: pytest.CaptureFixture[st
     assert text.startswith("# tales.txt: 20,000 characters")
     assert "path: tales.txt\n" in text
     config = load_config("tales.yaml")
-    assert settled(config, 20_000, 17) == config  # nothing is left open
+    assert fill_defaults(config, 20_000, 17) == config  # nothing is left open
     assert run(["train", "tales.yaml", "--set", "train.sample_length=0"]) == 0
     (last,) = [r for r in read_metrics(Path("runs/tales/metrics.jsonl")) if r["split"] == "valid"][
         -1:

@@ -23,7 +23,7 @@ from small_models import reciting, wandering
 import charrnn
 from charrnn.commands.cli import run
 from charrnn.errors import SamplingError, TextError
-from charrnn.model.sampling import Choosing
+from charrnn.model.sampling import SamplingParams
 from charrnn.runs.checkpoint import save_checkpoint
 from charrnn.system.terminal import visible
 
@@ -360,4 +360,4 @@ def test_a_reader_that_has_enough_is_no_error() -> None:
 )
 def test_a_way_of_choosing_that_does_not_exist_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(SamplingError, match=next(iter(wrong))):
-        Choosing(**wrong)
+        SamplingParams(**wrong)

@@ -16,8 +16,8 @@ from support import settled, train, write_config
 from charrnn.backends.backend import BACKENDS
 from charrnn.config.reader import config_from_dict, load_config
 from charrnn.config.schema import Config, all_keys
-from charrnn.config.values import Auto, Choice, Encoding, Interval, Kind, Number, Optional, Paths
-from charrnn.kernels.optimizers import RULES, SCHEDULES
+from charrnn.config.values import Auto, Choice, Encoding, Interval, Kind, Nullable, Number, Paths
+from charrnn.kernels.optimizers import OPTIMIZERS, SCHEDULES
 from charrnn.training import recipe
 
 DATA = "data: {path: text.txt}\n"
@@ -97,14 +97,14 @@ def test_the_default_configuration(tmp_path: Path) -> None:
 )
 def test_limits(train_section: dict[str, Any], limits: tuple[int | None, int | None]) -> None:
     written = config_from_dict({"data": {"path": "text.txt"}, "train": train_section})
-    for config in (written, recipe.settled(written, 100_000, 50)):
+    for config in (written, recipe.fill_defaults(written, 100_000, 50)):
         assert (config.train.max_epochs, config.train.max_steps) == limits
 
 
 @pytest.mark.parametrize("train_section", [{}, {"max_epochs": None, "max_steps": None}])
 def test_where_no_limit_is_given_there_is_a_number_of_epochs(train_section: dict[str, Any]) -> None:
     written = config_from_dict({"data": {"path": "text.txt"}, "train": train_section})
-    config = recipe.settled(written, 100_000, 50)
+    config = recipe.fill_defaults(written, 100_000, 50)
     assert config.train.max_epochs is not None
     assert config.train.max_epochs >= 1
     assert config.train.max_steps is None
@@ -126,14 +126,14 @@ def test_clipping(
     assert (config.train.clip_norm, config.train.clip_value) == clipping
 
 
-@pytest.mark.parametrize("optimizer", RULES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_hyperparameters_are_resolved_for_the_optimizer(optimizer: str) -> None:
     """Its own get their defaults, unless they are given or settled later; all others are null."""
-    own = RULES[optimizer].hyperparameters
+    own = OPTIMIZERS[optimizer].hyperparameters
     defaults = {name: value for name, value in own.items() if name != "weight_decay"}
     section: dict[str, Any] = {"optimizer": optimizer}
     config = config_from_dict({"data": {"path": "text.txt"}, "train": section})
-    for name in {name for rule in RULES.values() for name in rule.hyperparameters}:
+    for name in {name for rule in OPTIMIZERS.values() for name in rule.hyperparameters}:
         assert getattr(config.train, name) == defaults.get(name)
     for name in own:
         given_one = {"data": {"path": "text.txt"}, "train": section | {name: 0.25}}
@@ -185,7 +185,7 @@ PATH = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 
 def values_of(kind: Kind) -> st.SearchStrategy[Any]:
     """Any value that a kind of key can take."""
-    if isinstance(kind, Optional):
+    if isinstance(kind, Nullable):
         return st.none() | values_of(kind.kind)
     if isinstance(kind, Auto):
         return st.just("auto") | values_of(kind.kind)
@@ -213,8 +213,10 @@ def configurations(draw: st.DrawFn) -> Config:
         flat["data.valid_fraction"] = 0.0
     if not flat["data.valid_fraction"]:
         flat["train.patience"] = None
-    own = RULES[flat["train.optimizer"]].hyperparameters
-    for name in {name for rule in RULES.values() for name in rule.hyperparameters} - own.keys():
+    own = OPTIMIZERS[flat["train.optimizer"]].hyperparameters
+    for name in {
+        name for rule in OPTIMIZERS.values() for name in rule.hyperparameters
+    } - own.keys():
         flat[f"train.{name}"] = None
     if flat["train.clip_value"] is not None:
         flat["train.clip_norm"] = None

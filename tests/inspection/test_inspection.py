@@ -16,7 +16,7 @@ from charrnn.inspection.features import line_numbers, text_features
 from charrnn.inspection.gradient_flow import follow_back, gradient_by_lag
 from charrnn.inspection.predictions import predictions
 from charrnn.inspection.surprise import most_surprising, nats_by_character
-from charrnn.inspection.units import Unit, activations, followers, units_of
+from charrnn.inspection.units import Unit, activations, correlated_units, units_of
 from charrnn.kernels import CELLS, Array
 from charrnn.model.evaluation import score
 from charrnn.model.model import Model, States
@@ -220,7 +220,7 @@ def test_followers_have_the_correlation_that_numpy_finds(cell: str) -> None:
     model, codes = model_of(cell, dtype=np.float32), random_codes(4000)
     start, end = 100, 4000
     features = {"code": codes[start:].astype(float), "one": np.ones(end - start)}
-    found = followers(model, codes, start, end, features, 2)
+    found = correlated_units(model, codes, start, end, features, 2)
     assert [f.feature for f in found] == ["code", "code"]  # nothing follows what does not vary
     assert [abs(f.r) for f in found] == sorted((abs(f.r) for f in found), reverse=True)
     middle = (start + end) // 2 - start
@@ -243,5 +243,5 @@ def test_what_follows_by_chance_is_measured_where_it_was_not_looked_for() -> Non
     """The best of 20 units in 300 places of noise has an r that does not repeat."""
     model, codes = model_of("lstm", dtype=np.float32), random_codes(2000)
     noise = {f"noise {i}": np.random.default_rng(i).normal(size=300) for i in range(20)}
-    found = followers(model, codes, 1700, 2000, noise, 1)
+    found = correlated_units(model, codes, 1700, 2000, noise, 1)
     assert np.mean([abs(f.r) for f in found]) < 0.15

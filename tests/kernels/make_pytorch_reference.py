@@ -25,7 +25,7 @@ STATES = {"rnn": ["h"], "lstm": ["h", "c"], "gru": ["h"]}
 TORCH_NAMES = {"Wx": "weight_ih", "Wh": "weight_hh", "b": "bias_ih", "bh": "bias_hh"}
 PARAMETERS = {"rnn": ["Wx", "Wh", "b"], "lstm": ["Wx", "Wh", "b"], "gru": list(TORCH_NAMES)}
 
-Record = dict[str, np.ndarray]
+TrainingLog = dict[str, np.ndarray]
 
 
 def ours(cell: str, tensor: torch.Tensor) -> np.ndarray:
@@ -44,7 +44,7 @@ def randomise(cell: str, module: torch.nn.Module) -> None:
             torch.nn.init.normal_(parameter, std=0.6)
 
 
-def cell_record(cell: str, T: int = 6, N: int = 3, D: int = 4, H: int = 5) -> Record:
+def cell_record(cell: str, T: int = 6, N: int = 3, D: int = 4, H: int = 5) -> TrainingLog:
     """Inputs, outputs and gradients of one window, for random gradients from above."""
     module = MODULES[cell](D, H)
     randomise(cell, module)
@@ -70,7 +70,7 @@ def cell_record(cell: str, T: int = 6, N: int = 3, D: int = 4, H: int = 5) -> Re
 
 def training_record(
     steps: int = 10, V: int = 11, H: int = 8, layers: int = 2, T: int = 7, N: int = 4
-) -> Record:
+) -> TrainingLog:
     """Ten training steps of an LSTM language model over one-hot input."""
     hyperparameters = {"learning_rate": 0.02, "beta1": 0.9, "beta2": 0.99, "epsilon": 1e-6}
     max_norm = 0.25
@@ -118,7 +118,7 @@ def training_record(
 
 # For each rule: hyperparameters by this project's names, and PyTorch's optimiser made from them.
 # The large epsilons show where in the formula epsilon stands.
-RULES = {
+OPTIMIZERS = {
     "sgd": ({}, torch.optim.SGD),
     "momentum": ({"momentum": 0.8}, torch.optim.SGD),
     "rmsprop": ({"decay_rate": 0.9, "epsilon": 0.1}, torch.optim.RMSprop),
@@ -132,13 +132,13 @@ RULES = {
 OPTIONS = {"momentum": "momentum", "decay_rate": "alpha", "epsilon": "eps"}  # PyTorch's names
 
 
-def rules_record(steps: int = 10, P: int = 20, decayed: int = 12) -> Record:
+def rules_record(steps: int = 10, P: int = 20, decayed: int = 12) -> TrainingLog:
     """Parameters after ten updates, at ten rates; weight decay is for the first `decayed` alone."""
     start, gradients = torch.randn(P), torch.randn(steps, P)
     rates = torch.linspace(0.05, 0.15, steps)
     record = {"start": start.numpy(), "gradients": gradients.numpy(), "rates": rates.numpy()}
     record["decayed"] = np.array(decayed)
-    for rule, (hyperparameters, optimizer_class) in RULES.items():
+    for rule, (hyperparameters, optimizer_class) in OPTIMIZERS.items():
         parts = [start[:decayed].clone(), start[decayed:].clone()]
         options = {OPTIONS[k]: v for k, v in hyperparameters.items() if k in OPTIONS}
         if "beta1" in hyperparameters:

@@ -27,7 +27,7 @@ from charrnn.kernels import (
     softmax_cross_entropy_backward,
     softmax_cross_entropy_forward,
 )
-from charrnn.model.dropout_masks import MaskMaker
+from charrnn.model.dropout_masks import MaskGenerator
 from charrnn.model.model import Model
 from charrnn.model.parameters import parameter_shapes, parameter_views
 
@@ -186,7 +186,7 @@ def test_model(
     codes, targets = rng.integers(V, size=(2, T, N))
     states = [tuple(rng.standard_normal(s.shape) for s in layer) for layer in model.zero_states(N)]
 
-    masks = MaskMaker(config, 8, np.float64).masks(0, T, range(N))
+    masks = MaskGenerator(config, 8, np.float64).masks(0, T, range(N))
 
     def loss(**arrays: Array) -> float:
         for name, array in arrays.items():

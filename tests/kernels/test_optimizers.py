@@ -14,17 +14,17 @@ from hypothesis.extra.numpy import arrays
 
 from charrnn.kernels import Array
 from charrnn.kernels.optimizers import (
-    RULES,
+    OPTIMIZERS,
     SCHEDULES,
     Optimizer,
     clip_by_norm,
     clip_by_value,
-    scheduled_rate,
+    scheduled_learning_rate,
 )
 
 LIMITS = st.floats(1e-2, 1e2)
 DTYPES = st.sampled_from([np.float32, np.float64])
-each_rule = pytest.mark.parametrize("name", RULES)
+each_rule = pytest.mark.parametrize("name", OPTIMIZERS)
 each_schedule = pytest.mark.parametrize("schedule", SCHEDULES)
 
 
@@ -71,7 +71,7 @@ def rate(step: int, schedule: str, **changes: Any) -> float:
         "min_learning_rate": 0.05,
         "total_steps": 104,
     }
-    return scheduled_rate(step, schedule=schedule, **(settings | changes))
+    return scheduled_learning_rate(step, schedule=schedule, **(settings | changes))
 
 
 @each_schedule
@@ -144,7 +144,7 @@ def test_every_rule_goes_down_a_bowl(name: str, size: Array, sign: Array, dtype:
     curvature = np.array([0.2, 0.5, 1.0, 1.5, 2.0, 3.0], dtype)
     p = np.where(sign, size, -size).astype(dtype)
     start = float(curvature @ p**2)
-    optimizer = Optimizer(name, RULES[name].hyperparameters, p, [slice(0, 6)])
+    optimizer = Optimizer(name, OPTIMIZERS[name].hyperparameters, p, [slice(0, 6)])
     for t in range(1, 201):
         gradient = curvature * p
         gradient.flags.writeable = False
@@ -161,15 +161,15 @@ def test_an_update_depends_on_the_slots_alone(name: str) -> None:
 
     def run(stop_after: int) -> Array:
         p = start.copy()
-        optimizer = Optimizer(name, RULES[name].hyperparameters, p)
+        optimizer = Optimizer(name, OPTIMIZERS[name].hyperparameters, p)
         for t, gradient in enumerate(steps, 1):
             optimizer.update(p, gradient, 0.1, t)
             if t == stop_after:
-                slots = optimizer.slots
-                optimizer = Optimizer(name, RULES[name].hyperparameters, p)
-                assert list(slots) == list(optimizer.slots)
+                slots = optimizer.state
+                optimizer = Optimizer(name, OPTIMIZERS[name].hyperparameters, p)
+                assert list(slots) == list(optimizer.state)
                 for slot, values in slots.items():
-                    optimizer.slots[slot][...] = values
+                    optimizer.state[slot][...] = values
         return p
 
     assert not np.array_equal(run(0), start)
@@ -179,7 +179,7 @@ def test_an_update_depends_on_the_slots_alone(name: str) -> None:
 def decay_twice(weight_decay: float, decayed: list[slice]) -> Array:
     rng = np.random.default_rng(2)
     p = rng.standard_normal(9)
-    hyperparameters = {**RULES["adamw"].hyperparameters, "weight_decay": weight_decay}
+    hyperparameters = {**OPTIMIZERS["adamw"].hyperparameters, "weight_decay": weight_decay}
     optimizer = Optimizer("adamw", hyperparameters, p, decayed)
     for t in (1, 2):
         optimizer.update(p, rng.standard_normal(9), 0.1, t)
@@ -196,7 +196,7 @@ def test_weight_decay_leaves_the_rest_alone() -> None:
 
 def test_weight_decay_shrinks_by_the_rate() -> None:
     p = np.arange(1.0, 5.0)
-    hyperparameters = {**RULES["adamw"].hyperparameters, "weight_decay": 0.3}
+    hyperparameters = {**OPTIMIZERS["adamw"].hyperparameters, "weight_decay": 0.3}
     optimizer = Optimizer("adamw", hyperparameters, p, [slice(0, 2)])
     optimizer.update(p, np.zeros(4), 0.1, 1)
     np.testing.assert_allclose(p, [0.97, 1.94, 3.0, 4.0], rtol=1e-15)

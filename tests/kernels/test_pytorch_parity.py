@@ -14,7 +14,7 @@ from gradient_check import relative_error
 
 from charrnn.config.schema import ModelConfig
 from charrnn.kernels import CELLS, Array, Cell
-from charrnn.kernels.optimizers import RULES, Optimizer, clip_by_norm
+from charrnn.kernels.optimizers import OPTIMIZERS, Optimizer, clip_by_norm
 from charrnn.model.model import Model
 from charrnn.model.parameters import parameter_shapes, parameter_views
 
@@ -97,11 +97,11 @@ def test_ten_training_steps() -> None:
     np.testing.assert_allclose(norms, record["norms"], rtol=1e-10)
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_ten_updates(name: str) -> None:
     record = stored("rules.")
     hyperparameters = {k: float(v) for k, v in stored(f"rules.{name}.hyperparameters.").items()}
-    assert hyperparameters.keys() == RULES[name].hyperparameters.keys()
+    assert hyperparameters.keys() == OPTIMIZERS[name].hyperparameters.keys()
     parameters = record["start"].copy()
     optimizer = Optimizer(name, hyperparameters, parameters, [slice(0, int(record["decayed"]))])
     for t, (gradient, rate) in enumerate(zip(record["gradients"], record["rates"], strict=True), 1):

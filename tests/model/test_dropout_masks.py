@@ -13,7 +13,7 @@ import charrnn.workers.worker
 from charrnn.config.reader import load_config
 from charrnn.config.schema import ModelConfig
 from charrnn.kernels import CELLS, Array
-from charrnn.model.dropout_masks import MaskMaker, Masks
+from charrnn.model.dropout_masks import MaskGenerator, Masks
 from charrnn.model.model import Model, States
 from charrnn.model.parameters import initial_parameters, parameter_views
 from charrnn.training.train import train as train_run
@@ -29,7 +29,7 @@ def config(cell: str = "lstm", **dropped: Any) -> ModelConfig:
 
 def drawn(step: int = 3, streams: range = range(N), seed: int = 1, **dropped: Any) -> Masks:
     """A step's masks, of a maker that has drawn others before."""
-    maker = MaskMaker(config(**dropped), seed)
+    maker = MaskGenerator(config(**dropped), seed)
     maker.masks(step + 1, T + 2, range(N + 1))
     return maker.masks(step, T, streams)
 
@@ -66,7 +66,7 @@ def test_outputs_and_weights_have_keys_of_their_own() -> None:
 
 
 def test_weights_are_dropped_at_their_rate_and_the_rest_scaled() -> None:
-    maker = MaskMaker(ModelConfig("lstm", 1, 64, weight_dropout=0.25), seed=2)
+    maker = MaskGenerator(ModelConfig("lstm", 1, 64, weight_dropout=0.25), seed=2)
     mask = maker.masks(0, T, range(N)).weights[0].copy()
     assert mask.shape == (64, 4 * 64)
     assert set(np.unique(mask)) == {np.float32(0), np.float32(4 / 3)}
@@ -89,7 +89,7 @@ def window(cell: str, parameters: Array, masks: Masks) -> tuple[float, dict[str,
 @each_cell
 def test_dropping_weights_is_to_train_a_model_without_them(cell: str) -> None:
     """The loss is that of a model whose weights are masked, and so is the gradient, masked."""
-    masks = MaskMaker(config(cell, weight_dropout=0.4), 5, np.float64).masks(0, T, range(N))
+    masks = MaskGenerator(config(cell, weight_dropout=0.4), 5, np.float64).masks(0, T, range(N))
     parameters = initial_parameters(config(cell), V, 1, np.float64)
     without = parameters.copy()
     views = parameter_views(without, Model(config(cell), V, without).shapes)
@@ -108,7 +108,7 @@ def test_dropping_weights_is_to_train_a_model_without_them(cell: str) -> None:
 @each_cell
 def test_a_mask_for_a_window_does_what_it_does_at_each_step(cell: str) -> None:
     dropped = {"dropout": 0.4, "dropout_per": "window"}
-    masks = MaskMaker(config(cell, **dropped), 6, np.float64).masks(0, T, range(N))
+    masks = MaskGenerator(config(cell, **dropped), 6, np.float64).masks(0, T, range(N))
     repeated = Masks(tuple(np.repeat(mask, T, axis=0) for mask in masks.outputs))
     parameters = initial_parameters(config(cell), V, 1, np.float64)
     one, other = (window(cell, parameters, each) for each in (masks, repeated))
@@ -121,7 +121,7 @@ def dropout_masks(
     """The masks of a training of 6 steps and 2 layers, in the order they were drawn."""
     drawn: list[Array] = []
 
-    class Spy(MaskMaker):
+    class Spy(MaskGenerator):
         def masks(self, step: int, T: int, streams: range) -> Masks:
             masks = super().masks(step, T, streams)
             drawn.extend(mask.copy() for kind in masks for mask in kind)
@@ -131,7 +131,7 @@ def dropout_masks(
     base = {"model.num_layers": 2, "train.max_steps": 6}
     config = load_config(write_config(folder, base | overrides))
     with monkeypatch.context() as patch:
-        patch.setattr(charrnn.workers.worker, "MaskMaker", Spy)
+        patch.setattr(charrnn.workers.worker, "MaskGenerator", Spy)
         train_run(config, folder / "run")
     return drawn
 

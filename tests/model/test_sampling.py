@@ -13,13 +13,13 @@ from small_models import reciting, symbols_of, wandering
 
 import charrnn
 from charrnn.kernels import Array
-from charrnn.model.sampling import Choosing, continuations, generate
+from charrnn.model.sampling import SamplingParams, continuations, generate
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.text.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
-class Recording(Choosing):
+class Recording(SamplingParams):
     """Chooses the likeliest, and keeps what it chose from."""
 
     seen: list[Array] = field(default_factory=list)
@@ -33,16 +33,16 @@ class Recording(Choosing):
 def test_a_prime_read_at_once_equals_one_read_character_by_character(n: int) -> None:
     model = wandering().model()
     prime = np.random.default_rng(2).integers(0, model.V, n).astype(np.uint8)
-    choosing = Recording()
-    codes = generate(model, prime, 2, choosing, np.random.default_rng(1))
+    params = Recording()
+    codes = generate(model, prime, 2, params, np.random.default_rng(1))
     written = [next(codes)[0] for _ in range(4)]
     plain, states = wandering().model(), model.zero_states(1)
     for place, code in enumerate([*prime, *written]):
         logits, states, _ = plain.forward(np.array([[code]], np.intp), states)
-        if place >= n - 1 and place - n + 1 < len(choosing.seen):
-            seen = choosing.seen[place - n + 1]
+        if place >= n - 1 and place - n + 1 < len(params.seen):
+            seen = params.seen[place - n + 1]
             np.testing.assert_allclose(seen, np.tile(logits[0], (2, 1)), rtol=1e-4, atol=1e-6)
-    assert len(choosing.seen) == 4
+    assert len(params.seen) == 4
 
 
 def grown(checkpoint: Checkpoint, prime: str = "", **options: Any) -> list[str]:
@@ -52,7 +52,7 @@ def grown(checkpoint: Checkpoint, prime: str = "", **options: Any) -> list[str]:
         checkpoint.model(),
         vocabulary,
         vocabulary.encode(vocabulary.symbols_of(prime), "prime"),
-        **{"N": 1, "length": 20, "choosing": Choosing(), **options},
+        **{"N": 1, "length": 20, "params": SamplingParams(), **options},
         rng=np.random.default_rng(1),
     )
     return ["".join(parts) for parts in zip(*pieces, strict=True)]
@@ -103,7 +103,7 @@ def test_what_overlaps_a_stop_does_not_hide_it() -> None:
             np.array([1]),
             N=1,
             length=200,
-            choosing=Choosing(),
+            params=SamplingParams(),
             rng=np.random.default_rng(seed),
             stop="aab",
         )
@@ -122,7 +122,7 @@ def test_bytes_come_out_as_whole_code_points_and_are_counted_as_such() -> None:
             vocabulary.encode(symbols_of("a", "byte"), "prime"),
             N=1,
             length=8,
-            choosing=Choosing(),
+            params=SamplingParams(),
             rng=np.random.default_rng(1),
         )
     )
@@ -139,7 +139,7 @@ def test_sampling_takes_no_more_memory_as_it_goes_on() -> None:
         np.array([1, 2, 3]),
         N=4,
         length=10**9,
-        choosing=Choosing(top_k=5, top_p=0.9),
+        params=SamplingParams(top_k=5, top_p=0.9),
         rng=np.random.default_rng(1),
         stop="never this",
     )

@@ -9,21 +9,21 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from charrnn.kernels import Array
-from charrnn.model.sampling import Choosing
+from charrnn.model.sampling import SamplingParams
 
 LOGITS = np.log(np.array([0.05, 0.4, 0.02, 0.25, 0.18, 0.1]))  # of six characters
 ROWS = arrays(np.float32, (3, 8), elements=st.floats(-20, 20, width=32))
 
 
-def chosen(choosing: Choosing, logits: Array, seed: int) -> Array:
+def chosen(params: SamplingParams, logits: Array, seed: int) -> Array:
     """Return a code for each row of logits."""
-    noise = next(choosing.noise(*logits.shape, np.random.default_rng(seed)))
-    return choosing.choose(logits, noise)
+    noise = next(params.noise(*logits.shape, np.random.default_rng(seed)))
+    return params.choose(logits, noise)
 
 
-def drawn(choosing: Choosing, n: int = 20_000) -> Array:
+def drawn(params: SamplingParams, n: int = 20_000) -> Array:
     """Return how often each character is chosen in n draws."""
-    codes = chosen(choosing, np.tile(LOGITS, (n, 1)), seed=1)
+    codes = chosen(params, np.tile(LOGITS, (n, 1)), seed=1)
     return np.bincount(codes, minlength=len(LOGITS))
 
 
@@ -35,28 +35,28 @@ def softened(temperature: float, *kept: int) -> Array:
 
 
 @pytest.mark.parametrize(
-    ("choosing", "expected"),
+    ("params", "expected"),
     [
-        (Choosing(), softened(1, 0, 1, 2, 3, 4, 5)),
-        (Choosing(temperature=0.5), softened(0.5, 0, 1, 2, 3, 4, 5)),
-        (Choosing(temperature=3.0), softened(3, 0, 1, 2, 3, 4, 5)),
-        (Choosing(top_k=3), softened(1, 1, 3, 4)),
-        (Choosing(top_k=100), softened(1, 0, 1, 2, 3, 4, 5)),
-        (Choosing(top_p=0.6), softened(1, 1, 3)),  # 0.4 + 0.25 reaches it
-        (Choosing(top_p=0.7), softened(1, 1, 3, 4)),
-        (Choosing(top_p=1.0), softened(1, 0, 1, 2, 3, 4, 5)),
-        (Choosing(top_k=2, top_p=0.99), softened(1, 1, 3)),
-        (Choosing(top_k=5, top_p=0.6), softened(1, 1, 3)),
-        (Choosing(temperature=0.5, top_p=0.6), softened(0.5, 1, 3)),  # 0.59 and 0.23
-        (Choosing(temperature=0.5, top_p=0.55), softened(0.5, 1)),  # after the temperature
-        (Choosing(temperature=2.0, top_k=3), softened(2, 1, 3, 4)),
+        (SamplingParams(), softened(1, 0, 1, 2, 3, 4, 5)),
+        (SamplingParams(temperature=0.5), softened(0.5, 0, 1, 2, 3, 4, 5)),
+        (SamplingParams(temperature=3.0), softened(3, 0, 1, 2, 3, 4, 5)),
+        (SamplingParams(top_k=3), softened(1, 1, 3, 4)),
+        (SamplingParams(top_k=100), softened(1, 0, 1, 2, 3, 4, 5)),
+        (SamplingParams(top_p=0.6), softened(1, 1, 3)),  # 0.4 + 0.25 reaches it
+        (SamplingParams(top_p=0.7), softened(1, 1, 3, 4)),
+        (SamplingParams(top_p=1.0), softened(1, 0, 1, 2, 3, 4, 5)),
+        (SamplingParams(top_k=2, top_p=0.99), softened(1, 1, 3)),
+        (SamplingParams(top_k=5, top_p=0.6), softened(1, 1, 3)),
+        (SamplingParams(temperature=0.5, top_p=0.6), softened(0.5, 1, 3)),  # 0.59 and 0.23
+        (SamplingParams(temperature=0.5, top_p=0.55), softened(0.5, 1)),  # after the temperature
+        (SamplingParams(temperature=2.0, top_k=3), softened(2, 1, 3, 4)),
     ],
     ids=repr,
 )
 def test_characters_are_drawn_with_the_exact_probabilities(
-    choosing: Choosing, expected: Array
+    params: SamplingParams, expected: Array
 ) -> None:
-    counts = drawn(choosing)
+    counts = drawn(params)
     n = counts.sum()
     assert not counts[expected == 0].any()
     kept = expected > 0
@@ -65,37 +65,42 @@ def test_characters_are_drawn_with_the_exact_probabilities(
 
 
 def test_one_choice_after_another_is_drawn_with_the_exact_probabilities() -> None:
-    n, choosing, logits = 20_000, Choosing(temperature=0.5), LOGITS[None].astype(np.float32)
-    noise = choosing.noise(1, len(LOGITS), np.random.default_rng(1))
-    codes = np.array([choosing.choose(logits, next(noise))[0] for _ in range(n)])
+    n, params, logits = 20_000, SamplingParams(temperature=0.5), LOGITS[None].astype(np.float32)
+    noise = params.noise(1, len(LOGITS), np.random.default_rng(1))
+    codes = np.array([params.choose(logits, next(noise))[0] for _ in range(n)])
     for which in (codes, codes[1:][codes[:-1] == 1]):  # whatever the choice before
         counts, expected = np.bincount(which, minlength=6), len(which) * softened(0.5, *range(6))
         assert ((counts - expected) ** 2 / expected).sum() < 21
 
 
 @pytest.mark.parametrize(
-    "choosing",
+    "params",
     [
-        Choosing(greedy=True),
-        Choosing(temperature=0),
-        Choosing(top_k=1),
-        Choosing(top_p=1e-9),
-        Choosing(temperature=1e-6),
-        Choosing(temperature=1e-310),
-        Choosing(temperature=100, top_k=1),
+        SamplingParams(greedy=True),
+        SamplingParams(temperature=0),
+        SamplingParams(top_k=1),
+        SamplingParams(top_p=1e-9),
+        SamplingParams(temperature=1e-6),
+        SamplingParams(temperature=1e-310),
+        SamplingParams(temperature=100, top_k=1),
     ],
     ids=repr,
 )
 @given(ROWS, st.integers(0, 2**32))
-def test_what_is_the_same_as_greedy(choosing: Choosing, logits: Array, seed: int) -> None:
+def test_what_is_the_same_as_greedy(params: SamplingParams, logits: Array, seed: int) -> None:
     rows = np.arange(len(logits))
     logits[rows, (seed + rows) % logits.shape[1]] = 21  # one likeliest in each row
-    codes = chosen(choosing, logits, seed)
+    codes = chosen(params, logits, seed)
     assert codes.tolist() == ((seed + rows) % logits.shape[1]).tolist()
 
 
 @given(ROWS, st.integers(0, 2**32))
 def test_impossible_characters_are_never_chosen(logits: Array, seed: int) -> None:
     logits[:, ::2] = -np.inf
-    for choosing in (Choosing(), Choosing(temperature=10.0), Choosing(top_k=3), Choosing(top_p=1)):
-        assert (chosen(choosing, logits, seed) % 2 == 1).all()
+    for params in (
+        SamplingParams(),
+        SamplingParams(temperature=10.0),
+        SamplingParams(top_k=3),
+        SamplingParams(top_p=1),
+    ):
+        assert (chosen(params, logits, seed) % 2 == 1).all()

@@ -17,7 +17,7 @@ from charrnn.kernels import CELLS
 from charrnn.model.model import Model
 from charrnn.model.parameters import initial_parameters, parameter_views, training_flops
 from charrnn.planning.benchmark import V, measure, memory_mb
-from charrnn.workers.count import least_window_bytes, resolved
+from charrnn.workers.count import least_window_bytes, resolve_workers
 
 SMALL = ["model.num_layers=2", "model.hidden_size=16", "train.seq_length=8", "train.batch_size=8"]
 
@@ -77,7 +77,7 @@ def test_the_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_operations_are_those_of_the_products(cell: str, embedding: str, flops: int) -> None:
     sets = [*SMALL, f"model.cell={cell}", f"model.embedding_size={embedding}"]
-    config = resolved(override_defaults(sets), V)
+    config = resolve_workers(override_defaults(sets), V)
     assert training_flops(config.model, V) == flops
 
 
@@ -104,7 +104,9 @@ def test_what_a_window_is_known_to_take_is_no_more_than_it_takes(
     """A training that fits into memory must not be refused."""
     sets = [f"model.cell={cell}", f"model.num_layers={layers}", f"model.hidden_size={H}"]
     sets += [f"train.batch_size={N}", f"train.seq_length={T}"]
-    config = resolved(override_defaults([*sets, "train.backend=numpy", "train.workers=1"]), V)
+    config = resolve_workers(
+        override_defaults([*sets, "train.backend=numpy", "train.workers=1"]), V
+    )
     model = Model(config.model, V, initial_parameters(config.model, V, 1))
     gradient = parameter_views(np.empty_like(model.parameters), model.shapes)
     codes = np.zeros((T, N), np.intp)

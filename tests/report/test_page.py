@@ -305,4 +305,4 @@ def test_what_is_missing_is_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     assert run(command.split()) == 1
-    assert "pip install 'charrnn[report]'" in capsys.readouterr().err
+    assert "pip install matplotlib jinja2" in capsys.readouterr().err

@@ -18,7 +18,7 @@ from support import contents, train, write_config
 from charrnn.commands.cli import run
 from charrnn.errors import CheckpointError
 from charrnn.kernels import CELLS
-from charrnn.kernels.optimizers import RULES
+from charrnn.kernels.optimizers import OPTIMIZERS
 from charrnn.runs.checkpoint import load_checkpoint, save_checkpoint
 from charrnn.runs.meta import FORMAT, Counters
 
@@ -35,7 +35,7 @@ def saved(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("optimizer", RULES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_field_comes_back_bit_for_bit(tmp_path: Path, cell: str, optimizer: str) -> None:
     counters = Counters(
         step=123_456_789,
@@ -57,9 +57,9 @@ def test_every_field_comes_back_bit_for_bit(tmp_path: Path, cell: str, optimizer
     assert after.vocabulary == before.vocabulary
     assert bits(after.parameters) == bits(before.parameters)
     assert after.counters == before.counters
-    assert list(after.slots) == list(before.slots)
-    assert [bits(slot) for slot in after.slots.values()] == [
-        bits(slot) for slot in before.slots.values()
+    assert list(after.optimizer_state) == list(before.optimizer_state)
+    assert [bits(slot) for slot in after.optimizer_state.values()] == [
+        bits(slot) for slot in before.optimizer_state.values()
     ]
     assert [[bits(s) for s in layer] for layer in after.states] == [
         [bits(s) for s in layer] for layer in before.states
@@ -80,7 +80,7 @@ def test_no_best_loss_yet_comes_back_as_none(tmp_path: Path) -> None:
 def test_what_was_loaded_can_be_trained_on(saved: Path) -> None:
     loaded = load_checkpoint(saved)
     loaded.model().parameters += 1
-    for slot in loaded.slots.values():
+    for slot in loaded.optimizer_state.values():
         slot += 1
 
 
@@ -161,7 +161,7 @@ def test_what_could_not_be_read_again_is_not_written(saved: Path, name: str, val
     checkpoint = checkpoint_of(counters=Counters(step=13))
     arrays = {
         "parameters": checkpoint.parameters,
-        "slot": checkpoint.slots["v"],
+        "slot": checkpoint.optimizer_state["v"],
         "state": checkpoint.states[1][0],
     }
     arrays[name].flat[-1] = value

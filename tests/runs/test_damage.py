@@ -348,7 +348,7 @@ def test_what_is_not_there_is_named(
 def test_parameters_beyond_computing_are_refused(
     saved: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Finite ones, with the right digest: what a model makes of them is not finite."""
+    """FiniteFloat ones, with the right digest: what a model makes of them is not finite."""
     members = members_of(saved)
     members["layers.0.Wh"][...] = 3e38
     np.savez(saved, **sealed(members))

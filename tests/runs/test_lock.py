@@ -18,7 +18,7 @@ import charrnn.runs.lock
 from charrnn.commands.cli import run
 from charrnn.errors import RunError
 from charrnn.runs.folder import RunFolder
-from charrnn.runs.lock import only_training
+from charrnn.runs.lock import lock_run
 
 ENDLESS = {"train.max_steps": 10**7, "train.validate_every": 5, "train.checkpoint_every": 5}
 
@@ -57,7 +57,7 @@ def test_a_killed_one_s_lock_is_free_at_once_also_with_workers(tmp_path: Path) -
             process.kill()
             process.wait()
             assert (tmp_path / "run" / ".lock").exists()
-            with only_training(RunFolder(tmp_path / "run"), nobody):
+            with lock_run(RunFolder(tmp_path / "run"), nobody):
                 pass
         finally:
             os.kill(worker, signal.SIGKILL)
@@ -70,12 +70,12 @@ def test_a_second_one_of_the_same_process_is_refused(tmp_path: Path) -> None:
 
     def try_it() -> None:
         try:
-            with only_training(folder, nobody):
+            with lock_run(folder, nobody):
                 pass
         except RunError as error:
             refused.append(str(error))
 
-    with only_training(folder, nobody):
+    with lock_run(folder, nobody):
         thread = threading.Thread(target=try_it)
         thread.start()
         thread.join()
@@ -108,7 +108,7 @@ def test_a_lock_that_is_removed_at_the_last_moment_is_made_anew(
         lock(descriptor)
 
     monkeypatch.setattr(charrnn.runs.lock, "_lock", removed_first)
-    with only_training(folder, nobody):
+    with lock_run(folder, nobody):
         assert calls == 2
         assert folder.lock.read_text().startswith(f"process {os.getpid()} on ")
 
@@ -129,7 +129,7 @@ def test_a_folder_that_is_removed_at_the_last_moment_is_made_anew(
         return opened(path, *arguments)
 
     monkeypatch.setattr(charrnn.runs.lock.os, "open", removed_first)
-    with only_training(folder, nobody):
+    with lock_run(folder, nobody):
         assert calls == 2
         assert folder.lock.exists()
     assert contents(tmp_path) == {}
@@ -143,7 +143,7 @@ def test_where_there_are_no_locks_it_is_said(
 
     monkeypatch.setattr(charrnn.runs.lock, "_lock", none_here)
     notes: list[str] = []
-    with only_training(RunFolder(tmp_path), notes.append):
+    with lock_run(RunFolder(tmp_path), notes.append):
         assert "no locks" in notes[0]
     assert contents(tmp_path) == {}
 
@@ -170,7 +170,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused(
 
 
 def test_other_programs_do_not_inherit_the_lock(tmp_path: Path) -> None:
-    with only_training(RunFolder(tmp_path), nobody):
+    with lock_run(RunFolder(tmp_path), nobody):
         listed = subprocess.run(
             [sys.executable, "-c", "import os; print(os.listdir('/proc/self/fd'))"],
             capture_output=True,
@@ -189,7 +189,7 @@ def test_a_full_disk_s_lock_has_no_name(tmp_path: Path, monkeypatch: pytest.Monk
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(charrnn.runs.lock.os, "write", full)
-    with only_training(RunFolder(tmp_path), nobody):
+    with lock_run(RunFolder(tmp_path), nobody):
         assert (tmp_path / ".lock").read_bytes() == b""
     assert not (tmp_path / ".lock").exists()
 
@@ -239,6 +239,6 @@ def test_a_lock_that_another_user_has_is_heeded(
     monkeypatch.setattr(charrnn.runs.lock.os, "open", refused)
     with (
         pytest.raises(RunError, match="Permission denied"),
-        only_training(RunFolder(run_dir), nobody),
+        lock_run(RunFolder(run_dir), nobody),
     ):
         pass

@@ -51,7 +51,7 @@ def test_a_checkpoint_is_read(old_run: Path, old_format: int) -> None:
     assert loaded.text_chars == (None if old_format == 1 else 945)
     assert (loaded.counters.step, loaded.counters.divergences) == (70, 0)
     assert loaded.parameters.size == 430
-    assert list(loaded.slots) == ["m", "v"]
+    assert list(loaded.optimizer_state) == ["m", "v"]
     assert np.shape(loaded.states) == (1, 2, 2, 5)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import charrnn.system.atomic
-from charrnn.system.atomic import flush_folder, make_folder, remove_leftovers, replaced_atomically
+from charrnn.system.atomic import atomic_write, flush_folder, make_folder, remove_leftovers
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def write(path: Path, data: bytes = b"new") -> None:
-    with replaced_atomically(path) as file:
+    with atomic_write(path) as file:
         file.write(data)
 
 
@@ -67,7 +67,7 @@ def test_a_failure_names_the_file_and_not_the_temporary_one(
 
 
 def test_a_failure_of_another_file_keeps_its_name(file: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="elsewhere"), replaced_atomically(file):
+    with pytest.raises(FileNotFoundError, match="elsewhere"), atomic_write(file):
         open(file.parent / "elsewhere")  # noqa: SIM115
 
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from charrnn.system.terminal import fitted, visible
+from charrnn.system.terminal import visible, wrapped
 
 
 def test_what_would_act_on_a_terminal_is_shown() -> None:
@@ -19,7 +19,7 @@ def test_what_would_act_on_a_terminal_is_shown() -> None:
 
 def test_where_there_is_no_terminal_lines_stay_as_they_are() -> None:
     text = "a " * 100 + "\x1b[2J"
-    assert fitted(text, io.StringIO()) == text
+    assert wrapped(text, io.StringIO()) == text
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has other terminals")
@@ -29,16 +29,16 @@ def test_on_a_narrow_terminal_lines_end_between_words() -> None:
     import struct
     import termios
 
-    leader, follower = pty.openpty()
+    leader, correlation = pty.openpty()
     try:
-        fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 30, 0, 0))
-        with os.fdopen(follower, "w") as stream:
+        fcntl.ioctl(correlation, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 30, 0, 0))
+        with os.fdopen(correlation, "w") as stream:
             text = (
                 "a configuration needs at least\ndata:\n  path: "
                 + "x" * 40
                 + "\n\n and more\x1b[2J"
             )
-            assert fitted(text, stream).split("\n") == [
+            assert wrapped(text, stream).split("\n") == [
                 "a configuration needs at",
                 "least",
                 "data:",
@@ -47,7 +47,7 @@ def test_on_a_narrow_terminal_lines_end_between_words() -> None:
                 "",
                 " and more\u241b[2J",
             ]
-            assert fitted("chosen  cell lstm, hidden_size 256, dropout 0.1", stream, 8) == (
+            assert wrapped("chosen  cell lstm, hidden_size 256, dropout 0.1", stream, 8) == (
                 "chosen  cell lstm,\n        hidden_size 256,\n        dropout 0.1"
             )
     finally:
@@ -59,9 +59,9 @@ def test_on_a_terminal_of_unknown_width_lines_are_not_broken() -> None:
     """As in a container, or where a script has opened it: its width is 0."""
     import pty
 
-    leader, follower = pty.openpty()
+    leader, correlation = pty.openpty()
     try:
-        with os.fdopen(follower, "w") as stream:
-            assert fitted("a " * 100 + "\x1b[2J", stream) == "a " * 100 + "\u241b[2J"
+        with os.fdopen(correlation, "w") as stream:
+            assert wrapped("a " * 100 + "\x1b[2J", stream) == "a " * 100 + "\u241b[2J"
     finally:
         os.close(leader)

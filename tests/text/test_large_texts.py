@@ -14,7 +14,7 @@ from charrnn.config.schema import DataConfig
 from charrnn.errors import TextError
 from charrnn.runs.checkpoint import load_checkpoint
 from charrnn.text.corpus import load_corpus
-from charrnn.text.part import codes_of_file
+from charrnn.text.part import encode_file
 
 
 @pytest.mark.parametrize("unit", ["All the bees hum in the box.\n", "Größe 大きさ\n", "no end"])
@@ -63,15 +63,15 @@ def test_a_file_scored_in_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         monkeypatch.setattr("charrnn.text.decoding.CHUNK", chunk)
         file.write_text(text, encoding="utf-8")
         data, vocabulary = checkpoint.config.data, checkpoint.vocabulary
-        codes, start, end, _ = codes_of_file(data, vocabulary, str(file))
+        codes, start, end, _ = encode_file(data, vocabulary, str(file))
         assert checkpoint.vocabulary.decode(codes) == text
         assert (start, end) == (0, 300)
         file.write_text(text + "É", encoding="utf-8")
         with pytest.raises(
             TextError, match=r"'É' \(U\+00C9\) at position 300 is not .*--unknown skip"
         ):
-            codes_of_file(checkpoint.config.data, checkpoint.vocabulary, str(file))
+            encode_file(checkpoint.config.data, checkpoint.vocabulary, str(file))
         for short in ("", "a"):
             file.write_text(short, encoding="utf-8")
             with pytest.raises(TextError, match="has no character to predict"):
-                codes_of_file(checkpoint.config.data, checkpoint.vocabulary, str(file))
+                encode_file(checkpoint.config.data, checkpoint.vocabulary, str(file))

@@ -75,7 +75,7 @@ def fill(place: Path) -> None:
 def case(seed: int, number: int, model: Path) -> Case:
     """Return a case, which is always the same for the same numbers."""
 
-    def prepare(place: Path) -> Sequence[str]:
+    def prepare_folder(place: Path) -> Sequence[str]:
         shutil.copytree(model, place, symlinks=True, dirs_exist_ok=True)
         os.mkfifo(place / "fifo")
         return arguments(seed, number)
@@ -84,7 +84,7 @@ def case(seed: int, number: int, model: Path) -> Case:
         changed = _files(place) != _files(model)
         return problem(code, out, err, changed or "finished: " in err)
 
-    return Case(f"command_lines.arguments({seed}, {number})", prepare, check)
+    return Case(f"command_lines.arguments({seed}, {number})", prepare_folder, check)
 
 
 def _files(place: Path) -> dict[Path, tuple[int, int]]:

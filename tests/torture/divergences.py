@@ -18,7 +18,7 @@ from charrnn.config.schema import Config
 from charrnn.errors import RunError
 from charrnn.runs.checkpoint import load_checkpoint
 from charrnn.runs.metrics import read_metrics
-from charrnn.training.divergence import MAX_DIVERGENCES, rate_share
+from charrnn.training.divergence import MAX_DIVERGENCES, backoff
 from charrnn.training.reporter import Reporter
 from charrnn.training.train import train
 
@@ -83,7 +83,7 @@ def _end(config: Config, run_dir: Path, stop_after: int = 0) -> str:
     skipped = [r for r in read_metrics(run_dir / "metrics.jsonl") if r["split"] == "skipped"]
     assert len(skipped) == last.counters.divergences <= MAX_DIVERGENCES + 1
     for i, record in enumerate(skipped, 1):
-        assert record["learning_rate"] == config.train.learning_rate * rate_share(i)
+        assert record["learning_rate"] == config.train.learning_rate * backoff(i)
     if not error:
         assert last.counters.step == STEPS
         assert len(skipped) <= MAX_DIVERGENCES

@@ -34,14 +34,14 @@ class Command(NamedTuple):
 
 
 def start(
-    arguments: Sequence[str], log: Path, prepare: Callable[[], object] | None = None
+    arguments: Sequence[str], log: Path, prepare_folder: Callable[[], object] | None = None
 ) -> Command:
     """Start a command in a fork.
 
     Args:
         arguments: of charrnn.
         log: the file for its standard output and error.
-        prepare: called in the fork before the command.
+        prepare_folder: called in the fork before the command.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -56,8 +56,8 @@ def start(
         for stream in (1, 2):
             os.dup2(descriptor, stream)
         sys.stdout, sys.stderr = (os.fdopen(n, "w", encoding="utf-8") for n in (1, 2))
-        if prepare:
-            prepare()
+        if prepare_folder:
+            prepare_folder()
         code = run(arguments)
         sys.stdout.flush()
         sys.stderr.flush()

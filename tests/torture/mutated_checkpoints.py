@@ -84,7 +84,7 @@ def _case(sources: Sequence[Source], seed: int, number: int) -> Case:
         law = source.checkpoint.format > 1 and digest != "made right"
     door = rng.choice(_DOORS)
 
-    def prepare(place: Path) -> Sequence[str]:
+    def prepare_folder(place: Path) -> Sequence[str]:
         (place / "kept.npz").write_bytes(raw)
         if door == "resume":
             run = place / "run"
@@ -116,7 +116,7 @@ def _case(sources: Sequence[Source], seed: int, number: int) -> Case:
         problems = [differences(loaded, source.checkpoint), differences(loaded, other.checkpoint)]
         return f"loaded with other {problems[0]}" if all(problems) else ""
 
-    return Case(f"checkpoints {seed} {number} ({source.run}: {how}; {door})", prepare, check)
+    return Case(f"checkpoints {seed} {number} ({source.run}: {how}; {door})", prepare_folder, check)
 
 
 def _steps(source: Source) -> int:
@@ -130,8 +130,8 @@ def differences(found: Checkpoint, sound: Checkpoint) -> str:
         "vocabulary": found.vocabulary != sound.vocabulary,
         "parameters": bits(found.parameters) != bits(sound.parameters),
         "counters": found.counters != sound.counters,
-        "slots": [(n, bits(a)) for n, a in found.slots.items()]
-        != [(n, bits(a)) for n, a in sound.slots.items()],
+        "slots": [(n, bits(a)) for n, a in found.optimizer_state.items()]
+        != [(n, bits(a)) for n, a in sound.optimizer_state.items()],
         "states": [[bits(a) for a in layer] for layer in found.states]
         != [[bits(a) for a in layer] for layer in sound.states],
         "text": (found.text_sha256, found.text_chars) != (sound.text_sha256, sound.text_chars),

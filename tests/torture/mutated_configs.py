@@ -28,13 +28,13 @@ def configurations(folder: Path, count: int, seed: int) -> str:
 def case(seed: int, number: int) -> Case:
     """Return a case, which is always the same for the same numbers."""
 
-    def prepare(place: Path) -> Sequence[str]:
+    def prepare_folder(place: Path) -> Sequence[str]:
         write_texts(place)
         (place / "bad.yaml").write_bytes(mutated(seed, number))
         arguments = ["train", str(place / "bad.yaml"), "--run-dir", str(place / "run")]
         return [*arguments, *brought_down(place / "bad.yaml")]
 
-    return Case(f"mutated_configs.mutated({seed}, {number})", prepare, problem)
+    return Case(f"mutated_configs.mutated({seed}, {number})", prepare_folder, problem)
 
 
 def problem(place: Path, code: int, out: str, err: str) -> str:

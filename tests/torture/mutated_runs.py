@@ -57,7 +57,7 @@ def _case(model: Path, seed: int, number: int) -> Case:
     """Return a case, made of nothing but seed and number."""
     what = random.Random(f"doors {seed} {number}").choice(("loss", "rate", "norm", "speed", "page"))
 
-    def prepare(place: Path) -> Sequence[str]:
+    def prepare_folder(place: Path) -> Sequence[str]:
         chance = random.Random(f"runs {seed} {number}")
         shutil.copytree(model, place, dirs_exist_ok=True)
         run_dir = place / "runs" / "tiny"
@@ -72,7 +72,7 @@ def _case(model: Path, seed: int, number: int) -> Case:
             return ["report", "runs/tiny", "-o", "new.html"]
         return ["plot", "runs/tiny", "--what", what, "-o", "new.svg"]
 
-    return Case(f"mutated_runs._case({seed}, {number}), {what}", prepare, _problem)
+    return Case(f"mutated_runs._case({seed}, {number}), {what}", prepare_folder, _problem)
 
 
 def _problem(place: Path, code: int, out: str, err: str) -> str:

@@ -76,7 +76,7 @@ def _case(seed: int, number: int, model: Path) -> Case:
         settings |= {"data.valid_fraction": rng.choice((0, 1e-5)), "data.test_fraction": 0}
     name = f"seed {seed}, text {number}: {command} on {kind}, {settings}"
 
-    def prepare(place: Path) -> Sequence[str]:
+    def prepare_folder(place: Path) -> Sequence[str]:
         random_here = random.Random(f"{seed} {number} bytes")
         if kind in PLACES:
             path = PLACES[kind](place, random_here)
@@ -95,7 +95,7 @@ def _case(seed: int, number: int, model: Path) -> Case:
         (place / "c.yaml").write_text(yaml.safe_dump(sections), encoding="utf-8")
         return ["train", "c.yaml", "--run-dir", "run"]
 
-    return Case(name, prepare, _go_on(kind, settings) if command == "train" else None)
+    return Case(name, prepare_folder, _go_on(kind, settings) if command == "train" else None)
 
 
 def _settings(rng: random.Random) -> dict[str, object]:

@@ -195,7 +195,7 @@ def every_place(folder: Path, count: int, seed: int) -> str:
 
 
 def _case(source: Path, name: str, raw: bytes, door: str) -> Case:
-    def prepare(place: Path) -> Sequence[str]:
+    def prepare_folder(place: Path) -> Sequence[str]:
         for file in ("text.txt", "tiny.yaml"):
             shutil.copy(source / file, place)
         (place / "run").mkdir()
@@ -213,7 +213,7 @@ def _case(source: Path, name: str, raw: bytes, door: str) -> Case:
             return f"it was not refused: exit code {code}"
         return ""
 
-    return Case(name, prepare, check)
+    return Case(name, prepare_folder, check)
 
 
 def _load_and_use(path: Path) -> None:

@@ -20,7 +20,7 @@ from charrnn.backends.backend import resolve_backend
 from charrnn.config.reader import load_config
 from charrnn.errors import RunError
 from charrnn.kernels import CELLS
-from charrnn.kernels.optimizers import RULES, SCHEDULES
+from charrnn.kernels.optimizers import OPTIMIZERS, SCHEDULES
 from charrnn.runs.checkpoint import load_checkpoint
 from charrnn.training.reporter import Reporter
 from charrnn.training.train import train
@@ -71,7 +71,7 @@ class Stop(Reporter):
 @st.composite
 def overrides(draw: st.DrawFn, cell: str) -> dict[str, Any]:
     """Draw what is over the tiny configuration: whatever has a part in a resume."""
-    optimizer = draw(st.sampled_from(sorted(RULES)))
+    optimizer = draw(st.sampled_from(sorted(OPTIMIZERS)))
     schedule = draw(st.sampled_from(sorted(SCHEDULES)))
     valid_fraction = draw(st.sampled_from([0, 0.1, 0.25]))
     clip = draw(st.sampled_from(["norm", "value", "none"]))
@@ -98,7 +98,7 @@ def overrides(draw: st.DrawFn, cell: str) -> dict[str, Any]:
         "train.learning_rate": draw(st.floats(1e-4, 0.01 if clip == "none" else 0.1)),
         **{
             f"train.{name}": draw(HYPERPARAMETERS[name])
-            for name in sorted(RULES[optimizer].hyperparameters)
+            for name in sorted(OPTIMIZERS[optimizer].hyperparameters)
             if draw(st.booleans())
         },
         "train.schedule": schedule,

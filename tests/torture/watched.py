@@ -32,7 +32,7 @@ class Case(NamedTuple):
     """A command line to be run in a folder of its own."""
 
     name: str  # says how it can be made again
-    prepare: Callable[[Path], Sequence[str]]  # fills the folder; returns the arguments
+    prepare_folder: Callable[[Path], Sequence[str]]  # fills the folder; returns the arguments
     check: Callable[[Path, int, str, str], str] | None = None
     """Given folder, exit code, stdout and stderr: what is wrong, or nothing."""
 
@@ -121,7 +121,7 @@ def _be_watched(batch: list[Case], folder: Path, write: int) -> None:
 
 def _watched(case: Case, place: Path, audit: _Audit) -> tuple[int, float, str]:
     """Run a case; return its exit code, its seconds, and what is wrong."""
-    arguments = list(case.prepare(place))
+    arguments = list(case.prepare_folder(place))
     os.chdir(place)
     out, err = (open(place.parent / name, "w+b") for name in ("stdout", "stderr"))  # noqa: SIM115
     before = os.dup(1), os.dup(2)

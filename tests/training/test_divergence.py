@@ -12,8 +12,8 @@ import pytest
 from support import assert_same_run, contents, write_config
 from torture.divergences import recovered_or_stopped
 
+import charrnn.kernels.optimizers
 import charrnn.training.trainer
-import charrnn.training.updater
 import charrnn.workers.worker
 from charrnn.commands.cli import run
 from charrnn.config.reader import load_config
@@ -24,7 +24,7 @@ from charrnn.training.divergence import MAX_DIVERGENCES
 from charrnn.training.reporter import Reporter
 from charrnn.training.train import train
 from charrnn.training.trainer import Trainer
-from charrnn.workers.group import Team
+from charrnn.workers.group import WorkerGroup
 
 
 @pytest.mark.parametrize("rate", ["1e38", "1e39", "1e300"])
@@ -50,7 +50,7 @@ def test_the_checkpoint_before_a_divergence_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     steps = 0
-    update = charrnn.training.updater.Optimizer.update
+    update = charrnn.kernels.optimizers.Optimizer.update
 
     def spoilt(self: Any, parameters: Array, gradient: Array, rate: float, t: int) -> None:
         nonlocal steps
@@ -59,7 +59,7 @@ def test_the_checkpoint_before_a_divergence_stays(
         if t == 13:
             parameters[0] = np.nan
 
-    monkeypatch.setattr(charrnn.training.updater.Optimizer, "update", spoilt)
+    monkeypatch.setattr(charrnn.kernels.optimizers.Optimizer, "update", spoilt)
     config = write_config(tmp_path, {"train.checkpoint_every": 5})
     assert run(["train", str(config), "--run-dir", str(tmp_path / "run")]) == 1
     assert steps == 13
@@ -72,19 +72,19 @@ class Spoilt:
 
     def __init__(self, steps: Collection[int], where: str = "loss", value: float = np.nan) -> None:
         self._steps, self._where, self._value = steps, where, value
-        self._train = Team.train
+        self._train = WorkerGroup.train
 
-    def __call__(self, team: Team, step: int) -> float:
-        nats = self._train(team, step)
+    def __call__(self, group: WorkerGroup, step: int) -> float:
+        nats = self._train(group, step)
         if step + 1 in self._steps:
             if self._where == "loss":
                 return self._value
-            team.gradient[3] = self._value
+            group.gradient[3] = self._value
         return nats
 
 
 def spoil(monkeypatch: pytest.MonkeyPatch, spoilt: Spoilt) -> None:
-    monkeypatch.setattr(Team, "train", lambda team, step: spoilt(team, step))
+    monkeypatch.setattr(WorkerGroup, "train", lambda group, step: spoilt(group, step))
 
 
 def records(run_dir: Path, split: str) -> list[dict[str, Any]]:
@@ -139,8 +139,10 @@ def test_what_is_not_finite_never_reaches_the_parameters(
         init(trainer, *arguments)
 
         def look(step: int) -> None:
-            slots = {name: slot.copy() for name, slot in trainer.checkpoint().slots.items()}
-            parameters, states = trainer.model.parameters.copy(), trainer.team.states.copy()
+            slots = {
+                name: slot.copy() for name, slot in trainer.checkpoint().optimizer_state.items()
+            }
+            parameters, states = trainer.model.parameters.copy(), trainer.group.states.copy()
             seen[step] = {"parameters": parameters, "states": states, **slots}
 
         trainer._reporter = Watch(look)

@@ -12,13 +12,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from charrnn.config.reader import config_from_dict, override_defaults
-from charrnn.config.schema import SHAPE, Config, automatic_keys, open_keys
-from charrnn.kernels.optimizers import RULES
+from charrnn.config.schema import SHAPE, Config, automatic_keys, unset_keys
+from charrnn.kernels.optimizers import OPTIMIZERS
 from charrnn.text.corpus import Corpus, cut_points
 from charrnn.text.size_check import check_sizes
 from charrnn.text.streams import Streams, windows_in_epoch
 from charrnn.text.vocabulary import Vocabulary
-from charrnn.training.recipe import chosen, settled
+from charrnn.training.recipe import fill_defaults, filled_keys
 
 OPEN = override_defaults()
 SIZES = tuple(range(50_000, 2_000_000, 50_000)) + tuple(range(2_000_000, 50_000_000, 500_000))
@@ -51,14 +51,14 @@ def test_any_text_gets_a_configuration_that_can_be_trained(
 ) -> None:
     data = replace(OPEN.data, valid_fraction=valid, test_fraction=test)
     written = replace(OPEN, data=data)
-    config = settled(written, chars, V, work=work)
+    config = fill_defaults(written, chars, V, work=work)
     assert None not in values(config).values()
     assert config_from_dict(config.to_dict()) == config
     check_sizes(corpus(chars, config), config)
-    assert settled(config, chars, V, work=work) == config
-    assert settled(written, chars, V, work=work) == config
-    assert chosen(written, config) == values(config)
-    assert chosen(config, config) == {}
+    assert fill_defaults(config, chars, V, work=work) == config
+    assert fill_defaults(written, chars, V, work=work) == config
+    assert filled_keys(written, config) == values(config)
+    assert filled_keys(config, config) == {}
 
 
 @given(
@@ -69,22 +69,24 @@ def test_any_text_gets_a_configuration_that_can_be_trained(
 @example(203_787, "max_epochs", 1.0)
 def test_with_any_limit_it_can_be_read_again(chars: int, limit: str, share: float) -> None:
     most = 1e6 if limit == "max_minutes" else 10**12
-    config = settled(override_defaults([f"train.{limit}={max(1, int(share * most))}"]), chars, 65)
+    config = fill_defaults(
+        override_defaults([f"train.{limit}={max(1, int(share * most))}"]), chars, 65
+    )
     assert config_from_dict(config.to_dict()) == config
 
 
 @given(st.integers(10**5, 10**8), st.integers(4, 9))
 def test_the_last_of_ten_validations_is_at_the_end(chars: int, epochs: int) -> None:
     written = override_defaults([f"train.max_epochs={epochs}"])
-    train = settled(written, chars, 65).train
+    train = fill_defaults(written, chars, 65).train
     steps = epochs * windows_in_epoch(cut_points(chars, written.data)[0], train)
     assert math.ceil(steps / train.validate_every) == 10
 
 
 def test_there_are_streams_for_all_ranks() -> None:
-    assert settled(OPEN, 2_500, 65).train.batch_size == 3
-    assert settled(OPEN, 2_500, 65, ranks=4).train.batch_size == 4
-    assert settled(OPEN, 10**6, 65, ranks=40).train.batch_size == 40
+    assert fill_defaults(OPEN, 2_500, 65).train.batch_size == 3
+    assert fill_defaults(OPEN, 2_500, 65, ranks=4).train.batch_size == 4
+    assert fill_defaults(OPEN, 10**6, 65, ranks=40).train.batch_size == 40
 
 
 @given(st.integers(20, 10**6), st.integers(1, 40), st.sampled_from(["fixed", "fresh"]))
@@ -95,7 +97,7 @@ def test_what_goes_by_an_epoch_goes_by_that_of_the_streams(chars: int, N: int, h
     )
     train_end, _ = cut_points(chars, written.data)
     if train_end > N:
-        train = settled(written, chars, 65).train
+        train = fill_defaults(written, chars, 65).train
         codes = np.lib.stride_tricks.as_strided(np.zeros(1, np.uint8), (train_end,), (0,))
         streams = Streams(codes, N, train.seq_length, 1 if how == "fresh" else None)
         assert train.validate_every == 2 * streams.windows
@@ -103,7 +105,7 @@ def test_what_goes_by_an_epoch_goes_by_that_of_the_streams(chars: int, N: int, h
 
 def test_a_tiny_validation_part_does_not_shorten_the_windows_of_a_text() -> None:
     written = override_defaults(["data.valid_fraction=0.0001"])
-    assert settled(written, 30_000, 65).train.seq_length == 16
+    assert fill_defaults(written, 30_000, 65).train.seq_length == 16
 
 
 GIVEN = {
@@ -127,9 +129,9 @@ GIVEN = {
 def test_what_is_given_is_kept() -> None:
     assert list(GIVEN) == automatic_keys()
     for key, value in GIVEN.items():
-        assert values(settled(override_defaults([f"{key}={value}"]), 10**6, 65))[key] == value
+        assert values(fill_defaults(override_defaults([f"{key}={value}"]), 10**6, 65))[key] == value
     everything = override_defaults([f"{key}={value}" for key, value in GIVEN.items()])
-    assert settled(everything, 10**6, 65) == everything
+    assert fill_defaults(everything, 10**6, 65) == everything
 
 
 @given(st.integers(20, 10**6), st.integers(1, 1000))
@@ -137,16 +139,16 @@ def test_windows_fit_beside_a_batch_size_that_is_given(chars: int, N: int) -> No
     written = override_defaults([f"train.batch_size={N}"])
     train_end, _ = cut_points(chars, written.data)
     if train_end > N:
-        check_sizes(corpus(chars, written), settled(written, chars, 65))
+        check_sizes(corpus(chars, written), fill_defaults(written, chars, 65))
 
 
 def test_a_tiny_text_is_not_read_for_ever() -> None:
-    assert settled(OPEN, 600, 20).train.max_epochs == 100
+    assert fill_defaults(OPEN, 600, 20).train.max_epochs == 100
 
 
 @pytest.mark.parametrize("limit", ["max_steps=100", "max_minutes=3", "max_epochs=2"])
 def test_a_limit_that_is_given_is_the_only_one(limit: str) -> None:
-    config = settled(override_defaults([f"train.{limit}"]), 10**6, 65)
+    config = fill_defaults(override_defaults([f"train.{limit}"]), 10**6, 65)
     name = limit.split("=")[0]
     for other in {"max_steps", "max_minutes", "max_epochs"} - {name}:
         assert getattr(config.train, other) is None
@@ -169,7 +171,7 @@ EXPECTED: list[tuple[int, list[str], tuple[Any, ...]]] = [
 @pytest.mark.parametrize(("chars", "overrides", "expected"), EXPECTED)
 def test_what_is_chosen(chars: int, overrides: list[str], expected: tuple[Any, ...]) -> None:
     """The figures themselves: a rule that is changed changes them, and is to be measured."""
-    config = settled(override_defaults(overrides), chars, 65)
+    config = fill_defaults(override_defaults(overrides), chars, 65)
     model, train = config.model, config.train
     found = (model.hidden_size, model.dropout, train.max_epochs)
     found += (train.learning_rate, train.weight_decay, train.warmup_steps, train.validate_every)
@@ -182,7 +184,7 @@ def test_four_times_the_steps_have_half_the_rate_where_they_are_many(
     steps: int, rate: float
 ) -> None:
     written = override_defaults(["model.hidden_size=256", f"train.max_steps={steps}"])
-    assert settled(written, 10**7, 65).train.learning_rate == rate
+    assert fill_defaults(written, 10**7, 65).train.learning_rate == rate
 
 
 @given(st.integers(10**5, 10**8), st.integers(1, 500), st.floats(1e-4, 1e-1))
@@ -191,36 +193,36 @@ def test_the_weights_decay_no_more_in_a_longer_training(
 ) -> None:
     """But where a text is read more than ten times; a short one has the decay of few steps."""
     written = override_defaults([f"train.max_epochs={epochs}", f"train.learning_rate={rate}"])
-    train = settled(written, chars, 65).train
+    train = fill_defaults(written, chars, 65).train
     steps = epochs * windows_in_epoch(cut_points(chars, written.data)[0], train)
     share = steps * rate * train.weight_decay / max(8.0, 0.8 * epochs)
     assert share < 1.05
     assert train.weight_decay == 0.1 or share > 0.95
 
 
-@pytest.mark.parametrize("optimizer", [name for name in RULES if name != "adamw"])
+@pytest.mark.parametrize("optimizer", [name for name in OPTIMIZERS if name != "adamw"])
 def test_only_adamw_has_a_weight_decay(optimizer: str) -> None:
-    config = settled(override_defaults([f"train.optimizer={optimizer}"]), 10**6, 65)
+    config = fill_defaults(override_defaults([f"train.optimizer={optimizer}"]), 10**6, 65)
     assert config.train.weight_decay is None
-    assert open_keys(config) == []
+    assert unset_keys(config) == []
 
 
 def test_fine_tuning_has_an_eighth_of_the_rate() -> None:
-    source = settled(OPEN, 10**6, 65).model
-    tuned = settled(OPEN, 10**5, 65, source=source)
-    assert tuned.train.learning_rate == 0.125 * settled(OPEN, 10**6, 65).train.learning_rate
+    source = fill_defaults(OPEN, 10**6, 65).model
+    tuned = fill_defaults(OPEN, 10**5, 65, source=source)
+    assert tuned.train.learning_rate == 0.125 * fill_defaults(OPEN, 10**6, 65).train.learning_rate
 
 
 @pytest.mark.parametrize("workers", [2, 5, 64])
 def test_workers_that_are_given_have_a_stream_each(workers: int) -> None:
     written = override_defaults([f"train.workers={workers}"])
-    config = settled(written, 700, 20)
+    config = fill_defaults(written, 700, 20)
     assert config.train.batch_size >= workers
     check_sizes(corpus(700, config), config)
 
 
 def test_larger_texts_get_larger_models_fewer_epochs_and_less_dropout() -> None:
-    configs = [settled(OPEN, chars, 65) for chars in SIZES]
+    configs = [fill_defaults(OPEN, chars, 65) for chars in SIZES]
     sizes = [config.model.hidden_size for config in configs]
     assert sizes == sorted(sizes)
     assert sizes[-1] >= 1.5 * sizes[0]
@@ -235,40 +237,44 @@ def test_larger_texts_get_larger_models_fewer_epochs_and_less_dropout() -> None:
 def test_more_work_makes_a_larger_model_or_more_epochs() -> None:
     read = []
     for work in (1e12, 1e13, 1e14, 1e15):
-        config = settled(OPEN, 10**6, 65, work=work)
+        config = fill_defaults(OPEN, 10**6, 65, work=work)
         assert config.train.max_epochs is not None
         read.append(config.model.hidden_size * config.train.max_epochs)
     assert read == sorted(set(read))
 
 
-@pytest.mark.parametrize("optimizer", RULES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_each_optimizer_has_a_rate_of_its_own(optimizer: str) -> None:
     config = override_defaults([f"train.optimizer={optimizer}", "model.hidden_size=256"])
-    assert settled(config, 10**6, 65).train.learning_rate == RULES[optimizer].learning_rate
+    assert (
+        fill_defaults(config, 10**6, 65).train.learning_rate == OPTIMIZERS[optimizer].learning_rate
+    )
 
 
 def test_the_rate_is_not_below_its_minimum() -> None:
     config = override_defaults(["train.min_learning_rate=0.5"])
-    assert settled(config, 10**6, 65).train.learning_rate == 0.5
+    assert fill_defaults(config, 10**6, 65).train.learning_rate == 0.5
 
 
 def test_what_is_left_open_on_a_resume_is_as_it_was() -> None:
-    then = settled(override_defaults(["model.hidden_size=40", "train.max_steps=9"]), 10**4, 65)
-    assert settled(OPEN, 10**7, 65, then=then) == then
-    longer = settled(override_defaults(["train.max_epochs=5"]), 10**7, 65, then=then)
+    previous = fill_defaults(
+        override_defaults(["model.hidden_size=40", "train.max_steps=9"]), 10**4, 65
+    )
+    assert fill_defaults(OPEN, 10**7, 65, previous=previous) == previous
+    longer = fill_defaults(override_defaults(["train.max_epochs=5"]), 10**7, 65, previous=previous)
     assert (longer.train.max_epochs, longer.train.max_steps) == (5, None)
-    assert longer.model == then.model
+    assert longer.model == previous.model
 
 
 def test_fine_tuning_takes_the_shape_of_its_source_and_a_lower_rate() -> None:
     sets = ["model.cell=gru", "model.num_layers=1", "model.hidden_size=48"]
-    source = settled(override_defaults([*sets, "model.embedding_size=5"]), 10**6, 65)
-    tuned = settled(OPEN, 10**5, 65, source=source.model)
+    source = fill_defaults(override_defaults([*sets, "model.embedding_size=5"]), 10**6, 65)
+    tuned = fill_defaults(OPEN, 10**5, 65, source=source.model)
     for name in SHAPE:
         assert getattr(tuned.model, name) == getattr(source.model, name)
-    new = settled(override_defaults(sets), 10**5, 65)
+    new = fill_defaults(override_defaults(sets), 10**5, 65)
     assert tuned.train.learning_rate < new.train.learning_rate
-    given_rate = settled(
+    given_rate = fill_defaults(
         override_defaults(["train.learning_rate=0.01"]), 10**5, 65, source=source.model
     )
     assert given_rate.train.learning_rate == 0.01

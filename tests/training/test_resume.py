@@ -215,8 +215,8 @@ def test_a_raised_limit_gives_the_longer_run(tmp_path: Path) -> None:
     one, other = (load_checkpoint(path / "last.npz") for path in (run_dir, tmp_path / "longer"))
     assert one.counters.step == 200
     np.testing.assert_array_equal(one.parameters, other.parameters)
-    for slot in one.slots:
-        np.testing.assert_array_equal(one.slots[slot], other.slots[slot])
+    for slot in one.optimizer_state:
+        np.testing.assert_array_equal(one.optimizer_state[slot], other.optimizer_state[slot])
 
 
 def test_resuming_a_finished_run_changes_nothing(

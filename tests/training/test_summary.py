@@ -18,7 +18,7 @@ from charrnn.training.reporter import Reporter
 from charrnn.training.summary import memory_bytes
 from charrnn.training.train import train as train_run
 from charrnn.training.trainer import Trainer
-from charrnn.workers.group import Team
+from charrnn.workers.group import WorkerGroup
 from charrnn.workers.worker import Job
 
 each_cell = pytest.mark.parametrize("cell", CELLS)
@@ -77,9 +77,9 @@ def test_the_memory_that_is_announced_is_what_the_arrays_take(tmp_path: Path) ->
     overrides |= {"model.dropout": 0.1, "model.num_layers": 2}
     config = load_config(write_config(tmp_path, overrides))
     config, corpus = settled(config), load_corpus(config.data)
-    team = Team(Job(config, len(corpus.vocabulary), corpus.codes, corpus.train_end))
-    trainer = Trainer(corpus, RunFolder(tmp_path), Reporter(), team)
-    team.train(0)
+    group = WorkerGroup(Job(config, len(corpus.vocabulary), corpus.codes, corpus.train_end))
+    trainer = Trainer(corpus, RunFolder(tmp_path), Reporter(), group)
+    group.train(0)
     vectors = 6  # parameters, gradient, Adam's two slots and two of scratch
     masks = 2 * 12 * 4 * 32 * 4  # layers, T, N, H and bytes
     taken = vectors * trainer.model.parameters.nbytes + trainer.model.workspace_bytes + masks

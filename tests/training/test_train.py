@@ -14,7 +14,6 @@ import pytest
 from support import TINY, contents, settled, timeless, tiny_text, train, write_config
 
 import charrnn.training.trainer
-import charrnn.training.updater
 from charrnn.commands.cli import run
 from charrnn.config.reader import load_config
 from charrnn.config.schema import Config

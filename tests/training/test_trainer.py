@@ -10,7 +10,7 @@ import pytest
 from support import train
 
 from charrnn.kernels import CELLS, Array
-from charrnn.kernels.optimizers import RULES, SCHEDULES, scheduled_rate
+from charrnn.kernels.optimizers import OPTIMIZERS, SCHEDULES, scheduled_learning_rate
 from charrnn.model.model import Model
 from charrnn.model.parameters import initial_parameters
 from charrnn.runs.checkpoint import load_checkpoint
@@ -37,7 +37,7 @@ RATES = {
 }
 
 
-@pytest.mark.parametrize("optimizer", RULES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_each_optimizer_learns(optimizer: str, tmp_path: Path) -> None:
     run_dir = train(
         tmp_path,
@@ -50,7 +50,9 @@ def test_each_optimizer_learns(optimizer: str, tmp_path: Path) -> None:
     )
     losses = [line["loss_nats"] for line in records(run_dir, "train")]
     assert losses[-1] < losses[0] - 0.1
-    assert load_checkpoint(run_dir / "last.npz").slots.keys() == set(RULES[optimizer].slots)
+    assert load_checkpoint(run_dir / "last.npz").optimizer_state.keys() == set(
+        OPTIMIZERS[optimizer].state
+    )
 
 
 @pytest.mark.parametrize("decay_every", [4, "epoch"])
@@ -74,7 +76,7 @@ def test_each_schedule_sets_the_rate_of_each_step(
     run_dir = train(tmp_path, overrides)
     steps = STEPS_PER_EPOCH if decay_every == "epoch" else decay_every
     assert [line["learning_rate"] for line in records(run_dir, "train")] == [
-        scheduled_rate(step, **own, decay_every=steps, total_steps=60)  # type: ignore[arg-type]
+        scheduled_learning_rate(step, **own, decay_every=steps, total_steps=60)  # type: ignore[arg-type]
         for step in range(60)
     ]
 

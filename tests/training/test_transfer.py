@@ -23,7 +23,7 @@ from charrnn.training.train import train as train_run
 # Of the new text's characters b, d and f are known, a, c, e and é are new; x and z are gone. So the
 # codes of those that stay are others than before.
 OLD, NEW = "bdfxz" * 60, "abcdefé" * 60
-KEPT, ADDED, DROPPED = "bdf", "aceé", "xz"
+CACHE_FOLDER, ADDED, DROPPED = "bdf", "aceé", "xz"
 
 INPUTS = {"one-hot": {}, "embedding": {"model.embedding_size": 3}}
 each_input = pytest.mark.parametrize("given", INPUTS.values(), ids=INPUTS)
@@ -92,8 +92,8 @@ def test_weights_follow_their_character(
             np.testing.assert_array_equal(started[name], taken[name])
             continue
         np.testing.assert_array_equal(
-            rows(name, started[name], vocabulary, KEPT),
-            rows(name, taken[name], source.vocabulary, KEPT),
+            rows(name, started[name], vocabulary, CACHE_FOLDER),
+            rows(name, taken[name], source.vocabulary, CACHE_FOLDER),
         )
         np.testing.assert_array_equal(
             rows(name, started[name], vocabulary, ADDED),

@@ -19,8 +19,8 @@ from charrnn.commands.cli import run
 from charrnn.config.reader import config_from_dict, load_config
 from charrnn.errors import RunError
 from charrnn.kernels import blas
-from charrnn.workers.count import automatic_workers, resolved
-from charrnn.workers.processes import ProcessTeam, start_method
+from charrnn.workers.count import automatic_workers, resolve_workers
+from charrnn.workers.processes import ProcessGroup, start_method
 from charrnn.workers.worker import Job
 
 FIVE_STREAMS = {"train.batch_size": 5, "train.seq_length": 7}
@@ -55,13 +55,13 @@ def test_a_resumed_run_has_the_workers_that_it_had(
     assert err.count(" is ") == 1
     assert contents(tmp_path) == before
     sizes: list[int] = []
-    team = ProcessTeam.__init__
+    group = ProcessGroup.__init__
 
-    def noted(self: ProcessTeam, job: Job, *rest: Any) -> None:
+    def noted(self: ProcessGroup, job: Job, *rest: Any) -> None:
         sizes.append(job.size)
-        team(self, job, *rest)
+        group(self, job, *rest)
 
-    monkeypatch.setattr(ProcessTeam, "__init__", noted)
+    monkeypatch.setattr(ProcessGroup, "__init__", noted)
     assert run([*command, "train.workers=auto", *more]) == 0
     assert sizes == [2]
     assert load_config(tmp_path / "run" / "config.yaml").train.workers == 2
@@ -135,7 +135,7 @@ def test_products_run_on_one_thread_beside_workers(
     try:
         config = load_config(write_config(tmp_path, {**FIVE_STREAMS, "train.workers": 2}))
         codes = np.arange(400, dtype=np.uint8) % 60
-        with closing(ProcessTeam(Job(resolved(config, 60), 60, codes, 400))):
+        with closing(ProcessGroup(Job(resolve_workers(config, 60), 60, codes, 400))):
             assert get_threads() == 1
         assert get_threads() == 2
     finally:
@@ -163,5 +163,5 @@ def test_a_worker_of_a_pool_has_no_workers_of_its_own(
     monkeypatch.setattr(multiprocessing.current_process(), "_config", {"daemon": True})
     config = load_config(write_config(tmp_path, {**FIVE_STREAMS, "train.workers": 2}))
     with pytest.raises(RunError, match=r"worker of a pool.*set train\.workers to 1"):
-        resolved(config, 60)
+        resolve_workers(config, 60)
     assert automatic_workers(config, 60) == 1

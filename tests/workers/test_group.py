@@ -23,13 +23,13 @@ from charrnn.config.reader import load_config
 from charrnn.config.schema import Config
 from charrnn.errors import RunError
 from charrnn.kernels import Array
-from charrnn.model.dropout_masks import MaskMaker, Masks
+from charrnn.model.dropout_masks import MaskGenerator, Masks
 from charrnn.model.evaluation import Score
 from charrnn.model.parameters import initial_parameters
 from charrnn.text.corpus import load_corpus
 from charrnn.training.train import train as train_run
-from charrnn.workers.group import Team, buffers_in, floats_needed
-from charrnn.workers.processes import ProcessTeam
+from charrnn.workers.group import WorkerGroup, buffers_in, floats_needed
+from charrnn.workers.processes import ProcessGroup
 from charrnn.workers.worker import Job, Worker
 
 METHODS = ["fork", "spawn"] if "fork" in multiprocessing.get_all_start_methods() else ["spawn"]
@@ -62,22 +62,22 @@ def job_of(config: Config, workers: int) -> Job:
 
 
 @contextmanager
-def team_of(job: Job, method: str | None = None) -> Iterator[Team]:
-    """A team whose parameters are the initial ones; a method makes it one of processes."""
-    with closing(ProcessTeam(job, method) if method else Team(job)) as team:
-        team.parameters[...] = initial_parameters(job.config.model, job.V, 1)
-        yield team
+def team_of(job: Job, method: str | None = None) -> Iterator[WorkerGroup]:
+    """A group whose parameters are the initial ones; a method makes it one of processes."""
+    with closing(ProcessGroup(job, method) if method else WorkerGroup(job)) as group:
+        group.parameters[...] = initial_parameters(job.config.model, job.V, 1)
+        yield group
     assert not multiprocessing.active_children()
 
 
-def steps_of(team: Team, steps: int) -> list[tuple[float, Array, Array]]:
+def steps_of(group: WorkerGroup, steps: int) -> list[tuple[float, Array, Array]]:
     """The loss, the gradient and the next states of some steps from the first on."""
     results = []
     for step in range(steps):
-        nats = team.train(step)
-        gradient = team.gradient.copy()
-        team.carry_states()
-        results.append((nats, gradient, team.states.copy()))
+        nats = group.train(step)
+        gradient = group.gradient.copy()
+        group.carry_states()
+        results.append((nats, gradient, group.states.copy()))
     return results
 
 
@@ -87,8 +87,8 @@ def test_a_team_computes_what_one_worker_does(method: str, workers: int, config:
     """The same loss, gradient and states, also of the shorter window that ends an epoch."""
     with team_of(job_of(config, 1)) as alone:
         expected = steps_of(alone, WINDOWS + 1)
-    with team_of(job_of(config, workers), method) as team:
-        results = steps_of(team, WINDOWS + 1)
+    with team_of(job_of(config, workers), method) as group:
+        results = steps_of(group, WINDOWS + 1)
     for (nats, gradient, states), (true_nats, true_gradient, true_states) in zip(
         results, expected, strict=True
     ):
@@ -105,12 +105,12 @@ def test_a_streams_masks_do_not_depend_on_who_has_it(
 ) -> None:
     seen: list[Masks] = []
 
-    class Spy(MaskMaker):
+    class Spy(MaskGenerator):
         def masks(self, step: int, T: int, streams: range) -> Masks:
             seen.append(super().masks(step, T, streams))
             return seen[-1]
 
-    monkeypatch.setattr(charrnn.workers.worker, "MaskMaker", Spy)
+    monkeypatch.setattr(charrnn.workers.worker, "MaskGenerator", Spy)
 
     def masks_of(count: int, step: int) -> list[Masks]:
         """Of each worker, those of its two layers."""
@@ -185,15 +185,15 @@ def test_a_team_scores_what_one_worker_does(method: str, workers: int, long_text
     job = job_of(config, 1)
     spans = [(job.train_end, len(job.codes)), (0, len(job.codes)), (100, 164), (5, 6), (0, 2)]
 
-    def scores(team: Team) -> list[list[Score]]:
-        next(iter(team.score_windows(*spans[0])))
-        return [list(team.score_windows(*span)) for span in spans]
+    def scores(group: WorkerGroup) -> list[list[Score]]:
+        next(iter(group.score_windows(*spans[0])))
+        return [list(group.score_windows(*span)) for span in spans]
 
     with team_of(job) as alone:
         expected = scores(alone)
     assert sum(window.chars for window in expected[0]) == len(job.codes) - job.train_end
-    with team_of(job_of(config, workers), method) as team:
-        results = scores(team)
+    with team_of(job_of(config, workers), method) as group:
+        results = scores(group)
     for result, true in zip(results, expected, strict=True):
         assert [window.chars for window in result] == [window.chars for window in true]
         for window, true_window in zip(result, true, strict=True):
@@ -208,25 +208,25 @@ def test_a_text_in_a_file_is_read_where_it_lies(
     file = tmp_path / "codes"
     file.write_bytes(b"\xff" * 64 + job.codes.tobytes())
     mapped = np.memmap(file, job.codes.dtype, "r", 64)
-    with team_of(job, "spawn") as team:
-        expected = steps_of(team, 2)
-    with team_of(replace(job, codes=mapped), method) as team:
-        for result, true in zip(steps_of(team, 2), expected, strict=True):
+    with team_of(job, "spawn") as group:
+        expected = steps_of(group, 2)
+    with team_of(replace(job, codes=mapped), method) as group:
+        for result, true in zip(steps_of(group, 2), expected, strict=True):
             for a, b in zip(result, true, strict=True):
                 np.testing.assert_array_equal(a, b)
 
 
 @each_method
 def test_a_killed_worker_is_named(method: str, config: Config) -> None:
-    with team_of(job_of(config, 3), method) as team:
-        team.train(0)
+    with team_of(job_of(config, 3), method) as group:
+        group.train(0)
         (victim,) = (p for p in multiprocessing.active_children() if p.name == "charrnn worker 3")
         number = victim.pid
         assert number is not None
         os.kill(number, signal.SIGKILL)
         victim.join()
         with pytest.raises(RunError) as caught:
-            team.train(1)
+            group.train(1)
     assert str(caught.value) == f"worker 3 of 3 (process {number}) was killed by signal 9"
 
 
@@ -250,10 +250,10 @@ def test_what_keeps_a_worker_from_its_task_is_told(
         return train(self, step)
 
     monkeypatch.setattr(Worker, "train", failing)
-    with team_of(job_of(config, 2), "fork") as team:
-        team.train(0)
+    with team_of(job_of(config, 2), "fork") as group:
+        group.train(0)
         with pytest.raises(RunError, match=f"^{message}$"):
-            team.train(1)
+            group.train(1)
 
 
 @pytest.mark.skipif("fork" not in METHODS, reason="only a forked process has the patched function")
@@ -269,8 +269,8 @@ def test_a_signal_while_a_worker_starts_is_not_for_it(
         serve(*arguments)
 
     monkeypatch.setattr(charrnn.workers.processes, "_serve", hit)
-    with team_of(job_of(config, 3), "fork") as team:
-        team.train(0)
+    with team_of(job_of(config, 3), "fork") as group:
+        group.train(0)
 
 
 def test_processes_that_cannot_be_started_are_an_error(
@@ -288,7 +288,7 @@ def test_processes_that_cannot_be_started_are_an_error(
 
     monkeypatch.setattr(context.Process, "start", limited)
     with pytest.raises(RunError, match=r"cannot be started.*train\.workers 1 needs none"):
-        ProcessTeam(job_of(config, 3), METHODS[0])
+        ProcessGroup(job_of(config, 3), METHODS[0])
     assert started
     assert not multiprocessing.active_children()
 
@@ -306,8 +306,8 @@ def test_a_divergence_ends_all(tmp_path: Path, capsys: pytest.CaptureFixture[str
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @each_method
 def test_a_worker_never_heeds_ctrl_c(method: str, config: Config) -> None:
-    with closing(ProcessTeam(job_of(config, 2), method)) as team:
-        (process,) = team._processes
+    with closing(ProcessGroup(job_of(config, 2), method)) as group:
+        (process,) = group._processes
         status = Path(f"/proc/{process.pid}/status").read_text()
         masks = dict(line.split(":\t") for line in status.splitlines() if line.startswith("Sig"))
         blocked_or_ignored = int(masks["SigBlk"], 16) | int(masks["SigIgn"], 16)

@@ -58,8 +58,8 @@ def assert_ended(group: int, shared_memory: set[str]) -> None:
 def assert_same_state(one: Checkpoint, other: Checkpoint) -> None:
     assert asdict(one.counters) == asdict(other.counters)
     np.testing.assert_array_equal(one.parameters, other.parameters)
-    for slot in one.slots:
-        np.testing.assert_array_equal(one.slots[slot], other.slots[slot])
+    for slot in one.optimizer_state:
+        np.testing.assert_array_equal(one.optimizer_state[slot], other.optimizer_state[slot])
     np.testing.assert_array_equal(one.states, other.states)
 
 

@@ -11,7 +11,7 @@ from charrnn.config.schema import ModelConfig, TrainConfig
 from charrnn.model.model import Model
 from charrnn.model.parameters import initial_parameters
 from charrnn.training.limits import Limits
-from charrnn.training.updater import Updater
+from charrnn.training.optimizer import clip_gradient, learning_rate, new_optimizer
 
 ADAMW = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0.5}
 
@@ -21,16 +21,13 @@ def new_model() -> Model:
     return Model(config, 5, initial_parameters(config, 5, 1))
 
 
-def updater(model: Model, **train: Any) -> Updater:
-    return Updater(TrainConfig(**train), model, Limits(10, 100))
-
-
 def test_weight_decay_shrinks_matrices_and_leaves_biases() -> None:
     model = new_model()
     model.parameters += 1  # no zeros
     before = {name: view.copy() for name, view in model.views.items()}
-    decaying = updater(model, optimizer="adamw", learning_rate=0.1, **ADAMW)
-    decaying.update(np.zeros_like(model.parameters), 0, rate=0.1)
+    config = TrainConfig(optimizer="adamw", learning_rate=0.1, **ADAMW)
+    optimizer = new_optimizer(config, model)
+    optimizer.update(model.parameters, np.zeros_like(model.parameters), 0.1, 1)
     for name, view in model.views.items():
         factor = 0.95 if view.ndim == 2 else 1.0
         np.testing.assert_allclose(view, factor * before[name], rtol=1e-6, err_msg=name)
@@ -47,7 +44,7 @@ def test_weight_decay_shrinks_matrices_and_leaves_biases() -> None:
 )
 def test_clipping(clipping: dict[str, Any], largest: float, norm: float) -> None:
     gradient = np.full(100, 3.0)
-    assert updater(new_model(), **clipping).clip(gradient) == pytest.approx(30.0)
+    assert clip_gradient(gradient, TrainConfig(**clipping)) == pytest.approx(30.0)
     assert gradient.max() == pytest.approx(largest)
     assert np.linalg.norm(gradient) == pytest.approx(norm)
 
@@ -66,14 +63,17 @@ def test_the_first_limit_reached_counts() -> None:
 
 
 def test_a_cosine_goes_by_the_nearer_of_two_limits() -> None:
-    train = {"schedule": "cosine", "learning_rate": 1.0, "warmup_steps": 0}
-    train |= {"max_steps": 100, "max_minutes": 1}
-    limited = Updater(TrainConfig(**train), new_model(), Limits(10, 100, 60.0))  # type: ignore[arg-type]
-    assert limited.rate(50, 0.0) == limited.rate(50, 0.25) == pytest.approx(0.5)
-    assert limited.rate(0, 0.5) == limited.rate(25, 0.5) == pytest.approx(0.5)
-    assert limited.rate(1, 1.0) == limited.rate(1, 1.5) == limited.rate(100, 0.0) == 0
-    by_time = Updater(TrainConfig(**train), new_model(), Limits(10, None, 60.0))  # type: ignore[arg-type]
-    assert by_time.rate(10**6, 1 / 3) == pytest.approx(0.75)
+    train = TrainConfig(
+        schedule="cosine", learning_rate=1.0, warmup_steps=0, max_steps=100, max_minutes=1
+    )
+
+    def rate(step: int, elapsed_share: float, total_steps: int | None = 100) -> float:
+        return learning_rate(step, train, Limits(10, total_steps, 60.0), elapsed_share)
+
+    assert rate(50, 0.0) == rate(50, 0.25) == pytest.approx(0.5)
+    assert rate(0, 0.5) == rate(25, 0.5) == pytest.approx(0.5)
+    assert rate(1, 1.0) == rate(1, 1.5) == rate(100, 0.0) == 0
+    assert rate(10**6, 1 / 3, total_steps=None) == pytest.approx(0.75)
 
 
 @pytest.mark.parametrize(("step", "epoch"), [(0, 1), (1, 1), (10, 1), (11, 2), (20, 2), (21, 3)])

@@ -1,0 +1,65 @@
+"""The optimizer of a training, its learning rate, and gradient clipping, as configured."""
+
+from __future__ import annotations
+
+from charrnn.config.schema import TrainConfig
+from charrnn.kernels import Array
+from charrnn.kernels.optimizers import (
+    OPTIMIZERS,
+    Optimizer,
+    clip_by_norm,
+    clip_by_value,
+    gradient_norm,
+    scheduled_learning_rate,
+)
+from charrnn.model.model import Model
+from charrnn.model.parameters import parameter_slices
+from charrnn.training.limits import Limits
+
+
+def new_optimizer(train: TrainConfig, model: Model) -> Optimizer:
+    """Return an optimizer for a model's parameters; weight decay applies to matrices, not biases."""
+    slices = parameter_slices(model.shapes)
+    matrices = [slices[name] for name, shape in model.shapes.items() if len(shape) == 2]
+    names = OPTIMIZERS[train.optimizer].hyperparameters
+    return Optimizer(
+        train.optimizer,
+        {name: getattr(train, name) for name in names},
+        model.parameters,
+        matrices,
+        model.backend.updates.get(train.optimizer),
+    )
+
+
+def clip_gradient(gradient: Array, train: TrainConfig) -> float:
+    """Clip a gradient in place, by norm or by value; return its norm before clipping."""
+    if train.clip_norm is not None:
+        return clip_by_norm(gradient, train.clip_norm)
+    norm = gradient_norm(gradient)
+    if train.clip_value is not None:
+        clip_by_value(gradient, train.clip_value)
+    return norm
+
+
+def learning_rate(
+    step: int, train: TrainConfig, limits: Limits, elapsed_share: float = 0.0
+) -> float:
+    """Return the learning rate of a step, as the schedule has it.
+
+    Args:
+        step: counted from 0.
+        train: with schedule, warm-up and decay.
+        limits: of the training. A cosine schedule ends with the limit that is nearer.
+        elapsed_share: the share of `limits.total_s` that has elapsed.
+    """
+    return scheduled_learning_rate(
+        step,
+        schedule=train.schedule,
+        learning_rate=train.learning_rate,
+        warmup_steps=train.warmup_steps,
+        decay_every=limits.steps(train.decay_every),
+        decay_factor=train.decay_factor,
+        min_learning_rate=train.min_learning_rate,
+        total_steps=limits.total_steps,
+        elapsed_share=elapsed_share,
+    )
