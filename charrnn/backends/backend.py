@@ -97,8 +97,10 @@ def backend(name: str) -> Backend:
     )
 
 
-def compiling_note() -> str:
-    """Return what to say where the compiled functions still have to be compiled, or nothing."""
+def compiling_note(backend: str) -> str:
+    """Return a note if the functions of a backend still have to be compiled, else nothing."""
+    if backend == "numpy":
+        return ""
     from charrnn.backends.jit import CACHE_FOLDER
 
     if CACHE_FOLDER is None:

@@ -58,7 +58,7 @@ def bench(config: str | None, overrides: tuple[str, ...], as_json: bool) -> None
 def _rows(config: Config, speeds: Speeds) -> list[tuple[str, str]]:
     model, train = config.model, config.train
     rows = [
-        ("model", f"{model.cell} {model.num_layers} x {model.hidden_size}"),
+        ("model", f"{model}"),
         ("window", f"{train.batch_size} streams x {train.seq_length} characters"),
         ("workers", f"{train.workers}, {train.backend}"),
         (

@@ -137,7 +137,7 @@ def _model_summary(proposal: Proposal) -> str:
     """What was chosen, given or settled, in a line."""
     model, train = proposal.config.model, proposal.config.train
     return (
-        f"{model.cell} {model.num_layers} x {model.hidden_size}, dropout {model.dropout:g}, weight "
+        f"{model}, dropout {model.dropout:g}, weight "
         f"dropout {model.weight_dropout:g}, {train.batch_size} "
         f"stream{'' if train.batch_size == 1 else 's'} x {train.seq_length}, "
         f"{train.optimizer} {train.learning_rate:g}"

@@ -108,7 +108,6 @@ def sample(
         raise click.UsageError("--prime and --prime-file both name a prime; give one.")
     if stop == "":
         raise click.UsageError("--stop: an empty text is everywhere; give at least one character.")
-    from charrnn.model.sampling import SamplingParams
     from charrnn.runs.folder import find_checkpoint
     from charrnn.runs.load import load
     from charrnn.workers.mpi import refuse_ranks
@@ -127,7 +126,6 @@ def sample(
     if drawn:
         click.echo(f"seed {seed}", err=True)
     report_skipped(len(model.vocabulary.symbols_of(text)) - known)
-    params = SamplingParams(temperature, top_k, top_p, greedy)
     groups = (
         (
             N,
@@ -135,7 +133,10 @@ def sample(
                 text,
                 length,
                 N=N,
-                params=params,
+                temperature=temperature,
+                top_k=top_k,
+                top_p=top_p,
+                greedy=greedy,
                 seed=group_seed,
                 stop=stop,
                 skip_unknown=skip_unknown,

@@ -222,8 +222,8 @@ def _parse_override(override: str, origin: str) -> tuple[str, Any]:
         return dotted.strip(), parse_yaml(raw)
     except InvalidYAMLError as problem:
         raise ConfigError(
-            f"{origin} {shown_name(override)}: {shown(raw)} is not a YAML value ({problem}); a text "
-            "that begins with a sign such as * needs quotes of its own: 'data.path=\"*.txt\"'"
+            f"{origin} {shown_name(override)}: {shown(raw)} is not a YAML value ({problem}); a "
+            "text that begins with a sign such as * needs quotes of its own: 'data.path=\"*.txt\"'"
         ) from None
 
 

@@ -97,6 +97,10 @@ class ModelConfig:
         "by text, model and epochs",
     )
 
+    def __str__(self) -> str:
+        """Return the size in words, as in 'lstm 2 x 128'."""
+        return f"{self.cell} {self.num_layers} x {self.hidden_size}"
+
 
 @dataclass(frozen=True)
 class TrainConfig:

@@ -28,7 +28,7 @@ class LanguageModel:
 
     def __repr__(self) -> str:
         model, symbols = self.config.model, f"{len(self.vocabulary)} {self.vocabulary.tokens}s"
-        return f"<LanguageModel {model.cell} {model.num_layers} x {model.hidden_size}, {symbols}>"
+        return f"<LanguageModel {model}, {symbols}>"
 
     def sample(
         self,
@@ -59,16 +59,18 @@ class LanguageModel:
         Raises:
             TextError: for a character of the prime that is not in the vocabulary.
         """
-        params = SamplingParams(temperature, top_k, top_p, greedy)
         pieces = self.stream(
             prime,
             length,
-            params=params,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            greedy=greedy,
             seed=seed,
             stop=stop,
             skip_unknown=skip_unknown,
         )
-        return "".join(piece[0] for piece in pieces)
+        return "".join(piece for (piece,) in pieces)
 
     def stream(
         self,
@@ -76,19 +78,34 @@ class LanguageModel:
         length: int = 500,
         *,
         N: int = 1,
-        params: SamplingParams | None = None,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        greedy: bool = False,
         seed: int | Sequence[int] | None = None,
         stop: str | None = None,
         skip_unknown: bool = False,
     ) -> Iterator[list[str]]:
-        """Yield what N continuations grow by, step by step; see `sample`."""
+        """Yield N continuations of `prime` as they grow, one step at a time.
+
+        Args:
+            N: continuations side by side.
+            others: as for `sample`.
+
+        Yields:
+            N strings, what each continuation has grown by: often one character, empty once it has
+            ended.
+
+        Raises:
+            TextError: for a character of the prime that is not in the vocabulary.
+        """
         return continuations(
             self.model,
             self.vocabulary,
             self.encode(prime, "prime", skip_unknown=skip_unknown),
             N=N,
             length=length,
-            params=params or SamplingParams(),
+            params=SamplingParams(temperature, top_k, top_p, greedy),
             rng=np.random.default_rng(seed),
             stop=stop,
         )

@@ -105,7 +105,7 @@ def _group(config: Config, corpus: Corpus, note: Callable[[str], object]) -> Ite
     check_sizes(corpus, config)
     V = len(corpus.vocabulary)
     config = resolve_workers(config, V)
-    if config.train.backend == "numba" and (compiling := compiling_note()):
+    if compiling := compiling_note(str(config.train.backend)):
         note(compiling)
     with closing(start_group(Job(config, V, corpus.codes, corpus.train_end))) as group:
         group.parameters[...] = initial_parameters(config.model, V, config.seed)

@@ -163,7 +163,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     if run.newest:
         facts.insert(0, ("text", visible(_text_name(run.newest.config.data.path))))
         model = run.newest.config.model
-        facts.append(("model", f"{model.cell} {model.num_layers} x {model.hidden_size}"))
+        facts.append(("model", f"{model}"))
         facts.append(("parameters", f"{run.newest.parameters.size:,}"))
     if (share := history.clipped_share(_clip_norm(run))) is not None:
         facts.append(("gradients clipped", f"in {share:.1%} of the steps recorded"))

@@ -36,11 +36,9 @@ from charrnn.model.parameters import Shapes, parameter_count, parameter_shapes, 
 from charrnn.runs.archive import DIGEST, ArrayArchive, write_arrays
 from charrnn.runs.meta import FORMAT, MOST_CHARS, Counters, Meta
 from charrnn.system.atomic import atomic_write
-from charrnn.text.vocabulary import Vocabulary
+from charrnn.text.vocabulary import SYMBOLS, Vocabulary
 
 __all__ = ["FORMAT", "Checkpoint", "Counters", "load_checkpoint", "save_checkpoint"]
-
-_LARGEST_SYMBOL = {"char": 0x10FFFF, "byte": 0xFF}
 
 
 @dataclass(frozen=True)
@@ -213,15 +211,14 @@ def _state_shapes(config: Config) -> Shapes:
 
 
 def _read_vocabulary(archive: ArrayArchive, tokens: str) -> Vocabulary:
-    largest = _LARGEST_SYMBOL[tokens]
     shape = archive.header("vocabulary").shape
-    if len(shape) != 1 or not 2 <= shape[0] <= largest + 1:
+    if len(shape) != 1 or not 2 <= shape[0] <= SYMBOLS[tokens]:
         raise CheckpointError(
             "the array vocabulary does not fit: it should be symbols in ascending order"
         )
     archive.check("vocabulary", shape, "<u4")
     symbols: Array = np.empty(shape, np.uint32)
     archive.read_into("vocabulary", symbols)
-    if (symbols[1:] <= symbols[:-1]).any() or symbols[-1] > largest:
+    if (symbols[1:] <= symbols[:-1]).any() or symbols[-1] >= SYMBOLS[tokens]:
         raise CheckpointError("the array vocabulary is not in ascending order")
     return Vocabulary(symbols, tokens)

@@ -30,7 +30,7 @@ from charrnn.kernels import Array
 from charrnn.system.atomic import atomic_write
 from charrnn.text.encoding import EncodedText, code_dtype, write_codes
 from charrnn.text.files import reading
-from charrnn.text.vocabulary import Vocabulary
+from charrnn.text.vocabulary import SYMBOLS, Vocabulary
 
 _MAGIC = b"charrnn2"  # its digit changes with the format, and with how a text is read
 _HEADER = struct.Struct("<8sQQ32s32s")
@@ -40,7 +40,6 @@ _THREADS = min(4, os.cpu_count() or 1)
 _ABANDONED_S = 3600  # since the last byte was written
 _UNUSED_S = 90 * 24 * 3600  # since it was last opened
 _KEY = "[0-9a-f]" * 64
-_CODE_POINTS = {"byte": 0x100, "char": 0x110000}  # a symbol is less
 
 
 def content_key(files: Sequence[str], config: DataConfig) -> str:
@@ -80,7 +79,7 @@ def _pieces(file: str | Path, start: int, end: int) -> Iterator[memoryview]:
 
 def read_cached(file: Path, tokens: str) -> EncodedText | None:
     """Return an encoded text, its codes mapped into memory, or None where it must be made."""
-    most = _CODE_POINTS[tokens]
+    most = SYMBOLS[tokens]
     try:
         with open(file, "rb") as opened:
             head = opened.read(_HEADER.size)

@@ -17,7 +17,7 @@ from charrnn.kernels import Array
 
 Decoder = Callable[[int], str]
 
-_CODE_POINTS = 0x110000
+SYMBOLS = {"char": 0x110000, "byte": 0x100}  # a symbol is less
 
 
 class Vocabulary:
@@ -44,7 +44,7 @@ class Vocabulary:
     @classmethod
     def of_pieces(cls, pieces: Iterable[Array], tokens: str) -> Vocabulary:
         """Return the vocabulary of a text whose symbols come in pieces."""
-        present = np.zeros(_CODE_POINTS, np.bool_)
+        present = np.zeros(SYMBOLS[tokens], np.bool_)
         for symbols in pieces:
             if not np.take(present, symbols).all():  # reading is several times faster
                 present[symbols] = True

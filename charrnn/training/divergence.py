@@ -39,7 +39,7 @@ def update_skipped(step: int, reason: str, rate: float, divergences: int) -> str
 
 
 def given_up(step: int, divergences: int, best: object) -> RunError:
-    """Return the error of a training that diverged too often; `best` is a checkpoint to go back to."""
+    """Return the error of a training that diverged too often; `best` is a checkpoint to use."""
     return _diverged(
         f"step {step:,}: the training diverged: {divergences} times the loss or the gradient was "
         "not finite, and halving the learning rate each time has not helped",

@@ -18,7 +18,7 @@ from charrnn.training.limits import Limits
 
 
 def new_optimizer(train: TrainConfig, model: Model) -> Optimizer:
-    """Return an optimizer for a model's parameters; weight decay applies to matrices, not biases."""
+    """Return an optimizer of a model's parameters; weight decay applies to matrices alone."""
     slices = parameter_slices(model.shapes)
     matrices = [slices[name] for name, shape in model.shapes.items() if len(shape) == 2]
     names = OPTIMIZERS[train.optimizer].hyperparameters

@@ -8,9 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.model.dropout_masks import MaskGenerator
-from charrnn.model.model import Model
-from charrnn.model.parameters import parameter_views
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.folder import RunFolder
 from charrnn.system.terminal import duration, shortest
@@ -18,6 +15,7 @@ from charrnn.text.corpus import Corpus
 from charrnn.training.limits import Limits
 from charrnn.training.trainer import Trainer
 from charrnn.training.transfer import VocabularyMatch
+from charrnn.workers.count import least_bytes
 
 _NAMED = 5  # characters that a changed text has more or fewer
 
@@ -33,14 +31,14 @@ def summary_rows(trainer: Trainer, run: RunFolder) -> list[tuple[str, str]]:
     dropout = f", dropout {model.dropout:g}" if model.dropout else ""
     if model.weight_dropout:
         dropout += f", weight dropout {model.weight_dropout:g}"
+    megabytes = math.ceil(sum(least_bytes(config, len(corpus.vocabulary))) / 1e6)
     unit = "bytes" if config.data.tokens == "byte" else "characters"
     return [
         ("text", f"{text}: {len(corpus.codes):,} {unit}, {len(corpus.vocabulary)} distinct"),
         ("split", ", ".join(f"{end - start:,} {name}" for name, start, end in parts)),
         (
             "model",
-            f"{model.cell} {model.num_layers} x {model.hidden_size}, {given} input{dropout}: "
-            f"{trainer.model.parameters.size:,} parameters",
+            f"{model}, {given} input{dropout}: {trainer.model.parameters.size:,} parameters",
         ),
         (
             "steps",
@@ -48,7 +46,7 @@ def summary_rows(trainer: Trainer, run: RunFolder) -> list[tuple[str, str]]:
             f"{train.seq_length} {unit}, {train.optimizer} {train.learning_rate:g}",
         ),
         ("workers", f"{train.workers}, {train.backend}"),
-        ("memory", f"arrays of about {math.ceil(memory_bytes(trainer) / 1e6):,} MB"),
+        ("memory", f"arrays of at least {megabytes:,} MB"),
         ("run", shortest(str(run.path))),
     ]
 
@@ -67,27 +65,6 @@ def default_rows(chosen: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What was left open in a configuration, and was settled for the text."""
     values = ", ".join(f"{key.split('.')[1]} {value}" for key, value in chosen.items())
     return [("chosen", values)] if values else []
-
-
-def memory_bytes(trainer: Trainer) -> int:
-    """What parameters, gradient, slots and a window's arrays take, beside Python and NumPy."""
-    train = trainer.config.train
-    vectors = 3 + len(trainer.checkpoint().optimizer_state)  # parameters, two of scratch; slots
-    vectors += int(train.workers)  # gradients
-    one, two = (_window_bytes(trainer, T) for T in (1, 2))
-    window = one + (train.seq_length - 1) * (two - one)  # the arrays grow evenly with the steps
-    return vectors * trainer.model.parameters.nbytes + window
-
-
-def _window_bytes(trainer: Trainer, T: int) -> int:
-    """What a window of T steps takes, by trying it."""
-    model, N = trainer.model, trainer.config.train.batch_size
-    trial = Model(model.config, model.V, model.parameters, model.backend)
-    gradient = parameter_views(np.empty_like(model.parameters), model.shapes)
-    codes = np.zeros((T, N), np.intp)
-    masks = MaskGenerator(model.config, seed=0).masks(0, T, range(N))
-    trial.loss_gradient(codes, codes, trial.zero_states(N), gradient, masks)
-    return trial.workspace_bytes + sum(mask.nbytes for kind in masks for mask in kind)
 
 
 def match_summary(matched: VocabularyMatch, corpus: Corpus) -> str:

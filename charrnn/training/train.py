@@ -12,7 +12,7 @@ from typing import Any
 from charrnn.backends.backend import compiling_note
 from charrnn.config.reader import config_from_dict, load_config
 from charrnn.config.schema import Config
-from charrnn.errors import CheckpointError, Remedy, RunError
+from charrnn.errors import CheckpointError, Remedy, RunError, with_remedies
 from charrnn.runs.checkpoint import Checkpoint, load_checkpoint
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.lock import lock_run
@@ -87,9 +87,8 @@ def train(
         source = None
         if init_from is not None:
             if checkpoint:
-                reporter.note(
-                    "the run continues with its own weights", Remedy("init_from", "is not used")
-                )
+                unused = Remedy("init_from", "is not used")
+                _note(reporter, "the run continues with its own weights", unused)
             else:
                 source = Path(init_from), load_checkpoint(init_from)
         corpus = load_corpus(config.data, reporter.note)
@@ -109,6 +108,10 @@ def train(
             trainer = Trainer(corpus, run, reporter, group)
             found = {} if checkpoint else filled_keys(written, config)
             return _train(trainer, run, reporter, checkpoint, source, found, note)
+
+
+def _note(reporter: Reporter, text: str, remedy: Remedy) -> None:
+    reporter.note(with_remedies(text, [remedy], reporter.worded))
 
 
 def _look_at_rate(
@@ -169,7 +172,8 @@ def _train(
     if trainer.finished:
         reporter.note(_finished(trainer, run))
     else:
-        reporter.note(
+        _note(
+            reporter,
             f"interrupted at step {trainer.counters.step:,}, saved in {run.last}",
             Remedy("resume=True", "continues from there"),
         )
@@ -181,7 +185,7 @@ def _group(config: Config, corpus: Corpus, ranks: Ranks | None, reporter: Report
     job = Job(config, len(corpus.vocabulary), corpus.codes, corpus.train_end)
     if job.parameter_count > _MANY_PARAMETERS:
         reporter.note(f"preparing {job.parameter_count:,} parameters")
-    if config.train.backend == "numba" and (note := compiling_note()):
+    if note := compiling_note(config.train.backend):
         reporter.note(note)
     return MPIGroup(job, ranks, corpus.text_sha256) if ranks else start_group(job)
 

@@ -45,9 +45,9 @@ Interrupted = Callable[[], int | None]  # the number of the signal that came, or
 
 
 class Trainer:
-    """A training in progress: the one owner of optimizer state and counters.
+    """A training in progress; it owns the optimizer state and the counters.
 
-    Parameters, gradient and states lie in the buffers of its group, which it alone tells what to do.
+    Parameters, gradient and states are in the buffers of its worker group.
 
     Every random number is drawn from a generator made for the place that it is drawn at (seed,
     step, layer), so there is no generator to keep, and sampling disturbs nothing.

@@ -90,16 +90,13 @@ def _check_memory(config: Config, V: int, machines: int) -> None:
     except (AttributeError, ValueError, OSError):  # not every system tells
         return
     model, train = config.model, config.train
-    parameters, gradients = parameter_count(model, V), int(train.workers) // machines
-    # The parameters, two of scratch, the optimizer state; and a gradient for each worker.
-    vectors = 4 * parameters * (3 + len(OPTIMIZERS[train.optimizer].state) + gradients)
-    window = least_window_bytes(config, V) // machines
+    vectors, window = least_bytes(config, V, machines)
     if vectors + window <= memory:
         return
     if vectors > window:
         what = (
             f"model.hidden_size {model.hidden_size} x model.num_layers {model.num_layers} makes "
-            f"{parameters:,} parameters; training them"
+            f"{parameter_count(model, V):,} parameters; training them"
         )
     else:
         what = (
@@ -113,8 +110,23 @@ def _check_memory(config: Config, V: int, machines: int) -> None:
     )
 
 
-def least_window_bytes(config: Config, V: int) -> int:
-    """Return what a window's gates and logits take, the most of what going through it needs."""
+def least_bytes(config: Config, V: int, machines: int = 1) -> tuple[int, int]:
+    """Return a lower bound on the memory that a training takes on one of several machines.
+
+    Args:
+        config: with the number of workers resolved.
+        V: characters in the vocabulary.
+        machines: that share the workers evenly.
+
+    Returns:
+        vectors: bytes of parameters, gradients, optimizer state and scratch.
+        window: bytes of a window's states, gates and logits, and of their gradients.
+    """
     model, train = config.model, config.train
-    a_step = model.num_layers * len(CELLS[model.cell].gates) * model.hidden_size + V
-    return 4 * a_step * train.batch_size * train.seq_length
+    cell, gradients = CELLS[model.cell], int(train.workers) // machines
+    # The parameters, two of scratch, the optimizer state; and a gradient for each worker.
+    vectors = 3 + len(OPTIMIZERS[train.optimizer].state) + gradients
+    layer = (2 * len(cell.gates) + len(cell.states)) * model.hidden_size
+    step = model.num_layers * layer + 3 * V  # logits, probabilities, and the logits' gradient
+    window = step * train.batch_size * train.seq_length // machines
+    return 4 * vectors * parameter_count(model, V), 4 * window

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,13 +112,13 @@ class Failure:
     message: str
 
 
-def attempt(worker: Worker, task: Task) -> Any:
-    """Do a task; return its result, or what kept it from being done."""
+def attempt(call: Callable[[], Any]) -> Any:
+    """Return the result of a call, or the failure to be raised where the other workers are."""
     try:
-        return worker.do(task)
+        return call()
     except CharRNNError as error:
-        return Failure(str(error))
+        return Failure(error.problem)
     except MemoryError:
         return Failure("not enough memory")
-    except Exception as error:  # whatever it is, it is told where the others are
+    except Exception as error:
         return Failure(f"{type(error).__name__}: {error}")

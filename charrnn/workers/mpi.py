@@ -10,11 +10,12 @@ import os
 import signal
 import sys
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from charrnn.errors import BackendError, CharRNNError, RunError, WorkerError
+from charrnn.errors import BackendError, RunError, TextError, WorkerError
 from charrnn.system.signals import SIGNALS, ended_by_signals
 from charrnn.text.corpus import load_corpus
 from charrnn.workers.group import (
@@ -25,7 +26,7 @@ from charrnn.workers.group import (
     floats_given,
     floats_needed,
 )
-from charrnn.workers.worker import Job, Task, Worker
+from charrnn.workers.worker import Buffers, Job, Task, Worker
 
 # How MPICH, Intel MPI and Open MPI tell a process how many were started.
 _SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "PMIX_SIZE")
@@ -138,7 +139,7 @@ class MPIGroup(WorkerGroup):
         self._comm.bcast(task)
         if _needs_parameters(task):
             self._comm.Bcast(self._given)
-        result = attempt(self.worker, task)
+        result = attempt(lambda: self.worker.do(task))
         if task[0] == "train":
             _sum_up(self._comm, self.gradient)
         results, states = zip(*self._comm.gather((result, None)), strict=True)
@@ -195,13 +196,13 @@ def _serve(ranks: Ranks) -> None:
     job, text_sha256 = order
     memory = np.zeros(floats_needed(job), np.float32)
     given, buffers = memory[: floats_given(job)], buffers_in(job, memory)
-    worker = _worker(job, ranks.rank, buffers, text_sha256)
+    worker = attempt(lambda: _new_worker(job, ranks.rank, buffers, text_sha256))
     comm.gather(worker if isinstance(worker, Failure) else None)
     streams = job.streams_of(ranks.rank)
     while (task := comm.bcast(None)) is not None:
         if _needs_parameters(task):
             comm.Bcast(given)
-        result = attempt(worker, task)
+        result = attempt(partial(worker.do, task))
         part = None
         if task[0] == "train":
             _sum_up(comm, buffers.gradient)
@@ -209,14 +210,9 @@ def _serve(ranks: Ranks) -> None:
         comm.gather((result, part))
 
 
-def _worker(job: Job, rank: int, buffers: Any, text_sha256: str) -> Any:
-    """Return this rank's worker on this machine's copy of the text, or what is in the way."""
-    try:
-        corpus = load_corpus(job.config.data)
-        if corpus.text_sha256 != text_sha256:
-            return Failure(f"{job.config.data.path}: is another text here than on rank 0")
-        return Worker(replace(job, codes=corpus.codes), rank, buffers)
-    except CharRNNError as error:
-        return Failure(str(error))
-    except Exception as error:  # whatever it is, rank 0 is to tell of it
-        return Failure(f"{type(error).__name__}: {error}")
+def _new_worker(job: Job, rank: int, buffers: Buffers, text_sha256: str) -> Worker:
+    """Return this rank's worker, on this machine's copy of the text."""
+    corpus = load_corpus(job.config.data)
+    if corpus.text_sha256 != text_sha256:
+        raise TextError(f"{job.config.data.path}: is another text here than on rank 0")
+    return Worker(replace(job, codes=corpus.codes), rank, buffers)

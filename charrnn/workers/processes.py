@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from types import ModuleType
@@ -19,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.errors import CharRNNError, RunError, WorkerError
+from charrnn.errors import RunError, WorkerError
 from charrnn.kernels import Array
 from charrnn.kernels.blas import one_blas_thread
 from charrnn.system.cores import blas_threads
@@ -95,7 +96,7 @@ class ProcessGroup(WorkerGroup):
     def _do(self, task: Task) -> list[Any]:
         for rank in range(1, self.job.size):
             self._exchange(rank, lambda pipe: pipe.send(task))
-        results = [attempt(self.worker, task)]
+        results = [attempt(lambda: self.worker.do(task))]
         for rank in range(1, self.job.size):
             results.append(self._exchange(rank, lambda pipe: pipe.recv()))
         for rank, result in enumerate(results):
@@ -190,23 +191,19 @@ def _serve(
     for end in inherited:
         end.close()  # or the pipes would not close with the process whose ends these are
     with one_blas_thread() if blas_threads() == 1 else nullcontext():
-        worker = _worker(job, text, rank, raw)
+        worker = attempt(lambda: _new_worker(job, text, rank, raw))
         while True:
             try:
                 task = pipe.recv()
-                pipe.send(worker if isinstance(worker, Failure) else attempt(worker, task))
+                failed = isinstance(worker, Failure)
+                pipe.send(worker if failed else attempt(partial(worker.do, task)))
             except (EOFError, OSError):
                 return  # nobody is at the other end any more
 
 
-def _worker(job: Job, text: Any, rank: int, raw: Any) -> Worker | Failure:
-    try:
-        whole = replace(job, codes=_opened_text(text))
-        return Worker(whole, rank, buffers_in(whole, np.frombuffer(raw, np.float32), rank))
-    except CharRNNError as error:
-        return Failure(str(error))
-    except Exception as error:  # whatever it is, it is told where the others are
-        return Failure(f"{type(error).__name__}: {error}")
+def _new_worker(job: Job, text: Any, rank: int, raw: Any) -> Worker:
+    whole = replace(job, codes=_opened_text(text))
+    return Worker(whole, rank, buffers_in(whole, np.frombuffer(raw, np.float32), rank))
 
 
 @contextmanager

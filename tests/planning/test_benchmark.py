@@ -17,7 +17,7 @@ from charrnn.kernels import CELLS
 from charrnn.model.model import Model
 from charrnn.model.parameters import initial_parameters, parameter_views, training_flops
 from charrnn.planning.benchmark import V, measure, memory_mb
-from charrnn.workers.count import least_window_bytes, resolve_workers
+from charrnn.workers.count import least_bytes, resolve_workers
 
 SMALL = ["model.num_layers=2", "model.hidden_size=16", "train.seq_length=8", "train.batch_size=8"]
 
@@ -98,7 +98,7 @@ def test_a_model_beyond_the_memory_is_refused_at_once(capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(
     ("layers", "H", "N", "T"), [(1, 8, 50, 20), (3, 64, 10, 30), (2, 20, 7, 60)]
 )
-def test_what_a_window_is_known_to_take_is_no_more_than_it_takes(
+def test_the_least_memory_of_a_window_is_near_what_it_takes_and_no_more(
     cell: str, layers: int, H: int, N: int, T: int
 ) -> None:
     """A training that fits into memory must not be refused."""
@@ -111,8 +111,8 @@ def test_what_a_window_is_known_to_take_is_no_more_than_it_takes(
     gradient = parameter_views(np.empty_like(model.parameters), model.shapes)
     codes = np.zeros((T, N), np.intp)
     model.loss_gradient(codes, codes, model.zero_states(N), gradient)
-    least = least_window_bytes(config, V)
-    assert model.workspace_bytes / 10 < least <= model.workspace_bytes
+    _, least = least_bytes(config, V)
+    assert model.workspace_bytes / 3 < least <= model.workspace_bytes
 
 
 def test_a_window_beyond_the_memory_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -207,7 +207,9 @@ def test_the_checkpoint_beside_a_damaged_one_is_named(
     saved.replace(saved.with_name(f"{beside}.npz"))
     refused = refusal(path, capsys)
     assert f"; use {beside}.npz beside it" in refused
-    assert ("move this one away to --resume from there" in refused) is (name == "last")
+    assert ("--resume continues from there once this file is moved away" in refused) is (
+        name == "last"
+    )
 
 
 def test_what_was_never_meant_as_a_checkpoint(

@@ -207,7 +207,7 @@ def test_bytes_that_are_not_in_the_encoding_are_pointed_at(
     message = str(caught.value)
     assert message.startswith(f"{path}: byte {offset} (0x{byte:02x}) is not {encoding}: ")
     assert "data.encoding" in message
-    assert "data.tokens: byte" in message
+    assert "data.tokens=byte" in message
 
 
 @whole_and_in_chunks

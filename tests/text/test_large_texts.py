@@ -68,7 +68,7 @@ def test_a_file_scored_in_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert (start, end) == (0, 300)
         file.write_text(text + "É", encoding="utf-8")
         with pytest.raises(
-            TextError, match=r"'É' \(U\+00C9\) at position 300 is not .*--unknown skip"
+            TextError, match=r"'É' \(U\+00C9\) at position 300 is not .*skip_unknown=True"
         ):
             encode_file(checkpoint.config.data, checkpoint.vocabulary, str(file))
         for short in ("", "a"):

@@ -207,7 +207,7 @@ def test_too_many_end_the_run_and_what_was_reached_is_kept(
     assert run(command) == 1
     error = capsys.readouterr().err.splitlines()[-1]
     assert "step 41: the training diverged: 11 times" in error
-    assert f"Begin a new run from {run_dir / 'best.npz'} (--init-from, --run-dir)" in error
+    assert f"--init-from starts from {run_dir / 'best.npz'}, --run-dir names" in error
     assert "train.learning_rate" in error
     assert len(records(run_dir, "skipped")) == MAX_DIVERGENCES + 1
     kept = contents(run_dir)
@@ -230,7 +230,8 @@ def test_without_a_good_checkpoint_it_is_to_begin_anew(
     config = write_config(tmp_path, overrides | {"data.valid_fraction": fraction})
     assert run(["train", str(config), "--run-dir", str(tmp_path / "run")]) == 1
     err = capsys.readouterr().err
-    assert "Begin anew (--overwrite) with a lower train.learning_rate" in err
+    assert "Try a lower train.learning_rate" in err
+    assert "; --overwrite starts again" in err
     assert err.count("worse than guessing") == 1
     assert "11 of at most" not in err
     assert (tmp_path / "run" / "last.npz").exists()

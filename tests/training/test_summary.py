@@ -1,4 +1,4 @@
-"""What a training takes in memory: little for a step, and what was announced in all."""
+"""A step of a training takes little memory."""
 
 from __future__ import annotations
 
@@ -7,19 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import settled, tiny_text, write_config
+from support import tiny_text, write_config
 
 from charrnn.config.reader import load_config
 from charrnn.config.schema import Config
 from charrnn.kernels import CELLS
-from charrnn.runs.folder import RunFolder
-from charrnn.text.corpus import load_corpus
 from charrnn.training.reporter import Reporter
-from charrnn.training.summary import memory_bytes
 from charrnn.training.train import train as train_run
-from charrnn.training.trainer import Trainer
-from charrnn.workers.group import WorkerGroup
-from charrnn.workers.worker import Job
 
 each_cell = pytest.mark.parametrize("cell", CELLS)
 
@@ -70,17 +64,3 @@ def test_a_steady_step_allocates_little(cell: str, tmp_path: Path) -> None:
     train_run(config, tmp_path / "run", reporter=allocations)
     assert len(allocations.rises) == 2
     assert 0 < max(allocations.rises) < 1_000_000
-
-
-def test_the_memory_that_is_announced_is_what_the_arrays_take(tmp_path: Path) -> None:
-    overrides = {"model.hidden_size": 32, "train.batch_size": 4, "train.seq_length": 12}
-    overrides |= {"model.dropout": 0.1, "model.num_layers": 2}
-    config = load_config(write_config(tmp_path, overrides))
-    config, corpus = settled(config), load_corpus(config.data)
-    group = WorkerGroup(Job(config, len(corpus.vocabulary), corpus.codes, corpus.train_end))
-    trainer = Trainer(corpus, RunFolder(tmp_path), Reporter(), group)
-    group.train(0)
-    vectors = 6  # parameters, gradient, Adam's two slots and two of scratch
-    masks = 2 * 12 * 4 * 32 * 4  # layers, T, N, H and bytes
-    taken = vectors * trainer.model.parameters.nbytes + trainer.model.workspace_bytes + masks
-    assert memory_bytes(trainer) == pytest.approx(taken, rel=0.02)
