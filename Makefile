@@ -1,4 +1,4 @@
-# Everything that can be done with a checkout. `make help` lists it.
+# Targets for a checkout; `make help` lists them.
 
 PYTHON ?= python3
 CONFIG ?= configs/tales.yaml
@@ -10,15 +10,15 @@ DEV = .venv/installed-$(subst $(COMMA),-,$(EXTRAS))
 
 .PHONY: train sample eval data test lint fmt bench torture clean help
 
-train: .venv/installed  ## train CONFIG (the tales), or go on with it, and show what it writes
+train: .venv/installed  ## train CONFIG (the tales), or resume it, and print a sample
 	@$(BIN)/charrnn train $(CONFIG) --resume
 	@$(BIN)/charrnn sample $(RUN) --length 400 --temperature 0.6 --seed 3 > $(RUN)/sample.txt
 	@fold -s $(RUN)/sample.txt
 
-sample: .venv/installed  ## let the newest model write
+sample: .venv/installed  ## print a sample of the newest model
 	@$(BIN)/charrnn sample
 
-eval: .venv/installed  ## measure the newest model on its validation part
+eval: .venv/installed  ## score the validation part with the newest model
 	@$(BIN)/charrnn eval
 
 data: .venv/installed  ## fetch tiny Shakespeare to data/, for configs/shakespeare.yaml
@@ -36,14 +36,14 @@ fmt: $(DEV)  ## format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(DEV)  ## measure the speed beside PyTorch, where it is installed in .venv
+bench: $(DEV)  ## measure the speed, and that of PyTorch if it is installed in .venv
 	@$(BIN)/python tests/benchmarks/training_step.py
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/python tests/benchmarks/sampling.py
 
-torture: $(DEV)  ## try for a long while to break something; the tests do so in short
+torture: $(DEV)  ## try to break something for a long time; the tests run a short version
 	@PYTHONPATH=tests $(BIN)/python -m torture --write
 
-clean:  ## remove what make has made, but no runs
+clean:  ## remove everything that make has made, except runs
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -52,12 +52,12 @@ help:  ## show this list
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
-		{ echo "charrnn needs Python 3.10 or newer; name one: make PYTHON=python3.12"; exit 1; }
+		{ echo "charrnn needs Python 3.10 or newer; try: make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv .venv
 
 .venv/installed: pyproject.toml | .venv/bin/python
 	@$(BIN)/pip install --quiet --editable '.[fast]' || \
-		{ echo "Numba cannot be had here; NumPy alone will do, more slowly"; \
+		{ echo "Numba cannot be installed here; NumPy alone does the work, more slowly"; \
 		$(BIN)/pip install --quiet --editable .; }
 	@touch $@
 

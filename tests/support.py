@@ -22,6 +22,7 @@ from charrnn.config.reader import config_from_dict
 from charrnn.config.schema import Config
 from charrnn.runs.metrics import read_metrics
 
+ROOT = Path(__file__).parents[1]  # of the checkout
 WORDS = ("a", "bee", "hums", "in", "the", "blue", "box", "and", "all", "of", "them", "listen")
 
 # Every key of which something would be chosen for the text, but for the length of the training;

@@ -10,11 +10,12 @@ from typing import Any
 
 import click
 import pytest
+from support import ROOT
 
 from charrnn.commands.cli import cli, run
 from charrnn.config.schema import all_keys
 
-ROOT = Path(__file__).parents[1]
+GUIDE = (ROOT / "charrnn" / "README.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -85,3 +86,14 @@ def test_every_command_runs(
     python = re.search(r"```python\n(.*?)```", README, re.DOTALL)[1]
     exec(python.replace("max_steps=100", "max_steps=4"), {})
     assert (tmp_path / "runs" / "python" / "last.npz").exists()
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"`([\w/]+(?:/|\.py))`", GUIDE))))
+def test_the_guide_names_files_that_are_there(path: str) -> None:
+    places = (ROOT, ROOT / "charrnn")
+    assert any((place / path).exists() for place in places)
+
+
+def test_the_guide_names_every_room() -> None:
+    rooms = {path.parent.name for path in (ROOT / "charrnn").glob("*/__init__.py")}
+    assert rooms == {room for room in rooms if f"`{room}/" in GUIDE}
