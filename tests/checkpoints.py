@@ -65,13 +65,13 @@ def checkpoint_of(
 
 
 def members_of(path: Path) -> Members:
-    """Return the arrays of a file, read as anyone could."""
+    """Return the arrays of a file, read by NumPy alone."""
     with np.load(path, allow_pickle=False) as archive:
         return dict(archive)
 
 
 def sealed(members: Members) -> Members:
-    """Return arrays with the digest that they should have."""
+    """Return arrays with their right digest."""
     arrays = {name: array for name, array in sorted(members.items()) if name != "sha256"}
     lines = [
         f"{name} {array.dtype.str} {array.shape} {hashlib.sha256(array.tobytes()).hexdigest()}\n"
@@ -81,7 +81,7 @@ def sealed(members: Members) -> Members:
 
 
 def as_format_1(path: Path) -> Members:
-    """Return a checkpoint's arrays as they would have been written in format 1."""
+    """Return a checkpoint's arrays as format 1 holds them."""
     members = members_of(path)
     del members["sha256"]
     meta = json.loads(str(members["meta"])) | {"format": 1}
@@ -92,12 +92,30 @@ def as_format_1(path: Path) -> Members:
 
 
 def bits(array: Array) -> tuple[Any, ...]:
-    """Return what makes two arrays the same to the bit."""
+    """Return a value that is equal for arrays of the same type, shape and bits."""
     return array.dtype.str, array.shape, array.tobytes()
 
 
+def differences(found: Checkpoint, expected: Checkpoint) -> str:
+    """Return the names of the fields that differ by a bit."""
+    differ = {
+        "configuration": found.config != expected.config,
+        "vocabulary": found.vocabulary != expected.vocabulary,
+        "parameters": bits(found.parameters) != bits(expected.parameters),
+        "counters": found.counters != expected.counters,
+        "optimizer state": [(n, bits(a)) for n, a in found.optimizer_state.items()]
+        != [(n, bits(a)) for n, a in expected.optimizer_state.items()],
+        "states": [[bits(a) for a in layer] for layer in found.states]
+        != [[bits(a) for a in layer] for layer in expected.states],
+        "text": (found.text_sha256, found.text_chars)
+        != (expected.text_sha256, expected.text_chars),
+        "format": found.format != expected.format,
+    }
+    return ", ".join(name for name, differs in differ.items() if differs)
+
+
 def refusal(path: Path, capsys: pytest.CaptureFixture[str]) -> str:
-    """Return how the command line refuses a checkpoint, in one line that names the file."""
+    """Check that a checkpoint is refused in one line that names the file; return the line."""
     assert run(["info", str(path)]) == 1
     captured = capsys.readouterr()
     assert captured.out == ""

@@ -1,4 +1,4 @@
-"""Short forms of the torture of checkpoints; `make torture` runs them in full."""
+"""Short runs of the torture of checkpoints; `make torture` runs it in full."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torture.mutated_checkpoints import checkpoints
 from torture.pickles import every_place
 
 
-def test_changed_checkpoints_are_refused_or_read_as_before(tmp_path: Path) -> None:
+def test_mutated_checkpoints_are_refused_or_read_as_before(tmp_path: Path) -> None:
     assert "with exit code 1" in checkpoints(tmp_path, 120, 0)
 
 

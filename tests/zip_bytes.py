@@ -1,4 +1,4 @@
-"""Zip files byte by byte, so that each field can say something else than the truth."""
+"""Zip files written byte by byte, so that a test can give each field a wrong value."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from charrnn.kernels import Array
 
-# The fields of a member's header, of its entry in the directory, and of the end.
+# The fields of a member's header, of its entry in the directory, and of the end record.
 LOCAL = ("signature", "version", "flags", "method", "time", "date", "crc", "packed", "size")
 LOCAL += ("name_length", "extra_length")
 CENTRAL = ("signature", "made_by", *LOCAL[1:], "comment_length")
@@ -26,28 +26,28 @@ END = ("signature", "disk", "first_disk", "here", "count", "length", "offset", "
 
 @dataclass
 class Entry:
-    """A member, and what its two headers say that is not so, by field."""
+    """A member, with the wrong fields of its two headers."""
 
     name: str
     data: bytes
     local: dict[str, Any] = field(default_factory=dict)
     central: dict[str, Any] = field(default_factory=dict)
-    before: bytes = b""  # between the member before and this one
-    hole: int = 0  # zeros after the data, which a file system need not store
+    before: bytes = b""  # bytes between the previous member and this one
+    hole: int = 0  # zeros after the data, which take no space on most file systems
 
     def changed(self, **fields: Any) -> Entry:
-        """Return it with other values of fields in both headers."""
+        """Return the entry with wrong fields in both headers."""
         return replace(self, local={**self.local, **fields}, central={**self.central, **fields})
 
 
 def entries_of(file: Path | BinaryIO) -> list[Entry]:
-    """Return the members of a sound file."""
+    """Return the members of a sound zip file."""
     with zipfile.ZipFile(file) as archive:
         return [Entry(info.filename, archive.read(info)) for info in archive.infolist()]
 
 
 def zip_bytes(entries: Sequence[Entry], **more: Any) -> bytes:
-    """Return what `write_zip` writes."""
+    """Return the bytes that `write_zip` writes."""
     file = io.BytesIO()
     write_zip(file, entries, **more)
     return file.getvalue()
@@ -58,11 +58,10 @@ def write_zip(
     entries: Sequence[Entry],
     *,
     before_directory: bytes = b"",
-    before_end: bytes = b"",
     end: Mapping[str, Any] | None = None,
     comment: bytes = b"",
 ) -> None:
-    """Write a zip file; its fields are right where no entry says otherwise."""
+    """Write a zip file, with right fields except those that the arguments give."""
     directory = b""
     for entry in entries:
         file.write(entry.before)
@@ -76,19 +75,19 @@ def write_zip(
     last = {"signature": b"PK\5\6", "disk": 0, "first_disk": 0, "here": len(entries)}
     last |= {"count": len(entries), "length": len(directory), "offset": file.tell()}
     last |= {"comment_length": len(comment), **(end or {})}
-    file.write(directory + before_end)
+    file.write(directory)
     file.write(struct.pack("<4s4H2LH", *(last[name] for name in END)) + comment)
 
 
 def _fields(entry: Entry, offset: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the fields of a member's header, and of its entry in the directory."""
+    """Return the fields of a member's header and of its directory entry."""
     size = len(entry.data) + entry.hole
-    truth = {"version": 20, "flags": 0, "method": 0, "time": 0, "date": 33}
-    truth |= {"crc": zlib.crc32(entry.data), "packed": size, "size": size}
-    truth |= {"name": entry.name.encode(), "extra": b"", "comment": b"", "offset": offset}
-    truth |= {"made_by": 20 | 3 << 8, "disk": 0, "internal": 0, "external": 0o600 << 16}
-    local = {**truth, "signature": b"PK\3\4", **entry.local}
-    central = {**truth, "signature": b"PK\1\2", **entry.central}
+    right = {"version": 20, "flags": 0, "method": 0, "time": 0, "date": 33}
+    right |= {"crc": zlib.crc32(entry.data), "packed": size, "size": size}
+    right |= {"name": entry.name.encode(), "extra": b"", "comment": b"", "offset": offset}
+    right |= {"made_by": 20 | 3 << 8, "disk": 0, "internal": 0, "external": 0o600 << 16}
+    local = {**right, "signature": b"PK\3\4", **entry.local}
+    central = {**right, "signature": b"PK\1\2", **entry.central}
     for fields in (local, central):
         for name in ("name", "extra", "comment"):
             fields[f"{name}_length"] = len(fields[name])
@@ -96,7 +95,7 @@ def _fields(entry: Entry, offset: int) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def npy_bytes(array: Array, header: bytes | None = None, version: bytes = b"\1\0") -> bytes:
-    """Return an array as a member holds it, with another header if one is given."""
+    """Return a member's bytes for an array, with the given header or the right one."""
     if header is None:
         order = np.isfortran(array)
         values = {"descr": array.dtype.str, "fortran_order": order, "shape": array.shape}

@@ -1,10 +1,9 @@
-"""The history of a run, from its metrics: arrays to draw, samples to show."""
+"""The history of a run, read from its metrics: arrays to draw and samples to show."""
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,36 +12,37 @@ import numpy as np
 
 from charrnn.errors import RunError
 from charrnn.kernels import Array
+from charrnn.runs.metrics import SPLITS, read_metrics
 
 
 class Sample(NamedTuple):
-    """What the model wrote at a validation."""
+    """A sample that the model wrote at a validation."""
 
     step: int
-    loss_nats: float | None  # of that validation
+    loss_nats: float | None  # of the validation
     text: str
 
 
 @dataclass(frozen=True)
 class History:
-    """What was recorded of a run; each array is by record, in the order of the steps."""
+    """The records of a run, in the order of the file."""
 
     train: Mapping[str, Array]  # step, loss_nats, learning_rate, gradient_norm, chars_per_s
     valid: Mapping[str, Array]  # step, loss_nats
     samples: tuple[Sample, ...]
-    skipped: Array  # steps of updates that were skipped
+    skipped: Array  # steps of skipped updates
     elapsed_s: float
-    damaged: int  # lines that cannot be read
+    damaged: int  # damaged lines
 
     @property
     def steps(self) -> int:
-        """The last step that something was recorded of."""
+        """The last recorded step."""
         last = [of["step"][-1] for of in (self.train, self.valid) if len(of["step"])]
         return int(max([*last, *self.skipped], default=0))
 
     @property
     def best(self) -> tuple[int, float] | None:
-        """Step and loss of the lowest validation."""
+        """Step and loss in nats of the best validation, or None."""
         losses = self.valid["loss_nats"]
         if not np.isfinite(losses).any():
             return None
@@ -50,49 +50,37 @@ class History:
         return int(self.valid["step"][at]), float(losses[at])
 
     def clipped_share(self, clip_norm: float | None) -> float | None:
-        """Return the share of the recorded steps whose gradient was clipped."""
+        """Return the share of recorded steps whose gradient was clipped, or None if none can be."""
         norms = self.train["gradient_norm"]
         if clip_norm is None or not len(norms):
             return None
-        return float(np.mean(~(norms <= clip_norm)))  # one that is not finite was, too
+        return float(np.mean(~(norms <= clip_norm)))  # nan counts as clipped
 
 
-_LARGEST = 1e30  # that is drawn; what is larger is shown as it, and one over it as 0
-_MOST_STEPS = 2**53
+_LARGEST = 1e30  # numbers are drawn between its negative and itself, and 0 below its inverse
 _TRAIN = ("step", "loss_nats", "learning_rate", "gradient_norm", "chars_per_s")
 _VALID = ("step", "loss_nats")
 
 
 def read_history(path: Path) -> History:
-    """Read a run's metrics, of one that is still being written too.
+    """Read the metrics of a run, which may still be training.
 
-    Lines that are damaged, or of a kind that is not known, are left out and counted.
+    Damaged lines are left out and counted.
 
     Raises:
         RunError: the file cannot be read.
     """
     try:
-        lines = path.read_bytes().split(b"\n")
+        found = read_metrics(path)
     except OSError as error:
-        raise RunError(f"{path}: cannot be read: {error.strerror}; name a run's folder") from None
-    records: dict[str, list[dict[str, Any]]] = {
-        split: [] for split in ("train", "valid", "sample", "skipped")
-    }
-    damaged = 0
-    for line in lines[:-1]:  # what comes after the last line's end is still being written
-        try:
-            record = json.loads(line)
-            kind = records[record["split"]]
-            record["step"] = int(record["step"])
-            if not 0 <= record["step"] < _MOST_STEPS:
-                raise ValueError
-        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-            damaged += 1
-            continue
-        kind.append(record)
+        raise RunError(f"{path}: cannot be read: {error.strerror}; name a run folder") from None
+    records: dict[str, list[dict[str, Any]]] = {split: [] for split in SPLITS}
+    for record in found:
+        if record is not None:
+            records[record["split"]].append(record)
     elapsed = [_number(r.get("elapsed_s")) for of in records.values() for r in of[-1:]]
-    found = {r["step"]: _number(r.get("loss_nats")) for r in records["valid"]}
-    losses = {step: loss for step, loss in found.items() if not math.isnan(loss)}
+    by_step = {r["step"]: _number(r.get("loss_nats")) for r in records["valid"]}
+    losses = {step: loss for step, loss in by_step.items() if not math.isnan(loss)}
     return History(
         _table(records["train"], _TRAIN),
         _table(records["valid"], _VALID),
@@ -102,17 +90,17 @@ def read_history(path: Path) -> History:
         ),
         np.array([r["step"] for r in records["skipped"]], np.int64),
         max((s for s in elapsed if s > 0), default=0.0),
-        damaged,
+        found.count(None),
     )
 
 
-def _table(records: Iterable[Mapping[str, Any]], names: Iterable[str]) -> dict[str, Array]:
-    """Return a column for each name; nan where a record has no number."""
-    kept = list(records)
-    return {name: np.array([_number(r.get(name)) for r in kept], np.float64) for name in names}
+def _table(records: Sequence[Mapping[str, Any]], names: Iterable[str]) -> dict[str, Array]:
+    """Return an array for each name, nan where a record has no number."""
+    return {name: np.array([_number(r.get(name)) for r in records], np.float64) for name in names}
 
 
 def _number(value: Any) -> float:
+    """Return a number to draw, or nan."""
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
@@ -123,7 +111,7 @@ def _number(value: Any) -> float:
 
 
 class Binned(NamedTuple):
-    """A long curve as few points: of each stretch the lowest, the mean and the highest value."""
+    """A curve as few points, each the lowest, mean and highest value of a stretch."""
 
     x: Array
     low: Array
@@ -132,7 +120,7 @@ class Binned(NamedTuple):
 
 
 def binned(x: Array, y: Array, most: int) -> Binned:
-    """Return a curve of at most so many points; what is not finite is left out."""
+    """Return a curve as at most `most` points; values that are not finite are left out."""
     finite = np.isfinite(x) & np.isfinite(y)
     x, y = x[finite], y[finite]
     if len(x) <= most:

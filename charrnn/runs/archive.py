@@ -1,12 +1,11 @@
-"""Arrays in a file, as `numpy.savez` writes them and not otherwise.
+"""Arrays in a file, written by `numpy.savez` and read without pickle.
 
-The members are stored, not compressed, one behind the other from the first byte of the file to the
-directory at its end. Whatever else is found is refused before memory is taken for it. So no array
-is larger than the file, no byte belongs to two members or to none, and every program that opens the
-file finds the same in it.
+Members are stored, not compressed, so no array is larger than the file. Their headers are never
+parsed: each must be the text that `numpy.save` writes for the type and shape that the caller
+expects, and the member must be as long as they imply.
 
-The member `sha256` is a digest of the others: the SHA-256, in hexadecimal, of a line for each in
-the order of their names, with its own SHA-256:
+The member `sha256` is a digest of the others: the SHA-256, in hexadecimal, of one line for each
+array in the order of their names, which ends in the array's own SHA-256:
 
     layers.0.b <f4 (20,) 9834876dcfb05cb167a5c24953eba58c4ac89b1adf57f28f2f9d09af107ee8f0
 """
@@ -15,40 +14,33 @@ from __future__ import annotations
 
 import hashlib
 import math
-import re
-import zlib
-from collections.abc import Collection, Mapping
-from io import BufferedReader
-from typing import IO, Any, NamedTuple
+import os
+import struct
+import warnings
+import zipfile
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from io import BufferedReader, FileIO
+from typing import IO, Any
 
 import numpy as np
 
-from charrnn.errors import CheckpointError, shown
+from charrnn.errors import CheckpointError, shown, shown_name
 from charrnn.kernels import Array
-from charrnn.runs.zip_members import Member, read_members
 
 DIGEST = "sha256"
 
-_LONGEST_HEADER = 1000
-_HEADER = re.compile(
-    rb"\{'descr': '([<>|])([a-zA-Z])(\d{0,9})', 'fortran_order': (False|True), "
-    rb"'shape': \(((?:\d{1,18},)?|\d{1,18}(?:, \d{1,18})+)\), \} *\n"
-)
+_MAGIC = b"\x93NUMPY\x01\x00"
+_CHUNK = 1 << 20  # bytes; the directory of the largest model, of 1000 layers, is half as long
 
-
-class Header(NamedTuple):
-    """What an array is, by its own account."""
-
-    shape: tuple[int, ...]
-    dtype: str  # as in <f4
-    start: int  # of its elements, in the file
-    crc: int  # of its bytes up to there
+# What zipfile raises for sizes, offsets, names, versions and checksums that cannot be right.
+_DAMAGE = (zipfile.BadZipFile, EOFError, OverflowError, RuntimeError, ValueError, struct.error)
 
 
 def write_arrays(file: IO[bytes], arrays: Mapping[str, Array]) -> None:
-    """Write arrays, and their digest, into a file that is empty."""
-    lines = [_line(name, a.dtype.str, a.shape, _bytes_of(a)) for name, a in arrays.items()]
-    members: dict[str, Any] = {**arrays, DIGEST: np.array(_digest(lines))}
+    """Write arrays and their digest into an empty file."""
+    digest = _digest([_digest_line(name, array) for name, array in arrays.items()])
+    members: dict[str, Any] = {**arrays, DIGEST: np.array(digest)}
     np.savez(file, **members)
 
 
@@ -56,114 +48,128 @@ class ArrayArchive:
     """A file of arrays, each checked before it is read.
 
     Args:
-        file: open for reading, and seekable.
+        file: open for reading, without a buffer.
 
     Raises:
-        CheckpointError: saying what is wrong with the file, without its name; so do the methods.
+        CheckpointError: from the constructor and from every method. The message says what is wrong
+            with the file, without its name.
     """
 
-    def __init__(self, file: BufferedReader) -> None:
-        self._file = file
-        self._members: dict[str, Member] = {}
-        for name, member in read_members(file).items():
-            if not name.endswith(".npy"):
-                raise CheckpointError(f"it holds {shown(name)}, which is no array")
-            self._members[name[: -len(".npy")]] = member
-        self._lines: list[str] = []  # of the arrays read so far
+    def __init__(self, file: FileIO) -> None:
+        reader = _BoundedReader(file)
+        try:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", module="zipfile")  # about an empty Unicode name
+                self._zip = zipfile.ZipFile(reader)
+        except _DAMAGE:
+            raise CheckpointError("is not a checkpoint, or a damaged one") from None
+        self._members: dict[str, zipfile.ZipInfo] = {}
+        for info in self._zip.infolist():
+            if info.compress_type != zipfile.ZIP_STORED:
+                raise CheckpointError(f"its member {shown(info.filename)} is compressed")
+            if info.header_offset < 0:  # zipfile does not check it, and seek raises an OSError
+                raise CheckpointError(f"its member {shown(info.filename)} is damaged")
+            if info.filename in self._members:
+                raise CheckpointError(f"it holds {shown(info.filename)} twice")
+            self._members[info.filename] = info
+        if sum(info.file_size for info in self._members.values()) > reader.seek(0, os.SEEK_END):
+            raise CheckpointError("its members overlap, or are larger than the file")
+        self._digest_lines: list[str] = []  # of the arrays read so far
 
     def check_names(self, names: Collection[str]) -> None:
-        """Refuse an archive that holds other arrays than these."""
+        """Refuse an archive that lacks one of these arrays, or holds anything else."""
         for name in names:
-            self._member(name)
-        if unknown := self._members.keys() - set(names):
+            self._info(name)
+        if unknown := self._members.keys() - {f"{name}.npy" for name in names}:
             more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
             raise CheckpointError(
-                f"it holds an array {shown(min(unknown))}{more}, which does not belong there"
+                f"it holds {shown(min(unknown))}{more}, which does not belong there"
             )
 
-    def header(self, name: str) -> Header:
-        """Return what an array is, as far as the beginning of its member says."""
-        member = self._member(name)
-        self._file.seek(member.start)
-        raw = self._file.read(min(member.size, 10 + _LONGEST_HEADER))
-        if raw[:6] == b"\x93NUMPY" and raw[6:8] != b"\x01\x00":
-            raise CheckpointError(f"the array {name} is in an unknown version of the format")
-        raw = raw[: 10 + int.from_bytes(raw[8:10], "little")]
-        found = _HEADER.fullmatch(raw[10:])
-        if raw[:8] != b"\x93NUMPY\x01\x00" or not found:
-            raise CheckpointError(
-                f"the array {name} has a damaged header, or is not of numbers or text"
-            )
-        order, kind, size, fortran, lengths = (group.decode("ascii") for group in found.groups())
-        if kind == "O":
-            raise CheckpointError(f"the array {name} does not fit: it is of Python objects")
-        if fortran == "True":
-            raise CheckpointError(f"the array {name} does not fit: it is in Fortran's order")
-        shape = tuple(int(length) for length in re.findall(r"\d+", lengths))
-        return Header(shape, order + kind + size, member.start + len(raw), zlib.crc32(raw))
+    def length(self, name: str) -> int:
+        """Return how many elements of 4 bytes an array's member holds."""
+        with self._opened(name) as (_, _, size):
+            return size // 4
 
     def check(self, name: str, shape: tuple[int, ...], dtype: str) -> None:
-        """Refuse an array that is not of this shape and type, or not as long as they make it."""
-        found, problem = self.header(name), ""
-        if found.shape != shape:
-            problem = f"it has shape {found.shape}, and the configuration implies {shape}"
-        elif found.dtype != dtype:
-            problem = f"it is of type {found.dtype}, and should be of {dtype}"
-        if problem:
-            raise CheckpointError(f"the array {name} does not fit: {problem}")
-        member = self._member(name)
-        if member.start + member.size != found.start + math.prod(shape) * np.dtype(dtype).itemsize:
-            raise CheckpointError(f"the array {name} is cut off or too long")
+        """Refuse an array of another shape, type (as in <f4) or number of bytes."""
+        with self._opened(name) as (_, header, size):
+            expected = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}"
+            if header != expected:
+                raise CheckpointError(
+                    f"the array {name} does not fit: its header is {shown_name(header, 80)} and "
+                    f"should be {expected}"
+                )
+            if size != math.prod(shape) * np.dtype(dtype).itemsize:
+                raise CheckpointError(f"the array {name} is cut off or too long")
 
     def read_into(self, name: str, array: Array) -> None:
-        """Fill an array, C-contiguous and of the shape and type that were checked."""
-        header, raw = self.header(name), _bytes_of(array)
-        self._file.seek(header.start)
-        if self._file.readinto(raw.data) != raw.size:
-            raise CheckpointError(f"the array {name} is cut off")
-        if zlib.crc32(raw.data, header.crc) != self._member(name).crc:
-            raise CheckpointError(f"the array {name} is damaged: its checksum is another one")
+        """Fill a C-contiguous array of the shape and type that `check` has seen."""
+        view = _bytes_of(array).data
+        with self._opened(name) as (member, _, _):
+            for start in range(0, len(view), _CHUNK):  # zipfile checks the CRC at the end
+                view[start : start + _CHUNK] = member.read(_CHUNK)  # ValueError if it is shorter
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise CheckpointError(f"the array {name} has values that are not finite")
-        self._lines.append(_line(name, header.dtype, header.shape, raw))
+        self._digest_lines.append(_digest_line(name, array))
 
-    def read_text(self, name: str, most_chars: int) -> str:
-        """Return an array that is one text of at most so many characters."""
-        header = self.header(name)
-        if header.shape != () or header.dtype[:2] != "<U":
-            raise CheckpointError(f"the array {name} does not fit: it should be one text")
-        length = int(header.dtype[2:] or 0)
-        if length > most_chars:
+    def read_text(self, name: str, max_chars: int) -> str:
+        """Return an array that is one text of at most `max_chars` characters."""
+        length = self.length(name)
+        if length > max_chars:
             raise CheckpointError(f"the array {name} does not fit: it is too long")
-        self.check(name, (), header.dtype)
-        raw: Array = np.empty(4 * length, np.uint8)
-        self.read_into(name, raw)
+        self.check(name, (), f"<U{length}")
+        text: Array = np.empty((), f"<U{length}")
+        self.read_into(name, text)
         try:
-            return raw.tobytes().decode("utf-32-le", "surrogatepass")
+            return _bytes_of(text).tobytes().decode("utf-32-le", "surrogatepass")
         except UnicodeDecodeError:
-            raise CheckpointError(f"the array {name} is damaged: it is no text") from None
+            raise CheckpointError(f"the array {name} is damaged: it is not text") from None
 
     def check_digest(self) -> None:
-        """Refuse an archive where what was read is not what was written."""
-        digest = _digest(self._lines)
+        """Refuse an archive whose arrays, as read so far, are not those that were written."""
+        digest = _digest(self._digest_lines)
         if self.read_text(DIGEST, len(digest)) != digest:
-            raise CheckpointError(
-                "its contents are not those that were written: their digest is another one"
-            )
+            raise CheckpointError("its contents have changed: they do not match their digest")
 
-    def _member(self, name: str) -> Member:
-        if name not in self._members:
-            raise CheckpointError(f"the array {name} is missing; this is no checkpoint of charrnn")
-        return self._members[name]
+    def _info(self, name: str) -> zipfile.ZipInfo:
+        if f"{name}.npy" not in self._members:
+            raise CheckpointError(f"the array {name} is missing; this is not a charrnn checkpoint")
+        return self._members[f"{name}.npy"]
+
+    @contextmanager
+    def _opened(self, name: str) -> Iterator[tuple[IO[bytes], str, int]]:
+        """Open a member; yield it, its header, and the number of bytes after the header."""
+        info = self._info(name)
+        try:
+            with self._zip.open(info) as member:
+                start = member.read(10)
+                header = member.read(int.from_bytes(start[8:], "little"))
+                if start[:8] != _MAGIC:
+                    raise CheckpointError(f"the member {name} is not an array in NumPy's format 1")
+                size = info.file_size - len(start + header)
+                yield member, header.decode("latin-1").rstrip(), size
+        except _DAMAGE:
+            raise CheckpointError(f"the array {name} is damaged") from None
+
+
+class _BoundedReader(BufferedReader):
+    """A file that refuses long reads: `zipfile` reads a directory of any length in one piece."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > _CHUNK:
+            raise zipfile.BadZipFile
+        return super().read(size)
 
 
 def _bytes_of(array: Array) -> Array:
-    """Return the bytes of an array as (n,) uint8, without a copy of one that is C-contiguous."""
+    """Return an array's bytes as (n,) uint8, without a copy if it is C-contiguous."""
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
 
 
-def _line(name: str, dtype: str, shape: tuple[int, ...], raw: Array) -> str:
-    return f"{name} {dtype} {shape} {hashlib.sha256(raw.data).hexdigest()}\n"
+def _digest_line(name: str, array: Array) -> str:
+    digest = hashlib.sha256(_bytes_of(array).data).hexdigest()
+    return f"{name} {array.dtype.str} {array.shape} {digest}\n"
 
 
 def _digest(lines: Collection[str]) -> str:

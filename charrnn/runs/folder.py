@@ -1,4 +1,4 @@
-"""A run's folder: what is in it, and how a command finds the one that is meant."""
+"""The files of a run folder, and the checkpoint that an argument of a command names."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ RUNS = Path("runs")  # in the current folder
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The files that a training writes."""
+    """A run folder: the files that a training writes."""
 
     path: Path
 
     @property
     def config(self) -> Path:
-        """The configuration as resolved."""
+        """The configuration, with all defaults filled in."""
         return self.path / "config.yaml"
 
     @property
     def metrics(self) -> Path:
-        """A JSON line for each training record and each validation."""
+        """The records of training and validation, a JSON object per line."""
         return self.path / "metrics.jsonl"
 
     @property
@@ -33,36 +33,37 @@ class RunFolder:
 
     @property
     def last(self) -> Path:
-        """The newest checkpoint, which a resume goes on from."""
+        """The newest checkpoint, from which training resumes."""
         return self.path / "last.npz"
 
     @property
     def lock(self) -> Path:
-        """Locked by the training that is in the folder, and gone with it."""
+        """The file that a training in the folder locks, and removes when it ends."""
         return self.path / ".lock"
 
     def holds_run(self) -> bool:
-        """Whether a training has written here; a configuration alone may be anyone's."""
+        """Return whether a training has written here; a configuration alone does not count."""
         return any(file.exists() for file in (self.metrics, self.best, self.last))
 
     def is_bare(self) -> bool:
-        """Whether the training that was here was stopped before there was anything to lose."""
+        """Return whether the folder holds no records and no checkpoint."""
         has_metrics = self.metrics.exists() and self.metrics.stat().st_size > 0
         return not has_metrics and self.newest() is None
 
     def newest(self) -> Path | None:
-        """Return the checkpoint to go on from: last.npz, or best.npz before there is one."""
+        """Return the checkpoint to resume from: last.npz, else best.npz, else None."""
         return next((file for file in (self.last, self.best) if file.exists()), None)
 
 
 def find_checkpoint(argument: str | None) -> Path:
-    """Return the checkpoint that a command's argument means.
+    """Return the path of the checkpoint that an argument names.
 
-    A file is itself; a run's folder is its best.npz where there is one, else its last.npz; nothing
-    is the newest run under runs/ in the current folder.
+    Args:
+        argument: a file; or a run folder, for its best.npz, else its last.npz; or None, for the
+            newest run under runs/ in the current folder.
 
     Raises:
-        CheckpointError: saying what was looked for and what to do.
+        CheckpointError: there is no such file, or no checkpoint in the folder.
     """
     if argument is None:
         newest = newest_run(RUNS)
@@ -74,9 +75,7 @@ def find_checkpoint(argument: str | None) -> Path:
         argument = str(newest)
     path = Path(argument)
     if not path.exists():
-        raise CheckpointError(
-            f"{path}: no such file or folder; name a checkpoint or a run's folder"
-        )
+        raise CheckpointError(f"{path}: no such file or folder; name a checkpoint or a run folder")
     if not path.is_dir():
         return path
     run = RunFolder(path)
@@ -85,11 +84,11 @@ def find_checkpoint(argument: str | None) -> Path:
             return file
     if run.holds_run():
         raise CheckpointError(f"{path}: its training has not written a checkpoint yet")
-    raise CheckpointError(f"{path}: has no best.npz or last.npz; it is not a run's folder")
+    raise CheckpointError(f"{path}: has no best.npz or last.npz; it is not a run folder")
 
 
 def newest_run(folder: Path) -> Path | None:
-    """Return the run below a folder whose last.npz is the newest."""
+    """Return the run folder in `folder` with the newest last.npz, or None."""
     checkpoints = [file for file in folder.glob("*/last.npz") if file.is_file()]
     if not checkpoints:
         return None

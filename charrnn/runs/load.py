@@ -1,4 +1,4 @@
-"""From a run or a checkpoint to a model that can be used."""
+"""Load a trained model from a run folder or a checkpoint."""
 
 from __future__ import annotations
 
@@ -13,10 +13,21 @@ def load(path: str | os.PathLike[str] | None = None) -> LanguageModel:
     """Load a trained model.
 
     Args:
-        path: a checkpoint or a run's folder; by default the newest run under runs/.
+        path: a checkpoint, or a run folder, for its best.npz, else its last.npz; by default the
+            newest run under runs/ in the current folder.
+
+    Returns:
+        The model, to sample from or to score a text with.
 
     Raises:
-        CheckpointError: where there is none, or it cannot be read.
+        CheckpointError: there is no checkpoint, or it cannot be read.
+
+    Example:
+        >>> import charrnn
+        >>> model = charrnn.load("runs/tales")
+        >>> text = model.sample("Once", length=20, seed=1)
+        >>> len(text)
+        20
     """
     checkpoint = load_checkpoint(find_checkpoint(None if path is None else str(path)))
     return LanguageModel(checkpoint.config, checkpoint.vocabulary, checkpoint.model())

@@ -1,4 +1,4 @@
-"""One training in a folder at a time."""
+"""A lock that keeps a second training out of a run folder."""
 
 from __future__ import annotations
 
@@ -15,26 +15,25 @@ from charrnn.errors import Remedy, RunError
 from charrnn.runs.folder import RunFolder
 from charrnn.system.atomic import make_folder
 
-_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)  # some network's folders
-_held: set[int] = set()  # descriptors of locked files, for what happens at a fork
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)  # on some network drives
+_held: set[int] = set()  # descriptors of locked files, which a forked process closes
 
 
 @contextmanager
 def lock_run(run: RunFolder, note: Callable[[str], object]) -> Iterator[None]:
-    """Keep other trainings out of a run's folder while inside.
+    """Keep other trainings out of a run folder while the context is open.
 
-    The folder is made where it is missing, and removed again where nothing was put into it. The
-    lock is the system's, on a file that names this process: it ends with the process, however that
-    ends, and the file that is left then keeps nobody out. A run that
-    can only be read needs none: what is in it can be told of all the same, and a training that has
-    something to write finds out.
+    A missing folder is made, and removed at the end if it is still empty. The operating system
+    holds the lock, on a file that names this process. The lock ends with the process, however that
+    ends; a file that remains keeps nobody out. A run on a read-only file system is not locked: it
+    can be shown, and a training that writes to it fails.
 
     Args:
         run: the folder.
-        note: told where the file system has no locks.
+        note: called with a message if the file system has no locks.
 
     Raises:
-        RunError: another training is in the folder, or it cannot be made or written to.
+        RunError: another training holds the lock, or the folder cannot be made or written to.
     """
     if run.path.exists() and not run.path.is_dir():
         raise RunError(f"{run.path}: is a file", Remedy("run_dir", "names a folder"))
@@ -45,7 +44,7 @@ def lock_run(run: RunFolder, note: Callable[[str], object]) -> Iterator[None]:
         _held.add(descriptor)
     except OSError as error:
         _remove_empty(made)
-        if not _only_to_be_read(run, error):
+        if not _is_read_only(run, error):
             raise RunError(f"{run.path}: cannot be written: {error.strerror}") from None
     try:
         yield
@@ -56,16 +55,16 @@ def lock_run(run: RunFolder, note: Callable[[str], object]) -> Iterator[None]:
         _remove_empty(made)
 
 
-def _only_to_be_read(run: RunFolder, error: OSError) -> bool:
-    """Whether a lock is refused because nothing at all can be written beside the run."""
+def _is_read_only(run: RunFolder, error: OSError) -> bool:
+    """Return whether locking failed because this process cannot write to the folder of a run."""
     if error.errno == errno.EROFS:
         return run.holds_run()
-    # A lock that is there, and not to be opened, may be that of another user's training.
+    # A lock file that exists but cannot be opened may belong to another user's training.
     return isinstance(error, PermissionError) and run.holds_run() and not run.lock.exists()
 
 
 def _locked(run: RunFolder, note: Callable[[str], object]) -> int:
-    """Make the folder; return the descriptor of its lock, which is this process's now."""
+    """Make the folder and lock it; return the descriptor of the lock file."""
     while True:
         make_folder(run.path)
         try:
@@ -73,7 +72,7 @@ def _locked(run: RunFolder, note: Callable[[str], object]) -> int:
         except FileNotFoundError:
             if run.path.exists():
                 raise
-            continue  # a training that wrote nothing has just ended, and has removed the folder
+            continue  # another training has just ended and removed its empty folder
         try:
             _lock(descriptor)
         except OSError as error:
@@ -89,19 +88,19 @@ def _locked(run: RunFolder, note: Callable[[str], object]) -> int:
                 ) from None
             note(f"{run.path}: its file system has no locks; let no other training write here")
         if _is_at(descriptor, run.lock):
-            with contextlib.suppress(OSError):  # a full disk: it is a lock without a name, too
+            with contextlib.suppress(OSError):  # on a full disk, the file stays empty
                 os.ftruncate(descriptor, 0)
                 os.write(descriptor, f"process {os.getpid()} on {platform.node()}\n".encode())
             return descriptor
-        os.close(descriptor)  # its training has just ended, and has removed it
+        os.close(descriptor)  # another training has just ended and removed the file
 
 
 def _lock(descriptor: int) -> None:
-    """Lock an open file, or fail at once."""
+    """Lock an open file, or raise an OSError at once."""
     if sys.platform == "win32":
         import msvcrt
 
-        os.lseek(descriptor, 1 << 30, os.SEEK_SET)  # beyond what is written, which others may read
+        os.lseek(descriptor, 1 << 30, os.SEEK_SET)  # beyond the text, so that others can read it
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         finally:
@@ -113,17 +112,17 @@ def _lock(descriptor: int) -> None:
 
 
 def _unlock(run: RunFolder, descriptor: int) -> None:
-    """Remove the file, and let go of it."""
+    """Remove the lock file and release the lock."""
     if sys.platform == "win32":
-        os.close(descriptor)  # an open file cannot be removed there
-    with contextlib.suppress(OSError):  # it keeps nobody out
+        os.close(descriptor)  # Windows cannot remove an open file
+    with contextlib.suppress(OSError):  # a file that remains keeps nobody out
         run.lock.unlink()
     if sys.platform != "win32":
-        os.close(descriptor)  # after that, so that the file is surely this one's
+        os.close(descriptor)  # last, so that the file removed is surely this process's
 
 
 def _is_at(descriptor: int, path: Path) -> bool:
-    """Whether an open file is still the one of that name."""
+    """Return whether an open file is still the file at `path`."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.stat(path))
     except FileNotFoundError:
@@ -131,18 +130,18 @@ def _is_at(descriptor: int, path: Path) -> bool:
 
 
 def _remove_empty(folders: list[Path]) -> None:
-    """Remove folders, the innermost first, as far as there is nothing in them."""
+    """Remove folders, the innermost first, up to the first that is not empty."""
     with contextlib.suppress(OSError):
         for folder in folders:
             folder.rmdir()
 
 
-def _let_go() -> None:
-    """Close what a forked process has inherited: the lock is to end with this one's parent."""
+def _close_inherited() -> None:
+    """Close the lock files that a forked process inherits, so that locks end with its parent."""
     for descriptor in _held:
         os.close(descriptor)
     _held.clear()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_let_go)
+    os.register_at_fork(after_in_child=_close_inherited)

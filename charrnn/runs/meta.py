@@ -1,4 +1,4 @@
-"""What a checkpoint holds beside its arrays, as JSON: each value checked, none beside them."""
+"""The JSON text of a checkpoint: configuration, counters, text digest; every value is checked."""
 
 from __future__ import annotations
 
@@ -10,28 +10,27 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from charrnn.config.reader import config_from_dict
-from charrnn.config.schema import MOST_SHOWN, SECTIONS, Config, unset_keys
+from charrnn.config.schema import MAX_SAMPLE_LENGTH, SECTIONS, Config, unset_keys
 from charrnn.errors import CheckpointError, NewerFormatError, shown
-from charrnn.runs.strict_json import strict_json
 
 FORMAT = 3
-MOST_CHARS = 4 << 20
+MAX_CHARS = 4 << 20  # characters of the JSON text
 
-# The keys, and those of the counters that are not of the first format, with the format that each
-# came with. What came later than a file has its default there.
+# The format that introduced each key. Earlier formats have the default in its place. A counter that
+# is not listed is in every format.
 _KEYS = {"format": 1, "config": 1, "tokens": 1, "text_sha256": 1, "text_chars": 2, "counters": 1}
 _NEW_COUNTERS = {"divergences": 2, "elapsed_s": 3, "out_of_time": 3}
 
-_LARGEST_NUMBER = 2**53  # whole, that any reader of JSON can hold
+_LARGEST_COUNT = 2**53  # which every reader of JSON represents exactly
 
 
 @dataclass
 class Counters:
-    """Where a training stands; what of it is a number."""
+    """The numbers of a training in progress."""
 
-    step: int = 0  # made or skipped
+    step: int = 0  # steps, made or skipped
     validated_step: int = 0  # step of the last validation
-    best_loss_nats: float | None = None
+    best_loss_nats: float | None = None  # lowest validation loss
     best_step: int = 0
     validations_since_best: int = 0
     valid_loss_nats: float | None = None  # of the last validation
@@ -39,14 +38,20 @@ class Counters:
     unlogged_nats: float = 0.0  # training loss summed since the last line in the metrics
     unlogged_chars: int = 0
     out_of_patience: bool = False
-    divergences: int = 0  # updates skipped, as loss or gradient was not finite
-    elapsed_s: float = 0.0  # where the clock ends the training; elsewhere files hold no times
+    divergences: int = 0  # updates skipped because loss or gradient was not finite
+    elapsed_s: float = 0.0  # only under a time limit; else checkpoints hold no times
     out_of_time: bool = False
 
     def record_validation(self, loss_nats: float, scheduled: bool, patience: int | None) -> bool:
-        """Hold a validation at this step against the best so far; return whether it is better.
+        """Record a validation at the current step.
 
-        Only one that is `scheduled` uses up patience.
+        Args:
+            loss_nats: the validation loss.
+            scheduled: whether the validation counts towards the patience.
+            patience: validations without a better loss before training ends; None is no limit.
+
+        Returns:
+            Whether the loss is the best so far.
         """
         best = self.best_loss_nats is None or loss_nats < self.best_loss_nats
         self.valid_loss_nats = loss_nats
@@ -59,13 +64,13 @@ class Counters:
         return best
 
     def update_patience(self, patience: int | None) -> None:
-        """Settle whether it is at its end; None has none."""
+        """Set `out_of_patience` for a patience, which a resume may have changed."""
         self.out_of_patience = patience is not None and self.validations_since_best >= patience
 
 
 @dataclass(frozen=True)
 class Meta:
-    """A checkpoint without its arrays."""
+    """What a checkpoint holds besides its arrays."""
 
     config: Config
     counters: Counters
@@ -74,10 +79,10 @@ class Meta:
     format: int = FORMAT
 
     def to_text(self) -> str:
-        """Return it as it is written, in the newest format.
+        """Return the JSON text, in the newest format.
 
         Raises:
-            CheckpointError: for what `from_text` would refuse.
+            CheckpointError: `from_text` would refuse the text.
         """
         counters = asdict(self.counters)
         _check_counters(counters)
@@ -90,44 +95,44 @@ class Meta:
             "counters": counters,
         }
         text = json.dumps(values, ensure_ascii=False, allow_nan=False)
-        if len(text) > MOST_CHARS:
-            raise CheckpointError("data.path names too many files; a glob stands for any number")
+        if len(text) > MAX_CHARS:
+            raise CheckpointError("data.path lists too many files; use a glob pattern instead")
         return text
 
     @classmethod
     def from_text(cls, text: str) -> Meta:
-        """Check what was written.
+        """Parse a JSON text and check every value.
 
         Raises:
-            NewerFormatError: it is of a format that came after this charrnn.
-            CheckpointError: naming what is wrong.
+            NewerFormatError: a newer charrnn wrote the text.
+            CheckpointError: a key or a value is not one that charrnn writes.
         """
         try:
-            values = strict_json(text)
-        except ValueError as error:
-            raise CheckpointError(f"its meta data are not JSON that can be read: {error}") from None
+            values = json.loads(text)
+        except (ValueError, RecursionError):
+            raise CheckpointError("its meta data are not valid JSON") from None
         if not isinstance(values, dict) or "format" not in values:
-            raise CheckpointError("its meta data have no format; this is no checkpoint of charrnn")
+            raise CheckpointError("its meta data have no format; this is not a charrnn checkpoint")
         format_ = values["format"]
         if type(format_) is not int or format_ < 1:
-            raise CheckpointError(f"its format is {shown(format_)}, which is none")
+            raise CheckpointError(f"its format is {shown(format_)}, which does not exist")
         if format_ > FORMAT:
             raise NewerFormatError(
-                f"it has format {format_}, and this charrnn reads formats 1 to {FORMAT}; a newer "
-                "charrnn wrote it: update charrnn to read it"
+                f"it has format {shown(format_)}, and this charrnn reads formats 1 to {FORMAT}; "
+                "update charrnn to read it"
             )
         _check_keys("meta data", values, [key for key, since in _KEYS.items() if since <= format_])
         config = _config(values["config"])
         if values["tokens"] != config.data.tokens:
             raise CheckpointError(
-                f"its tokens are {shown(values['tokens'])}, and in its configuration "
+                f"its tokens are {shown(values['tokens'])}, and its configuration has data.tokens "
                 f"{config.data.tokens}"
             )
         digest, chars = values["text_sha256"], values.get("text_chars")
         if not isinstance(digest, str) or not re.fullmatch("[0-9a-f]{64}", digest):
-            raise CheckpointError(f"its digest of the text is {shown(digest)}, which is none")
+            raise CheckpointError(f"its text_sha256 is {shown(digest)}, not a SHA-256")
         if not (chars is None or _is_count(chars)):
-            raise CheckpointError(f"its text has {shown(chars)} characters, which is no number")
+            raise CheckpointError(f"its text_chars is {shown(chars)}, not a number of characters")
         counters = values["counters"]
         known = [f.name for f in fields(Counters) if _NEW_COUNTERS.get(f.name, 1) <= format_]
         _check_keys("counters", counters, known)
@@ -141,14 +146,14 @@ def _config(values: Any) -> Config:
         _check_mapping(f"configuration's values of {name}", values[name])
     if "path" not in values["data"]:
         raise CheckpointError("its configuration lacks data.path")
-    # What was written before there were these keys was computed so.
+    # Files without these keys were trained with these values.
     model = {"dropout_per": "step", "weight_dropout": 0.0, **values["model"]}
     train = {"workers": 1, "backend": "numpy", "streams": "fixed", **values["train"]}
-    if _is_count(train.get("sample_length")):  # there was no bound; it may be another at each start
-        train["sample_length"] = min(int(train["sample_length"]), MOST_SHOWN)
+    if _is_count(train.get("sample_length")):  # older files may exceed the bound
+        train["sample_length"] = min(int(train["sample_length"]), MAX_SAMPLE_LENGTH)
     config = config_from_dict({**values, "model": model, "train": train}, "its configuration")
-    if left_open := unset_keys(config):
-        raise CheckpointError(f"its configuration leaves {left_open[0]} open")
+    if unset := unset_keys(config):
+        raise CheckpointError(f"its configuration has no value for {unset[0]}")
     return config
 
 
@@ -158,28 +163,33 @@ def _check_keys(what: str, values: Any, expected: Iterable[str]) -> None:
         if name not in values:
             raise CheckpointError(f"its {what} lack {name}")
     if unknown := values.keys() - set(expected):
-        raise CheckpointError(f"its {what} have {shown(min(unknown))}, which is unknown")
+        raise CheckpointError(f"its {what} have an unknown key {shown(min(unknown))}")
 
 
 def _check_mapping(what: str, values: Any) -> None:
     if not isinstance(values, dict):
-        raise CheckpointError(f"its {what} are {shown(values)}, and should be names with values")
+        raise CheckpointError(f"its {what} are {shown(values)}, not names with values")
 
 
 def _check_counters(found: Mapping[str, Any]) -> None:
-    """Refuse a counter that is not of the type that it has in a new training."""
+    """Refuse a counter of another type than its default."""
     for name, value in found.items():
-        new = getattr(Counters(), name)
-        if isinstance(new, bool):
-            fits = isinstance(value, bool)
-        elif isinstance(new, int):
-            fits = _is_count(value)
+        default = getattr(Counters(), name)
+        if isinstance(default, bool):
+            fits, expected = isinstance(value, bool), "true or false"
+        elif isinstance(default, int):
+            fits, expected = _is_count(value), "a whole number of at least 0"
+        elif default is None:
+            fits, expected = value is None or _is_finite(value), "a finite number or null"
         else:
-            fits = isinstance(value, float) and math.isfinite(value)
-            fits = fits and value >= 0 if new is not None else fits or value is None
+            fits, expected = _is_finite(value) and value >= 0, "a finite number of at least 0"
         if not fits:
-            raise CheckpointError(f"its counter {name} is {shown(value)}, which is none")
+            raise CheckpointError(f"its counter {name} is {shown(value)}, not {expected}")
 
 
 def _is_count(value: Any) -> bool:
-    return type(value) is int and 0 <= value <= _LARGEST_NUMBER
+    return type(value) is int and 0 <= value <= _LARGEST_COUNT
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, float) and math.isfinite(value)

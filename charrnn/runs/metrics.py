@@ -1,4 +1,4 @@
-"""metrics.jsonl: a JSON object a line, for training steps, validations, samples and skips."""
+"""metrics.jsonl: one JSON object per line, for training steps, validations, samples and skips."""
 
 from __future__ import annotations
 
@@ -8,37 +8,38 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from charrnn.config.schema import MOST_SHOWN
+from charrnn.config.schema import MAX_SAMPLE_LENGTH
 from charrnn.errors import RunError, WriteError
 from charrnn.system.atomic import atomic_write
 
-_SPLITS = ("train", "valid", "sample", "skipped")
-_OF_VALIDATION = ("valid", "sample")
-_LONGEST = 12 * MOST_SHOWN + (1 << 16)  # bytes of a line; a character of a sample may take 12
+SPLITS = ("train", "valid", "sample", "skipped")
+
+_LARGEST_STEP = 2**53  # floats hold every smaller whole number exactly
+_LONGEST = 12 * MAX_SAMPLE_LENGTH + (1 << 16)  # bytes; JSON takes up to 12 for a character
 
 
 class MetricsLog:
-    """Appends records; each is handed to the system, as a whole line, before the next step.
+    """Appends records, each a whole line that reaches the system before the next step.
 
     Raises:
-        RunError: from any method: the file cannot be written.
+        WriteError: from the constructor and from every method; the file cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with _told(path):
+        with _naming(path):
             self._file = open(path, "ab", buffering=0)  # noqa: SIM115
             self._size = os.fstat(self._file.fileno()).st_size
 
     def write(self, **record: Any) -> None:
-        """Append a record: the whole line, or nothing of it."""
+        """Append a record as one line; if that fails, remove what was written of it."""
         line = json.dumps(record, allow_nan=False).encode() + b"\n"
         left = memoryview(line)
-        with _told(self._path):
+        with _naming(self._path):
             try:
-                while left:  # a disk that is nearly full takes a part, and refuses the rest
+                while left:  # a nearly full disk takes a part of the line
                     left = left[self._file.write(left) :]
             except OSError:
                 with suppress(OSError):
@@ -47,66 +48,65 @@ class MetricsLog:
         self._size += len(line)
 
     def flush_to_disk(self) -> None:
-        """Make the records last: due before a checkpoint that presupposes them."""
-        with _told(self._path):
+        """Flush the records to disk, as is due before a checkpoint of the same step."""
+        with _naming(self._path):
             os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Close the file; what counts of it has been flushed."""
-        with suppress(OSError):  # it could only hide why the training ends
+        """Close the file."""
+        with suppress(OSError):  # which could hide the reason why the training ends
             self._file.close()
 
 
-def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Return the records of a file; a last line that was cut off is left out."""
-    whole = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
-    return [json.loads(line) for line in whole]
+def read_metrics(path: Path) -> list[dict[str, Any] | None]:
+    """Return the record of each line, or None for a damaged line.
+
+    A last line without an end is left out: it is being written.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    return [_parse_line(line) for line in path.read_bytes().split(b"\n")[:-1]]
 
 
 def keep_metrics_until(path: Path, step: int, validated_step: int) -> float:
-    """Drop what a resumed run is going to write again.
+    """Drop the lines that a resumed run writes again.
 
-    What a killed process, or a loss of power, left behind the checkpoint's lines need not be whole.
+    Damaged lines after the last line to keep are dropped too: a loss of power can leave them.
 
     Args:
-        path: of the file, which is made where there is none.
-        step: the last one that was made.
-        validated_step: the last one that was validated; it may be an earlier one.
+        path: the file, which is made if it is missing.
+        step: the last step that the checkpoint contains.
+        validated_step: the last step that was validated by then.
 
     Returns:
-        elapsed_s of the last record kept, 0 where there is none.
+        elapsed_s of the last line kept, or 0.
 
     Raises:
-        RunError: a line is damaged, and lines that are to be kept come after it.
+        RunError: a line is damaged and lines to keep follow it.
         OSError: the file cannot be read or written.
     """
-    elapsed_s, damaged = 0.0, 0  # the number of the first damaged line, counted from 1
+    elapsed_s, damaged = 0.0, 0  # damaged: number of the first damaged line, from 1
     with atomic_write(path) as file:
         for number, line in enumerate(_lines(path), 1):
-            place = _place(line)
-            if place is None:
+            record = _parse_line(line) if line.endswith(b"\n") else None
+            if record is None:
                 damaged = damaged or number
-            elif place.step <= (validated_step if place.validation else step):
+            elif record["step"] <= (
+                validated_step if record["split"] in ("valid", "sample") else step
+            ):
                 if damaged:
                     raise RunError(
                         f"{path}: line {damaged} is damaged; move the file away to resume without "
-                        "it, or put back a copy that is whole"
+                        "it, or restore a sound copy"
                     )
                 file.write(line)
-                elapsed_s = place.elapsed_s
+                elapsed_s = float(record["elapsed_s"])
     return elapsed_s
 
 
-class _Place(NamedTuple):
-    """Where in a training a line was written."""
-
-    step: int
-    validation: bool  # whether it was written by one
-    elapsed_s: float
-
-
 def _lines(path: Path) -> Iterator[bytes]:
-    """Yield the lines, each with its end; one that is far too long, without."""
+    """Yield the lines with their ends; a line above `_LONGEST` is cut off."""
     if not path.exists():
         return
     with path.open("rb") as file:
@@ -116,23 +116,25 @@ def _lines(path: Path) -> Iterator[bytes]:
                 line = file.readline(_LONGEST)
 
 
-def _place(line: bytes) -> _Place | None:
-    """Return where a line belongs, or None for one that is damaged."""
-    if not line.endswith(b"\n"):
-        return None
+def _parse_line(line: bytes) -> dict[str, Any] | None:
+    """Return the record of a line, or None if it lacks a right step, split or elapsed_s."""
     try:
-        record = json.loads(line)
-        step, split, elapsed_s = record["step"], record["split"], float(record["elapsed_s"])
+        record: dict[str, Any] = json.loads(line)
+        step = record["step"]
+        right = (
+            type(step) is int
+            and 0 <= step <= _LARGEST_STEP
+            and record["split"] in SPLITS
+            and math.isfinite(record["elapsed_s"])
+        )
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
-    if type(step) is not int or split not in _SPLITS or not math.isfinite(elapsed_s):
-        return None
-    return _Place(step, split in _OF_VALIDATION, elapsed_s)
+    return record if right else None
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Name the file and the cause of what fails inside."""
+def _naming(path: Path) -> Iterator[None]:
+    """Name the file in the error of a write that fails inside."""
     try:
         yield
     except OSError as error:

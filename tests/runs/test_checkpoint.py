@@ -1,4 +1,4 @@
-"""A checkpoint: what is written is what is read, however the write goes; charrnn info."""
+"""Checkpoints load as they were saved, failed writes keep the old file; charrnn info."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checkpoints import bits, checkpoint_of, members_of
+from checkpoints import checkpoint_of, differences, members_of
 from support import contents, train, write_config
 
 from charrnn.commands.cli import run
@@ -40,7 +40,7 @@ def test_every_field_comes_back_bit_for_bit(tmp_path: Path, cell: str, optimizer
     counters = Counters(
         step=123_456_789,
         validated_step=1,
-        best_loss_nats=0.1 + 0.2,  # no short decimal
+        best_loss_nats=0.1 + 0.2,  # has no short decimal form
         best_step=2,
         validations_since_best=3,
         unlogged_nats=1 / 3,
@@ -53,19 +53,8 @@ def test_every_field_comes_back_bit_for_bit(tmp_path: Path, cell: str, optimizer
     path = tmp_path / "model.npz"
     save_checkpoint(path, before)
     after = load_checkpoint(path)
-    assert after.config == before.config
-    assert after.vocabulary == before.vocabulary
-    assert bits(after.parameters) == bits(before.parameters)
-    assert after.counters == before.counters
-    assert list(after.optimizer_state) == list(before.optimizer_state)
-    assert [bits(slot) for slot in after.optimizer_state.values()] == [
-        bits(slot) for slot in before.optimizer_state.values()
-    ]
-    assert [[bits(s) for s in layer] for layer in after.states] == [
-        [bits(s) for s in layer] for layer in before.states
-    ]
-    assert after.text_sha256 == before.text_sha256
-    assert after.text_chars == before.text_chars == 600
+    assert differences(after, before) == ""
+    assert after.text_chars == 600
     assert after.format == FORMAT
     again = tmp_path / "again.npz"
     save_checkpoint(again, after)
@@ -77,11 +66,11 @@ def test_no_best_loss_yet_comes_back_as_none(tmp_path: Path) -> None:
     assert load_checkpoint(tmp_path / "model.npz").counters == Counters()
 
 
-def test_what_was_loaded_can_be_trained_on(saved: Path) -> None:
+def test_loaded_arrays_are_writable(saved: Path) -> None:
     loaded = load_checkpoint(saved)
     loaded.model().parameters += 1
-    for slot in loaded.optimizer_state.values():
-        slot += 1
+    for array in loaded.optimizer_state.values():
+        array += 1
 
 
 def test_equal_trainings_write_equal_files(tmp_path: Path) -> None:
@@ -154,20 +143,25 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
     assert contents(saved.parent) == before
 
 
-@pytest.mark.parametrize("name", ["parameters", "slot", "state"])
+@pytest.mark.parametrize("name", ["parameters", "optimizer state", "state"])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_what_could_not_be_read_again_is_not_written(saved: Path, name: str, value: float) -> None:
+def test_arrays_that_could_not_be_loaded_are_not_written(
+    saved: Path, name: str, value: float
+) -> None:
     before = contents(saved.parent)
     checkpoint = checkpoint_of(counters=Counters(step=13))
     arrays = {
         "parameters": checkpoint.parameters,
-        "slot": checkpoint.optimizer_state["v"],
+        "optimizer state": checkpoint.optimizer_state["v"],
         "state": checkpoint.states[1][0],
     }
     arrays[name].flat[-1] = value
-    found = {"parameters": "output.b", "slot": "optimizer.v", "state": "states.1.h"}[name]
+    found = {"parameters": "output.b", "optimizer state": "optimizer.v", "state": "states.1.h"}[
+        name
+    ]
     with pytest.raises(
-        CheckpointError, match=f"step 13 is not saved.*{found} has values that are not finite.*left"
+        CheckpointError,
+        match=f"step 13 is not saved.*{found} has values that are not finite.*unchanged",
     ):
         save_checkpoint(saved, checkpoint)
     assert contents(saved.parent) == before
@@ -185,22 +179,22 @@ def test_what_could_not_be_read_again_is_not_written(saved: Path, name: str, val
     ],
     ids=str,
 )
-def test_counters_that_could_not_be_read_again_are_not_written(
+def test_counters_that_could_not_be_loaded_are_not_written(
     saved: Path, counters: dict[str, Any]
 ) -> None:
     before = contents(saved.parent)
     (name,) = counters
-    with pytest.raises(CheckpointError, match=f"not saved.*its counter {name} is .* none"):
+    with pytest.raises(CheckpointError, match=f"not saved.*its counter {name} is .*, not "):
         save_checkpoint(saved, checkpoint_of(counters=Counters(**counters)))
     assert contents(saved.parent) == before
 
 
-def test_a_configuration_too_long_to_be_read_again_is_not_written(saved: Path) -> None:
+def test_a_configuration_too_long_to_be_loaded_is_not_written(saved: Path) -> None:
     before = contents(saved.parent)
     checkpoint = checkpoint_of()
     data = replace(checkpoint.config.data, path=("/" + "a" * 999,) * 5000)
     config = replace(checkpoint.config, data=data)
-    with pytest.raises(CheckpointError, match=r"data\.path names too many files; a glob"):
+    with pytest.raises(CheckpointError, match=r"data\.path lists too many files; use a glob"):
         save_checkpoint(saved, replace(checkpoint, config=config))
     assert contents(saved.parent) == before
 
@@ -240,7 +234,7 @@ def test_the_file_is_flushed_before_it_takes_the_old_ones_place(
     assert calls[:2] == ["fsync", "replace"]
 
 
-def test_a_training_that_cannot_save_says_so_and_keeps_the_last_checkpoint(
+def test_a_training_that_cannot_save_ends_and_keeps_the_last_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run_dir = train(tmp_path)

@@ -1,4 +1,4 @@
-"""One training in a folder at a time; a dead one's lock keeps nobody out."""
+"""Only one training runs in a folder, and the lock of a dead training keeps nobody out."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ def test_a_second_training_is_refused(tmp_path: Path, capsys: pytest.CaptureFixt
             assert "--run-dir" in err
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
-        assert process.returncode == 130  # it was not disturbed
+        assert process.returncode == 130  # the refused ones did not disturb it
     limit = ["--set", "train.max_steps=10"]
-    assert run([*command, "--resume", *limit]) == 0  # and the lock is gone with it
+    assert run([*command, "--resume", *limit]) == 0  # the lock ended with the training
     assert not list((tmp_path / "run").glob(".*"))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kills as POSIX does")
-def test_a_killed_one_s_lock_is_free_at_once_also_with_workers(tmp_path: Path) -> None:
-    """Even while a worker has not ended: it is stopped, so that it cannot notice."""
+def test_a_kill_frees_the_lock_at_once_also_with_workers(tmp_path: Path) -> None:
+    """A stopped worker, which cannot notice the kill, does not keep the lock."""
     config = str(write_config(tmp_path, ENDLESS | {"train.workers": 2}))
     command = ["train", config, "--run-dir", str(tmp_path / "run")]
     with started(tmp_path, "fork", *command) as (process, _):
@@ -64,7 +64,7 @@ def test_a_killed_one_s_lock_is_free_at_once_also_with_workers(tmp_path: Path) -
     assert not (tmp_path / "run" / ".lock").exists()
 
 
-def test_a_second_one_of_the_same_process_is_refused(tmp_path: Path) -> None:
+def test_a_second_training_of_the_same_process_is_refused(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     refused = []
 
@@ -85,7 +85,7 @@ def test_a_second_one_of_the_same_process_is_refused(tmp_path: Path) -> None:
     assert len(refused) == 1
 
 
-def test_nothing_is_left_of_what_was_not_begun(tmp_path: Path) -> None:
+def test_a_training_that_does_not_start_leaves_nothing(tmp_path: Path) -> None:
     write_config(tmp_path, {"train.batch_size": 10**5})
     before = contents(tmp_path)
     for folder in (tmp_path / "runs" / "deep" / "tiny", tmp_path / "run"):
@@ -94,10 +94,10 @@ def test_nothing_is_left_of_what_was_not_begun(tmp_path: Path) -> None:
         assert contents(tmp_path) == before
 
 
-def test_a_lock_that_is_removed_at_the_last_moment_is_made_anew(
+def test_a_lock_that_is_removed_at_the_last_moment_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another training ended between the opening of the file and its locking."""
+    """Another training ends after the file is opened and before it is locked."""
     folder, lock, calls = RunFolder(tmp_path), charrnn.runs.lock._lock, 0
 
     def removed_first(descriptor: int) -> None:
@@ -113,10 +113,10 @@ def test_a_lock_that_is_removed_at_the_last_moment_is_made_anew(
         assert folder.lock.read_text().startswith(f"process {os.getpid()} on ")
 
 
-def test_a_folder_that_is_removed_at_the_last_moment_is_made_anew(
+def test_a_folder_that_is_removed_at_the_last_moment_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another training ended, without a word written, between the folder's making and the lock."""
+    """Another training ends after the folder is made and before the file is opened."""
     folder, opened, calls = RunFolder(tmp_path / "deep" / "run"), os.open, 0
 
     def removed_first(path: Any, *arguments: Any) -> int:
@@ -135,7 +135,7 @@ def test_a_folder_that_is_removed_at_the_last_moment_is_made_anew(
     assert contents(tmp_path) == {}
 
 
-def test_where_there_are_no_locks_it_is_said(
+def test_a_file_system_without_locks_is_noted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def none_here(_: int) -> None:
@@ -183,7 +183,7 @@ def test_other_programs_do_not_inherit_the_lock(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_s_lock_has_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What cannot be written then is said by name, and nothing of the lock is left."""
+    """The empty lock file is removed at the end."""
 
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -195,13 +195,13 @@ def test_a_full_disk_s_lock_has_no_name(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("error", [errno.EROFS, errno.EACCES])
-def test_in_a_folder_that_can_only_be_read_a_finished_run_is_told_of(
+def test_a_finished_run_in_a_read_only_folder_is_shown(
     error: int,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """What has something to write there is refused."""
+    """A training that writes to the folder is refused."""
     run_dir = train(tmp_path)
     before = contents(tmp_path)
     command = ["train", str(tmp_path / "tiny.yaml"), "--run-dir", str(run_dir)]
@@ -227,7 +227,7 @@ def test_in_a_folder_that_can_only_be_read_a_finished_run_is_told_of(
     assert contents(tmp_path) == before
 
 
-def test_a_lock_that_another_user_has_is_heeded(
+def test_the_lock_of_another_user_is_respected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_dir = train(tmp_path)

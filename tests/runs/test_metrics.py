@@ -1,4 +1,4 @@
-"""metrics.jsonl: whole lines or none, and after a resume those that the checkpoint presupposes."""
+"""metrics.jsonl holds whole lines, and after a resume those up to the checkpoint."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from support import timeless, train, write_config
 import charrnn.runs.metrics
 import charrnn.training.trainer
 from charrnn.commands.cli import run
-from charrnn.config.schema import MOST_SHOWN
+from charrnn.config.schema import MAX_SAMPLE_LENGTH
 from charrnn.errors import RunError
 from charrnn.runs.checkpoint import Checkpoint, save_checkpoint
 from charrnn.runs.metrics import MetricsLog, keep_metrics_until, read_metrics
 
 
 class NearlyFull:
-    """A file on a disk that takes so many bytes more, the last ones as a part of a write."""
+    """A file on a disk with room for 30 bytes, the last ones a part of a write."""
 
     def __init__(self, path: Path, mode: str, buffering: int) -> None:
         self._file, self._room = open(path, mode, buffering=buffering), 30  # noqa: SIM115
@@ -40,7 +40,7 @@ class NearlyFull:
         self._file.close()
 
 
-def test_a_short_write_is_gone_on_with_and_a_full_disk_is_an_error_at_once(
+def test_a_short_write_is_continued_and_a_full_disk_is_an_error_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "metrics.jsonl"
@@ -52,7 +52,7 @@ def test_a_short_write_is_gone_on_with_and_a_full_disk_is_an_error_at_once(
     assert whole == b'{"step": 1}\n{"step": 2}\n'
     with pytest.raises(RunError, match=r"metrics\.jsonl: cannot be written: No space left"):
         metrics.write(step=3)
-    assert path.read_bytes() == whole  # nothing of the line that did not fit
+    assert path.read_bytes() == whole  # and no part of the line that did not fit
     metrics.close()
 
 
@@ -97,7 +97,7 @@ def line(step: int, split: str = "train", **more: Any) -> bytes:
     )
 
 
-LONGEST = "\U0001f41d" * MOST_SHOWN
+LONGEST = "\U0001f41d" * MAX_SAMPLE_LENGTH
 LINES = [
     line(1),
     line(2, "skipped"),
@@ -113,6 +113,9 @@ DAMAGED = {
     "no object": b"[1]\n",
     "no step": b'{"split": "train", "elapsed_s": 1}\n',
     "no whole step": line(2.5),
+    "a negative step": line(-2),
+    "no elapsed_s": b'{"step": 2, "split": "train"}\n',
+    "elapsed_s of text": b'{"step": 2, "split": "train", "elapsed_s": "1"}\n',
     "another split": line(2, "test"),
     "not finite": b'{"step": 2, "split": "train", "elapsed_s": NaN}\n',
     "too large": b'{"step": 2, "split": "train", "elapsed_s": ' + b"9" * 400 + b"}\n",
@@ -124,7 +127,7 @@ DAMAGED = {
 def test_a_kill_after_the_first_sample_loses_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The run goes on from best.npz then, which is written after it."""
+    """The run resumes from best.npz, which is written after the sample."""
     overrides = {"train.validate_every": 10, "train.sample_length": 20}
     train(tmp_path, overrides).rename(tmp_path / "whole")
 
@@ -159,13 +162,13 @@ def test_what_a_resumed_run_writes_again_is_dropped(
     assert path.read_bytes() == b"".join(LINES[:kept])
 
 
-def test_without_a_file_one_is_made(path: Path) -> None:
+def test_a_missing_file_is_made(path: Path) -> None:
     assert keep_metrics_until(path, 5, 5) == 0
     assert read_metrics(path) == []
 
 
 @pytest.mark.parametrize("damage", DAMAGED)
-def test_a_damaged_line_among_those_to_keep_is_told(damage: str, path: Path) -> None:
+def test_a_damaged_line_before_a_line_to_keep_is_an_error(damage: str, path: Path) -> None:
     before = line(1) + DAMAGED[damage] + line(3)
     path.write_bytes(before)
     with pytest.raises(RunError, match=r"metrics\.jsonl: line 2 is damaged; move the file away"):
@@ -176,10 +179,18 @@ def test_a_damaged_line_among_those_to_keep_is_told(damage: str, path: Path) -> 
 
 @pytest.mark.parametrize("damage", DAMAGED)
 def test_a_damaged_line_after_those_to_keep_is_dropped(damage: str, path: Path) -> None:
-    """As a loss of power leaves them: the blocks of a file reach the disk in any order."""
+    """A loss of power leaves such lines: the blocks of a file reach the disk in any order."""
     path.write_bytes(line(1) + DAMAGED[damage] + line(3) + b'{"step": 4')
     assert keep_metrics_until(path, 2, 0) == 0.5
     assert path.read_bytes() == line(1)
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_damaged_line_is_read_as_none(damage: str, path: Path) -> None:
+    path.write_bytes(line(1) + DAMAGED[damage] + line(3) + b'{"step": 4')
+    first, second, third = read_metrics(path)
+    assert (first["step"], third["step"]) == (1, 3)
+    assert (second is None) == (damage != "long")  # only a resume limits the length
 
 
 def test_a_damaged_file_stops_a_resume_until_it_is_moved_away(

@@ -1,4 +1,4 @@
-"""Files of older formats keep working: they load, sample, score and are gone on with."""
+"""Files of older formats keep working: they load, sample, score and resume."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from checkpoints import members_of
 
 from charrnn.commands.cli import run
-from charrnn.config.schema import MOST_SHOWN
+from charrnn.config.schema import MAX_SAMPLE_LENGTH
 from charrnn.runs.checkpoint import load_checkpoint
 from charrnn.runs.meta import FORMAT
 from charrnn.runs.metrics import read_metrics
@@ -19,21 +19,21 @@ from charrnn.runs.metrics import read_metrics
 STORED = Path(__file__).parent / "stored"
 FORMATS = (1, 2)
 
-# Losses in nats a character, as told by the code that wrote the files: of the text; and of its
-# validation part at the end of the run. They are the same in all formats.
+# Losses in nats per character, as computed by the code that wrote the files: of the whole text, and
+# of the validation split at the end of the run. They are equal in all formats.
 LOSSES = {"best.npz": 2.4597138637, "last.npz": 2.3573907338}
 RESUMED_LOSS = 1.5108115292
 
 
 @pytest.fixture(params=FORMATS, ids=lambda number: f"format {number}")
 def old_format(request: pytest.FixtureRequest) -> int:
-    """The number of an older format."""
+    """The number of an older checkpoint format."""
     return int(request.param)
 
 
 @pytest.fixture
 def old_run(tmp_path: Path, old_format: int) -> Path:
-    """A copy of a stored run, whose paths are those of the place where it was made."""
+    """A copy of a stored run; its configuration holds the paths of the folder it was made in."""
     return Path(shutil.copytree(STORED / f"format_{old_format}", tmp_path / "run"))
 
 
@@ -55,12 +55,12 @@ def test_a_checkpoint_is_read(old_run: Path, old_format: int) -> None:
     assert np.shape(loaded.states) == (1, 2, 2, 5)
 
 
-def test_what_had_no_bound_when_it_was_written_is_read(tmp_path: Path) -> None:
+def test_a_sample_length_above_the_newer_bound_is_read(tmp_path: Path) -> None:
     members = members_of(STORED / "format_1" / "last.npz")
     meta = json.loads(str(members["meta"]))
     meta["config"]["train"]["sample_length"] = 2_000_000
     np.savez(tmp_path / "last.npz", **members | {"meta": np.array(json.dumps(meta))})
-    assert load_checkpoint(tmp_path / "last.npz").config.train.sample_length == MOST_SHOWN
+    assert load_checkpoint(tmp_path / "last.npz").config.train.sample_length == MAX_SAMPLE_LENGTH
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -83,7 +83,7 @@ def test_it_is_described(
     assert "steps       70\n" in out
 
 
-def test_it_is_gone_on_with_to_its_end(old_run: Path) -> None:
+def test_it_resumes_to_its_end(old_run: Path) -> None:
     config, text = old_run / "config.yaml", old_run / "text.txt"
     arguments = ["train", str(config), "--set", f"data.path={text}", "--run-dir", str(old_run)]
     assert run([*arguments, "--resume"]) == 0

@@ -1,11 +1,11 @@
-"""Ways to change a checkpoint's file by its bytes alone."""
+"""Mutations of the bytes of a checkpoint's file."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
 
-Raw = Callable[[random.Random, bytes, bytes], bytes]  # of a file, with another at hand
+Raw = Callable[[random.Random, bytes, bytes], bytes]  # takes a file and another to mix in
 
 
 def _range(rng: random.Random, raw: bytes) -> tuple[int, int]:
@@ -28,7 +28,7 @@ def _set(rng: random.Random, raw: bytes, _: bytes) -> bytes:
 
 
 def _flip_at_the_end(rng: random.Random, raw: bytes, _: bytes) -> bytes:
-    """In the directory or the end, which are a small part of a file."""
+    """Flip a bit of the directory or the end record, which are a small part of a file."""
     place = rng.randrange(raw.find(b"PK\1\2"), len(raw))
     return raw[:place] + bytes([raw[place] ^ 1 << rng.randrange(8)]) + raw[place + 1 :]
 

@@ -1,4 +1,4 @@
-"""Ways to change a checkpoint by what its bytes mean; those of bytes alone are elsewhere."""
+"""Mutations of a checkpoint's members, values and zip fields; `byte_mutations` has the others."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from zip_bytes import CENTRAL, END, LOCAL, Entry, entries_of, npy_bytes, zip_byt
 
 from charrnn.kernels import Array
 
-Structured = Callable[[random.Random, list[Entry]], None]  # of members, in place
+Structured = Callable[[random.Random, list[Entry]], None]  # changes members in place
 
 _NUMBERS = [0, 1, 2, 3, 7, -1, 255, 65535, 1 << 31, 0xFFFFFFFF, 0xFFFFFFFE]
 _VALUES: list[Any] = [None, True, False, 0, 1, -1, 2, 12, 10**6, 2**53, 2**64, 10**400, 0.5, -0.0]
@@ -42,14 +42,14 @@ _HEADERS = [
 
 
 def _start(data: bytes) -> int:
-    """Return where the elements of an array's member begin."""
+    """Return the position of the first element in an array's member."""
     return min(len(data), 10 + int.from_bytes(data[8:10], "little"))
 
 
 def array_of(entry: Entry) -> Array | None:
-    """Return an array, if its header is one that charrnn writes and tells its length.
+    """Return a member's array, or None if its header is not one that charrnn writes.
 
-    NumPy would raise anything for what a header may have become.
+    NumPy could raise any exception for a mutated header.
     """
     start = _start(entry.data)
     found = _HEADER.search(entry.data[:start])
@@ -142,14 +142,14 @@ def _header_byte(rng: random.Random, entries: list[Entry]) -> None:
 
 
 def _array(rng: random.Random, entries: list[Entry]) -> None:
-    """Another type, shape or order, rightly told."""
+    """Another type, shape or order, with the right header."""
     entry = _pick(rng, entries)
     array = array_of(entry)
     if array is not None and array.dtype.kind != "U":
         kind = rng.choice(["<f8", ">f4", "<f2", "<i4", "<u4", "S4", "<c8", "?"])
         changes = [lambda a: a.astype(kind), lambda a: a.T, lambda a: a.reshape(-1), np.atleast_3d]
         changes += [np.asfortranarray, lambda a: a[:0], lambda a: np.concatenate([a, a])]
-        with np.errstate(all="ignore"):  # of what becomes of odd values
+        with np.errstate(all="ignore"):  # odd values overflow in the new type
             entry.data = npy_bytes(rng.choice(changes)(array))
 
 
@@ -194,8 +194,8 @@ def _change_meta(entries: list[Entry], change: Callable[[Any], str]) -> None:
         try:
             meta = json.loads(str(array))
             entry.data = npy_bytes(np.array(change(meta)))
-        except (ValueError, KeyError, TypeError, AttributeError):  # it was changed before
-            return
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return  # an earlier mutation changed it
 
 
 def _zip_field(rng: random.Random, entries: list[Entry]) -> None:
@@ -255,7 +255,7 @@ DIGESTS = ("left", "left", "removed", "made right")
 
 
 def structured(rng: random.Random, raw: bytes, names: list[str], digest: str) -> bytes:
-    """Return a file changed in the ways of these names, with right checksums where none is told."""
+    """Return a file after the mutations of these names, with right checksums unless mutated."""
     entries = entries_of(io.BytesIO(raw))
     for name in names:
         STRUCTURED[name](rng, entries)

@@ -1,4 +1,4 @@
-"""Changed checkpoints: refused in one message, or read as what they were before."""
+"""Mutated checkpoints, which must be refused in one message or read as before."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from checkpoints import as_format_1, bits
+from checkpoints import as_format_1, differences
 from support import write_config
 from torture.byte_mutations import RAW
 from torture.checkpoint_mutations import DIGESTS, STRUCTURED, structured
@@ -34,7 +34,7 @@ _RUNS = (
 
 
 class Source(NamedTuple):
-    """A sound checkpoint, and the run it is of."""
+    """A sound checkpoint and its run folder."""
 
     run: Path
     raw: bytes
@@ -42,7 +42,7 @@ class Source(NamedTuple):
 
 
 def checkpoints(folder: Path, count: int, seed: int) -> str:
-    """Feed changed checkpoints to the command line; return what came of it."""
+    """Give mutated checkpoints to the command line; return the figures in words."""
     sources, places = _sources(folder / "sources"), folder / "places"
     places.mkdir()
     watched = watch((_case(sources, seed, i) for i in range(count)), places)
@@ -50,7 +50,7 @@ def checkpoints(folder: Path, count: int, seed: int) -> str:
 
 
 def _sources(folder: Path) -> list[Source]:
-    """Train some runs, each also as of format 1; and take the stored one."""
+    """Return newly trained runs, their copies in format 1, and a stored run."""
     runs = []
     for number, overrides in enumerate(_RUNS):
         place = folder / str(number)
@@ -69,7 +69,7 @@ def _sources(folder: Path) -> list[Source]:
 
 
 def _case(sources: Sequence[Source], seed: int, number: int) -> Case:
-    """Return a case, made of nothing but seed and number."""
+    """Return the case that a seed and a number determine."""
     rng = random.Random(f"checkpoints {seed} {number}")
     source, other = rng.choice(sources), rng.choice(sources)
     law = True
@@ -108,33 +108,17 @@ def _case(sources: Sequence[Source], seed: int, number: int) -> Case:
         try:
             loaded = load_checkpoint(place / "kept.npz")
         except CheckpointError:
-            return "" if code else "it is refused, and the command went on with it"
+            return "" if code else "load_checkpoint refuses it, and the command does not"
         if not law:
             return ""
-        if code:
-            return f"it is read, and the command said {err}"
-        problems = [differences(loaded, source.checkpoint), differences(loaded, other.checkpoint)]
-        return f"loaded with other {problems[0]}" if all(problems) else ""
+        changed = differences(loaded, source.checkpoint)
+        if not changed:
+            return f"load_checkpoint reads it, and the command says {err}" if code else ""
+        # Of two joined files, zipfile reads the second.
+        return f"loaded with another {changed}" if differences(loaded, other.checkpoint) else ""
 
     return Case(f"checkpoints {seed} {number} ({source.run}: {how}; {door})", prepare_folder, check)
 
 
 def _steps(source: Source) -> int:
     return source.checkpoint.counters.step
-
-
-def differences(found: Checkpoint, sound: Checkpoint) -> str:
-    """Return what of a checkpoint is not what it was, to the bit."""
-    fields = {
-        "configuration": found.config != sound.config,
-        "vocabulary": found.vocabulary != sound.vocabulary,
-        "parameters": bits(found.parameters) != bits(sound.parameters),
-        "counters": found.counters != sound.counters,
-        "slots": [(n, bits(a)) for n, a in found.optimizer_state.items()]
-        != [(n, bits(a)) for n, a in sound.optimizer_state.items()],
-        "states": [[bits(a) for a in layer] for layer in found.states]
-        != [[bits(a) for a in layer] for layer in sound.states],
-        "text": (found.text_sha256, found.text_chars) != (sound.text_sha256, sound.text_chars),
-        "format": found.format != sound.format,
-    }
-    return ", ".join(name for name, differs in fields.items() if differs)

@@ -1,4 +1,4 @@
-"""Runs whose records something has happened to, each drawn: a page or a picture, or one message."""
+"""Runs with mutated records, each drawn as a page or a picture, or refused in one message."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from torture.watched import Case, watch
 
 from charrnn.commands.cli import run
 
-# What may stand in place of a number or a word of a record.
+# Values that replace a number or a word of a record.
 VALUES: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 1, 2**53, 2**63, 10**400, -(10**400), 0.0, -0.0, 1e-320, 1e308),
     *(float("nan"), float("inf"), float("-inf"), "", "nan", "1e3", "12", "&lt;"),
@@ -36,13 +36,13 @@ VALUES: tuple[Any, ...] = (
     ),
     *("train", "valid", "sample", "skipped", *PIECES),
 )
-# What a page must show, and not act on.
+# Text that a page must show and not interpret.
 _TAGS = ("</script><script>x</script>", "<img src=x onerror=x>", "]]>", "'\"><b onclick=x>", "&lt;")
 _LONGEST = 1_000_000  # bytes
 
 
 def runs(folder: Path, count: int, seed: int) -> str:
-    """Draw runs with changed records; return what came of them."""
+    """Draw runs with mutated records; return the figures in words."""
     warm_up(folder)
     model = folder / "model"
     model.mkdir()
@@ -54,7 +54,7 @@ def runs(folder: Path, count: int, seed: int) -> str:
 
 
 def _case(model: Path, seed: int, number: int) -> Case:
-    """Return a case, made of nothing but seed and number."""
+    """Return the case that a seed and a number determine."""
     what = random.Random(f"doors {seed} {number}").choice(("loss", "rate", "norm", "speed", "page"))
 
     def prepare_folder(place: Path) -> Sequence[str]:
@@ -66,7 +66,7 @@ def _case(model: Path, seed: int, number: int) -> Case:
             text = (run_dir / "config.yaml").read_text(encoding="utf-8")
             changed = chance.choice(OF_TEXT)(text, chance)[:_LONGEST]
             (run_dir / "config.yaml").write_bytes(changed.encode("utf-8", "surrogatepass"))
-        if chance.random() < 0.3:  # and then the page can be of the records alone
+        if chance.random() < 0.3:  # the page then shows the records alone
             (run_dir / "best.npz").unlink()
         if what == "page":
             return ["report", "runs/tiny", "-o", "new.html"]
@@ -76,7 +76,7 @@ def _case(model: Path, seed: int, number: int) -> Case:
 
 
 def _problem(place: Path, code: int, out: str, err: str) -> str:
-    """Say what is wrong with how a run was drawn."""
+    """Return what is wrong with the drawing of a run, or nothing."""
     if out:
         return f"on stdout: {out[:200]}"
     if err.count("charrnn: error: ") != (code != 0) or code == 2:
@@ -97,7 +97,7 @@ def _problem(place: Path, code: int, out: str, err: str) -> str:
 
 
 def mutated(run_dir: Path, chance: random.Random) -> bytes:
-    """Return the records of a run, with something changed."""
+    """Return the records of a run after some mutations."""
     raw = (run_dir / "metrics.jsonl").read_bytes()
     for _ in range(chance.choice((1, 1, 2, 3, 5))):
         if chance.random() < 0.8:
@@ -108,7 +108,7 @@ def mutated(run_dir: Path, chance: random.Random) -> bytes:
 
 
 def _value(lines: list[bytes], chance: random.Random) -> bytes:
-    """Other values in a record, or in all of them."""
+    """Replace a value in some records or in all."""
     key = chance.choice(("step", "loss_nats", "split", "text", "elapsed_s", "chars_per_s", "epoch"))
     key = chance.choice((key, key, "gradient_norm", "learning_rate"))
     share = chance.choice((0.02, 0.1, 1.0))
@@ -122,7 +122,7 @@ def _value(lines: list[bytes], chance: random.Random) -> bytes:
 
 
 def _tags(lines: list[bytes], chance: random.Random) -> bytes:
-    """Samples with tags in them."""
+    """Put tags into the samples."""
     samples = (b'"sample"' in line for line in lines)
     return b"\n".join(
         _with_value(line, "text", chance.choice(_TAGS)) if sample else line
@@ -134,19 +134,22 @@ def _with_value(line: bytes, key: str, value: Any) -> bytes:
     try:
         record = json.loads(line)
         return json.dumps(record | {key: value}).encode()
-    except (ValueError, TypeError):  # what was changed before, or too long a number
+    except (
+        ValueError,
+        TypeError,
+    ):  # a line that an earlier mutation changed, or a number that is too long
         return line
 
 
 def _without(lines: list[bytes], chance: random.Random) -> bytes:
-    """Records of one kind alone, or without it."""
+    """Keep one kind of record, or all others."""
     kind = chance.choice((b'"train"', b'"valid"', b'"sample"'))
     kept = chance.random() < 0.5
     return b"\n".join([*(line for line in lines if (kind in line) == kept), b""])
 
 
 def _moved(lines: list[bytes], chance: random.Random) -> bytes:
-    """Records in another order, doubled, or fewer."""
+    """Shuffle, repeat or drop records."""
     how = chance.randrange(3)
     if how == 0:
         chance.shuffle(lines)
@@ -158,7 +161,7 @@ def _moved(lines: list[bytes], chance: random.Random) -> bytes:
 
 
 def _line(lines: list[bytes], chance: random.Random) -> bytes:
-    """A line of something else."""
+    """Insert a line that is not a record."""
     depth = chance.choice((5, 100_000))
     other = chance.choice(
         (b"", b"{}", b"[]", b"null", b"[" * depth, b'{"step": 1}', b"\xff\xfe", b"1")

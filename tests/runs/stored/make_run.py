@@ -1,11 +1,11 @@
-"""Makes a stored run, with the code and so in the checkpoint format of the day.
+"""Make a run to store, in the current checkpoint format.
 
     python tests/runs/stored/make_run.py FOLDER
 
-FOLDER is named by an absolute path and must not exist; the run's paths begin with it. The training
-is interrupted in the middle of an epoch, so that there is something to go on with. What is stored
-here as format_1 was made as /stored/format_1, and so on, by the code of the time; a file of a new
-format is added beside it, and none is ever made again.
+FOLDER is an absolute path that must not exist; the paths of the run begin with it. The training is
+interrupted in the middle of an epoch, so that the run can be resumed. The run format_1 was made as
+/stored/format_1 by the first version that wrote format 1, and so on. A new format gets a new run;
+the stored runs are never made again.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ train:
 
 
 class _Interrupting(Reporter):
-    """Sends the signal of Ctrl-C after a number of steps."""
+    """Raises SIGINT after `INTERRUPTED_AT` steps."""
 
     _steps = 0
 
