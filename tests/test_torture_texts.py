@@ -10,6 +10,5 @@ from torture.mutated_texts import texts
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
-def test_mutated_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("charrnn.text.files._WRITER_S", 0.2)
+def test_mutated_texts(tmp_path: Path) -> None:
     assert "exit code 0" in texts(tmp_path, 25, seed=30)

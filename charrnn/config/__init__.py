@@ -1,7 +1,9 @@
-"""The configuration: its keys, the values they take, reading and writing YAML.
+"""Define, read and write the configuration.
 
-`schema` has every key with default and meaning, `values` the kinds of value, `safe_yaml` a bounded
-YAML reader, `reader` checks a file and makes a `Config`, `writer` writes one with comments. What a
-key does belongs to the room that uses it; how defaults are chosen for a text, to
+`schema` defines every key with its default and meaning, `values` the kinds of value, `safe_yaml`
+reads YAML within bounds, `reader` checks a file and returns a `Config`, `writer` writes one with
+comments.
+
+The effect of a key belongs to the room that uses it. How defaults are chosen for a text belongs to
 `charrnn.training.recipe`.
 """

@@ -1,4 +1,4 @@
-"""A configuration file, and what was changed on the command line, to a checked `Config`."""
+"""Read a configuration file and `KEY=VALUE` overrides into a checked `Config`."""
 
 from __future__ import annotations
 
@@ -20,21 +20,28 @@ from charrnn.kernels.optimizers import OPTIMIZERS, SCHEDULES
 def load_config(
     path: str | os.PathLike[str], overrides: Iterable[str] = (), *, origin: str = "overrides"
 ) -> Config:
-    """Read a YAML file and apply `KEY=VALUE` overrides.
+    """Return the configuration of a YAML file, with overrides applied.
 
-    A path in the file is relative to the file's folder, one in an override to the current folder.
+    >>> config = charrnn.load_config("my.yaml", ["train.max_steps=100"])
+    >>> config.train.max_steps
+    100
+
+    Args:
+        path: the file. A text path in it is relative to its folder.
+        overrides: `KEY=VALUE` strings, the last of which counts for a key. A text path in one of
+            them is relative to the current folder.
+        origin: the source of the overrides, as errors name it.
 
     Raises:
-        ConfigError: naming file, key, problem and what would be right.
+        ConfigError: the file cannot be read, or a value is wrong; the error names file, key,
+            problem and what would be right.
     """
     if not isinstance(path, (str, os.PathLike)):
         raise ConfigError(f"{shown(path)} is not the path of a YAML configuration")
     path = Path(path)
     builder = _Builder()
     builder.add(_read_yaml(path), str(path), path.absolute().parent)
-    for override in _each(overrides):
-        dotted, raw = _parse_override(override, origin)
-        builder.set(dotted, raw, origin, Path.cwd())
+    builder.override(overrides, origin)
     return builder.build()
 
 
@@ -44,26 +51,42 @@ def override_defaults(
     *,
     origin: str = "overrides",
 ) -> Config:
-    """Return the defaults for a text, by default for none, with `KEY=VALUE` overrides."""
+    """Return the default configuration with `KEY=VALUE` overrides.
+
+    Args:
+        overrides: as for `load_config`.
+        text: path or paths of the text; by default an empty file.
+        origin: as for `load_config`.
+
+    Raises:
+        ConfigError: a value is wrong.
+    """
     builder = _Builder()
     builder.set("data.path", text, "configuration", Path.cwd())
-    for override in _each(overrides):
-        dotted, raw = _parse_override(override, origin)
-        builder.set(dotted, raw, origin, Path.cwd())
+    builder.override(overrides, origin)
     return builder.build()
 
 
 def config_from_dict(
     values: Mapping[str, Any], where: str = "configuration", folder: Path | None = None
 ) -> Config:
-    """Check plain dictionaries, as `Config.to_dict` makes them; `where` names them in errors."""
+    """Return the configuration of plain dictionaries, as `Config.to_dict` makes them.
+
+    Args:
+        values: the dictionaries.
+        where: their source, as errors name it.
+        folder: the folder to which a text path is relative; by default the current one.
+
+    Raises:
+        ConfigError: a value is wrong.
+    """
     builder = _Builder()
     builder.add(values, where, folder or Path.cwd())
     return builder.build()
 
 
 class _Builder:
-    """Collects checked values by dotted key, and remembers where each came from."""
+    """Collects checked values by key, as in 'model.cell', with the source of each value."""
 
     def __init__(self) -> None:
         self._keys = all_keys()
@@ -72,7 +95,7 @@ class _Builder:
         self._file = "configuration"
 
     def add(self, mapping: Any, where: str, folder: Path) -> None:
-        """Take all keys of a whole configuration."""
+        """Add the values of a whole configuration."""
         self._file = where
         if not isinstance(mapping, Mapping):
             raise ConfigError(
@@ -100,8 +123,19 @@ class _Builder:
                     f"'  {next(k for k in self._keys if k.startswith(name)).split('.')[1]}: ...'"
                 )
 
+    def override(self, overrides: Iterable[str], origin: str) -> None:
+        """Add the values of `KEY=VALUE` overrides."""
+        # A single string would be read letter by letter.
+        if isinstance(overrides, (str, bytes)) or not isinstance(overrides, Iterable):
+            raise ConfigError(
+                f"{shown(overrides)} is not a list of overrides; write ['train.max_steps=100']"
+            )
+        for override in overrides:
+            dotted, value = _parse_override(override, origin)
+            self.set(dotted, value, origin, Path.cwd())
+
     def set(self, dotted: str, value: Any, where: str, folder: Path) -> None:
-        """Check one value; paths become absolute."""
+        """Check and add one value; paths become absolute."""
         if dotted not in self._keys:
             raise ConfigError(f"{where}: {shown_name(dotted)}: unknown key{self._nearest(dotted)}")
         try:
@@ -114,7 +148,7 @@ class _Builder:
         self._where[dotted] = where
 
     def build(self) -> Config:
-        """Fill in what depends on several keys, check it, and make the dataclasses."""
+        """Return the configuration, once the keys that depend on each other are checked."""
         if "data.path" not in self._values:
             raise ConfigError(
                 f"{self._file}: data.path is missing; name the text to train on:\n"
@@ -122,8 +156,8 @@ class _Builder:
             )
         values = {key: spec["default"] for key, spec in self._keys.items()} | self._values
         self._check_fractions(values)
-        self._choose_clipping(values)
-        self._choose_hyperparameters(values)
+        self._fill_clipping(values)
+        self._fill_hyperparameters(values)
         self._check_schedule(values)
         rate = values["train.learning_rate"]
         if rate is not None and values["train.min_learning_rate"] > rate:
@@ -141,29 +175,29 @@ class _Builder:
         if sum(values[key] for key in keys) >= 1:
             self._fail(
                 max(keys, key=lambda k: (k in self._values, values[k])),
-                "leaves nothing to train on; valid and test fraction must add up to < 1",
+                "leaves nothing to train on; both fractions must add up to less than 1",
                 values,
             )
 
-    def _choose_clipping(self, values: dict[str, Any]) -> None:
+    def _fill_clipping(self, values: dict[str, Any]) -> None:
         if values["train.clip_value"] is None:
             return
         if self._values.get("train.clip_norm") is not None:
-            self._fail("train.clip_value", "stands beside train.clip_norm; set one of them", values)
+            self._fail("train.clip_value", "excludes train.clip_norm; set one of them", values)
         values["train.clip_norm"] = None
 
-    def _choose_hyperparameters(self, values: dict[str, Any]) -> None:
+    def _fill_hyperparameters(self, values: dict[str, Any]) -> None:
         name = values["train.optimizer"]
         rule = OPTIMIZERS[name]
         for parameter, default in rule.hyperparameters.items():
             key = f"train.{parameter}"
-            if values[key] is None and not self._keys[key].get("automatic"):
+            if values[key] is None and not self._keys[key].get("fillable"):
                 values[key] = default
         all_rules = dict.fromkeys(p for r in OPTIMIZERS.values() for p in r.hyperparameters)
         others = [p for p in all_rules if p not in rule.hyperparameters]
         wrong = [p for p in others if values[f"train.{p}"] is not None]
         if wrong:
-            used = ", ".join(rule.hyperparameters) or "none but learning_rate"
+            used = ", ".join(rule.hyperparameters) or "only learning_rate"
             problem = f"is not a parameter of optimizer {name} (it has: {used})"
             also = f", nor is {', '.join(wrong[1:])}" if wrong[1:] else ""
             them = "them" if wrong[1:] else "it"
@@ -176,7 +210,7 @@ class _Builder:
             key = f"train.{parameter}"
             if parameter not in SCHEDULES[name] and values[key] != self._keys[key]["default"]:
                 users = ", ".join(s for s, used in SCHEDULES.items() if parameter in used)
-                self._fail(key, f"is not used by schedule {name} (but by: {users})", values)
+                self._fail(key, f"is not used by schedule {name} (only by {users})", values)
 
     def _fail(self, key: str, problem: str, values: Mapping[str, Any]) -> None:
         where = self._where.get(key, self._file)
@@ -190,7 +224,7 @@ class _Builder:
         if section in SECTIONS:
             names = [f.name for f in fields(SECTIONS[section])]
             if not dot:
-                return f"; it is a section: set a key of it, as in {section}.{names[0]}=..."
+                return f"; it is a section: set one of its keys, as in {section}.{names[0]}=..."
             near = [one for one in names if "".join(w[0] for w in one.split("_")) == name]
             near = near or difflib.get_close_matches(name, names, n=1)
             if near:
@@ -212,7 +246,9 @@ def _absolute(value: str | tuple[str, ...], folder: Path) -> str | tuple[str, ..
 
 def _parse_override(override: str, origin: str) -> tuple[str, Any]:
     if not isinstance(override, str):
-        raise ConfigError(f"{shown(override)} is not a text KEY=VALUE, as in 'train.max_steps=100'")
+        raise ConfigError(
+            f"{shown(override)} is not a string KEY=VALUE, as in 'train.max_steps=100'"
+        )
     dotted, equals, raw = override.partition("=")
     if not equals or not dotted.strip():
         raise ConfigError(
@@ -223,21 +259,12 @@ def _parse_override(override: str, origin: str) -> tuple[str, Any]:
     except InvalidYAMLError as problem:
         raise ConfigError(
             f"{origin} {shown_name(override)}: {shown(raw)} is not a YAML value ({problem}); a "
-            "text that begins with a sign such as * needs quotes of its own: 'data.path=\"*.txt\"'"
+            "string that begins with a sign such as * needs its own quotes: 'data.path=\"*.txt\"'"
         ) from None
 
 
-def _each(overrides: Iterable[str]) -> Iterable[str]:
-    """Return the overrides; a single text would be taken letter by letter."""
-    if isinstance(overrides, (str, bytes)) or not isinstance(overrides, Iterable):
-        raise ConfigError(
-            f"{shown(overrides)} is not a list of overrides; write ['train.max_steps=100']"
-        )
-    return overrides
-
-
 def _if_a_text(path: Path) -> str:
-    """Return what else to say of a file that may not have been meant as a configuration."""
+    """Return advice for the case that a file is not a configuration but a text."""
     if path.suffix.lower() in (".yaml", ".yml") or not path.is_file():
         return ""
     command = f"charrnn init {shlex.quote(str(path))}"
@@ -246,7 +273,7 @@ def _if_a_text(path: Path) -> str:
 
 def _read_yaml(path: Path) -> Any:
     try:
-        with path.open("rb") as file:  # a pipe will do
+        with path.open("rb") as file:  # which may be a pipe
             raw = file.read(LARGEST + 1)
         if len(raw) > LARGEST:
             raise ConfigError(

@@ -1,9 +1,9 @@
-"""YAML as a configuration needs it, and no more of it: what it can cost is bounded.
+"""Read the YAML of configurations, with bounds on the time and memory that a file can take.
 
-Read are mappings, lists, texts, numbers, true, false and null. A tag, which could ask for another
-type, is refused; a date is a text. The bounds are those of the text's size, of how deep things
-stand within each other, and of how many there are with every alias written out, so that a small
-file cannot stand for a large value.
+The reader knows mappings, lists, strings, numbers, true, false and null. It refuses tags, which
+could ask for another type, and reads a date as a string. It bounds the size of the text, the
+nesting, and the number of values with every alias written out, so that a small file cannot stand
+for a large value.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ import yaml
 from charrnn.errors import shown, shown_name
 
 LARGEST = 256 << 10  # bytes; PyYAML takes two seconds for it
-_DEEPEST = 20  # a list of paths is at 3
-_MOST = 20_000  # values; a list of as many paths would be larger than the file may be
-_READ = ("null", "bool", "int", "float")  # where it is not in quotes
-_LONGEST_NUMBER = 1000  # characters; what is longer is a text, and no number is meant by it
+_DEEPEST = 20  # levels; a list of paths is at level 3
+_MOST = 20_000  # values
+_READ = ("null", "bool", "int", "float")  # types of values without quotes; others are strings
+_LONGEST_NUMBER = 1000  # characters; a longer value is a string
 
 
 class InvalidYAMLError(ValueError):
-    """What is wrong with a text, where, and what to do; the words of one message."""
+    """A text that is not valid YAML: where, what is wrong, and how to fix it."""
 
 
 def parse_yaml(text: str) -> Any:
-    """Return the value that a YAML text stands for.
+    """Return the value of a YAML text.
 
     Raises:
-        InvalidYAMLError: it is not YAML, has a tag, or is beyond the bounds.
+        InvalidYAMLError: the text is not YAML, has a tag, or exceeds the bounds.
     """
     if len(text) > LARGEST:
         raise InvalidYAMLError(f"has more than {LARGEST:,} characters, and no configuration does")
@@ -46,7 +46,7 @@ def parse_yaml(text: str) -> Any:
             f"is not valid YAML: the {character} at position {error.position} is not allowed; "
             'write it in double quotes, as in "\\x07"'
         ) from None
-    except (yaml.YAMLError, ValueError) as error:  # of a number, such as 0b or 0x_
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a number such as 0x_
         raise InvalidYAMLError(f"is not valid YAML: {shown_name(str(error), 200)}") from None
 
 
@@ -54,18 +54,18 @@ def _remedy(problem: str) -> str:
     if "\\t" in problem:
         return "indent with spaces, not tabs"
     if "alphabetic or numeric" in problem or "undefined alias" in problem:
-        return "put a text that begins with * or & into quotes"
+        return "put a string that begins with * or & into quotes"
     if problem.startswith("the tag"):
         return "leave it out"
     if problem.startswith(("there are more than", "the alias")):
-        return "write out what is meant"
+        return "write out the values"
     return "this is not valid YAML here"
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader within bounds, which also refuses a key that stands twice."""
+    """PyYAML's safe loader with bounds; it also refuses a key that occurs twice."""
 
-    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own name for the table
+    yaml_implicit_resolvers = {  # noqa: RUF012 - the name is PyYAML's
         first: [(tag, pattern) for tag, pattern in found if tag.rpartition(":")[2] in _READ]
         for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
@@ -74,7 +74,7 @@ class _Loader(yaml.SafeLoader):
         super().__init__(text)
         self._depth = 0
         self._count = 0
-        self._sizes: dict[int, int] = {}  # of whole nodes, by id
+        self._sizes: dict[int, int] = {}  # values in each complete node, by the node's id
 
     def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
         if kind is yaml.ScalarNode and len(value) > _LONGEST_NUMBER:
@@ -86,17 +86,17 @@ class _Loader(yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):
             node = super().compose_node(parent, index)
             if id(node) not in self._sizes:
-                self._refuse(f"the alias *{event.anchor} stands within what it names", event)
+                self._refuse(f"the alias *{event.anchor} is part of the value it names", event)
             self._add(self._sizes[id(node)], event)
             return node
-        if event.tag not in (None, "!"):  # "!" asks for a text, as quotes do
+        if event.tag not in (None, "!"):  # "!" asks for a string, as quotes do
             tag = event.tag.replace("tag:yaml.org,2002:", "!!", 1)
             self._refuse(f"the tag {tag} is not used here", event)
         before = self._count
         self._add(1, event)
         self._depth += 1
         if self._depth > _DEEPEST:
-            self._refuse(f"there are more than {_DEEPEST} levels, one within the other", event)
+            self._refuse(f"there are more than {_DEEPEST} levels of nesting", event)
         node = super().compose_node(parent, index)
         self._depth -= 1
         self._sizes[id(node)] = self._count - before
@@ -119,7 +119,7 @@ def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any
         if not isinstance(key, str):
             problem = f"{shown(key)} is not a key"
         elif key in values:
-            problem = f"the key {shown_name(key)} stands here a second time"
+            problem = f"the key {shown_name(key)} occurs a second time"
         if problem:
             raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
         values[key] = loader.construct_object(value_node, deep=True)

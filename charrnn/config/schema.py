@@ -1,4 +1,4 @@
-"""The configuration: every key with its default, what it may be, and what it means."""
+"""Define every key of the configuration: its default, its kind of value and its meaning."""
 
 from __future__ import annotations
 
@@ -9,40 +9,31 @@ from typing import Any
 import yaml
 
 from charrnn.backends.backend import BACKENDS
-from charrnn.config.values import (
-    Auto,
-    Choice,
-    Encoding,
-    Interval,
-    Kind,
-    Nullable,
-    Number,
-    Paths,
-    whole,
-)
+from charrnn.config.values import Choice, Encoding, Kind, Nullable, Number, OrWord, Paths, whole
 from charrnn.kernels import CELLS
 from charrnn.kernels.optimizers import OPTIMIZERS, SCHEDULES
 
-
-def _key(kind: Kind, meaning: str, default: Any = MISSING) -> Any:
-    return field(default=default, metadata={"kind": kind, "meaning": meaning})
-
-
-def _automatic(kind: Kind, meaning: str, null: str) -> Any:
-    """A key that is settled for the text where it is null; see `charrnn.training.recipe`."""
-    metadata = {"kind": Nullable(kind), "meaning": f"{meaning}; null: {null}", "automatic": True}
-    return field(default=None, metadata=metadata)
-
-
-MOST_SHOWN = 100_000  # characters of a sample
+MAX_SAMPLE_LENGTH = 100_000  # characters of a sample shown in training
 
 _FRACTION = Number(0, 1, strict_high=True)
 _POSITIVE = Number(0, strict_low=True)
 _NOT_NEGATIVE = Number(0)
+_STEPS_OR_EPOCH = OrWord(whole(1), "epoch", "the word epoch")
+
+
+def _key(kind: Kind, meaning: str, default: Any = MISSING) -> Any:
+    """Return the field of a key."""
+    return field(default=default, metadata={"kind": kind, "meaning": meaning})
+
+
+def _fillable(kind: Kind, meaning: str, null: str) -> Any:
+    """Return the field of a key that `charrnn.training.recipe.fill_defaults` fills in if null."""
+    metadata = {"kind": Nullable(kind), "meaning": f"{meaning}; null: {null}", "fillable": True}
+    return field(default=None, metadata=metadata)
 
 
 def _hyperparameter(name: str, kind: Kind, meaning: str) -> Any:
-    """A key of some optimisers; null stands for their default."""
+    """Return the field of a key of some optimizers; null stands for their common default."""
     users = {rule: OPTIMIZERS[rule].hyperparameters.get(name) for rule in OPTIMIZERS}
     defaults = {rule: default for rule, default in users.items() if default is not None}
     (default,) = set(defaults.values())
@@ -51,50 +42,59 @@ def _hyperparameter(name: str, kind: Kind, meaning: str) -> Any:
 
 @dataclass(frozen=True)
 class DataConfig:
-    """The text and how it is divided."""
+    """The text, how it is read, and how it is divided."""
 
     path: str | tuple[str, ...] = _key(
-        Paths(), "a file, a glob or a list; relative to the configuration file"
+        Paths(), "text file, glob or list of them, relative to the configuration file"
     )
     tokens: str = _key(
         Choice(("char", "byte")), "char: Unicode code points; byte: raw bytes", "char"
     )
-    encoding: str = _key(Encoding(), "of the text; not used with tokens: byte", "utf-8")
+    encoding: str = _key(Encoding(), "encoding of the text; not used with tokens: byte", "utf-8")
     newlines: str = _key(
-        Choice(("lf", "keep")), "lf: CR LF and CR are read as LF; keep: left as they are", "lf"
+        Choice(("lf", "keep")),
+        "lf: reads CR LF and CR as LF; keep: leaves line ends unchanged",
+        "lf",
     )
     valid_fraction: float = _key(
-        _FRACTION, "validation part, after the training part; 0: none", 0.1
+        _FRACTION, "fraction of the text for validation, after the training part; 0: none", 0.1
     )
-    test_fraction: float = _key(_FRACTION, "test part, the end of the text; 0: none", 0.0)
+    test_fraction: float = _key(
+        _FRACTION, "fraction of the text for testing, at its end; 0: none", 0.0
+    )
+
+    @property
+    def where(self) -> str:
+        """Return what an error message calls the text: its path, or the key of several paths."""
+        return self.path if isinstance(self.path, str) else "data.path"
 
 
 @dataclass(frozen=True)
 class ModelConfig:
     """The network."""
 
-    cell: str = _automatic(Choice(tuple(CELLS)), "kind of recurrent cell", "lstm")
-    num_layers: int = _automatic(whole(1, 1000), "layers, one above the other", "2")
-    hidden_size: int = _automatic(
-        whole(1, 2**20), "units of a layer", "by the text and the minutes"
+    cell: str = _fillable(Choice(tuple(CELLS)), "recurrent cell", "lstm")
+    num_layers: int = _fillable(whole(1, 1000), "number of stacked layers", "2")
+    hidden_size: int = _fillable(
+        whole(1, 2**20), "units in each layer", "chosen for the text and the time limit"
     )
     embedding_size: int | None = _key(
-        Nullable(whole(1, 2**20)), "width of a learnt input embedding; null: one-hot input", None
+        Nullable(whole(1, 2**20)), "size of a trained input embedding; null: one-hot input", None
     )
-    dropout: float = _automatic(
+    dropout: float = _fillable(
         _FRACTION,
-        "share of each layer's outputs dropped on the way up, in training",
-        "by text, model and epochs",
+        "fraction of each layer's outputs dropped in training",
+        "chosen for text, model and epochs",
     )
-    dropout_per: str = _automatic(
+    dropout_per: str = _fillable(
         Choice(("step", "window")),
-        "step: other outputs are dropped at each step; window: the same at all steps of a window",
+        "step: a new dropout mask at each step; window: one mask for a whole window",
         "window",
     )
-    weight_dropout: float = _automatic(
+    weight_dropout: float = _fillable(
         _FRACTION,
-        "share of the recurrent weights dropped, others for each window, in training",
-        "by text, model and epochs",
+        "fraction of the recurrent weights dropped in training",
+        "chosen for text, model and epochs",
     )
 
     def __str__(self) -> str:
@@ -106,105 +106,125 @@ class ModelConfig:
 class TrainConfig:
     """How the network is trained."""
 
-    batch_size: int = _automatic(
+    batch_size: int = _fillable(
         whole(1, 10**6),
         "parallel streams of text",
-        "32, or fewer for a small text, at least as many as workers",
+        "32, fewer for a small text, at least one for each worker",
     )
-    seq_length: int = _automatic(
-        whole(1, 10**6), "steps back-propagated through", "80, or fewer for a small text"
+    seq_length: int = _fillable(
+        whole(1, 10**6), "steps of backpropagation through time", "80, fewer for a small text"
     )
-    streams: str = _automatic(
+    streams: str = _fillable(
         Choice(("fixed", "fresh")),
-        "fixed: the same cuts in each epoch; fresh: others, the text taken as a ring",
+        "fixed: the same cuts in each epoch; fresh: new cuts, with the text as a ring",
         "fresh",
     )
-    max_epochs: int | None = _automatic(
+    max_epochs: int | None = _fillable(
         whole(1),
-        "passes over the training part",
-        "by the text's size, unless there is another limit",
+        "limit of passes over the training part",
+        "chosen for the text unless another limit is set",
     )
     max_steps: int | None = _key(
-        Nullable(whole(1)), "updates; the first of the limits reached ends the run", None
+        Nullable(whole(1)), "limit of steps; the first limit that is reached ends the run", None
     )
     max_minutes: float | None = _key(
         Nullable(Number(0, 1_000_000, strict_low=True)),
-        "time limit, by which a cosine goes too; what follows from the clock does not repeat",
+        "time limit; a cosine schedule follows the clock, so the result is not reproducible",
         None,
     )
     optimizer: str = _key(Choice(tuple(OPTIMIZERS)), "update rule", "adamw")
-    learning_rate: float = _automatic(_POSITIVE, "step size", "by optimizer, cell, size and length")
-    momentum: float | None = _hyperparameter("momentum", _FRACTION, "share of the velocity kept")
-    decay_rate: float | None = _hyperparameter("decay_rate", _FRACTION, "decay of the mean square")
-    beta1: float | None = _hyperparameter("beta1", _FRACTION, "decay of the mean")
-    beta2: float | None = _hyperparameter("beta2", _FRACTION, "decay of the mean square")
-    epsilon: float | None = _hyperparameter("epsilon", _POSITIVE, "keeps the divisor from 0")
-    weight_decay: float | None = _automatic(
+    learning_rate: float = _fillable(
+        _POSITIVE, "step size of the optimizer", "chosen for optimizer, cell, size and length"
+    )
+    momentum: float | None = _hyperparameter(
+        "momentum", _FRACTION, "fraction of the velocity kept at each step"
+    )
+    decay_rate: float | None = _hyperparameter(
+        "decay_rate", _FRACTION, "decay of the mean squared gradient"
+    )
+    beta1: float | None = _hyperparameter("beta1", _FRACTION, "decay of the mean gradient")
+    beta2: float | None = _hyperparameter("beta2", _FRACTION, "decay of the mean squared gradient")
+    epsilon: float | None = _hyperparameter(
+        "epsilon", _POSITIVE, "keeps the divisor of the update from 0"
+    )
+    weight_decay: float | None = _fillable(
         _NOT_NEGATIVE,
-        "adamw: shrinks the weights, not the biases",
-        f"{OPTIMIZERS['adamw'].hyperparameters['weight_decay']:g}, or less for a long text",
+        "adamw: decay of the weights, not of the biases",
+        f"{OPTIMIZERS['adamw'].hyperparameters['weight_decay']:g}, less for a long text",
     )
     schedule: str = _key(
-        Choice(tuple(SCHEDULES)), "how the learning rate goes on after warm-up", "cosine"
+        Choice(tuple(SCHEDULES)), "course of the learning rate after warm-up", "cosine"
     )
-    warmup_steps: int = _automatic(
-        whole(0), "steps of linear warm-up", "a twentieth of all, at most 200"
+    warmup_steps: int = _fillable(
+        whole(0), "steps in which the learning rate rises", "a twentieth of all steps, at most 200"
     )
     decay_every: int | str = _key(
-        Interval("epoch"), "step, exponential: steps, or epoch, for one decay_factor", "epoch"
+        _STEPS_OR_EPOCH,
+        "step, exponential: steps, or epoch, in which the learning rate falls by decay_factor",
+        "epoch",
     )
     decay_factor: float = _key(
-        Number(0, 1, strict_low=True), "step, exponential: the rate is multiplied by it", 0.97
+        Number(0, 1, strict_low=True),
+        "step, exponential: the learning rate is multiplied by it in each decay_every",
+        0.97,
     )
-    min_learning_rate: float = _key(_NOT_NEGATIVE, "the schedule goes no lower", 0.0)
+    min_learning_rate: float = _key(
+        _NOT_NEGATIVE, "lower bound of the learning rate after warm-up", 0.0
+    )
     clip_norm: float | None = _key(
-        Nullable(_POSITIVE), "bound on the gradient's global norm; null: none", 5.0
+        Nullable(_POSITIVE), "bound on the global norm of the gradient; null: none", 5.0
     )
     clip_value: float | None = _key(
-        Nullable(_POSITIVE), "bound on each element of the gradient, instead of clip_norm", None
+        Nullable(_POSITIVE),
+        "bound on each element of the gradient, instead of clip_norm; null: none",
+        None,
     )
-    log_every: int = _key(whole(1), "steps between training lines in metrics.jsonl", 10)
-    validate_every: int | str = _automatic(
-        Interval("epoch"),
+    log_every: int = _key(whole(1), "steps between training records in metrics.jsonl", 10)
+    validate_every: int | str = _fillable(
+        _STEPS_OR_EPOCH,
         "steps, or epoch, between validations",
-        "an epoch, or what makes 2 to 50 of them",
+        "chosen for 2 to 50 validations",
     )
     patience: int | None = _key(
         Nullable(whole(1)),
-        "validations without a new best before the run ends; null: no limit",
+        "validations without a new best loss before the run ends; null: no limit",
         None,
     )
     checkpoint_every: int | str = _key(
-        Interval("s"), "steps between writes of last.npz, or seconds: 60s", "60s"
+        OrWord(whole(1), r"\d+(\.\d+)?s", "seconds, as in 60s"),
+        "steps, or seconds, between writes of last.npz",
+        "60s",
     )
     sample_length: int = _key(
-        whole(0, MOST_SHOWN), "characters of a sample shown at each validation; 0: none", 0
+        whole(0, MAX_SAMPLE_LENGTH), "characters of the sample at each validation; 0: none", 0
     )
     workers: int | str = _key(
-        Auto(whole(1, 1024)),
-        "processes that share the batch's streams; auto: by cores and batch size",
+        OrWord(whole(1, 1024), "auto", "the word auto"),
+        "processes that share the streams; auto: chosen for cores and batch size",
         "auto",
     )
     backend: str = _key(
-        Choice(("auto", *BACKENDS)), "who does the inner loops; auto: numba where installed", "auto"
+        Choice(("auto", *BACKENDS)),
+        "selects the backend, NumPy or Numba; auto: Numba if it is installed",
+        "auto",
     )
 
     @property
     def has_limit(self) -> bool:
-        """Whether it says how long the training is."""
+        """Whether a key sets the length of the training."""
         return any(getattr(self, limit) is not None for limit in LIMITS)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """A whole configuration, every value checked.
+    """A whole configuration with checked values.
 
-    As it is written it may leave automatic keys open, which are then None; before a model is made
-    of it, `charrnn.training.recipe.fill_defaults` fills them in.
+    Keys may be unset (None). `charrnn.training.recipe.fill_defaults` fills them in before a model
+    is made.
     """
 
     seed: int = _key(
-        whole(0, 2**32 - 1), "of initial weights, dropout, fresh streams and samples shown", 1
+        whole(0, 2**32 - 1), "seed of initial weights, dropout, fresh streams and samples", 1
     )
     data: DataConfig
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -217,51 +237,53 @@ class Config:
             plain["data"]["path"] = list(self.data.path)
         return plain
 
+    def by_key(self) -> dict[str, Any]:
+        """Return the plain values by their full keys, as in 'model.cell'."""
+        values: dict[str, Any] = {}
+        for name, value in self.to_dict().items():
+            if name in SECTIONS:
+                values |= {f"{name}.{key}": one for key, one in value.items()}
+            else:
+                values[name] = value
+        return values
+
     def to_yaml(self) -> str:
         """Return the configuration as a file that `load_config` reads."""
         plain = self.to_dict()
         text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
         if yaml.safe_load(text) == plain:
             return text
-        return yaml.safe_dump(plain, sort_keys=False)  # PyYAML reads U+0085 as a line's end
+        return yaml.safe_dump(plain, sort_keys=False)  # PyYAML reads U+0085 as a line end
 
-
-LIMITS = ("max_epochs", "max_steps", "max_minutes")  # of the section train
-# What makes the shape of a model, so that weights fit from one to another.
-SHAPE = ("cell", "num_layers", "hidden_size", "embedding_size")
 
 SECTIONS: dict[str, type[Any]] = {"data": DataConfig, "model": ModelConfig, "train": TrainConfig}
-
-
-def automatic_keys() -> list[str]:
-    """Return the keys that are settled for the text where they are null."""
-    return [key for key, spec in all_keys().items() if spec.get("automatic")]
-
-
-def unset_keys(config: Config) -> list[str]:
-    """Return the keys that are still to be settled."""
-    values = config.to_dict()
-    closed = {
-        "train.max_epochs": config.train.has_limit,
-        "train.weight_decay": "weight_decay"
-        not in OPTIMIZERS[config.train.optimizer].hyperparameters,
-    }
-    keys = [key for key in automatic_keys() if value_of(values, key) is None]
-    return [key for key in keys if not closed.get(key, False)]
-
-
-def value_of(values: Mapping[str, Any], dotted: str) -> Any:
-    """Return a value of what `Config.to_dict` makes, by its dotted key."""
-    section, _, key = dotted.rpartition(".")
-    return values[section][key] if section else values[key]
+LIMITS = ("max_epochs", "max_steps", "max_minutes")  # of the section train
+# The keys of the section model on which the shapes of the weights depend.
+SHAPE = ("cell", "num_layers", "hidden_size", "embedding_size")
 
 
 def all_keys() -> dict[str, Mapping[str, Any]]:
-    """Return every key in its dotted form, with its kind, meaning and default."""
+    """Return every key, as in 'model.cell', with its kind, meaning and default."""
     keys: dict[str, Mapping[str, Any]] = {}
     for section, cls in (("", Config), *SECTIONS.items()):
         for f in fields(cls):
             if f.metadata:
-                dotted = f"{section}.{f.name}" if section else f.name
-                keys[dotted] = {**f.metadata, "default": f.default}
+                key = f"{section}.{f.name}" if section else f.name
+                keys[key] = {**f.metadata, "default": f.default}
     return keys
+
+
+def fillable_keys() -> list[str]:
+    """Return the keys that `charrnn.training.recipe.fill_defaults` fills in if they are null."""
+    return [key for key, spec in all_keys().items() if spec.get("fillable")]
+
+
+def unset_keys(config: Config) -> list[str]:
+    """Return the keys of a configuration that are null and will be filled in."""
+    values, train = config.by_key(), config.train
+    ready = []  # keys that may be null
+    if train.has_limit:
+        ready.append("train.max_epochs")
+    if "weight_decay" not in OPTIMIZERS[train.optimizer].hyperparameters:
+        ready.append("train.weight_decay")
+    return [key for key in fillable_keys() if values[key] is None and key not in ready]

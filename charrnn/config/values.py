@@ -1,8 +1,8 @@
-"""The kinds of value that a configuration key can take.
+"""Define the kinds of value that a configuration key can take.
 
-Each kind turns what YAML made of a value into what the program uses, or raises a ValueError that
-says what would be right. YAML reads `1e-3` as text and `5` as an integer where a float is asked;
-both are taken for what they mean.
+Each kind turns a value from YAML into the value that the program uses, or raises a ValueError that
+describes the right values. PyYAML reads `1e-3` as a string and `5` as an integer; a key that takes
+a float accepts both.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from charrnn.errors import did_you_mean, shown
 
 
 class Kind(Protocol):
-    """What a key's value must be."""
+    """The values that a key can take."""
 
     def parse(self, value: Any) -> Any:
         """Return the value to use, or raise ValueError."""
 
     def __str__(self) -> str:
-        """Say what would be right, as in 'a whole number, at least 1'."""
+        """Return a description of the right values, as in 'a whole number of at least 1'."""
 
 
 @dataclass(frozen=True)
 class Number:
-    """A float, or an int where `whole`, within bounds; a strict bound is excluded itself."""
+    """A float, or an int if `whole`, within bounds; a strict bound is itself excluded."""
 
     low: float = -math.inf
     high: float = math.inf
@@ -40,52 +40,45 @@ class Number:
         number: int | float = self._number(value)
         below = number <= self.low if self.strict_low else number < self.low
         above = number >= self.high if self.strict_high else number > self.high
-        if above and self.whole and self.high == MANY:
-            raise ValueError(f"{shown(value)} is more than {MANY:,}, the most there can be")
+        if above and self.whole and self.high == MAX_INT:
+            raise ValueError(f"{shown(value)} is more than {MAX_INT:,}, the largest whole number")
         if below or above:
             raise ValueError(f"{shown(value)} is not {self}")
         return number
 
-    def _number(self, value: Any) -> Any:
-        if isinstance(value, str):
-            try:
-                value = float(value) if not re.fullmatch(r"[+-]?\d+", value) else int(value)
-            except ValueError:
-                raise ValueError(f"{shown(value)} is not {self}") from None
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise ValueError(f"{shown(value)} is not {self}")
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError(f"{shown(value)} is not {self}")
-        if not self.whole:
-            try:
-                return float(value)
-            except OverflowError:
-                raise ValueError(f"{shown(value)} is not {self}") from None
-        if value != int(value):
-            raise ValueError(f"{shown(value)} is not {self}")
-        return int(value)
+    def _number(self, value: Any) -> int | float:
+        try:
+            if isinstance(value, str):
+                value = int(value) if re.fullmatch(r"[+-]?\d+", value) else float(value)
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                number = int(value) if self.whole else float(value)
+                if number == value if self.whole else math.isfinite(number):
+                    return number
+        except (ValueError, OverflowError):  # not a number, or too large for a float
+            pass
+        raise ValueError(f"{shown(value)} is not {self}")
 
     def __str__(self) -> str:
         text = "a whole number" if self.whole else "a number"
         if self.low > -math.inf:
             text += f" {'above' if self.strict_low else 'of at least'} {self.low:g}"
-        if self.high < (MANY if self.whole else math.inf):
+        if self.high < (MAX_INT if self.whole else math.inf):
             joint = " and" if self.low > -math.inf else ""
             text += f"{joint} {'below' if self.strict_high else 'at most'} {self.high:,}"
         return text
 
 
-MANY = 10**12  # more than anyone means, and few enough for floats and arrays of them
+MAX_INT = 10**12  # the default bound of whole numbers; floats hold every one of them exactly
 
 
-def whole(low: int, high: int = MANY) -> Number:
-    """A whole number of at least `low`."""
+def whole(low: int, high: int = MAX_INT) -> Number:
+    """Return the kind of a whole number within bounds."""
     return Number(low, high, whole=True)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One word of several."""
+    """One of several words."""
 
     options: tuple[str, ...]
 
@@ -113,42 +106,23 @@ class Nullable:
 
 
 @dataclass(frozen=True)
-class Auto:
-    """Another kind, or the word auto."""
+class OrWord:
+    """Another kind, or a word."""
 
     kind: Kind
+    pattern: str  # regular expression of the word
+    description: str  # of the word, for messages
 
     def parse(self, value: Any) -> Any:
-        if value == "auto":
-            return "auto"
+        if isinstance(value, str) and re.fullmatch(self.pattern, value):
+            return value
         try:
             return self.kind.parse(value)
         except ValueError:
             raise ValueError(f"{shown(value)} is not {self}") from None
 
     def __str__(self) -> str:
-        return f"{self.kind}, or the word auto"
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A number of steps, or a unit of its own: `epoch`, or seconds as in `60s`."""
-
-    unit: str  # "epoch" or "s"
-
-    def parse(self, value: Any) -> int | str:
-        if self.unit == "epoch" and value == "epoch":
-            return "epoch"
-        if self.unit == "s" and isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?s", value):
-            return value
-        try:
-            return int(whole(1).parse(value))
-        except ValueError:
-            raise ValueError(f"{shown(value)} is not {self}") from None
-
-    def __str__(self) -> str:
-        other = "the word epoch" if self.unit == "epoch" else "seconds, as in 60s"
-        return f"a whole number of steps of at least 1, or {other}"
+        return f"{self.kind}, or {self.description}"
 
 
 @dataclass(frozen=True)
@@ -180,7 +154,7 @@ class Paths:
             try:
                 os.fsencode(value)
                 return value
-            except UnicodeEncodeError:  # no file can have this name
+            except UnicodeEncodeError:  # the name is not one that a file can have
                 pass
         raise ValueError(f"{shown(value)} is not {kind}")
 
@@ -188,4 +162,4 @@ class Paths:
         return "a file, a glob such as texts/*.txt, or a list of either"
 
 
-_LONGEST_PATH = 4096  # characters; no system knows longer ones
+_LONGEST_PATH = 4096  # characters; systems allow no more

@@ -1,4 +1,4 @@
-"""A configuration as a file with comments: what was chosen, and what to try."""
+"""Write a configuration with comments, for its user to edit."""
 
 from __future__ import annotations
 
@@ -10,56 +10,55 @@ from typing import Any
 
 import yaml
 
-from charrnn.config.schema import Config, all_keys, value_of
+from charrnn.config.schema import Config
 from charrnn.system.terminal import shortest
 
-# What is always written, with what to say of it.
+# The keys that are always written, with their comments.
 _COMMENTS = {
     "data.path": "",
-    "data.valid_fraction": "the end of the text, to measure on",
-    "model.cell": "lstm; gru is a quarter faster, rnn the simplest",
-    "model.num_layers": "one above the other",
-    "model.hidden_size": "twice as many take about four times as long",
-    "model.dropout": "raise both if the validation loss rises again",
-    "model.dropout_per": "step, or window: the same outputs for all of its steps",
-    "model.weight_dropout": "of the recurrent weights",
-    "train.batch_size": "streams of text read side by side",
-    "train.seq_length": "steps back-propagated through",
-    "train.streams": "fixed, or fresh: cut elsewhere in each epoch",
+    "data.valid_fraction": "the end of the text, for validation",
+    "model.cell": "or gru, a quarter faster, or rnn, the simplest",
+    "model.num_layers": "stacked layers",
+    "model.hidden_size": "twice as many units take about four times as long",
+    "model.dropout": "raise both dropouts if the validation loss rises again",
+    "model.dropout_per": "step, or window: one mask for a whole window",
+    "model.weight_dropout": "fraction of the recurrent weights",
+    "train.batch_size": "parallel streams of text",
+    "train.seq_length": "steps of backpropagation through time",
+    "train.streams": "fixed, or fresh: new cuts in each epoch",
     "train.max_epochs": "",
     "train.max_steps": "",
     "train.max_minutes": "",
     "train.optimizer": "",
-    "train.learning_rate": "half of it where the loss jumps about",
-    "train.weight_decay": "less for a long text",
+    "train.learning_rate": "halve it if the loss jumps",
+    "train.weight_decay": "lower for a long text",
     "train.schedule": "",
-    "train.warmup_steps": "the rate rises over them",
+    "train.warmup_steps": "steps in which the learning rate rises",
     "train.validate_every": "steps, or epoch",
-    "train.sample_length": "characters shown at each validation",
+    "train.sample_length": "characters of the sample at each validation",
 }
-_WIDEST = 36  # of a value that a comment stands beside; after a longer one it follows at once
+_WIDEST = 36  # characters; the comments of longer lines are not aligned with the others
 
 
 def annotated_yaml(
     config: Config, header: Sequence[str], given: Collection[str], folder: Path
 ) -> str:
-    """Return the file's text.
+    """Return a configuration as the text of a YAML file with comments.
 
     Args:
-        config: with every value settled.
-        header: lines of comment to begin with.
-        given: keys that are written because somebody asked for them.
-        folder: where the file is going to be; the text's path is relative to it.
+        config: the configuration; keys without a value are left out unless they are given.
+        header: lines of the comment at the beginning.
+        given: keys that the user has set, all of which are written.
+        folder: the folder of the file, to which the path of the text is relative.
     """
-    values, sections = config.to_dict(), dict[str, list[tuple[str, str]]]()
-    path = values["data"]["path"]
-    near = _written(path, folder) if isinstance(path, str) else [_written(p, folder) for p in path]
-    values["data"]["path"] = near
-    for dotted in all_keys():
+    sections: dict[str, list[tuple[str, str]]] = {}
+    for dotted, value in config.by_key().items():
         section, _, key = dotted.rpartition(".")
-        value = value_of(values, dotted)
+        if dotted == "data.path":
+            one = isinstance(value, str)
+            value = _relative(value, folder) if one else [_relative(path, folder) for path in value]
         if dotted in given or (dotted in _COMMENTS and value is not None):
-            line = f"{'  ' if section else ''}{key}: {_scalar(value)}"
+            line = f"{'  ' if section else ''}{key}: {_on_one_line(value)}"
             sections.setdefault(section, []).append((line, _COMMENTS.get(dotted, "")))
     lines = [f"# {line}" for line in header]
     for section, keys in sections.items():
@@ -69,8 +68,8 @@ def annotated_yaml(
     return "\n".join([*lines, ""])
 
 
-def _scalar(value: Any) -> str:
-    """A value on one line of YAML, which reads back as it is."""
+def _on_one_line(value: Any) -> str:
+    """Return a value on one line of YAML that reads back as the same value."""
     for unicode in (True, False):
         text: str = yaml.safe_dump(
             value, default_flow_style=True, allow_unicode=unicode, width=10**9
@@ -81,7 +80,7 @@ def _scalar(value: Any) -> str:
     return json.dumps(value)
 
 
-def _written(path: str, folder: Path) -> str:
-    """Return a path as it is shortest; a folder called ~ is nobody's home."""
+def _relative(path: str, folder: Path) -> str:
+    """Return the shortest form of a path; a folder named ~ must not be read as the home folder."""
     near = shortest(path, folder)
     return f".{os.sep}{near}" if near.startswith("~") else near

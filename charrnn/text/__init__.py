@@ -1,7 +1,11 @@
-"""From text files to integer codes, and to the windows that a model reads.
+"""Turn text files into integer codes, and cut these into the windows that a model reads.
 
-In the order of use: `files` finds and reads them, `decoding` makes code points of bytes,
-`vocabulary` numbers the symbols, `encoding` and `cache` make the codes, `corpus` ties these
-together, `streams` cuts the training part into windows. `part` encodes a text for a trained model,
-`size_check` refuses a text that is too small, `lines` describes one. Nothing here knows a model.
+In the order of use: `files` finds and reads the files, `decoding` turns bytes into code points,
+`vocabulary` numbers the symbols, `encoding` and `cache` write the codes, `corpus` puts these
+together and divides the text into splits, `streams` cuts the training split into windows. `part`
+encodes a text for a trained model, `size_check` refuses a text that is too small, `lines` describes
+the lines of a text.
+
+Nothing here depends on a model or a run. Reading text from arguments, and messages about options,
+belong to `charrnn.commands`; default sizes for a text belong to `charrnn.training.recipe`.
 """

@@ -1,13 +1,12 @@
-"""Encoded large texts, kept in files that are mapped into memory.
+"""Keep encoded large texts in files, and map these into memory.
 
-A file's name is a digest of what it was made from: the bytes of the text and the settings that
-they were read with. So it never goes stale. Every process that maps it shares the one copy that
-the system keeps.
+The name of a file is a digest of its source: the bytes of the text, and the settings that they are
+read with. So a file never goes stale. All processes that map it share one copy in memory.
 
-It holds, little-endian: magic, number of codes n, number of symbols V, SHA-256 of symbols and
-codes, SHA-256 of all this with the symbols and the last part; the symbols, uint32; the codes, of
-the smallest type that holds V - 1; the CRC-32 of each block of them, uint32. All of it is verified
-when it is opened: compiled code trusts that a code is below V.
+A file holds, little-endian: magic, number of codes n, number of symbols V, SHA-256 of symbols and
+codes, SHA-256 of the header so far with the symbols and the checksums; the symbols, uint32; the
+codes, of the smallest type that holds V - 1; the CRC-32 of each block of codes, uint32. All of it
+is verified when a file is opened, because compiled code relies on codes below V.
 """
 
 from __future__ import annotations
@@ -28,22 +27,24 @@ import numpy as np
 from charrnn.config.schema import DataConfig
 from charrnn.kernels import Array
 from charrnn.system.atomic import atomic_write
-from charrnn.text.encoding import EncodedText, code_dtype, write_codes
+from charrnn.text.encoding import EncodedText, write_codes
 from charrnn.text.files import reading
-from charrnn.text.vocabulary import SYMBOLS, Vocabulary
+from charrnn.text.vocabulary import SYMBOLS, Vocabulary, code_dtype
 
-_MAGIC = b"charrnn2"  # its digit changes with the format, and with how a text is read
+_MAGIC = (
+    b"charrnn2"  # the digit changes with the format, and with the rules by which a text is read
+)
 _HEADER = struct.Struct("<8sQQ32s32s")
 _DIGEST, _CRC = 32, 4  # bytes
-_BLOCK = 8 << 20  # bytes that are digested by themselves, so that threads can share the work
+_BLOCK = 8 << 20  # bytes with a digest of their own, so that threads can share the work
 _THREADS = min(4, os.cpu_count() or 1)
-_ABANDONED_S = 3600  # since the last byte was written
-_UNUSED_S = 90 * 24 * 3600  # since it was last opened
-_KEY = "[0-9a-f]" * 64
+_ABANDONED_S = 3600  # since the last write to an unfinished file
+_UNUSED_S = 90 * 24 * 3600  # since a file was last opened
+_KEY = "[0-9a-f]" * 64  # a glob
 
 
 def content_key(files: Sequence[str], config: DataConfig) -> str:
-    """Return a digest of the files' bytes and of what else the codes depend on."""
+    """Return a digest of the bytes of files and of the settings that their codes depend on."""
     settings = [config.tokens]
     if config.tokens != "byte":
         settings += [config.encoding, config.newlines]
@@ -68,7 +69,7 @@ def _block_digest(file: str, start: int) -> bytes:
 
 
 def _pieces(file: str | Path, start: int, end: int) -> Iterator[memoryview]:
-    """Yield a file's bytes from `start` to `end`, or to its end; each piece overwrites the last."""
+    """Yield the bytes of a file from `start` to `end` at most, all pieces in the same memory."""
     buffer = memoryview(bytearray(1 << 18))
     with open(file, "rb", buffering=0) as opened:
         opened.seek(start)
@@ -78,7 +79,7 @@ def _pieces(file: str | Path, start: int, end: int) -> Iterator[memoryview]:
 
 
 def read_cached(file: Path, tokens: str) -> EncodedText | None:
-    """Return an encoded text, its codes mapped into memory, or None where it must be made."""
+    """Return an encoded text, its codes mapped into memory; None if it is missing or damaged."""
     most = SYMBOLS[tokens]
     try:
         with open(file, "rb") as opened:
@@ -105,14 +106,14 @@ def read_cached(file: Path, tokens: str) -> EncodedText | None:
     except (OSError, ValueError, struct.error):
         return None
     with contextlib.suppress(OSError):
-        os.utime(file)  # it is in use
+        os.utime(file)  # so that _tidy keeps it
     return EncodedText(codes, Vocabulary(symbols, tokens), sha256.hex())
 
 
 def _verified(
     file: Path, begin: int, end: int, dtype: np.dtype[Any], V: int, checksums: bytes
 ) -> bool:
-    """Return whether codes are those that were written, and below V."""
+    """Return whether codes have their checksums, and are below V."""
 
     def block(start: int) -> int:
         crc = 0
@@ -128,10 +129,10 @@ def _verified(
 
 
 def write_cached(file: Path, pieces: Iterable[Array], vocabulary: Vocabulary, where: str) -> None:
-    """Encode a text to a file, which is there only when it is whole.
+    """Encode a text, given as pieces of symbols, to a file that exists only once it is complete.
 
     Raises:
-        OSError: where it cannot be written.
+        OSError: the file cannot be written.
     """
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # the text may be private
     _tidy(file.parent)
@@ -139,7 +140,7 @@ def write_cached(file: Path, pieces: Iterable[Array], vocabulary: Vocabulary, wh
         symbols = vocabulary.symbols.astype("<u4").tobytes()
         opened.write(bytes(_HEADER.size) + symbols)
         codes = _Blocks(opened)
-        n, sha256 = write_codes(codes.write, pieces, vocabulary, where)
+        n, sha256, _ = write_codes(codes.write, pieces, vocabulary, where)
         checksums = np.array(codes.checksums, "<u4").tobytes()
         opened.write(checksums)
         head = _HEADER.pack(_MAGIC, n, len(vocabulary), bytes.fromhex(sha256), bytes(_DIGEST))
@@ -149,15 +150,15 @@ def write_cached(file: Path, pieces: Iterable[Array], vocabulary: Vocabulary, wh
 
 
 class _Blocks:
-    """What is written to a file, with a checksum of each block."""
+    """Writes to a file, and takes a checksum of each block."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
-        self._left = 0  # bytes of the block begun last
+        self._left = 0  # bytes missing from the last block
         self.checksums: list[int] = []
 
     def write(self, data: memoryview) -> None:
-        """Write bytes."""
+        """Write some bytes."""
         data = data.cast("B")
         self._file.write(data)
         while data:
@@ -170,10 +171,9 @@ class _Blocks:
 
 
 def _tidy(folder: Path) -> None:
-    """Remove what nobody needs; others may be writing, and read what they have opened, meanwhile.
+    """Remove what killed writes have left, texts of an older format, and texts long unused.
 
-    That is what writes that were killed have left, texts of an older format, and those that were
-    not opened for long.
+    Other processes may be writing meanwhile, and can still read the files that they have opened.
     """
     for pattern, seconds in ((f".{_KEY}.codes.*", _ABANDONED_S), (f"{_KEY}.codes", _UNUSED_S)):
         for file in folder.glob(pattern):
@@ -183,7 +183,7 @@ def _tidy(folder: Path) -> None:
 
 
 def _is_older(file: Path) -> bool:
-    """Return whether a file is a whole one of an older format."""
+    """Return whether a file is a text of an older format."""
     with open(file, "rb") as opened:
         magic = opened.read(len(_MAGIC))
     return magic[:-1] == _MAGIC[:-1] and magic < _MAGIC

@@ -1,8 +1,9 @@
-"""Text files as symbols, piece by piece, so that a text may be larger than the memory."""
+"""Decode text files piece by piece, so that a text may be larger than the memory."""
 
 from __future__ import annotations
 
 import codecs
+import io
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -16,8 +17,8 @@ from charrnn.text.files import FileState, read_chunks
 from charrnn.text.vocabulary import code_points
 
 CHUNK = 1 << 20  # bytes read at a time
-_NO_TEXTS = ("idna", "punycode")  # encodings of single names; what they take grows with n * n
-_RUN = 1 << 24  # bytes that a decoder may put off, which it goes through anew with each chunk
+_NO_TEXTS = ("idna", "punycode")  # encodings of single names; their time grows with n * n
+_LONGEST_RUN = 1 << 24  # bytes that a decoder may hold back; it scans them again with each chunk
 _OTHER_ENCODING = (
     Remedy("data.encoding=latin-1", "reads another encoding (cp1252, utf-16, ...)"),
     Remedy("data.tokens=byte", "reads bytes"),
@@ -30,29 +31,44 @@ def read_symbols(
     remedy: str | None = None,
     expected: FileState | None = None,
 ) -> Iterator[Array]:
-    """Yield a file's bytes, or its code points with the line ends as configured.
+    """Yield the symbols of a file; see `decode_symbols`.
+
+    Args:
+        file: its name.
+        config: how the text is read.
+        remedy: the advice of a decoding error; by default to change the configuration.
+        expected: the state that the file must keep; by default its state when it is opened.
+
+    Raises:
+        TextError: the file cannot be read, or is not in its encoding.
+    """
+    return decode_symbols(read_chunks(file, CHUNK, expected), file, config, remedy)
+
+
+def decode_symbols(
+    chunks: Iterable[bytes], where: str, config: DataConfig, remedy: str | None = None
+) -> Iterator[Array]:
+    """Yield the bytes of chunks, or their code points with line ends as configured.
 
     A byte order mark at the very start is not part of the text, except with byte tokens.
-    `expected` is the state that the file must have, by default that at the beginning.
 
     Yields:
         (n,) uint8 or uint32, n > 0.
 
     Raises:
-        TextError: for a file that cannot be read or is not in its encoding, with `remedy`.
+        TextError: the text is not in its encoding.
     """
-    chunks = read_chunks(file, CHUNK, expected)
     if config.tokens == "byte":
         for chunk in chunks:
             yield np.frombuffer(chunk, np.uint8)
         return
     position = 0
-    for text in _decoded(chunks, file, config.encoding, config.newlines, remedy):
+    for text in _decoded(chunks, where, config.encoding, config.newlines, remedy):
         if text.isascii():
             yield np.frombuffer(text.encode("ascii"), np.uint8)
         else:
             symbols = code_points(text)
-            _refuse_surrogates(symbols, file, position)
+            _refuse_surrogates(symbols, where, position)
             yield symbols
         position += len(text)
 
@@ -64,10 +80,10 @@ def decode_text(
     newlines: str = "lf",
     remedy: str | None = None,
 ) -> str:
-    """Decode a text's bytes; see `read_symbols`.
+    """Return the text of some bytes; see `decode_symbols`.
 
     Raises:
-        TextError: with the byte offset of what is not in the encoding, and the remedy.
+        TextError: the bytes are not in the encoding; the error names the offset and the remedy.
     """
     return "".join(_decoded([raw] if raw else [], where, encoding, newlines, remedy))
 
@@ -75,9 +91,9 @@ def decode_text(
 def _decoded(
     chunks: Iterable[bytes], where: str, encoding: str, newlines: str, remedy: str | None
 ) -> Iterator[str]:
-    """Yield what chunks of bytes say, never an empty text."""
+    """Yield the text of chunks of bytes in pieces, none of them empty."""
     if codecs.lookup(encoding).name == "utf-8-sig":
-        encoding = "utf-8"  # which leaves the mark, so that offsets are the file's
+        encoding = "utf-8"  # which keeps the mark, so that offsets are those in the file
     if codecs.lookup(encoding).name in _NO_TEXTS:
         raise _cannot_decode(f"{where}: {encoding} encodes single names, not texts", remedy)
     chunks = iter(chunks)
@@ -85,13 +101,14 @@ def _decoded(
     while len(head) < 4 and (chunk := next(chunks, b"")):  # 4: the longest byte order mark
         head += chunk
     decoder = codecs.getincrementaldecoder(_with_byte_order(encoding, head))()
-    read, at_start, after_cr = 0, True, False
+    line_ends = io.IncrementalNewlineDecoder(None, translate=newlines == "lf")
+    read, at_start = 0, True
     for chunk, final in chain(((c, False) for c in chain([head], chunks)), [(b"", True)]):
         read += len(chunk)
         try:
             text = decoder.decode(chunk, final)
         except UnicodeDecodeError as error:
-            raw = error.object  # ends where the chunk does, and may begin before it
+            raw = error.object  # ends with the chunk, and may begin before it
             raise _cannot_decode(
                 f"{where}: byte {read - len(raw) + error.start} (0x{raw[error.start]:02x}) is not "
                 f"{encoding}: {error.reason}",
@@ -99,33 +116,28 @@ def _decoded(
             ) from None
         except UnicodeError as error:
             raise _cannot_decode(f"{where}: is not {encoding}: {error}", remedy) from None
-        if (put_off := len(decoder.getstate()[0])) > _RUN:
+        if (held_back := len(decoder.getstate()[0])) > _LONGEST_RUN:
             raise TextError(
-                f"{where}: from byte {read - put_off} on nothing can be decoded before the end of "
-                f"a run of more than {_RUN / 1e6:.0f} MB; save the text in another encoding, such "
-                "as utf-8"
+                f"{where}: from byte {read - held_back} on nothing can be decoded before the end "
+                f"of a run of more than {_LONGEST_RUN / 1e6:.0f} MB; save the text in another "
+                "encoding, such as utf-8"
             )
         if at_start and text:
             at_start, text = False, text.removeprefix("\ufeff")  # a byte order mark
-        if newlines == "lf" and text:
-            line_end_goes_on, after_cr = after_cr and text[0] == "\n", text[-1] == "\r"
-            text = text[line_end_goes_on:]
-            if "\r" in text:
-                text = text.replace("\r\n", "\n").replace("\r", "\n")
-        if text:
+        if text := line_ends.decode(text, final):
             yield text
 
 
 def _cannot_decode(problem: str, remedy: str | None) -> TextError:
-    """Return the error of a text in another encoding, with the remedy or the keys that help."""
+    """Return the error about a text in another encoding, with the remedy or with keys that help."""
     return TextError(f"{problem}; {remedy}") if remedy else TextError(problem, *_OTHER_ENCODING)
 
 
 def _with_byte_order(encoding: str, head: bytes) -> str:
-    """Return the encoding of a text that begins so.
+    """Return the encoding of a text that begins with `head`, with its byte order if it needs one.
 
-    Without a mark UTF-16 and UTF-32 are in the machine's order; read in chunks, Python's would
-    refuse them.
+    UTF-16 and UTF-32 without a byte order mark are in the machine's order; Python's incremental
+    decoders would refuse them.
     """
     marks = {
         "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
@@ -137,11 +149,11 @@ def _with_byte_order(encoding: str, head: bytes) -> str:
     return f"{name}-{'le' if sys.byteorder == 'little' else 'be'}"
 
 
-def _refuse_surrogates(symbols: Array, file: str, position: int) -> None:
+def _refuse_surrogates(symbols: Array, where: str, position: int) -> None:
     surrogates = (symbols >= 0xD800) & (symbols < 0xE000)
     if surrogates.any():
         first = int(np.argmax(surrogates))
         raise TextError(
-            f"{file}: character {position + first} is U+{symbols[first]:04X}, half of a pair "
-            "that encodes a character; take the bytes as they are (data.tokens: byte)"
+            f"{where}: character {position + first} is U+{symbols[first]:04X}, half of a pair "
+            "that encodes a character; read bytes instead (data.tokens: byte)"
         )

@@ -1,30 +1,25 @@
-"""Symbols to codes, piece by piece, with a digest of the whole."""
+"""Encode a text piece by piece, with a digest of the whole."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from charrnn.kernels import Array
-from charrnn.text.vocabulary import Vocabulary, smallest_dtype
+from charrnn.text.vocabulary import Vocabulary
 
 
 class EncodedText(NamedTuple):
     """A text as a model sees it."""
 
-    codes: Array  # (n,) unsigned integers, read-only; np.memmap where they are a file's
+    codes: Array  # (n,) of the vocabulary's code_dtype, read-only; an np.memmap if in the cache
     vocabulary: Vocabulary
-    sha256: str  # of its symbols and codes, whatever files they came from
-
-
-def code_dtype(V: int) -> np.dtype[Any]:
-    """Return the type that the codes of V symbols have in files and in memory."""
-    dtype: np.dtype[Any] = np.dtype(smallest_dtype(V - 1)).newbyteorder("<")
-    return dtype
+    sha256: str  # of its symbols and codes, not of its files
+    skipped: int = 0  # unknown symbols that were left out
 
 
 def write_codes(
@@ -32,25 +27,31 @@ def write_codes(
     pieces: Iterable[Array],
     vocabulary: Vocabulary,
     where: str,
-) -> tuple[int, str]:
-    """Write the codes of symbols that come in pieces.
+    *,
+    skip_unknown: bool = False,
+) -> tuple[int, str, int]:
+    """Write the codes of a text, given as pieces of symbols.
 
     Returns:
-        How many there are, and the digest of vocabulary and codes.
+        The number of codes, the digest of vocabulary and codes, and the number of symbols that
+        were left out.
     """
-    n, digest = 0, hashlib.sha256(vocabulary.symbols.astype("<u4").tobytes())
+    read, n, digest = 0, 0, hashlib.sha256(vocabulary.symbols.astype("<u4").tobytes())
     for symbols in pieces:
-        codes = vocabulary.encode(symbols, where, first=n)
-        codes = codes.astype(code_dtype(len(vocabulary)), copy=False)
+        codes = vocabulary.encode(symbols, where, skip_unknown=skip_unknown, first=read)
         digest.update(codes.data)
         write(codes.data)
-        n += len(codes)
-    return n, digest.hexdigest()
+        read, n = read + len(symbols), n + len(codes)
+    return n, digest.hexdigest(), read - n
 
 
-def encode_in_memory(pieces: Iterable[Array], vocabulary: Vocabulary, where: str) -> EncodedText:
-    """Encode symbols that come in pieces, with no second copy of what is encoded already."""
+def encode_in_memory(
+    pieces: Iterable[Array], vocabulary: Vocabulary, where: str, *, skip_unknown: bool = False
+) -> EncodedText:
+    """Encode a text, given as pieces of symbols, without a second copy of its codes."""
     memory = io.BytesIO()
-    _, sha256 = write_codes(memory.write, pieces, vocabulary, where)
-    codes = np.frombuffer(memory.getvalue(), code_dtype(len(vocabulary)))
-    return EncodedText(codes, vocabulary, sha256)
+    _, sha256, skipped = write_codes(
+        memory.write, pieces, vocabulary, where, skip_unknown=skip_unknown
+    )
+    codes = np.frombuffer(memory.getvalue(), vocabulary.code_dtype)
+    return EncodedText(codes, vocabulary, sha256, skipped)

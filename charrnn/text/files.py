@@ -1,32 +1,29 @@
-"""The files of a text: where they are, and their bytes."""
+"""Find the files of a text and read their bytes."""
 
 from __future__ import annotations
 
 import glob
 import os
-import select
 import stat
-import time
-from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import dropwhile
 from typing import NamedTuple
 
 from charrnn.errors import TextError
 
-_WRITER_S = 5.0  # that a pipe is given until something writes to it
-_UNSIZED = 1 << 30  # bytes; what has no size, such as a pipe, may never end
+_UNSIZED = 1 << 30  # bytes read at most of what has no size, such as a pipe, which may never end
 
 
 class FileState(NamedTuple):
-    """What is another when a file has changed."""
+    """Size and time of a file; both are compared to notice that it has changed."""
 
     size: int  # bytes
     changed_ns: int
 
 
 def find_files(path: str | tuple[str, ...]) -> list[str]:
-    """Return the files of a path, a glob (alphabetically) or a list (in its order)."""
+    """Return the files of a path, of a glob (alphabetically) or of a list (in its order)."""
     files: list[str] = []
     for item in (path,) if isinstance(path, str) else path:
         if os.path.exists(item):
@@ -41,45 +38,52 @@ def find_files(path: str | tuple[str, ...]) -> list[str]:
 
 
 def state_of(file: str) -> FileState:
-    """Return the state of a file, which may have gone since it was found."""
+    """Return the state of a file.
+
+    Raises:
+        TextError: the file cannot be read, for instance because it has been deleted.
+    """
     with reading(file):
         return _state(os.stat(file))
 
 
 def read_chunks(file: str, size: int, expected: FileState | None = None) -> Iterator[bytes]:
-    """Yield the bytes of a file or a pipe, so many at a time.
+    """Yield the bytes of a file or a pipe in chunks.
 
     Args:
         file: its name.
-        size: bytes of a chunk; the last may have fewer.
-        expected: the state of the file, if it is known; it must not change.
+        size: bytes of a chunk; the last one may be shorter.
+        expected: the state that a file must keep; by default its state when it is opened.
 
     Raises:
-        TextError: where it cannot be read, changes meanwhile, or may have no end.
+        TextError: the file cannot be read, changes while it is read, or may have no end.
     """
     with reading(file):
         found = os.stat(file)
         if stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode):
             raise TextError(f"{file}: is a device, not a text; name a file or a pipe")
-        if stat.S_ISFIFO(found.st_mode):
-            chunks = _piped(file, size)
-        else:
-            chunks = _unchanged(file, size, expected)
         read, most = 0, max(found.st_size, _UNSIZED)
-        with closing(chunks):
-            for chunk in chunks:
+        with open(file, "rb") as opened:
+            if not stat.S_ISFIFO(found.st_mode):  # what is written to a pipe changes its time
+                expected = expected or _state(os.fstat(opened.fileno()))
+            while True:
+                chunk = opened.read(size)
+                if expected and _state(os.fstat(opened.fileno())) != expected:
+                    raise TextError(f"{file}: has changed while it was read; start again")
+                if not chunk:
+                    return
                 read += len(chunk)
                 if read > most:
                     raise TextError(
-                        f"{file}: gives more than {most / 1e6:,.0f} MB and may have no end; save "
-                        "the text to a file, which may be of any size"
+                        f"{file}: has more than {most / 1e6:,.0f} MB and may have no end; save the "
+                        "text to a file, which may have any size"
                     )
                 yield chunk
 
 
 @contextmanager
 def reading(file: str) -> Iterator[None]:
-    """Turn the system's errors into ours."""
+    """Turn the system's errors about a file into TextError."""
     try:
         yield
     except FileNotFoundError:
@@ -88,56 +92,15 @@ def reading(file: str) -> Iterator[None]:
         raise TextError(f"{file}: cannot be read: {error.strerror}") from None
 
 
-def _unchanged(file: str, size: int, expected: FileState | None) -> Generator[bytes, None, None]:
-    """Yield a file's bytes, as long as nobody writes to it."""
-    with open(file, "rb") as opened:
-        expected = expected or _state(os.fstat(opened.fileno()))
-        while True:
-            chunk = opened.read(size)
-            if _state(os.fstat(opened.fileno())) != expected:
-                raise TextError(f"{file}: has changed while it was read; begin again")
-            if not chunk:
-                return
-            yield chunk
-
-
-def _piped(file: str, size: int) -> Generator[bytes, None, None]:
-    """Yield what is written to a pipe; where nobody opens it to write, do not wait for ever."""
-    with open(file, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as pipe:
-        if first := _first_written(pipe.fileno(), size, file):
-            yield first
-        os.set_blocking(pipe.fileno(), True)
-        while chunk := pipe.read(size):
-            yield chunk
-
-
-def _first_written(descriptor: int, size: int, file: str) -> bytes:
-    """Return what is in a pipe as soon as it has a writer, which may yet have written nothing."""
-    poll, end = select.poll(), time.monotonic() + _WRITER_S
-    poll.register(descriptor, select.POLLIN)
-    while time.monotonic() < end:
-        events = poll.poll(50)  # ms; none while there has been no writer
-        try:
-            first = os.read(descriptor, size)
-        except BlockingIOError:
-            return b""
-        if first or events:
-            return first
-    raise TextError(
-        f"{file}: is a pipe that nothing has written to for {_WRITER_S:.0f} seconds; start what "
-        "writes to it first"
-    )
-
-
 def _state(found: os.stat_result) -> FileState:
     return FileState(found.st_size, found.st_mtime_ns)
 
 
 def _matches(pattern: str) -> Iterator[str]:
-    """Yield what a glob matches.
+    """Yield the paths that match a glob.
 
-    Below `**` a folder is entered once, however many links lead to it: `glob` itself would go
-    round in a circle of links as long as the system lets it.
+    `**` enters a folder once, however many links lead to it: `glob` itself follows a circle of
+    links until the system refuses to.
     """
     parts = pattern.split(os.sep)
     if "**" not in parts:
@@ -152,7 +115,7 @@ def _matches(pattern: str) -> Iterator[str]:
 
 
 def _folders(top: str) -> Iterator[str]:
-    """Yield a folder and those below it, each once, but for hidden ones."""
+    """Yield a folder and the folders below it, each once and without hidden ones."""
     seen = set()
     for folder, names, _ in os.walk(top, followlinks=True):
         real = os.path.realpath(folder)
@@ -165,7 +128,7 @@ def _folders(top: str) -> Iterator[str]:
 
 
 def _missing(item: str) -> str:
-    """Return what to say of a path that leads to no file."""
+    """Return the message about a path that leads to no file."""
     hint = (
         "data.path is relative to its configuration file, or in an override to the current folder"
     )
@@ -176,7 +139,7 @@ def _missing(item: str) -> str:
     try:
         os.stat(item)
     except (FileNotFoundError, NotADirectoryError, ValueError):
-        pass  # ValueError: no file can have such a name
+        pass  # ValueError: the name is not one that a file can have
     except OSError as error:
         return f"{item}: cannot be read: {error.strerror}"
     return f"{item}: no {'file matches' if glob.has_magic(item) else 'such file'}; {hint}"

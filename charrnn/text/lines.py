@@ -1,4 +1,4 @@
-"""What the lines of a text are like."""
+"""Describe the lines of a text."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ import numpy as np
 
 from charrnn.text.corpus import Corpus
 
-_LOOKED_AT = 1_000_000  # characters, of a longer text
+_MEASURED = 1_000_000  # characters at the start of a text, from which the rest is estimated
 
 
 @dataclass(frozen=True)
 class Lines:
-    """How many there are, about, and how long."""
+    """The lines of a text."""
 
-    count: int
-    median_chars: int  # of those that are not empty
+    count: int  # an estimate, for a long text
+    median_chars: int  # length of the lines that are not empty
 
 
 def lines_of(corpus: Corpus) -> Lines | None:
-    """Look at the lines of a text; bytes have none."""
+    """Return the number and the length of a text's lines; None with byte tokens."""
     if corpus.vocabulary.tokens != "char":
         return None
     newline = np.flatnonzero(corpus.vocabulary.symbols == ord("\n"))
     if not len(newline):
         return Lines(1, len(corpus.codes))
-    codes = corpus.codes[:_LOOKED_AT]
+    codes = corpus.codes[:_MEASURED]
     lengths = np.diff(np.flatnonzero(codes == newline[0]), prepend=-1) - 1
     filled = lengths[lengths > 0]
     count = round(len(lengths) * len(corpus.codes) / len(codes))

@@ -1,20 +1,18 @@
-"""A part of a text, encoded for a model that is trained already."""
+"""Encode a text, or a split of one, for a model that is trained already."""
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from collections.abc import Callable, Iterator
-
-import numpy as np
 
 from charrnn.config.schema import DataConfig
 from charrnn.errors import TextError
 from charrnn.kernels import Array
 from charrnn.text.corpus import load_corpus
-from charrnn.text.decoding import decode_text, read_symbols
-from charrnn.text.vocabulary import Vocabulary, code_points, smallest_dtype
+from charrnn.text.decoding import decode_symbols, read_symbols
+from charrnn.text.encoding import encode_in_memory
+from charrnn.text.vocabulary import Vocabulary
 
 
 def encode_split(
@@ -23,12 +21,16 @@ def encode_split(
     split: str,
     note: Callable[[str], object] = lambda _: None,
 ) -> tuple[Array, int, int]:
-    """Return a model's own text, and where one of its parts begins and ends.
+    """Return the codes of a model's own text, and where a split of it begins and ends.
 
-    `note` is told what `load_corpus` has to say.
+    Args:
+        data: where the text is, and how it is read and divided.
+        text_sha256: the digest of the text that the model was trained on.
+        split: "train", "valid" or "test".
+        note: called with the notes of `load_corpus`.
 
     Raises:
-        TextError: where the text is not the one it was trained on, or the part is empty.
+        TextError: the text is not the one that the model was trained on, or the split is empty.
     """
     try:
         corpus = load_corpus(data, note)
@@ -37,13 +39,13 @@ def encode_split(
         raise TextError(f"the model's own text: {place}; name a text file to score") from None
     if corpus.text_sha256 != text_sha256:
         raise TextError(
-            f"{data.path}: has changed since the training, and its parts with it; name a text "
+            f"{data.where}: has changed since the training, and its parts with it; name a text "
             "file to score it whole"
         )
     start, end = corpus.split(split)
     if start == end:
         raise TextError(
-            f"{data.path}: has no {split} part (data.{split}_fraction is 0); choose another part, "
+            f"{data.where}: has no {split} part (data.{split}_fraction is 0); choose another part, "
             "or name a text file"
         )
     return corpus.codes, start, end
@@ -52,39 +54,31 @@ def encode_split(
 def encode_file(
     data: DataConfig, vocabulary: Vocabulary, file: str, *, skip_unknown: bool = False
 ) -> tuple[Array, int, int, int]:
-    """Return a text file encoded for a model, its bounds, and how many characters were left out.
+    """Return the codes of a text file, their bounds, and how many characters were left out.
 
     Args:
         data: how the text is read.
         vocabulary: of the model.
         file: its path; `-` is standard input.
-        skip_unknown: leave characters out that are not in the vocabulary.
+        skip_unknown: leave out characters that are not in the vocabulary.
 
     Raises:
-        TextError: where it cannot be read or is too short, or for an unknown character.
+        TextError: the file cannot be read, is too short, or has an unknown character.
     """
-    codes, n, read = io.BytesIO(), 0, 0
     where = "standard input" if file == "-" else file
-    for symbols in _symbols_of_file(data, file):
-        known = vocabulary.encode(symbols, where, skip_unknown=skip_unknown, first=read)
-        codes.write(known.data)
-        n, read = n + len(known), read + len(symbols)
-    if n < 2:
-        left = " that this model knows" if read > n else ""
-        raise TextError(f"{where}: has no character to predict{left}; it takes at least two")
-    dtype = smallest_dtype(len(vocabulary) - 1)
-    return np.frombuffer(codes.getvalue(), dtype), 0, n, read - n
+    symbols = _symbols_of_file(data, file, where)
+    text = encode_in_memory(symbols, vocabulary, where, skip_unknown=skip_unknown)
+    if len(text.codes) < 2:
+        known = " that this model knows" if text.skipped else ""
+        raise TextError(f"{where}: has no character to predict{known}; at least two are needed")
+    return text.codes, 0, len(text.codes), text.skipped
 
 
-def _symbols_of_file(data: DataConfig, file: str) -> Iterator[Array]:
-    remedy = f"save it as {data.encoding}, as the model's text"
-    if file != "-":
-        if not os.path.exists(file):
-            raise TextError(f"{file}: no such text file, checkpoint or run")
-        yield from read_symbols(file, data, remedy)
-        return
-    raw = sys.stdin.buffer.read() if sys.stdin else b""
-    if data.tokens == "byte":
-        yield np.frombuffer(raw, np.uint8)
-    else:
-        yield code_points(decode_text(raw, "standard input", data.encoding, data.newlines, remedy))
+def _symbols_of_file(data: DataConfig, file: str, where: str) -> Iterator[Array]:
+    remedy = f"save it as {data.encoding}, the encoding of the model's text"
+    if file == "-":
+        raw = sys.stdin.buffer.read() if sys.stdin else b""
+        return decode_symbols([raw], where, data, remedy)
+    if not os.path.exists(file):
+        raise TextError(f"{file}: no such text file, checkpoint or run")
+    return read_symbols(file, data, remedy)

@@ -1,8 +1,9 @@
-"""Whether a text is large enough for its parts and windows, and if not, what would do."""
+"""Check that a text is large enough for its splits and windows."""
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -11,147 +12,113 @@ from charrnn.config.schema import Config, DataConfig
 from charrnn.errors import TextError
 from charrnn.text.corpus import Corpus, cut_points
 
-_FEW = 4  # streams, or steps, with which little is learned
-_LARGEST_TEXT = 10**12  # characters; what needs more is not to be mended by a longer text
+_FEW = 4  # streams or steps, with which little is learned
+_LONGEST_TEXT = 10**9  # characters; nobody finds a longer text to fix a configuration
 
-_Sizes = tuple[int, int, int, DataConfig]  # n, N, T and how the n characters are divided
+_Changes = dict[str, Any]  # values by key, as in {"train.batch_size": 4}
 
 
 def check_sizes(corpus: Corpus, config: Config) -> None:
     """Refuse a text that is too small for one window.
 
     Raises:
-        TextError: with the smallest changes, of which each would be enough.
+        TextError: the text is too small; the error names changes, each of which is enough.
     """
-    n, data = len(corpus.codes), config.data
-    N, T = config.train.batch_size, config.train.seq_length
-    problem = _too_small(n, N, T, data)
+    n = len(corpus.codes)
+    problem = _too_small(n, config)
     if not problem:
         return
-    remedies = [*_other_windows(n, N, T, data), *_other_parts(n, N, T, data, config)]
-    if enough := _text_needed(n, N, T, data):
-        remedies.append((f"a text of {enough:,} characters", (enough, N, T, data)))
-    mends = [mend for mend, sizes in remedies if not _too_small(*sizes)]
-    where = data.path if isinstance(data.path, str) else "the text"
-    raise TextError(
-        f"{where}: {problem}. It would work with {'; or '.join(mends or [_all_at_once(n, config)])}"
-    )
+    windows = [changes for changes in _other_windows(n, config) if _fits(n, config, changes)]
+    remedies = [_in_words(changes) for changes in (*windows, *_other_fractions(n, config))]
+    if chars := _text_needed(n, config):
+        remedies.append(f"a text of {chars:,} characters")
+    remedies = remedies or [_in_words(_all_at_once(n, config))]
+    raise TextError(f"{config.data.where}: {problem}. It would work with {'; or '.join(remedies)}")
 
 
-def _other_windows(n: int, N: int, T: int, data: DataConfig) -> Iterator[tuple[str, _Sizes]]:
-    """Yield the largest windows that may do, each in words and with all sizes."""
-    train_chars, *others = (size for _, size in _parts(n, data))
-    fewer, shorter = (train_chars - 1) // T, min([(train_chars - 1) // N, *others])
-    yield f"train.batch_size {fewer}", (n, fewer, T, data)
-    yield f"train.seq_length {shorter}", (n, N, shorter, data)
-    side = min([math.isqrt(max(0, train_chars - 1)), T, *others])
-    if (side > 1 and min(fewer, shorter) < _FEW) or (side and max(fewer, shorter) < 1):
-        streams = min(N, (train_chars - 1) // side)
-        if streams == N or side == T:
-            return  # it is one of the two above
-        both = f"train.batch_size {streams} and train.seq_length {side} together"
-        yield both, (n, streams, side, data)
-
-
-def _other_parts(
-    n: int, N: int, T: int, data: DataConfig, config: Config
-) -> Iterator[tuple[str, _Sizes]]:
-    """Yield the nearest fractions that do, and none at all, each in words and with all sizes."""
-    for key in ("valid_fraction", "test_fraction"):
-        now = getattr(data, key)
-        if not now:
-            continue
-        for shown in _nearest_fraction(n, N, T, data, key):
-            yield f"data.{key} {shown}", (n, N, T, _changed(data, key, float(shown)))
-        if key == "test_fraction" or config.train.patience is None:  # which needs validations
-            yield f"data.{key} 0, for none", (n, N, T, _changed(data, key, 0.0))
-
-
-def _nearest_fraction(n: int, N: int, T: int, data: DataConfig, key: str) -> Iterator[str]:
-    """Yield the least fraction that does where it is too small, the largest where it is too large.
-
-    It is written with as many digits as it takes to tell one character from the next.
-    """
-    now, digits = getattr(data, key), len(str(n - 1))
-    both = data.valid_fraction + data.test_fraction
-    unit = 10**digits
-
-    def shown(k: int) -> str:
-        return f"{k / unit:.{digits}f}".rstrip("0")
-
-    def does(k: int) -> bool:
-        changed = _changed(data, key, k / unit)
-        fits = 0 < k < unit and changed.valid_fraction + changed.test_fraction < 1
-        return fits and not _too_small(n, N, T, changed)
-
-    margin = 2 * unit // n  # rounding at the cuts may take or give a character
-    least = T * unit // n
-    largest = int((1 - both + now) * unit) - (N * T + 1) * unit // n
-    for k in range(least - margin, least + margin + 2):
-        if k / unit > now and does(k):
-            yield shown(k)
-            return
-    for k in range(largest + margin + 2, largest - margin, -1):
-        if k / unit < now and does(k):
-            yield shown(k)
-            return
-
-
-def _all_at_once(n: int, config: Config) -> str:
-    """Return a change of several keys that does for two characters and more."""
-    side = min(math.isqrt(n - 1), config.train.seq_length)
-    streams = min((n - 1) // side, config.train.batch_size)
-    changes = [f"train.batch_size {streams}", f"train.seq_length {side}"]
-    changes += ["train.patience null"] if config.train.patience else []
-    return f"{', '.join(changes)}, data.valid_fraction 0 and data.test_fraction 0 together"
-
-
-def _too_small(n: int, N: int, T: int, data: DataConfig) -> str:
-    """Return which part of n characters is too small for a (T, N) window, or nothing."""
-    if N < 1 or T < 1:
-        return "there is no such window"
-    (_, train_chars), *others = _parts(n, data)
+def _too_small(n: int, config: Config) -> str:
+    """Return which split of n characters is too small for a (T, N) window, or nothing."""
+    N, T = config.train.batch_size, config.train.seq_length
+    train_chars, others = _split_sizes(n, config.data)
     if train_chars < N * T + 1:
         return (
             f"the training part has {train_chars:,} characters; train.batch_size {N} x "
             f"train.seq_length {T} needs {N * T + 1:,}"
         )
-    for name, size in others:
+    for name, size in others.items():
         if size < T:
-            return (
-                f"the {name} part has {size:,} characters; one window of train.seq_length {T} "
-                "needs as many"
-            )
+            return f"the {name} part has {size:,} characters; train.seq_length {T} needs {T:,}"
     return ""
 
 
-def _parts(n: int, data: DataConfig) -> list[tuple[str, int]]:
-    """Return name and size of the parts that n characters are divided into."""
+def _split_sizes(n: int, data: DataConfig) -> tuple[int, dict[str, int]]:
+    """Return the size of the training split of n characters, and of the other ones by name."""
     train_end, valid_end = cut_points(n, data)
-    parts = [("training", train_end)]
+    others = {}
     if data.valid_fraction:
-        parts.append(("validation", valid_end - train_end))
+        others["validation"] = valid_end - train_end
     if data.test_fraction:
-        parts.append(("test", n - valid_end))
-    return parts
+        others["test"] = n - valid_end
+    return train_end, others
 
 
-def _changed(data: DataConfig, key: str, fraction: float) -> DataConfig:
-    change: dict[str, Any] = {key: fraction}
-    return replace(data, **change)
+def _other_windows(n: int, config: Config) -> Iterator[_Changes]:
+    """Yield the largest windows that may fit: fewer streams, fewer steps, or fewer of both."""
+    N, T = config.train.batch_size, config.train.seq_length
+    train_chars, others = _split_sizes(n, config.data)
+    room = max(1, train_chars - 1)
+    fewer = max(1, room // T)
+    shorter = max(1, min([room // N, *others.values()]))
+    yield {"train.batch_size": fewer}
+    yield {"train.seq_length": shorter}
+    side = max(1, min([math.isqrt(room), T, *others.values()]))
+    streams = min(N, room // side)
+    if min(fewer, shorter) < _FEW and streams < N and side < T:
+        yield {"train.batch_size": streams, "train.seq_length": side}
 
 
-def _text_needed(n: int, N: int, T: int, data: DataConfig) -> int:
-    """Return a number of characters that is enough where one fewer is not; 0: more than any."""
-    too_few, enough = n, 2 * n
-    while _too_small(enough, N, T, data):
-        too_few, enough = enough, 2 * enough
-        if enough > _LARGEST_TEXT:
-            return 0
-    while enough - too_few > 1:
-        middle = (too_few + enough) // 2
-        if _too_small(middle, N, T, data):
-            too_few = middle
-        else:
-            enough = middle
-    return enough
+def _other_fractions(n: int, config: Config) -> Iterator[_Changes]:
+    """Yield for each fraction the nearest hundredth that fits, and 0 if it does."""
+    for key in ("valid_fraction", "test_fraction"):
+        now = getattr(config.data, key)
+        if not now:
+            continue
+        hundredths = sorted(range(1, 100), key=lambda k: abs(k / 100 - now))
+        options = [{f"data.{key}": k / 100} for k in hundredths]
+        yield from [changes for changes in options if _fits(n, config, changes)][:1]
+        none = {f"data.{key}": 0}
+        needed = key == "valid_fraction" and config.train.patience
+        if not needed and _fits(n, config, none):
+            yield none
+
+
+def _text_needed(n: int, config: Config) -> int:
+    """Return a number of characters that is enough when one fewer is not; 0 if it is too large."""
+    lengths = range(n, _LONGEST_TEXT)
+    at = bisect_left(lengths, True, key=lambda length: not _too_small(length, config))
+    return lengths[at] if at < len(lengths) else 0
+
+
+def _all_at_once(n: int, config: Config) -> _Changes:
+    """Return a change of several keys that is enough for any text of two characters or more."""
+    side = min(math.isqrt(n - 1), config.train.seq_length)
+    streams = min((n - 1) // side, config.train.batch_size)
+    changes: _Changes = {"train.batch_size": streams, "train.seq_length": side}
+    # Without a validation part there can be no patience.
+    changes |= {"train.patience": None, "data.valid_fraction": 0, "data.test_fraction": 0}
+    now = config.by_key()
+    return {key: value for key, value in changes.items() if value != now[key]}
+
+
+def _fits(n: int, config: Config, changes: _Changes) -> bool:
+    """Return whether n characters are enough after some changes."""
+    sections: dict[str, Any] = {"data": config.data, "train": config.train}
+    for key, value in changes.items():
+        section, _, name = key.partition(".")
+        sections[section] = replace(sections[section], **{name: value})
+    return not _too_small(n, replace(config, **sections))
+
+
+def _in_words(changes: _Changes) -> str:
+    *most, last = (f"{key} {'null' if value is None else value}" for key, value in changes.items())
+    return f"{', '.join(most)} and {last} together" if most else last

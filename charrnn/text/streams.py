@@ -1,4 +1,4 @@
-"""The training part as parallel streams, read in windows."""
+"""Cut the training split into parallel streams, and read these in windows."""
 
 from __future__ import annotations
 
@@ -7,41 +7,39 @@ import numpy as np
 from charrnn.config.schema import TrainConfig
 from charrnn.kernels import Array
 
-_OFFSET = 1  # in a key: no sample is drawn with it
-
-
-def stream_length(n: int, batch_size: int, fresh: bool) -> int:
-    """Return how many of n characters each stream reads in an epoch; see `Streams`."""
-    return (n if fresh else n - 1) // batch_size
+_OFFSET = 1  # in the seed of an epoch's offset, so that no sample is drawn with the same seed
 
 
 def windows_in_epoch(n: int, train: TrainConfig) -> int:
-    """Return the steps in which a training part of n characters is read."""
-    length = stream_length(n, train.batch_size, train.streams == "fresh")
-    return windows_of(length, train.seq_length)
+    """Return the number of steps in which a training split of n characters is read once."""
+    return _epoch(n, train.batch_size, train.seq_length, train.streams == "fresh")[1]
 
 
-def windows_of(length: int, seq_length: int) -> int:
-    """Return the windows of a stream; the last may be shorter."""
-    return -(-length // seq_length)
+def _epoch(n: int, batch_size: int, seq_length: int, fresh: bool) -> tuple[int, int]:
+    """Return the characters and the windows that each stream of n characters has in an epoch."""
+    length = (n if fresh else n - 1) // batch_size
+    return length, -(-length // seq_length)  # the last window may be shorter
 
 
 class Streams:
-    """The training part as N parallel streams, in windows of T steps.
+    """The training split as N parallel streams, in windows of T steps.
 
-    The part is cut into N contiguous streams of equal length; the target of each character is the
-    one after it, of a stream's last character the next stream's first. The last window of an epoch
-    may be shorter.
+    The split is cut into N contiguous streams of equal length. The target of each character is the
+    next one, and the target of a stream's last character is the first one of the next stream. The
+    last window of an epoch may be shorter.
 
-    Fixed streams begin with the text, in every epoch, and at most N characters at the end are left
-    over. Fresh ones take the text as a ring, begin somewhere in it, in each epoch elsewhere, and
-    leave out fewer than N characters before that place.
+    Fixed streams begin with the text in every epoch, and leave out at most N characters at its end.
+    Fresh streams read the text as a ring. They begin at a random place in it, another one in each
+    epoch, and leave out fewer than N characters before that place.
 
     Args:
-        codes: (n,), the training part.
+        codes: (n,) integers, the training split.
         batch_size: N.
         seq_length: T.
-        seed: for fresh streams; None for fixed ones.
+        seed: seed of fresh streams; None for fixed ones.
+
+    Attributes:
+        windows: number of windows in an epoch.
     """
 
     def __init__(
@@ -50,19 +48,22 @@ class Streams:
         self._codes = np.asarray(codes)  # a slice of an np.memmap is one too, even if copied
         self._seq_length = seq_length
         self._seed = seed
-        fresh = seed is not None
-        self._length = stream_length(len(codes), batch_size, fresh)
+        self._length, self.windows = _epoch(len(codes), batch_size, seq_length, seed is not None)
         self._starts = self._length * np.arange(batch_size)  # (N,)
-        self.windows = windows_of(self._length, seq_length)
 
     def window_length(self, step: int) -> int:
-        """Return the characters that a step reads of each stream."""
+        """Return T, or less in the last window of an epoch."""
         return min(self._seq_length, self._length - step % self.windows * self._seq_length)
 
     def window(self, step: int, streams: slice = slice(None)) -> tuple[Array, Array]:
-        """Return inputs and targets of a step's window, each (T, N), or of some streams of it.
+        """Return inputs and targets of a step's window, by default of all streams.
 
-        Steps are counted from 0 and on through the epochs.
+        Args:
+            step: counted from 0 through all epochs.
+            streams: which of the N streams to return.
+
+        Returns:
+            Inputs and targets, each (T, N) intp.
         """
         epoch, index = divmod(step, self.windows)
         first = self._starts[streams] + self._offset(epoch) + index * self._seq_length  # (N,)
@@ -71,7 +72,7 @@ class Streams:
         return codes[:-1], codes[1:]
 
     def _offset(self, epoch: int) -> int:
-        """Where the first stream of an epoch begins."""
+        """Return the place where the first stream of an epoch begins."""
         if self._seed is None:
             return 0
         return int(np.random.default_rng([self._seed, epoch, _OFFSET]).integers(len(self._codes)))

@@ -1,7 +1,7 @@
-"""Characters to codes and back.
+"""Turn symbols into codes and back.
 
-A symbol is a Unicode code point, or with byte tokens a byte. A code is the symbol's place in the
-vocabulary, which is in ascending order.
+A symbol is a Unicode code point, or with byte tokens a byte. Its code is its index in the
+vocabulary, whose symbols ascend.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import unicodedata
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 
@@ -17,36 +18,38 @@ from charrnn.kernels import Array
 
 Decoder = Callable[[int], str]
 
-SYMBOLS = {"char": 0x110000, "byte": 0x100}  # a symbol is less
+SYMBOLS = {"char": 0x110000, "byte": 0x100}  # possible symbols, from 0
 
 
 class Vocabulary:
-    """The symbols of a text, in ascending order.
+    """The distinct symbols of a text, in ascending order.
 
     Args:
-        symbols: strictly ascending integers.
+        symbols: (V,) strictly ascending integers.
         tokens: "char" or "byte".
+
+    Attributes:
+        symbols: (V,) uint32.
+        tokens: "char" or "byte".
+        code_dtype: the type of codes, the same for every text.
     """
 
     def __init__(self, symbols: Array, tokens: str) -> None:
-        self.symbols = np.asarray(symbols, np.uint32)  # (V,)
+        self.symbols = np.asarray(symbols, np.uint32)
         self.tokens = tokens
-        last = int(self.symbols[-1]) if len(self.symbols) else 0
-        # Code V stands for 'not in the vocabulary'; what is beyond the table is sent to its end.
-        self._codes = np.full(last + 2, len(self.symbols), smallest_dtype(len(self.symbols)))
-        self._codes[self.symbols] = np.arange(len(self.symbols))
+        V = len(self.symbols)
+        self.code_dtype = code_dtype(V)
+        last = int(self.symbols[-1]) if V else 0
+        # Code V stands for an unknown symbol; `encode` clips symbols to the last entry.
+        self._codes = np.full(last + 2, V, code_dtype(V + 1))  # (last + 2,)
+        self._codes[self.symbols] = np.arange(V)
 
     @classmethod
-    def of(cls, symbols: Array, tokens: str) -> Vocabulary:
-        """Return the vocabulary of a text's symbols."""
-        return cls.of_pieces([symbols], tokens)
-
-    @classmethod
-    def of_pieces(cls, pieces: Iterable[Array], tokens: str) -> Vocabulary:
-        """Return the vocabulary of a text whose symbols come in pieces."""
+    def from_pieces(cls, pieces: Iterable[Array], tokens: str) -> Vocabulary:
+        """Return the vocabulary of a text, given as pieces of symbols, each (n,) integers."""
         present = np.zeros(SYMBOLS[tokens], np.bool_)
         for symbols in pieces:
-            if not np.take(present, symbols).all():  # reading is several times faster
+            if not np.take(present, symbols).all():  # reading is several times faster than writing
                 present[symbols] = True
         return cls(np.flatnonzero(present), tokens)
 
@@ -63,7 +66,7 @@ class Vocabulary:
     __hash__ = None  # type: ignore[assignment]
 
     def symbols_of(self, text: str) -> Array:
-        """Return the symbols of a string: its code points, or the bytes of its UTF-8 form."""
+        """Return the (n,) symbols of a string: its code points, or its bytes in UTF-8."""
         if self.tokens == "byte":
             return np.frombuffer(text.encode("utf-8", "surrogateescape"), np.uint8)
         return code_points(text)
@@ -71,44 +74,46 @@ class Vocabulary:
     def encode(
         self, symbols: Array, where: str, *, skip_unknown: bool = False, first: int = 0
     ) -> Array:
-        """Return the codes of symbols, in the smallest unsigned type that holds them.
+        """Return the codes of symbols.
 
         Args:
             symbols: (n,) integers.
-            where: what the symbols are, for the error.
-            skip_unknown: leave symbols out that are not in the vocabulary.
-            first: the position of the first one, for the error.
+            where: the source of the symbols, for the error.
+            skip_unknown: leave out symbols that are not in the vocabulary.
+            first: the position of the first symbol in its source, for the error.
+
+        Returns:
+            (m,) `code_dtype`, with m = n, or less if unknown symbols are left out.
 
         Raises:
-            TextError: naming the first unknown symbol and its position.
+            TextError: a symbol is unknown; the error names it and its position.
         """
         V = len(self)
-        codes: Array = np.take(self._codes, symbols, mode="clip")  # (n,)
+        codes = np.take(self._codes, symbols, mode="clip")  # (n,)
         unknown = codes == V  # (n,)
-        if not unknown.any():
-            return codes.astype(smallest_dtype(V - 1), copy=False)
-        if skip_unknown:
-            known: Array = codes[~unknown]
-            return known
-        position = int(np.argmax(unknown))
-        raise TextError(
-            f"{where}: {self.name(int(symbols[position]))} at position {first + position} is not "
-            f"among the {V} characters this model knows",
-            Remedy("skip_unknown=True", "leaves such characters out"),
-        )
+        if unknown.any():
+            if not skip_unknown:
+                position = int(np.argmax(unknown))
+                raise TextError(
+                    f"{where}: {self.name(int(symbols[position]))} at position {first + position} "
+                    f"is not among the {V} characters this model knows",
+                    Remedy("skip_unknown=True", "leaves such characters out"),
+                )
+            codes = codes[~unknown]
+        return codes.astype(self.code_dtype, copy=False)
 
     def decode(self, codes: Array) -> str:
-        """Return the text of codes; bytes that form no code point become U+FFFD."""
+        """Return the text of (n,) codes; bytes that form no code point become U+FFFD."""
         symbols = self.symbols[codes]
         if self.tokens == "byte":
             return symbols.astype(np.uint8).tobytes().decode("utf-8", "replace")
         return symbols.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
 
     def decoder(self) -> Decoder:
-        """Return a function that takes one code after another and gives whole code points.
+        """Return a function that decodes one code after another into whole code points.
 
-        What it gives for a code is the text that the code completes: a character, or with byte
-        tokens nothing until a code point's last byte.
+        For each code it returns the text that the code completes: a character, or with byte tokens
+        an empty string until the last byte of a code point.
         """
         symbols = self.symbols.tolist()
         if self.tokens == "char":
@@ -118,7 +123,7 @@ class Vocabulary:
         return lambda code: utf8.decode(pieces[code])
 
     def name(self, symbol: int) -> str:
-        """Return how a message shows a symbol: itself where it can be seen, and its number."""
+        """Return a symbol as messages show it: itself if it is visible, and its number."""
         if self.tokens == "byte":
             return f"byte 0x{symbol:02x}"
         return character_name(chr(symbol))
@@ -127,7 +132,7 @@ class Vocabulary:
 def character_name(character: str) -> str:
     """Return a character in quotes with its code point, as in 'é' (U+00E9).
 
-    What cannot be seen, or would join the quote, is escaped.
+    A character that is invisible, or would combine with the quote, is escaped.
     """
     combining = unicodedata.category(character).startswith("M")
     return f"{ascii(character) if combining else repr(character)} (U+{ord(character):04X})"
@@ -138,8 +143,6 @@ def code_points(text: str) -> Array:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
 
 
-def smallest_dtype(largest: int) -> type[np.unsignedinteger]:
-    """Return the smallest unsigned type that holds the number."""
-    if largest <= 0xFF:
-        return np.uint8
-    return np.uint16 if largest <= 0xFFFF else np.uint32
+def code_dtype(V: int) -> np.dtype[Any]:
+    """Return the smallest unsigned type that holds V - 1, in the byte order of files."""
+    return np.dtype("u1" if V <= 1 << 8 else "<u2" if V <= 1 << 16 else "<u4")

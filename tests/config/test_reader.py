@@ -1,4 +1,4 @@
-"""The configuration: what is understood, and that it survives its file."""
+"""Reading a configuration: accepted values, defaults, paths, and the way to a file and back."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from support import settled, train, write_config
+from support import resolved, train, write_config
 
 from charrnn.backends.backend import BACKENDS
 from charrnn.config.reader import config_from_dict, load_config
 from charrnn.config.schema import Config, all_keys
-from charrnn.config.values import Auto, Choice, Encoding, Interval, Kind, Nullable, Number, Paths
+from charrnn.config.values import Choice, Encoding, Kind, Nullable, Number, OrWord, Paths
 from charrnn.kernels.optimizers import OPTIMIZERS, SCHEDULES
 from charrnn.training import recipe
 
@@ -26,9 +26,9 @@ DATA = "data: {path: text.txt}\n"
 @pytest.mark.parametrize(
     ("dotted", "written", "meant"),
     [
-        ("train.learning_rate", "1e-3", 1e-3),  # text to PyYAML
+        ("train.learning_rate", "1e-3", 1e-3),  # a string to PyYAML
         ("train.learning_rate", "'0.5'", 0.5),
-        ("train.learning_rate", "1", 1.0),  # a whole number where a float is asked
+        ("train.learning_rate", "1", 1.0),  # a whole number for a float
         ("train.clip_norm", "5", 5.0),
         ("train.max_steps", "1e4", 10_000),
         ("train.max_steps", "1.0e4", 10_000),
@@ -50,8 +50,8 @@ DATA = "data: {path: text.txt}\n"
         ("train.backend", "numba", "numba"),
     ],
 )
-def test_understood(dotted: str, written: str, meant: Any, tmp_path: Path) -> None:
-    """The same in the file and with --set; the type is the key's."""
+def test_accepted_values(dotted: str, written: str, meant: Any, tmp_path: Path) -> None:
+    """The file and --set accept the same values; the type is that of the key."""
     section, _, key = dotted.rpartition(".")
     path = tmp_path / "c.yaml"
     path.write_text(DATA)
@@ -70,7 +70,7 @@ def test_understood(dotted: str, written: str, meant: Any, tmp_path: Path) -> No
 
 
 def test_the_default_configuration(tmp_path: Path) -> None:
-    """Only data.path is required, and a section may be left empty."""
+    """Only data.path is required, and a section may be empty."""
     path = tmp_path / "c.yaml"
     path.write_bytes(b"\xef\xbb\xbf" + (DATA + "model:\ntrain:\n").encode())  # as Notepad saves it
     config = load_config(path)
@@ -102,7 +102,7 @@ def test_limits(train_section: dict[str, Any], limits: tuple[int | None, int | N
 
 
 @pytest.mark.parametrize("train_section", [{}, {"max_epochs": None, "max_steps": None}])
-def test_where_no_limit_is_given_there_is_a_number_of_epochs(train_section: dict[str, Any]) -> None:
+def test_without_a_limit_the_number_of_epochs_is_filled_in(train_section: dict[str, Any]) -> None:
     written = config_from_dict({"data": {"path": "text.txt"}, "train": train_section})
     config = recipe.fill_defaults(written, 100_000, 50)
     assert config.train.max_epochs is not None
@@ -115,7 +115,7 @@ def test_where_no_limit_is_given_there_is_a_number_of_epochs(train_section: dict
     [
         ({}, (5.0, None)),
         ({"clip_norm": None}, (None, None)),
-        ({"clip_value": 1.0}, (None, 1.0)),  # the default norm gives way
+        ({"clip_value": 1.0}, (None, 1.0)),  # the default norm is dropped
         ({"clip_value": 1.0, "clip_norm": None}, (None, 1.0)),
     ],
 )
@@ -128,7 +128,7 @@ def test_clipping(
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_hyperparameters_are_resolved_for_the_optimizer(optimizer: str) -> None:
-    """Its own get their defaults, unless they are given or settled later; all others are null."""
+    """Its own get their defaults unless they are given or filled in later; others are null."""
     own = OPTIMIZERS[optimizer].hyperparameters
     defaults = {name: value for name, value in own.items() if name != "weight_decay"}
     section: dict[str, Any] = {"optimizer": optimizer}
@@ -143,7 +143,7 @@ def test_hyperparameters_are_resolved_for_the_optimizer(optimizer: str) -> None:
 def test_paths_are_relative_to_where_they_are_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the file to the file's folder, with --set to the current one."""
+    """In a file to its folder, with --set to the current one."""
     (tmp_path / "configs").mkdir()
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
@@ -162,7 +162,7 @@ def test_paths_are_relative_to_where_they_are_written(
     assert load_config(path, ["data.path=[d.txt]"]).data.path == (str(tmp_path / "here" / "d.txt"),)
 
 
-def test_a_tilde_is_the_home_folder_or_part_of_a_name(
+def test_a_tilde_stands_for_the_home_folder_or_is_part_of_a_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", "/home/reader")
@@ -184,19 +184,16 @@ PATH = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 
 
 def values_of(kind: Kind) -> st.SearchStrategy[Any]:
-    """Any value that a kind of key can take."""
+    """Generate any value that a kind of key can take."""
     if isinstance(kind, Nullable):
         return st.none() | values_of(kind.kind)
-    if isinstance(kind, Auto):
-        return st.just("auto") | values_of(kind.kind)
+    if isinstance(kind, OrWord):
+        return st.from_regex(kind.pattern, fullmatch=True) | values_of(kind.kind)
     if isinstance(kind, Number) and kind.whole:
         return st.integers(int(kind.low), int(min(kind.high, 10**12)))
     if isinstance(kind, Number):
         high = min(kind.high, 1e12)
         return st.floats(kind.low, high, exclude_min=kind.strict_low, exclude_max=kind.strict_high)
-    if isinstance(kind, Interval):
-        seconds = st.floats(0.01, 1e6).map(lambda s: f"{s:.2f}s")
-        return st.integers(1, 10**9) | (st.just("epoch") if kind.unit == "epoch" else seconds)
     if isinstance(kind, Choice):
         return st.sampled_from(kind.options)
     if isinstance(kind, Encoding):
@@ -207,7 +204,7 @@ def values_of(kind: Kind) -> st.SearchStrategy[Any]:
 
 @st.composite
 def configurations(draw: st.DrawFn) -> Config:
-    """Any valid configuration: every key drawn, then made to agree with the others."""
+    """Generate any valid configuration: draw every key, then make the keys agree."""
     flat = {key: draw(values_of(spec["kind"])) for key, spec in all_keys().items()}
     if flat["data.valid_fraction"] + flat["data.test_fraction"] >= 1:
         flat["data.valid_fraction"] = 0.0
@@ -243,14 +240,14 @@ def test_a_configuration_survives_its_file(config: Config) -> None:
 
 @given(configurations())
 def test_a_configuration_survives_its_dictionary(config: Config) -> None:
-    """As a checkpoint keeps it."""
+    """A checkpoint keeps the dictionary."""
     assert config_from_dict(config.to_dict()) == config
 
 
 def test_every_key_is_in_the_file_that_a_run_keeps(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """config.yaml is the configuration as resolved: all keys, overrides applied, paths absolute."""
+    """config.yaml holds all keys, with overrides applied and absolute paths."""
     monkeypatch.chdir(tmp_path)
     run_dir = train(tmp_path, {"train.optimizer": "momentum"}, "--set", "seed=9")
     kept = yaml.safe_load((run_dir / "config.yaml").read_text(encoding="utf-8"))
@@ -262,8 +259,8 @@ def test_every_key_is_in_the_file_that_a_run_keeps(
     assert kept["data"]["path"] == str(tmp_path / "text.txt")
     assert kept["train"]["momentum"] == 0.9
     assert kept["train"]["beta1"] is None
-    assert kept["train"]["workers"] == 1  # of as few streams
+    assert kept["train"]["workers"] == 1  # two streams are too few for more
     assert kept["train"]["backend"] in BACKENDS
     monkeypatch.chdir(os.path.dirname(tmp_path))
     given = load_config(tmp_path / "tiny.yaml", ["seed=9"])
-    assert load_config(run_dir / "config.yaml") == settled(given)
+    assert load_config(run_dir / "config.yaml") == resolved(given)

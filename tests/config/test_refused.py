@@ -1,4 +1,4 @@
-"""Configurations that are refused: file, key, problem, and what would be right."""
+"""Configurations that are refused, with file, key, problem and what would be right."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from charrnn.config.reader import load_config
 from charrnn.errors import ConfigError
 
 DATA = "data: {path: text.txt}\n"
-HUGE = "1" * 400  # a whole number beyond the floats
+HUGE = "1" * 400  # a whole number too large for a float
 
-# What is wrong -> the file's text, and what the message must say after the file's name.
+# What is wrong -> the text of the file, and the words that the message must contain.
 REFUSED: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     "unknown key": (
         DATA + "model: {hiden_size: 8}",
@@ -120,15 +120,15 @@ REFUSED: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     ),
     "interval of another unit": (
         DATA + "train: {validate_every: 60s}",
-        ("train.validate_every", "'60s' is not a whole number of steps", "the word epoch"),
+        ("train.validate_every", "'60s' is not a whole number of at least 1", "the word epoch"),
     ),
     "interval in minutes": (
         DATA + "train: {checkpoint_every: 5m}",
-        ("train.checkpoint_every", "'5m' is not a whole number of steps", "as in 60s"),
+        ("train.checkpoint_every", "'5m' is not a whole number of at least 1", "as in 60s"),
     ),
     "interval of no steps": (
         DATA + "train: {decay_every: 0}",
-        ("train.decay_every", "0 is not a whole number of steps of at least 1"),
+        ("train.decay_every", "0 is not a whole number of at least 1, or the word epoch"),
     ),
     "no workers": (
         DATA + "train: {workers: 0}",
@@ -177,21 +177,21 @@ REFUSED: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
         DATA + "train: {optimizer: sgd, weight_decay: 0.1, beta2: 0.9, momentum: 0}",
         (
             "train.momentum",
-            "sgd (it has: none but",
+            "sgd (it has: only",
             ", nor is beta2, weight_decay; leave them out, or set them to null",
         ),
     ),
     "hyperparameter of an optimizer without any": (
         DATA + "train: {optimizer: sgd, beta1: 0.5}",
-        ("train.beta1", "not a parameter of optimizer sgd", "none but learning_rate"),
+        ("train.beta1", "not a parameter of optimizer sgd", "only learning_rate"),
     ),
     "fractions that add up to 1": (
         "data: {path: text.txt, valid_fraction: 0.5, test_fraction: 0.5}",
-        ("data.valid_fraction", "nothing to train on", "add up to < 1"),
+        ("data.valid_fraction", "nothing to train on", "add up to less than 1"),
     ),
     "fraction that with a default adds up to 1": (
         "data: {path: text.txt, test_fraction: 0.9}",
-        ("data.test_fraction", "0.9", "nothing to train on", "add up to < 1"),
+        ("data.test_fraction", "0.9", "nothing to train on", "add up to less than 1"),
     ),
     "key of another schedule": (
         DATA + "train: {decay_factor: 0.5}",
@@ -235,18 +235,18 @@ REFUSED: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
         "data: {path: [" + "a," * 100_000 + "]}",
         ("line 1, column ", "more than 20,000 values"),
     ),
-    "deep list": ("[" * 100_000, ("line 1, column 21", "more than 20 levels, one within")),
+    "deep list": ("[" * 100_000, ("line 1, column 21", "more than 20 levels of nesting")),
     "deep block": (
         "".join(" " * i + "a:\n" for i in range(100)),
         ("line 20, column ", "more than 20 levels"),
     ),
     "large value by aliases": (
         "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 40)),
-        ("more than 20,000 values, with aliases written out", "write out what is meant"),
+        ("more than 20,000 values, with aliases written out", "write out the values"),
     ),
     "value within itself": (
         "data: &a {path: [*a]}",
-        ("line 1, column 18", "the alias *a stands within what it names"),
+        ("line 1, column 18", "the alias *a is part of the value it names"),
     ),
     "alias of nothing": ("data: {path: *a}", ("undefined alias 'a'", "into quotes")),
     "shared value": (
@@ -301,7 +301,7 @@ def test_refused(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """One message with file, key, problem and remedy; nothing else said, nothing written."""
+    """One message with file, key, problem and remedy, no other output, and no file is written."""
     monkeypatch.chdir(tmp_path)
     Path("text.txt").write_text(tiny_text())
     Path("bad.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -319,7 +319,7 @@ def test_refused(
     assert contents(tmp_path) == before
 
 
-# A --set that is refused, and what the message must say.
+# A --set that is refused -> the words that the message must contain.
 REFUSED_OVERRIDES: dict[str, tuple[str, ...]] = {
     "train.max_steps": ("--set train.max_steps", "KEY=VALUE", "train.learning_rate=1e-3"),
     "train.max_step=3": ("--set", "train.max_step", "did you mean train.max_steps?"),
@@ -329,14 +329,14 @@ REFUSED_OVERRIDES: dict[str, tuple[str, ...]] = {
     "train.log_every=": ("--set", "train.log_every", "null is not a whole number"),
     "train.clip_value=1": ("--set", "train.clip_value", "train.clip_norm", "set one of them"),
     "train.momentum=0.5": ("--set", "train.momentum", "not a parameter of optimizer adam"),
-    "data.test_fraction=0.9": ("--set", "data.test_fraction", "add up to < 1"),
+    "data.test_fraction=0.9": ("--set", "data.test_fraction", "add up to less than 1"),
     "seed=[1": ("--set seed=[1", "is not a YAML value"),
     "seed=2024-13-45": ("--set: seed: '2024-13-45'", "is not a whole number"),
     "seed=" + "1" * 5000: ("--set: seed: '1111", "is not a whole number"),
     "seed=0x" + "f" * 100_000: ("--set: seed: '0xff", "is not a whole number"),
     "seed=" + "[" * 2000: ("--set seed=", "is not a YAML value", "more than 20 levels"),
     "seed=" + "1," * 200_000: ("--set seed=1,1", "is not a YAML value", "262,144 characters"),
-    "seed=&a [*a]": ("--set seed=&a [*a]", "the alias *a stands within what it names"),
+    "seed=&a [*a]": ("--set seed=&a [*a]", "the alias *a is part of the value it names"),
     "data.path=*.txt": ("is not a YAML value", "'data.path=\"*.txt\"'"),
     "data.path=!!binary aGk=": ("the tag !!binary is not used here",),
     "x" * 10_000 + "=1": ("--set: xxxx", "unknown key"),
@@ -379,7 +379,7 @@ def test_refused_override(
         ("tiny.yaml/x", "cannot be read: Not a directory"),
     ],
 )
-def test_configuration_that_is_no_file(
+def test_configuration_that_is_not_a_file(
     path: str,
     words: str,
     tmp_path: Path,
@@ -394,7 +394,7 @@ def test_configuration_that_is_no_file(
     assert contents(tmp_path) == before
 
 
-def test_a_text_given_for_a_configuration_is_told_what_to_do(tmp_path: Path) -> None:
+def test_the_error_about_a_text_names_the_command_for_it(tmp_path: Path) -> None:
     text = tmp_path / "my poem.txt"
     text.write_text("a line: of: text\n")
     with pytest.raises(ConfigError, match=r"charrnn init '.*my poem.txt'' writes a configuration"):
@@ -402,14 +402,16 @@ def test_a_text_given_for_a_configuration_is_told_what_to_do(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("path", [None, 3, {"data": {"path": "text.txt"}}, ["a.yaml"]], ids=repr)
-def test_what_is_no_path_is_told_so(path: object) -> None:
+def test_what_is_not_a_path_is_refused(path: object) -> None:
     with pytest.raises(ConfigError, match="is not the path of a YAML configuration"):
         load_config(path)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("overrides", ["train.max_steps=3", b"seed=1", None, 3, ["seed=1", 3]])
-def test_overrides_that_are_no_list_of_texts_are_told_so(tmp_path: Path, overrides: object) -> None:
-    with pytest.raises(ConfigError, match=r"is not a (list of overrides|text KEY=VALUE)"):
+def test_overrides_that_are_not_a_list_of_strings_are_refused(
+    tmp_path: Path, overrides: object
+) -> None:
+    with pytest.raises(ConfigError, match=r"is not a (list of overrides|string KEY=VALUE)"):
         load_config(write_config(tmp_path), overrides)  # type: ignore[arg-type]
 
 
@@ -423,8 +425,8 @@ def test_a_configuration_may_come_through_a_pipe(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs /dev/zero")
-def test_of_a_file_without_end_no_more_is_read_than_is_needed() -> None:
+def test_no_more_of_an_endless_file_is_read_than_needed() -> None:
     with pytest.raises(
         ConfigError, match=r"has more than 262,144 bytes, and no configuration does$"
     ):
-        load_config("/dev/zero")  # which no text can be
+        load_config("/dev/zero")  # without advice to train on it

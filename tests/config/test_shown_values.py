@@ -1,4 +1,4 @@
-"""Values as messages quote them: any value, short, on one line."""
+"""Values in messages: any value is shown, short and on one line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from charrnn.errors import shown, shown_name
 
 
 def nested(levels: int) -> list[object]:
-    """A list in a list, and so on."""
+    """Return a list in a list, and so on."""
     value: list[object] = []
     for _ in range(levels):
         value = [value]
@@ -16,14 +16,14 @@ def nested(levels: int) -> list[object]:
 
 
 def within_itself() -> list[object]:
-    """A list whose one item is the list."""
+    """Return a list whose only item is the list itself."""
     value: list[object] = []
     value.append(value)
     return value
 
 
 def laughs(levels: int) -> list[object]:
-    """Two references to two references, and so on."""
+    """Return two references to two references, and so on."""
     value: list[object] = ["ha"]
     for _ in range(levels):
         value = [value, value]
@@ -60,5 +60,5 @@ def test_any_value_can_be_shown(value: object) -> None:
     assert 0 < len(shown_name(text * 10)) <= 60
 
 
-def test_values_are_shown_as_yaml_has_them() -> None:
+def test_values_are_shown_as_in_yaml() -> None:
     assert shown([None, True, 1.5, "a"]) == "[null, true, 1.5, 'a']"

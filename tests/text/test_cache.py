@@ -1,4 +1,4 @@
-"""Large texts: read a piece at a time, encoded once, mapped from a file."""
+"""Large texts are read piece by piece, encoded once, and mapped from a file."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def data(tmp_path: Path) -> DataConfig:
 
 @pytest.fixture
 def notes() -> list[str]:
-    """What was said; `notes.append` is told it."""
+    """The notes of `load_corpus`, which is called with `notes.append`."""
     return []
 
 
 def mapped_file(corpus: Corpus) -> Path | None:
-    """Return the file that the codes are mapped from, or None where they are held in memory."""
+    """Return the file that the codes are mapped from, or None if they are held in memory."""
     codes = corpus.codes
     return Path(str(codes.filename)) if isinstance(codes, np.memmap) else None
 
@@ -61,7 +61,7 @@ def text_of(corpus: Corpus) -> str:
 READ = TEXT.replace("\r\n", "\n")
 
 
-def test_the_first_start_encodes_and_the_second_maps(
+def test_the_first_start_encodes_and_the_second_one_maps(
     cache: Path, data: DataConfig, notes: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = load_corpus(data, notes.append)
@@ -139,7 +139,7 @@ def test_windows_are_plain_arrays(data: DataConfig) -> None:
         lambda raw: raw[:8] + bytes(16) + raw[24:],
     ],
 )
-def test_a_damaged_file_is_written_anew(
+def test_a_damaged_file_is_written_again(
     cache: Path, data: DataConfig, notes: list[str], damage: Any
 ) -> None:
     load_corpus(data)
@@ -147,7 +147,7 @@ def test_a_damaged_file_is_written_anew(
     whole = file.read_bytes()
     file.write_bytes(damage(whole))
     assert text_of(load_corpus(data, notes.append)) == READ
-    assert notes == [f"{file}: is damaged; encoding 0 MB anew"]
+    assert notes == [f"{file}: is damaged; encoding 0 MB again"]
     assert file.read_bytes() == whole
 
 
@@ -171,14 +171,14 @@ def test_no_flipped_bit_goes_unnoticed(
     ("symbols", "codes"),
     [((97, 98), b"\0\1\2"), ((97, 97), b"\0\1"), ((98, 97), b"\0\1"), ((97, 1 << 31), b"\0\1")],
 )
-def test_what_could_harm_is_no_text_whatever_its_checksums_say(
+def test_codes_and_symbols_are_checked_whatever_the_checksums(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, symbols: tuple[int, ...], codes: bytes
 ) -> None:
-    """Compiled code reads the row of a code, and a vocabulary has a table up to its last symbol."""
+    """Compiled code reads the row of a code; a vocabulary has a table up to its last symbol."""
 
-    def write_codes(write: Any, *_: object) -> tuple[int, str]:
+    def write_codes(write: Any, *_: object) -> tuple[int, str, int]:
         write(memoryview(codes))
-        return len(codes), "0" * 64
+        return len(codes), "0" * 64, 0
 
     class Symbols:
         symbols: Any
@@ -197,7 +197,7 @@ def test_what_could_harm_is_no_text_whatever_its_checksums_say(
     assert read_cached(file, "char") is None
 
 
-def test_what_is_of_no_use_any_more_is_removed(cache: Path, data: DataConfig) -> None:
+def test_old_and_unused_texts_are_removed(cache: Path, data: DataConfig) -> None:
     cache.mkdir(parents=True)
     kept = {
         "1" * 64: b"charrnn2",
@@ -224,7 +224,7 @@ def test_opening_a_text_keeps_it(cache: Path, data: DataConfig) -> None:
     assert time.time() - file.stat().st_mtime < 60
 
 
-def test_a_folder_that_cannot_be_written_costs_memory_only(
+def test_without_a_writable_folder_the_codes_are_held_in_memory(
     cache: Path, data: DataConfig, notes: list[str]
 ) -> None:
     cache.parent.write_text("a file")
@@ -237,10 +237,10 @@ def test_a_folder_that_cannot_be_written_costs_memory_only(
     )
 
 
-def test_a_full_disk_costs_memory_only(
+def test_on_a_full_disk_the_codes_are_held_in_memory(
     cache: Path, data: DataConfig, notes: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> tuple[int, str]:
+    def full(*_: object) -> tuple[int, str, int]:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("charrnn.text.cache.write_codes", full)
@@ -249,7 +249,7 @@ def test_a_full_disk_costs_memory_only(
     assert not list(cache.iterdir())
 
 
-def test_turned_off_nothing_is_written(
+def test_a_cache_that_is_turned_off_is_not_written(
     cache: Path, data: DataConfig, notes: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CHARRNN_CACHE_DIR", "")
@@ -258,7 +258,7 @@ def test_turned_off_nothing_is_written(
     assert not cache.parent.exists()
 
 
-def test_a_small_text_is_not_kept(
+def test_a_small_text_is_not_cached(
     cache: Path, data: DataConfig, notes: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("charrnn.text.corpus.LARGE", len(TEXT.encode()))
@@ -267,7 +267,7 @@ def test_a_small_text_is_not_kept(
     assert not cache.parent.exists()
 
 
-def test_the_key_is_of_the_bytes_their_bounds_and_how_they_are_read(tmp_path: Path) -> None:
+def test_the_key_depends_on_the_bytes_the_files_and_the_settings(tmp_path: Path) -> None:
     def key(*raws: bytes, **keys: Any) -> str:
         files = [str(tmp_path / f"{place}.txt") for place in range(len(raws))]
         for file, raw in zip(files, raws, strict=True):
@@ -278,7 +278,7 @@ def test_the_key_is_of_the_bytes_their_bounds_and_how_they_are_read(tmp_path: Pa
         key(b"abcd"),
         key(b"abce"),
         key(b"abcd", b""),
-        key(b"ab", b"cd"),  # a mark at the start of a file is none within it
+        key(b"ab", b"cd"),  # a byte order mark counts only at the start of a file
         key(b"abc", b"d"),
         key(b"abcd", newlines="keep"),
         key(b"abcd", encoding="latin-1"),
@@ -306,7 +306,7 @@ def test_the_key_of_a_text_of_several_blocks(
     assert len(keys) == 4
 
 
-def test_a_changed_text_is_encoded_anew(cache: Path, data: DataConfig) -> None:
+def test_a_changed_text_is_encoded_again(cache: Path, data: DataConfig) -> None:
     load_corpus(data)
     Path(str(data.path)).write_text("another", encoding="utf-8")
     assert text_of(load_corpus(data)) == "another"
@@ -314,7 +314,7 @@ def test_a_changed_text_is_encoded_anew(cache: Path, data: DataConfig) -> None:
 
 
 def test_a_text_that_changes_while_it_is_read_is_refused(cache: Path, data: DataConfig) -> None:
-    def change(_: str) -> None:  # told after the key is taken
+    def change(_: str) -> None:  # called once the key is known
         with open(str(data.path), "ab") as file:
             file.write(b"!")
 
@@ -323,7 +323,7 @@ def test_a_text_that_changes_while_it_is_read_is_refused(cache: Path, data: Data
     assert not cache.exists()
 
 
-def test_writers_at_once_do_no_harm(cache: Path, data: DataConfig) -> None:
+def test_several_writers_at_once(cache: Path, data: DataConfig) -> None:
     together = threading.Barrier(4)
     with ThreadPoolExecutor(4) as pool:
         futures = [pool.submit(load_corpus, data, lambda _: together.wait()) for _ in range(4)]
@@ -332,7 +332,7 @@ def test_writers_at_once_do_no_harm(cache: Path, data: DataConfig) -> None:
     assert read_cached(file, "char") is not None
 
 
-def test_what_a_killed_write_left_is_removed_later(cache: Path, data: DataConfig) -> None:
+def test_the_leftovers_of_a_killed_write_are_removed_later(cache: Path, data: DataConfig) -> None:
     cache.mkdir(parents=True)
     old, new = (cache / f".{'0' * 64}.codes.{name}" for name in ("old", "new"))
     other = cache / ".other"

@@ -1,4 +1,4 @@
-"""A text as codes: read, split, and cut into streams and windows."""
+"""Reading a text into codes, its splits, and its streams and windows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BOM = b"\xef\xbb\xbf"
 
 
 def read(path: Path | tuple[Path, ...], **keys: Any) -> str:
-    """Return the text that a data section stands for."""
+    """Return the text of a data section."""
     where = tuple(map(str, path)) if isinstance(path, tuple) else str(path)
     corpus = load_corpus(DataConfig(path=where, **keys))
     if corpus.vocabulary.tokens == "byte":
@@ -36,7 +36,7 @@ def read(path: Path | tuple[Path, ...], **keys: Any) -> str:
 def each_way(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Read a text at once, or as a large one: a few bytes at a time, through the cache."""
+    """Read a text whole, or like a large one: a few bytes at a time, through the cache."""
     if request.param:
         monkeypatch.setattr("charrnn.text.corpus.LARGE", 0)
         monkeypatch.setattr("charrnn.text.decoding.CHUNK", request.param)
@@ -54,7 +54,7 @@ def test_each_character_is_trained_on_once_with_the_next_one_as_target(
     N: int, T: int, data: st.DataObject
 ) -> None:
     n = data.draw(st.integers(N + 1, 300))
-    codes = np.arange(n, dtype=np.uint16)  # all distinct: a code is a place
+    codes = np.arange(n, dtype=np.uint16)  # all distinct: each code is its place
     streams = Streams(codes, N, T)
     windows = [streams.window(index) for index in range(streams.windows)]
     for inputs, targets in windows:
@@ -77,7 +77,7 @@ def test_the_streams_of_a_part_that_is_not_divisible() -> None:
     assert inputs.T.tolist() == [[0, 1, 2], [5, 6, 7]]
     inputs, targets = streams.window(1)
     assert inputs.T.tolist() == [[3, 4], [8, 9]]
-    assert targets.T.tolist() == [[4, 5], [9, 10]]  # 5 is the next stream's first
+    assert targets.T.tolist() == [[4, 5], [9, 10]]  # 5 is the first of the next stream
 
 
 @given(st.integers(1, 9), st.integers(1, 12), st.integers(0, 9), st.data())
@@ -173,12 +173,10 @@ def test_the_cut_points(
         ("\u00e9".encode(), {"tokens": "byte"}, "\xc3\xa9"),
         (b"\xff\xfe\x00", {"tokens": "byte"}, "\xff\xfe\x00"),
         (b"\xff\x00", {"tokens": "byte", "encoding": "ascii"}, "\xff\x00"),
-        (b"a\x0bb\x0c\xe2\x80\xa8", {}, "a\x0bb\x0c\u2028"),  # no line ends of ours
+        (b"a\x0bb\x0c\xe2\x80\xa8", {}, "a\x0bb\x0c\u2028"),  # other line ends are left unchanged
     ],
 )
-def test_what_a_file_is_read_as(
-    tmp_path: Path, raw: bytes, keys: dict[str, str], text: str
-) -> None:
+def test_the_text_of_a_file(tmp_path: Path, raw: bytes, keys: dict[str, str], text: str) -> None:
     path = tmp_path / "text.txt"
     path.write_bytes(raw)
     assert read(path, **keys) == text
@@ -197,7 +195,7 @@ def test_what_a_file_is_read_as(
         (b"a\x00b", "utf-16-le", 2, 0x62),
     ],
 )
-def test_bytes_that_are_not_in_the_encoding_are_pointed_at(
+def test_the_error_names_the_byte_that_is_not_in_the_encoding(
     tmp_path: Path, raw: bytes, encoding: str, offset: int, byte: int
 ) -> None:
     path = tmp_path / "text.txt"
@@ -222,7 +220,7 @@ def test_a_glob_is_read_alphabetically_and_a_list_in_its_order(tmp_path: Path) -
     assert read((tmp_path / "b.txt", tmp_path / "a.txt")) == "2b1a"
 
 
-def test_a_name_that_looks_like_a_glob_is_taken_as_it_stands(tmp_path: Path) -> None:
+def test_an_existing_file_is_not_read_as_a_glob(tmp_path: Path) -> None:
     (tmp_path / "a[1].txt").write_text("this")
     (tmp_path / "a1.txt").write_text("other")
     assert read(tmp_path / "a[1].txt") == "this"
@@ -234,7 +232,7 @@ def test_a_name_that_looks_like_a_glob_is_taken_as_it_stands(tmp_path: Path) -> 
         ("none.txt", "no such file"),
         ("*.md", "no file matches"),
         ("sub", "is a folder; name its texts, as in"),
-        ("su*", "no file matches"),  # a folder only
+        ("su*", "no file matches"),  # only a folder does
         ("empty.txt", "the text is empty"),
         ("same.txt", "the text is 'a' (U+0061) throughout"),
     ],
@@ -264,7 +262,7 @@ def test_a_missing_file_of_a_list_is_named(tmp_path: Path) -> None:
 
 
 @whole_and_in_chunks
-def test_the_digest_is_of_the_text_as_the_model_sees_it(tmp_path: Path) -> None:
+def test_the_digest_is_of_the_symbols_not_of_the_files(tmp_path: Path) -> None:
     digests = []
     for name, raw in {"a": b"a\nb", "b": BOM + b"a\r\nb", "c": b"b\na", "d": b"c\nd"}.items():
         (tmp_path / name).write_bytes(raw)
@@ -277,7 +275,7 @@ def test_the_digest_is_of_the_text_as_the_model_sees_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
 def test_a_byte_order_mark_is_dropped_in_every_encoding(tmp_path: Path, encoding: str) -> None:
     raw = "ab".encode(encoding)
-    if encoding in ("utf-8", "utf-16-le", "utf-16-be"):  # whose codecs write none
+    if encoding in ("utf-8", "utf-16-le", "utf-16-be"):  # their codecs write no mark
         raw = "\ufeff".encode(encoding) + raw
     (tmp_path / "text.txt").write_bytes(raw)
     config = DataConfig(str(tmp_path / "text.txt"), encoding=encoding)

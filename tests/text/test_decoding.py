@@ -1,4 +1,4 @@
-"""A text read in pieces: the same as read whole, and the same errors."""
+"""A text decoded in pieces gives the same symbols, and the same errors, as a whole one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32", "utf-7", "gb
 
 
 def read_in_chunks(raw: bytes, chunk: int, **keys: Any) -> list[int] | str:
-    """Return a file's symbols, or the error without the file's name."""
+    """Return the symbols of a file with these bytes, or the error without the file's name."""
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr("charrnn.text.decoding.CHUNK", chunk)
         file = Path(folder, "text")
@@ -44,7 +44,7 @@ TEXTS = st.lists(CHARACTERS, max_size=20).map("".join)
 @given(TEXTS, st.sampled_from(ENCODINGS), NEWLINES, CHUNKS)
 def test_chunks_read_as_the_whole(text: str, encoding: str, newlines: str, chunk: int) -> None:
     raw = text.encode(encoding, "ignore")
-    name = "utf-8" if encoding == "utf-8-sig" else encoding  # which leaves a second mark
+    name = "utf-8" if encoding == "utf-8-sig" else encoding  # utf-8 keeps a second mark
     whole = raw.decode(name).removeprefix("\ufeff")
     if newlines == "lf":
         whole = whole.replace("\r\n", "\n").replace("\r", "\n")
@@ -53,13 +53,13 @@ def test_chunks_read_as_the_whole(text: str, encoding: str, newlines: str, chunk
 
 
 def as_a_whole(raw: bytes, encoding: str) -> list[int] | tuple[str, ...]:
-    """Return the symbols, or how the error may begin, by Python's decoding of all of it."""
+    """Decode all bytes at once; return the symbols, or the possible beginnings of the error."""
     try:
         text, found = raw.decode(encoding), []
     except UnicodeDecodeError as error:
         at = error.start
         found = [f": byte {at} (0x{raw[at]:02x}) is not {encoding}: {error.reason}; "]
-        text = raw[:at].decode(encoding, "ignore")  # a chunk of it may have been looked at before
+        text = raw[:at].decode(encoding, "ignore")  # a chunk of it may have been checked before
     text = text.removeprefix("\ufeff")
     if surrogate := re.search("[\ud800-\udfff]", text):
         found.append(f": character {surrogate.start()} is U+D")
@@ -67,7 +67,7 @@ def as_a_whole(raw: bytes, encoding: str) -> list[int] | tuple[str, ...]:
 
 
 @given(TEXTS, st.data(), st.sampled_from(ENCODINGS), CHUNKS)
-def test_damaged_bytes_are_reported_alike(
+def test_damaged_bytes_give_the_same_error(
     text: str, data: st.DataObject, encoding: str, chunk: int
 ) -> None:
     raw = bytearray(text.encode(encoding, "ignore"))
@@ -91,14 +91,14 @@ def test_utf_16_without_a_mark_is_in_the_machines_order() -> None:
     assert "is not utf-16: truncated data" in str(read_in_chunks(raw + b"a", 1, encoding="utf-16"))
 
 
-def test_the_position_of_half_a_pair_is_the_files() -> None:
+def test_the_position_of_half_a_pair_is_that_in_the_file() -> None:
     error = read_in_chunks(b"\\u00e9b\r\n\\ud800", 3, encoding="unicode_escape")
     assert str(error).startswith(": character 3 is U+D800")
 
 
 @pytest.mark.parametrize("encoding", ["idna", "punycode", "Punycode"])
-def test_an_encoding_of_names_is_none_of_texts(encoding: str) -> None:
-    """Its codec needs the whole text, and for a megabyte a day."""
+def test_an_encoding_of_single_names_is_refused(encoding: str) -> None:
+    """Its codec needs the whole text at once, and a day for a megabyte."""
     error = read_in_chunks(b"ab-", 1, encoding=encoding)
     assert str(error).startswith(
         f": {encoding} encodes single names, not texts; data.encoding=latin-1"
@@ -109,12 +109,12 @@ def test_an_encoding_of_names_is_none_of_texts(encoding: str) -> None:
     ("raw", "encoding", "begins"),
     [(b"ab+" + b"A" * 600, "utf-7", 2), (b"ab\\N{" + b"A" * 600, "unicode_escape", 2)],
 )
-def test_what_can_only_be_decoded_as_a_whole_has_a_bound(
+def test_what_a_decoder_holds_back_is_bounded(
     monkeypatch: pytest.MonkeyPatch, raw: bytes, encoding: str, begins: int
 ) -> None:
-    """The codec goes through all of it with each chunk: through a gigabyte a thousand times."""
-    monkeypatch.setattr("charrnn.text.decoding._RUN", 500)
+    """The codec scans all of it again with each chunk: a gigabyte a thousand times."""
+    monkeypatch.setattr("charrnn.text.decoding._LONGEST_RUN", 500)
     error = read_in_chunks(raw, 7, encoding=encoding)
     assert str(error).startswith(f": from byte {begins} on nothing can be decoded before the end")
-    monkeypatch.setattr("charrnn.text.decoding._RUN", 1 << 20)
+    monkeypatch.setattr("charrnn.text.decoding._LONGEST_RUN", 1 << 20)
     assert "nothing can be decoded" not in str(read_in_chunks(raw, 7, encoding=encoding))

@@ -1,4 +1,4 @@
-"""Large texts in use: memory, training and scoring are as with small ones."""
+"""Large texts in use: memory, training and scoring."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from charrnn.errors import TextError
 from charrnn.runs.checkpoint import load_checkpoint
 from charrnn.text.corpus import load_corpus
 from charrnn.text.part import encode_file
+from charrnn.text.vocabulary import Vocabulary
 
 
-@pytest.mark.parametrize("unit", ["All the bees hum in the box.\n", "Größe 大きさ\n", "no end"])
+@pytest.mark.parametrize("piece", ["All the bees hum in the box.\n", "Größe 大きさ\n", "no end"])
 def test_loading_takes_a_few_chunks_of_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unit: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: str
 ) -> None:
-    raw = unit.encode() * 1000
+    raw = piece.encode() * 1000
     path = tmp_path / "text.txt"
     with open(path, "wb") as file:
         for _ in range(40_000_000 // len(raw)):
@@ -55,7 +56,7 @@ def test_training_on_a_large_text_is_the_same_training(
         assert ("encoding" in capsys.readouterr().err) == (folder.name == "elsewhere")
 
 
-def test_a_file_scored_in_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_encoded_in_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checkpoint = load_checkpoint(train(tmp_path) / "last.npz")
     file = tmp_path / "other.txt"
     text = tiny_text(300)
@@ -75,3 +76,24 @@ def test_a_file_scored_in_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             file.write_text(short, encoding="utf-8")
             with pytest.raises(TextError, match="has no character to predict"):
                 encode_file(checkpoint.config.data, checkpoint.vocabulary, str(file))
+
+
+@pytest.mark.parametrize(("tokens", "V"), [("byte", 256), ("char", 256), ("char", 65_536)])
+@pytest.mark.parametrize("skip_unknown", [False, True])
+def test_codes_do_not_depend_on_what_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tokens: str, V: int, skip_unknown: bool
+) -> None:
+    """With these V an unknown symbol has an internal code that needs a wider type."""
+    monkeypatch.setattr("charrnn.text.decoding.CHUNK", 1000)
+    first = 0 if tokens == "byte" else 0x10000
+    vocabulary = Vocabulary(np.arange(first, first + V), tokens)
+    raw = bytes(range(256)) if tokens == "byte" else vocabulary.decode(np.arange(V)).encode()
+    unknown = b"a" if skip_unknown and tokens == "char" else b""  # every byte is known
+    file = tmp_path / "text"
+    file.write_bytes(raw[:400] + unknown + raw[400:])
+    codes, start, end, left_out = encode_file(
+        DataConfig(str(file), tokens=tokens), vocabulary, str(file), skip_unknown=skip_unknown
+    )
+    assert codes.tolist() == list(range(V))
+    assert codes.itemsize == (1 if V == 256 else 2)
+    assert (start, end, left_out) == (0, V, len(unknown))

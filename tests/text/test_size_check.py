@@ -1,4 +1,4 @@
-"""Sizes: what a message says would work, works, and nothing smaller (or larger) does."""
+"""Texts that are too small: each remedy that the message names works, and is the nearest one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 from support import tiny_text, write_config
 
@@ -23,7 +23,7 @@ from charrnn.text.vocabulary import Vocabulary
 def train_sized(
     folder: Path, n: int, sizes: dict[str, float], capsys: pytest.CaptureFixture[str]
 ) -> str:
-    """Train for one step on a text of n characters; return the error, "" where it works."""
+    """Train for one step on a text of n characters; return the error, or "" if it works."""
     (folder / "text.txt").write_text(tiny_text(n), encoding="utf-8")
     config = write_config(folder, {**sizes, "model.hidden_size": 2, "train.max_steps": 1})
     code = run(["train", str(config), "--run-dir", str(folder / "run"), "--overwrite"])
@@ -31,8 +31,8 @@ def train_sized(
     return error if code else ""
 
 
-def mends(error: str) -> list[tuple[str, float]]:
-    """Return what an error says would work, each alone: key and number ("text" for length)."""
+def remedies(error: str) -> list[tuple[str, float]]:
+    """Return the remedies of an error, each as key ("text" for its length) and value."""
     advice = error.split("It would work with ")[1]
     found = re.findall(r"((?:train|data)\.\w+) ([\d.]+\d|\d)", advice)
     if text := re.search(r"a text of ([\d,]+) characters", advice):
@@ -47,7 +47,7 @@ def mends(error: str) -> list[tuple[str, float]]:
         (60, 4, 20, 0.2, 0.2),
         (1200, 50, 30, 0.1, 0.0),  # and a thousands comma
         (60, 4, 20, 0.2, 0.0),  # with batch_size 2 the validation part would be too small
-        (60, 1, 59, 0.1, 0.0),  # with a text of 67 it would be too small
+        (60, 1, 59, 0.1, 0.0),  # a text of 67 would leave too small a validation part
         (5, 4, 29, 0.05, 0.05),  # rounding: 130 * 0.9 is 116.99...
     ],
 )
@@ -69,9 +69,9 @@ def test_a_training_part_too_small_names_what_would_work(
     error = train_sized(tmp_path, n, sizes, capsys)
     assert f"train.batch_size {N} x train.seq_length {T} needs {N * T + 1:,}" in error
     assert f"the training part has {int(n * (1 - valid - test)):,} characters" in error
-    advice = mends(error)
-    assert "text" in dict(advice)
-    for key, value in advice:
+    found = remedies(error)
+    assert "text" in dict(found)
+    for key, value in found:
         if key == "text":
             assert not train_sized(tmp_path, int(value), sizes, capsys), (key, value)
             assert train_sized(tmp_path, int(value) - 1, sizes, capsys), (key, value - 1)
@@ -91,7 +91,7 @@ def test_a_training_part_too_small_names_what_would_work(
         ("validation", 600, 2, 50, {"valid": 0.05, "test": 0.05}),  # and the test part is as small
     ],
 )
-def test_a_part_too_small_for_a_window_names_the_smallest_fraction_that_works(
+def test_a_part_too_small_for_a_window_names_what_would_work(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     name: str,
@@ -104,16 +104,13 @@ def test_a_part_too_small_for_a_window_names_the_smallest_fraction_that_works(
     sizes |= {f"data.{part}_fraction": fraction for part, fraction in fractions.items()}
     error = train_sized(tmp_path, n, sizes, capsys)
     assert f"the {name} part has " in error
-    advice = mends(error)
-    assert advice
-    for key, value in advice:
+    found = remedies(error)
+    assert found
+    for key, value in found:
         if key == "text":
             assert not train_sized(tmp_path, int(value), sizes, capsys), value
             continue
         assert not train_sized(tmp_path, n, {**sizes, key: value}, capsys), (key, value)
-        if key.endswith("fraction") and value:
-            smaller = {**sizes, key: value - 1.5 / n}
-            assert train_sized(tmp_path, n, smaller, capsys), "a character fewer works too"
 
 
 def test_no_validation_part_is_allowed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,7 +133,7 @@ def test_two_characters_are_enough(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def refusal(n: int, values: dict[str, Any]) -> str:
-    """Return what is said of a text of n characters with these values; "" where it will do."""
+    """Return the error about a text of n characters with these values, or ""."""
     nested: dict[str, dict[str, Any]] = {"data": {"path": "text.txt"}}
     for dotted, value in values.items():
         section, _, key = dotted.partition(".")
@@ -152,7 +149,7 @@ def refusal(n: int, values: dict[str, Any]) -> str:
 
 
 def changed(n: int, values: dict[str, Any], change: str) -> tuple[int, dict[str, Any]]:
-    """Return the length and the values after what an advice asks for."""
+    """Return the length and the values after a change in the words of the error."""
     if text := re.fullmatch(r"a text of ([\d,]+) characters", change):
         return int(text[1].replace(",", "")), values
     pairs = re.findall(r"((?:data|train)\.\w+) (null|[\d.]*\d)", change)
@@ -166,13 +163,12 @@ FRACTIONS = st.sampled_from((0.0, 0.1, 0.25, 0.5, 0.9, 1e-3, 1e-9, 1e-17, 1e-300
 )
 
 
-@example(10**6, (2, 99994, 0.5, 0.375), None)  # 0.300011 as it is written is one too large
 @given(
     st.integers(2, 60) | st.integers(2, 10**6),
     st.tuples(SMALL, SMALL, FRACTIONS, FRACTIONS).filter(lambda drawn: sum(drawn[2:]) < 1),
     st.sampled_from((None, 3)),
 )
-def test_whatever_is_advised_works_and_is_the_nearest_that_does(
+def test_each_remedy_works_and_is_the_nearest(
     n: int, drawn: tuple[int, int, float, float], patience: int | None
 ) -> None:
     keys = ("train.batch_size", "train.seq_length", "data.valid_fraction", "data.test_fraction")
@@ -182,29 +178,30 @@ def test_whatever_is_advised_works_and_is_the_nearest_that_does(
     problem = refusal(n, values)
     if not problem:
         return
-    advice = problem.split("It would work with ")[1].split("; or ")
-    for change in advice:
-        length, then = changed(n, values, change)
-        assert not refusal(length, then), change
-        differing = [key for key in then if then[key] != values[key]]
+    for change in problem.split("It would work with ")[1].split("; or "):
+        length, new = changed(n, values, change)
+        assert not refusal(length, new), change
+        differing = [key for key in new if new[key] != values[key]]
         if length != n:
-            assert refusal(length - 1, then), change
+            assert refusal(length - 1, new), change
         elif len(differing) > 1:
             continue
         elif (key := differing[0]).startswith("train."):
-            assert then[key] < values[key]
-            assert refusal(n, {**then, key: then[key] + 1}), change
-        elif then[key]:
-            digits = len(str(n - 1))
-            digit = 10.0**-digits
-            nearer = round(then[key] + (digit if values[key] > then[key] else -digit), digits)
-            if 0 < nearer < 1 and (nearer < values[key]) == (then[key] < values[key]):
-                assert digit <= 1 / n
-                assert refusal(n, {**then, key: nearer}), change
+            assert new[key] < values[key]
+            assert refusal(n, {**new, key: new[key] + 1}), change
+        elif new[key]:
+            other = values["data.test_fraction" if "valid" in key else "data.valid_fraction"]
+            for fraction in (k / 100 for k in range(1, 100)):
+                nearer = abs(fraction - values[key]) < abs(new[key] - values[key]) - 1e-9
+                if nearer and fraction + other < 1:
+                    assert refusal(n, {**values, key: fraction}), change
+
+
+_BOTH = "data.valid_fraction 0 and data.test_fraction 0 together"
 
 
 @given(st.integers(1, 30), st.integers(1, 30))
-def test_the_bound_is_to_a_character(N: int, T: int) -> None:
+def test_the_bound_is_exact(N: int, T: int) -> None:
     sizes = {"train.batch_size": N, "train.seq_length": T, "data.valid_fraction": 0}
     if N * T > 1:
         assert refusal(N * T, sizes)
@@ -213,21 +210,20 @@ def test_the_bound_is_to_a_character(N: int, T: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("n", "sizes", "advised"),
+    ("n", "sizes", "named"),
     [
-        # The part is too large (1000 * (1 - 0.799) is 200.99...) or too small: the nearest.
-        (1000, {"valid": 0.9}, "data.valid_fraction 0.798"),
+        # The validation part is too large, or too small.
+        (1000, {"valid": 0.9}, "data.valid_fraction 0.79"),
         (1000, {"valid": 0.001}, "data.valid_fraction 0.01"),
-        (1000, {"valid": 0.5, "test": 0.4}, "data.valid_fraction 0.398"),
-        (100_000, {"valid": 0.00001}, "data.valid_fraction 0.0001"),
-        # No text is long enough for a part that is nothing, and no one change helps.
-        (1000, {"valid": 1e-300, "test": 1e-300}, "data.valid_fraction 0 and data.test_fraction 0"),
-        (1000, {"valid": 1e-17}, "data.valid_fraction 0, for none"),
-        # No one change helps but a text that nobody has.
-        (1000, {"valid": 1e-9, "test": 1e-9}, "a text of 9,500,000,746 characters"),
+        (1000, {"valid": 0.5, "test": 0.4}, "data.valid_fraction 0.39"),
+        (100_000, {"valid": 0.00001}, "data.valid_fraction 0.01"),
+        (1000, {"valid": 1e-17}, "data.valid_fraction 0"),
+        # No single change helps, and no text that anyone has.
+        (1000, {"valid": 1e-300, "test": 1e-300}, _BOTH),
+        (1000, {"valid": 1e-9, "test": 1e-9}, _BOTH),
     ],
 )
-def test_the_fraction_advised(n: int, sizes: dict[str, float], advised: str) -> None:
+def test_the_fraction_that_the_error_names(n: int, sizes: dict[str, float], named: str) -> None:
     values: dict[str, Any] = {f"data.{part}_fraction": value for part, value in sizes.items()}
     problem = refusal(n, {"train.batch_size": 20, "train.seq_length": 10, **values})
-    assert advised in problem
+    assert named in re.split("It would work with |; or ", problem)

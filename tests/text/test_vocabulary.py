@@ -1,4 +1,4 @@
-"""Characters to codes and back: nothing is lost, and nothing depends on the order of the text."""
+"""Codes of characters, which lose nothing and do not depend on the order of the text."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ each_tokens = pytest.mark.parametrize("tokens", ["char", "byte"])
 
 
 def vocabulary_of(text: str, tokens: str) -> Vocabulary:
-    """Return the vocabulary of a text; with byte tokens, of its UTF-8 bytes."""
+    """Return the vocabulary of a text; with byte tokens, that of its UTF-8 bytes."""
     symbols = Vocabulary(np.array([], np.uint32), tokens).symbols_of(text)
-    return Vocabulary.of(symbols, tokens)
+    return Vocabulary.from_pieces([symbols], tokens)
 
 
 def encoded(text: str, tokens: str) -> tuple[Vocabulary, Array]:
-    """Return a text's own vocabulary and its codes."""
+    """Return the vocabulary of a text and its codes."""
     vocabulary = vocabulary_of(text, tokens)
     return vocabulary, vocabulary.encode(vocabulary.symbols_of(text), "text")
 
 
 @each_tokens
 @given(TEXTS)
-def test_decoding_gives_back_what_was_encoded(tokens: str, text: str) -> None:
+def test_decoding_inverts_encoding(tokens: str, text: str) -> None:
     vocabulary, codes = encoded(text, tokens)
     assert vocabulary.decode(codes) == text
 
 
 @given(st.binary(min_size=1))
-def test_bytes_that_are_no_text_decode_as_python_replaces_them(raw: bytes) -> None:
-    vocabulary = Vocabulary.of(np.frombuffer(raw, np.uint8), "byte")
+def test_bytes_that_are_not_utf_8_decode_as_in_python(raw: bytes) -> None:
+    vocabulary = Vocabulary.from_pieces([np.frombuffer(raw, np.uint8)], "byte")
     codes = vocabulary.encode(np.frombuffer(raw, np.uint8), "text")
     assert bytes(vocabulary.symbols[codes].tolist()) == raw
     assert vocabulary.decode(codes) == raw.decode("utf-8", "replace")
@@ -57,13 +57,13 @@ def test_decoding_code_by_code_equals_decoding_the_whole(tokens: str, text: str)
 
 
 @given(st.binary(min_size=1))
-@example(b"\xed\xa0")  # the beginning of half a pair: Python waits for its end, and then has two
-def test_any_bytes_one_by_one_equal_the_whole(raw: bytes) -> None:
-    vocabulary = Vocabulary.of(np.frombuffer(raw, np.uint8), "byte")
+@example(b"\xed\xa0")  # the beginning of half a pair: Python waits for its end, and finds two
+def test_decoding_byte_by_byte_equals_decoding_the_whole(raw: bytes) -> None:
+    vocabulary = Vocabulary.from_pieces([np.frombuffer(raw, np.uint8)], "byte")
     codes = vocabulary.encode(np.frombuffer(raw, np.uint8), "text")
     so_far = "".join(map(vocabulary.decoder(), codes.tolist()))
     unfinished = vocabulary.decode(codes).removeprefix(so_far)
-    # The last bytes may still become a code point.
+    # The last bytes may be the beginning of a code point.
     assert unfinished in ("", "\ufffd", "\ufffd\ufffd")
 
 
@@ -116,7 +116,7 @@ def test_an_unknown_character_is_named_with_its_position(
 
 @each_tokens
 @given(TEXTS, TEXTS)
-def test_skip_unknown_leaves_out_those_and_no_others(tokens: str, known: str, text: str) -> None:
+def test_skip_unknown_leaves_out_the_unknown_symbols(tokens: str, known: str, text: str) -> None:
     vocabulary = vocabulary_of(known, tokens)
     symbols = vocabulary.symbols_of(text)
     codes = vocabulary.encode(symbols, "text", skip_unknown=True)
@@ -136,13 +136,17 @@ def test_skip_unknown_leaves_out_those_and_no_others(tokens: str, known: str, te
         (65_537, np.uint32),
     ],
 )
-def test_codes_are_of_the_smallest_type_that_holds_them(V: int, dtype: type) -> None:
+def test_codes_have_the_smallest_type_that_holds_them(V: int, dtype: type) -> None:
     vocabulary = Vocabulary(np.arange(V), "char")
     codes = vocabulary.encode(np.array([0, V - 1], np.uint32), "text")
     assert codes.dtype == dtype
     assert codes.tolist() == [0, V - 1]
+    with_unknown = np.array([0, V, V - 1], np.uint32)
     with pytest.raises(TextError):
-        vocabulary.encode(np.array([V], np.uint32), "text")
+        vocabulary.encode(with_unknown, "text")
+    codes = vocabulary.encode(with_unknown, "text", skip_unknown=True)
+    assert codes.dtype == dtype
+    assert codes.tolist() == [0, V - 1]
 
 
 def test_a_character_outside_the_basic_plane_is_one_character() -> None:
@@ -151,7 +155,7 @@ def test_a_character_outside_the_basic_plane_is_one_character() -> None:
     assert vocabulary.symbols.tolist() == [0x1D11E, 0x1F41D]
 
 
-def test_the_bytes_of_a_surrogate_escape_are_those_it_stands_for() -> None:
+def test_a_surrogate_escape_becomes_its_byte() -> None:
     vocabulary = Vocabulary(np.arange(256), "byte")
     argument = b"a\xff".decode("utf-8", "surrogateescape")  # as Python reads the command line
     assert vocabulary.symbols_of(argument).tolist() == [0x61, 0xFF]
@@ -161,15 +165,15 @@ def test_the_bytes_of_a_surrogate_escape_are_those_it_stands_for() -> None:
     ("symbol", "named"),
     [
         (0x41, "'A' (U+0041)"),
-        (0x5D0, "'\u05d0' (U+05D0)"),  # of Hebrew, which can be seen
+        (0x5D0, "'\u05d0' (U+05D0)"),  # Hebrew, visible
         (0x1F41D, f"'{ASTRAL[1]}' (U+1F41D)"),
         (0x27, '"\'" (U+0027)'),
         (0x1B, r"'\x1b' (U+001B)"),
         (0x85, r"'\x85' (U+0085)"),
         (0xA0, r"'\xa0' (U+00A0)"),
-        (0x301, r"'\u0301' (U+0301)"),  # an accent, which would stand on the quote
+        (0x301, r"'\u0301' (U+0301)"),  # an accent, which would combine with the quote
         (0x378, r"'\u0378' (U+0378)"),  # unassigned
-        (0x202E, r"'\u202e' (U+202E)"),  # turns round what follows
+        (0x202E, r"'\u202e' (U+202E)"),  # reverses the following text
         (0x2028, r"'\u2028' (U+2028)"),
         (0xE000, r"'\ue000' (U+E000)"),
         (0xFEFF, r"'\ufeff' (U+FEFF)"),
@@ -177,11 +181,11 @@ def test_the_bytes_of_a_surrogate_escape_are_those_it_stands_for() -> None:
         (0x10FFFF, r"'\U0010ffff' (U+10FFFF)"),
     ],
 )
-def test_the_name_of_a_character_can_be_printed(symbol: int, named: str) -> None:
+def test_the_name_of_a_character_is_printable(symbol: int, named: str) -> None:
     assert Vocabulary(np.arange(2), "char").name(symbol) == named
 
 
-def test_every_name_stays_on_its_line_and_goes_into_a_file() -> None:
+def test_every_name_fits_on_a_line_and_into_a_file() -> None:
     vocabulary = Vocabulary(np.arange(2), "char")
     every_31st = range(0x20000, 0x110000, 31)  # of planes where little is assigned
     for symbol in (*range(0x20000), *range(0xE0000, 0xE0200), *every_31st):

@@ -1,4 +1,4 @@
-"""Configurations that something has happened to, each trained with: one message, or a training."""
+"""Train with mutated configurations; each gives one error message, or a training."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from charrnn.config.reader import config_from_dict, load_config
 
 SHIPPED = Path(__file__).parents[2] / "configs"
 
-_LONGEST = 1_000_000  # characters, so that it is not the mutation which takes the memory
+_LONGEST = 1_000_000  # characters, so that the mutation itself takes little memory
 
 
 def configurations(folder: Path, count: int, seed: int) -> str:
-    """Train with mutated configurations; return what came of them."""
+    """Train with mutated configurations; return a summary."""
     warm_up(folder)
     return str(watch((case(seed, number) for number in range(count)), folder))
 
 
 def case(seed: int, number: int) -> Case:
-    """Return a case, which is always the same for the same numbers."""
+    """Return a case, always the same one for the same numbers."""
 
     def prepare_folder(place: Path) -> Sequence[str]:
         write_texts(place)
         (place / "bad.yaml").write_bytes(mutated(seed, number))
         arguments = ["train", str(place / "bad.yaml"), "--run-dir", str(place / "run")]
-        return [*arguments, *brought_down(place / "bad.yaml")]
+        return [*arguments, *reduced(place / "bad.yaml")]
 
     return Case(f"mutated_configs.mutated({seed}, {number})", prepare_folder, problem)
 
 
 def problem(place: Path, code: int, out: str, err: str) -> str:
-    """Say what is wrong with how a training ended."""
+    """Return what is wrong with the end of a training, or nothing."""
     if out:
         return f"on stdout: {out[:200]}"
     if err.count("charrnn: error: ") != (code != 0) or code == 2:
@@ -52,15 +52,15 @@ def problem(place: Path, code: int, out: str, err: str) -> str:
     return ""
 
 
-def brought_down(config: Path) -> list[str]:
-    """Return arguments that keep a valid configuration from doing much work, where it has much.
+def reduced(config: Path) -> list[str]:
+    """Return arguments that keep a valid configuration from taking long.
 
-    A model of a thousand layers, or thirty epochs, is the user's to ask for.
+    Users may rightly ask for a model of a thousand layers, or for many epochs.
     """
-    signal.alarm(SECONDS)  # from here on; watched.py sets it anew for the command
+    signal.alarm(SECONDS)  # watched.py sets it again for the command
     try:
         loaded = load_config(config)
-    except Exception:  # whatever it is, it is for the command to show
+    except Exception:  # the command will report it
         return []
     model, train = loaded.model, loaded.train
     changes = {
@@ -96,7 +96,7 @@ def mutated(seed: int, number: int) -> bytes:
 
 
 def _bases() -> Iterator[str]:
-    """Yield valid configurations: the shipped ones brought down, and some with all keys."""
+    """Yield valid configurations: the shipped ones, reduced, and some with all keys."""
     for path in sorted(SHIPPED.glob("*.yaml")):
         lines = path.read_text(encoding="utf-8").splitlines()
         small = {"path": "text.txt", "hidden_size": "8", "batch_size": "2", "seq_length": "5"}

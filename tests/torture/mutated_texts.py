@@ -1,4 +1,4 @@
-"""Texts that are broken, odd, tiny, or no texts at all, and commands that are to read them."""
+"""Run commands on texts that are broken, odd, tiny, or no texts at all."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ Texts = Callable[[random.Random], bytes]
 
 
 def texts(folder: Path, count: int, seed: int) -> str:
-    """Give mutated texts to `train`, `eval` and `sample`."""
+    """Run `train`, `eval` and `sample` on mutated texts; return a summary."""
     model = train(folder, {"train.max_steps": 1}) / "last.npz"
     watched = watch((_case(seed, number, model) for number in range(count)), folder)
     if count < 1000:
@@ -70,7 +70,7 @@ def _case(seed: int, number: int, model: Path) -> Case:
     commands = ("train", "eval") if kind in (*PLACES, EVERY) else ("train", "eval", "sample")
     command = rng.choices(commands, (8, 1, 1)[: len(commands)])[0]
     settings = _settings(rng)
-    if kind in LARGE:  # where a long window would be a long wait, and rightly
+    if kind in LARGE:  # a long window would rightly take long
         settings |= {"train.batch_size": 1, "train.seq_length": rng.choice((1, 3))}
     if kind == EVERY:  # a million logits for each of a million characters take hours
         settings |= {"data.valid_fraction": rng.choice((0, 1e-5)), "data.test_fraction": 0}
@@ -95,11 +95,11 @@ def _case(seed: int, number: int, model: Path) -> Case:
         (place / "c.yaml").write_text(yaml.safe_dump(sections), encoding="utf-8")
         return ["train", "c.yaml", "--run-dir", "run"]
 
-    return Case(name, prepare_folder, _go_on(kind, settings) if command == "train" else None)
+    return Case(name, prepare_folder, _check(kind, settings) if command == "train" else None)
 
 
 def _settings(rng: random.Random) -> dict[str, object]:
-    """Return how a text is to be read and cut."""
+    """Return random settings for reading and cutting a text."""
     encoding = rng.choice((COMMON, COMMON, ODD_CODECS, ENCODINGS)[rng.randrange(4)])
     return {
         "data.encoding": encoding,
@@ -112,8 +112,8 @@ def _settings(rng: random.Random) -> dict[str, object]:
     }
 
 
-def _go_on(kind: str, settings: dict[str, object]) -> Callable[[Path, int, str, str], str]:
-    """Return a check: a model that was trained can be measured on its text, and can write."""
+def _check(kind: str, settings: dict[str, object]) -> Callable[[Path, int, str, str], str]:
+    """Return a check: a model that was trained can be scored on its text, and can be sampled."""
 
     def check(place: Path, code: int, _: str, err: str) -> str:
         if code == 2:
@@ -142,14 +142,14 @@ def _go_on(kind: str, settings: dict[str, object]) -> Callable[[Path, int, str, 
 
 
 def _unlike_python(file: Path, settings: dict[str, object], code: int, err: str) -> str:
-    """Say where a text is trained on that Python cannot decode, or the other way round."""
+    """Return an error unless charrnn accepts what Python decodes, and refuses the rest."""
     raw, encoding = file.read_bytes(), str(settings["data.encoding"])
     if settings["data.tokens"] == "byte" or len(raw) > 1 << 20 or "names, not texts" in err:
         return ""
     try:
         name = codecs.lookup(encoding).name
         if name in ("utf-16", "utf-32") and not raw.startswith(codecs.BOM_UTF8):
-            return ""  # without a mark Python's whole and its chunks differ
+            return ""  # without a mark Python decodes a whole text and chunks differently
         text = raw.decode("utf-8" if name == "utf-8-sig" else encoding)
     except (UnicodeError, LookupError):
         return "" if code else "trained on what Python cannot decode"
@@ -163,7 +163,7 @@ def _unlike_python(file: Path, settings: dict[str, object], code: int, err: str)
 
 
 def _text(rng: random.Random) -> bytes:
-    """A text of words, with some characters that are none, in some encoding."""
+    """Return words and some odd characters, in a random encoding."""
     pieces = rng.choices(WORDS, k=rng.choice((3, 30, 300)))
     for _ in range(rng.choice((0, 1, 10))):
         pieces.insert(rng.randrange(len(pieces)), rng.choice(CHARACTERS))
@@ -172,7 +172,7 @@ def _text(rng: random.Random) -> bytes:
 
 
 def _damaged(rng: random.Random) -> bytes:
-    """A text with bytes put in, left out, turned or moved."""
+    """Return a text with bytes inserted, deleted, changed or moved."""
     raw = bytearray(_text(rng) or b"ab")
     for _ in range(rng.choice((1, 2, 20))):
         at = rng.randrange(len(raw) + 1)
@@ -189,7 +189,7 @@ def _damaged(rng: random.Random) -> bytes:
 
 
 def _at_the_chunks(rng: random.Random) -> bytes:
-    """What matters, astride the end of a chunk of a megabyte."""
+    """Return a text with critical bytes across the end of a chunk of a megabyte."""
     what, before = rng.choice(BYTES), rng.choice((b"ab", b"\n", b"\xc3\xa9", b"a\0"))
     length = (1 << 20) - rng.randrange(len(what) + 2)
     head = (before * (length // len(before) + 1))[:length]
@@ -197,7 +197,7 @@ def _at_the_chunks(rng: random.Random) -> bytes:
 
 
 def _every_character(rng: random.Random) -> bytes:
-    """Every code point once, in order or not."""
+    """Return every code point once, in order or shuffled."""
     encoding = rng.choice(("utf-8", "utf-16", "utf-32", "gb18030", "utf-7", "utf-8/surrogatepass"))
     name, _, errors = encoding.partition("/")
     symbols = list(map(chr, range(0x110000)))
@@ -238,18 +238,16 @@ KINDS: dict[str, Texts] = {
 
 
 def _pipe(place: Path, rng: random.Random) -> str:
-    """A pipe that nobody writes to, or where somebody writes a text, or opens it and leaves."""
+    """Make a pipe to which a text, or nothing, is written."""
     path = str(place / "pipe")
     os.mkfifo(path)
-    what = rng.choice(("nobody", "text", "nothing"))
-    raw = _text(rng) if what == "text" else b""
+    raw = rng.choice((_text(rng), b""))
 
     def write() -> None:
         with contextlib.suppress(OSError):
             Path(path).write_bytes(raw)
 
-    if what != "nobody":
-        threading.Thread(target=write, daemon=True).start()
+    threading.Thread(target=write, daemon=True).start()
     return path
 
 
@@ -261,7 +259,7 @@ def _link(place: Path, rng: random.Random) -> str:
 
 
 def _several(place: Path, rng: random.Random) -> str:
-    """Files in a folder, with names of all kinds; what is named is some of them."""
+    """Write files with odd names in a folder; return a path or a glob of some of them."""
     folder = place / "texts"
     (folder / "sub").mkdir(parents=True)
     names = ("a.txt", "b.txt", "sub/c.txt", "[d].txt", "e\nf.txt", "\udcff.txt", "\u202e.txt")

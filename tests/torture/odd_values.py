@@ -1,4 +1,4 @@
-"""Values, signs and texts that something may trip over."""
+"""Values, signs and texts that may break something."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from support import tiny_text
 from charrnn.config.reader import load_config
 from charrnn.training.train import train
 
-# What a value may become. Devices without an end and pipes that nobody writes to are left out: a
-# text from there is read for ever, as by any program.
+# Replacements for a value. Endless devices and pipes without a writer are left out, because reading
+# them never ends.
 VALUES = (
     *("", "~", "null", "true", "no", "-0", "0", "-1", "1", "2", "3", "7", "1.5", "0.5", "-0.0"),
     *("1e308", "-1e308", "1e-320", "1.0e+400", ".inf", "-.inf", ".nan", "nan", "1_000", "1e-3"),
@@ -42,12 +42,12 @@ VALUES = (
     *("lf", "numpy", "numba", "1000", "1000000", "1048576", "1048577", "1000000000000"),
     *("4294967295",),
 )
-# What a number may well be.
+# Replacements for a number.
 SMALL = (
     *("0", "1", "2", "3", "5", "0.1", "0.5", "1e-3", "30", "null", "auto", "epoch", "1s", "0.9"),
     *("1e-9", "1e-17", "1e-308", "0.9999999999999999", "0.999999", "1e6", "1e30", "1e-45", "1e38"),
 )
-# What may stand anywhere in a text.
+# Insertions for any place in a text.
 PIECES = (
     *(": ", ":", " ", "  ", "\t", "\n", "\r", "- ", "#", "&a ", "*a", "!!", "!", "|", ">", "%"),
     *("@",),
@@ -58,7 +58,7 @@ PIECES = (
 
 
 def warm_up(folder: Path) -> None:
-    """Train once, so that what is compiled or imported once does not count as a case's."""
+    """Train once, so that the time of imports and compilation does not count for a case."""
     os.environ.setdefault("CHARRNN_CACHE_DIR", str(folder / "cache"))
     (folder / "text.txt").write_text(tiny_text(), encoding="utf-8")
     (folder / "warm.yaml").write_text("data: {path: text.txt}\ntrain: {batch_size: 2}\n")
@@ -67,7 +67,7 @@ def warm_up(folder: Path) -> None:
 
 
 def write_texts(place: Path) -> None:
-    """Write what a path of a configuration may name."""
+    """Write the texts that configurations name."""
     (place / "folder").mkdir()
     (place / "text.txt").write_text(tiny_text(), encoding="utf-8")
     (place / "other.txt").write_text(tiny_text(400)[::-1], encoding="utf-8")

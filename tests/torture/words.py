@@ -1,4 +1,4 @@
-"""What random command lines are made of."""
+"""The words of random command lines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WORDS = (
     *("\udcff", "a\udc80b", "\udcff.npz", "x" * 300, "x" * 5000, "/" * 300, "*", "?", "~", "$HOME"),
     *("'", '"', "\\", "nan", "inf", "0x10", "1e3", "1_0", "\u0663", "-1", "0", "1", "9" * 5000),
 )
-# Pipes stand nowhere that a text is meant: there one is waited for, as by any program.
+# A pipe is never given for a text, because reading a pipe without a writer never ends.
 CHECKPOINTS = (
     *("runs/tiny", "runs/bytes", "runs/tiny/last.npz", "runs/bytes/best.npz", "runs/tiny/"),
     *("runs", ".", "..", "/", "folder", "text.txt", "empty.txt", "cut.npz", "text.npz", "gone.npz"),
@@ -35,7 +35,7 @@ CONFIGS = (
     *("empty.txt", "latin.txt", "large.txt", "runs/tiny/config.yaml", "runs/tiny", "/dev/null"),
     *("/dev/zero", "-", "text.npz", "loop.npz", "/proc/self/mem"),
 )
-# Only folders in the current one: whoever names another is to have it written.
+# Only folders in the current one, because a command may write to any folder that is named.
 RUN_DIRS = (
     *(
         "new",
@@ -72,7 +72,7 @@ PRIMES = (
     "--",
     "-",
 )
-# Lengths and numbers that are not many: a long text is the user's to ask for.
+# Small lengths and numbers, because users may rightly ask for a long text.
 NUMBERS = {
     "--length": ("0", "1", "7", "300"),
     "--num-samples": ("1", "2", "3", "300"),
