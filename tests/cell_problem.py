@@ -1,4 +1,4 @@
-"""Something for a cell to compute: the same random numbers at each call."""
+"""A problem for a cell, the same random numbers at each call, and two ways to solve it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 
-from charrnn.kernels import Array, Cell
+from charrnn.kernels import CELLS, Array, Cell, Workspace
 
-D, H = 5, 6  # where a test does not say
+D, H = 5, 6  # unless a test passes others
+
+each_cell = pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
+each_input = pytest.mark.parametrize("codes", [False, True], ids=["features", "codes"])
 
 
 class Problem(NamedTuple):
-    """All that a cell's sequence functions take."""
+    """The arguments of the sequence functions of a cell."""
 
     x: Array  # (T, N, D), or codes (T, N)
     states: tuple[Array, ...]  # each (N, H)
@@ -39,7 +43,7 @@ def problem(
     D: int = D,
     H: int = H,
 ) -> Problem:
-    """The same numbers at each call, read-only; `scale` multiplies the parameters."""
+    """Return the same read-only numbers at each call; `scale` multiplies the parameters."""
     rng = np.random.default_rng(1)
 
     def normal(*shape: int, scale: float = 1.0) -> Array:
@@ -56,9 +60,38 @@ def problem(
 
 
 def leaves(tree: Any) -> Iterator[Array]:
-    """Every array of a cache or a problem."""
+    """Yield every array of a cache or a problem."""
     if isinstance(tree, tuple):
         for part in tree:
             yield from leaves(part)
     else:
         yield tree
+
+
+def run_sequence(cell: Cell, p: Problem, workspace: Workspace | None = None) -> list[Array | None]:
+    """Run the sequence pair; return the states at every step, dx, dstates0 and dparameters."""
+    *states, cache = cell.forward(p.x, *p.states, *p.parameters, workspace=workspace)
+    for array in leaves(cache):
+        frozen(array)
+    return [*states, *cell.backward(p.dh, cache, dlast=p.dlast, workspace=workspace)]
+
+
+def run_steps(cell: Cell, p: Problem) -> list[Array | None]:
+    """Return the results of `run_sequence`, from the step pair."""
+    states, caches, outputs = p.states, [], []
+    for x in p.x:
+        *states, cache = cell.step_forward(x, *map(frozen, states), *p.parameters)
+        caches.append(cache)
+        outputs.append(states)
+    dstates, dxs, dparameters = p.dlast, [], [0.0] * len(p.parameters)
+    for dh, cache in zip(reversed(p.dh), reversed(caches), strict=True):
+        for array in leaves(cache):
+            frozen(array)
+        dh_t = frozen(dstates[0] + dh)
+        dx, *rest = cell.step_backward(dh_t, *map(frozen, dstates[1:]), cache)
+        dstates, dstep = rest[: len(dstates)], rest[len(dstates) :]
+        dparameters = [d + step for d, step in zip(dparameters, dstep, strict=True)]
+        dxs.append(dx)
+    sequences = [np.stack(sequence) for sequence in zip(*outputs, strict=True)]
+    dx = None if dxs[0] is None else np.stack(dxs[::-1])
+    return [*sequences, dx, *dstates, *dparameters]

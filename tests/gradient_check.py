@@ -1,7 +1,7 @@
-"""Gradients by central differences, and what it takes for a gradient to pass.
+"""Checks gradients by central differences.
 
-An error is relative and one number for each array: the norm of the difference over the larger of
-the two norms. An absolute tolerance would let a gradient pass that is zero, or merely small.
+The error of a gradient is one relative number: the norm of the difference over the larger of the
+two norms. An absolute tolerance would accept a zero gradient where the true one is small.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from charrnn.kernels import Array
 def numeric_gradient(f: Callable[[Array], float], x: Array, step: float = 1e-5) -> Array:
     """Return the gradient of f at x, in float64, element by element.
 
-    The truncation error falls with step squared and the rounding error rises with 1 / step; near
-    1e-5 both are about 1e-10 for values and derivatives of order 1.
+    The truncation error is proportional to step squared, the rounding error to 1 / step. For values
+    and derivatives of order 1, both are about 1e-10 at a step of 1e-5.
     """
     if x.dtype != np.float64:
         raise TypeError(f"central differences need float64, not {x.dtype}")
@@ -38,7 +38,7 @@ def relative_error(a: Array, b: Array) -> float:
     """Return ||a - b|| / max(||a||, ||b||).
 
     Raises:
-        ValueError: the shapes differ, or both are all zero, so that nothing would be compared.
+        ValueError: the shapes differ, or both arrays are zero, which would compare nothing.
     """
     if a.shape != b.shape:
         raise ValueError(f"shapes differ: {a.shape} and {b.shape}")
@@ -58,16 +58,16 @@ def check_gradients(
 
     Args:
         loss: called as loss(**arrays), in the order of `arrays`.
-        arrays: what the loss depends on, by name.
-        gradients: for each of the arrays, the gradient to check.
-        tolerance: on the relative error of each array.
+        arrays: the arguments of the loss, by name.
+        gradients: the gradients to check, by the same names.
+        tolerance: upper bound on the relative error of each gradient.
 
     Returns:
-        The relative error by name.
+        The relative errors, by name.
 
     Raises:
-        AssertionError: a gradient is missing, or wrong: it is named.
-        ValueError: a gradient is all zero, and so is the numeric one.
+        AssertionError: a gradient is missing or wrong; the message names it.
+        ValueError: a gradient and its numeric estimate are both zero.
     """
     assert list(gradients) == list(arrays), f"{list(gradients)} are not {list(arrays)}"
     errors = {}

@@ -1,4 +1,4 @@
-"""The scoring of a text in its plainest form, for the fast one to be held against."""
+"""Scores a text in the plainest way, as a reference for the fast one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from charrnn.model.model import Model
 
 
 def plain_loop(model: Model, codes: Array, start: int, end: int, context: int = 0) -> list[float]:
-    """Score a part one character at a time, one stream, reading from `context` on."""
+    """Return the loss of each token from `start` to `end`, in nats, reading from `context` on."""
     states, costs_nats = model.zero_states(1), []
     for place in range(context, end - 1):
         logits, states, _ = model.forward(codes[place : place + 1, None].astype(np.intp), states)

@@ -1,4 +1,4 @@
-"""Models whose texts are known beforehand: one that recites, one that wanders."""
+"""Small models: one that recites a text, and one that generates random text."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from charrnn.text.vocabulary import Vocabulary
 
 
 def checkpoint_of(text: str, parameters: Array, H: int, cell: str, **data: str) -> Checkpoint:
-    """Return a checkpoint of a one-layer model that knows the characters of a text."""
+    """Return a checkpoint of a one-layer model whose vocabulary is that of a text."""
     config = plain_config(
         {"data.path": "/none.txt", "model.cell": cell, "model.num_layers": 1}
         | {"model.hidden_size": H, "train.batch_size": 1, "train.max_epochs": 30}
         | {"train.optimizer": "sgd"}
         | {f"data.{key}": value for key, value in data.items()}
     )
-    vocabulary = Vocabulary.of(symbols_of(text, config.data.tokens), config.data.tokens)
+    symbols = symbols_of(text, config.data.tokens)
+    vocabulary = Vocabulary.from_pieces([symbols], config.data.tokens)
     model = Model(config.model, len(vocabulary), parameters)
     return Checkpoint(
         config, vocabulary, parameters, Counters(), {}, model.zero_states(1), "ab" * 32
@@ -35,13 +36,13 @@ def symbols_of(text: str, tokens: str) -> Array:
 
 
 def reciting(text: str, **data: str) -> Checkpoint:
-    """Return a model that writes a text of distinct symbols over and over, whatever the chance.
+    """Return a model that repeats a text of distinct symbols, whatever the random numbers.
 
-    One hidden unit stands for each symbol; the output takes it to the next symbol of the text.
+    Each hidden unit stands for one symbol; the output layer selects the next symbol of the text.
     """
     symbols = symbols_of(text, data.get("tokens", "char"))
     V = len(symbols)
-    codes = np.searchsorted(np.sort(symbols), symbols)  # (V,), in the order of the text
+    codes = np.searchsorted(np.sort(symbols), symbols)  # (V,), in text order
     shapes = parameter_shapes(ModelConfig(cell="rnn", num_layers=1, hidden_size=V), V)
     parameters = np.zeros(sum(int(np.prod(shape)) for shape in shapes.values()), np.float32)
     views = parameter_views(parameters, shapes)
@@ -51,7 +52,7 @@ def reciting(text: str, **data: str) -> Checkpoint:
 
 
 def wandering(text: str = "\n abcdefgh", **data: str) -> Checkpoint:
-    """Return an untrained model, which writes at random."""
+    """Return an untrained model, which generates random text."""
     H, V = 8, len(set(symbols_of(text, data.get("tokens", "char")).tolist()))
     config = ModelConfig(cell="lstm", num_layers=1, hidden_size=H)
     return checkpoint_of(text, initial_parameters(config, V, seed=1), H, "lstm", **data)

@@ -1,9 +1,9 @@
-"""Who does the inner loops: NumPy, or their Numba-compiled twins."""
+"""Selects the backend: NumPy, or loops compiled by Numba."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
@@ -21,13 +21,13 @@ BACKENDS = ("numpy", "numba")
 
 @dataclass(frozen=True)
 class Backend:
-    """The functions that there are several of; arguments and results as in `charrnn.kernels`."""
+    """The functions that a backend implements, with the interfaces of `charrnn.kernels`."""
 
     name: str
-    loops: Mapping[str, Loops]  # by the cell's name
+    loops: Mapping[str, Loops]  # by cell
     softmax_cross_entropy_forward: Callable[..., Any]
     softmax_cross_entropy_backward: Callable[..., Any]
-    updates: Mapping[str, Callable[..., None]] = field(default_factory=dict)  # by optimiser
+    updates: Mapping[str, Callable[..., None]]  # by optimizer; others update as in their rule
 
 
 NUMPY = Backend(
@@ -35,18 +35,19 @@ NUMPY = Backend(
     {name: cell.loops for name, cell in CELLS.items()},
     softmax_cross_entropy_forward,
     softmax_cross_entropy_backward,
+    {},
 )
 
 
 def resolve_backend(name: str, *, of_run: bool = False) -> str:
-    """Return which of BACKENDS a name stands for: auto is Numba where it can be had.
+    """Return the backend, one of BACKENDS, that a configured name stands for.
 
     Args:
-        name: as configured.
-        of_run: it is that of a run which is to go on, and cannot be changed.
+        name: one of BACKENDS, or auto for Numba if it can be used and else NumPy.
+        of_run: whether the name belongs to a run that is being resumed, which cannot change it.
 
     Raises:
-        BackendError: Numba is asked for and cannot be had.
+        BackendError: the name is numba, and Numba cannot be used.
     """
     problem = "" if name == "numpy" else _problem_with_numba()
     if name == "auto":
@@ -54,31 +55,30 @@ def resolve_backend(name: str, *, of_run: bool = False) -> str:
     if problem:
         if of_run:
             raise BackendError(
-                f"this run's train.backend is numba, and {problem}; pip install numba",
+                f"train.backend is numba in this run, and {problem}",
                 Remedy("init_from", "starts a new run from its weights"),
             )
         raise BackendError(
-            f"train.backend numba, and {problem}; pip install numba",
-            Remedy("train.backend=numpy", "does without"),
+            f"train.backend numba: {problem}", Remedy("train.backend=numpy", "trains without it")
         )
     return name
 
 
 @cache
 def _problem_with_numba() -> str:
-    """Return why Numba cannot be used, or nothing."""
+    """Return why Numba cannot be used and what to do about it, or an empty string."""
     if find_spec("numba") is None:
-        return "Numba is not installed"
+        return "Numba is not installed; pip install numba"
     try:
         from charrnn.backends.jit import JIT_DISABLED
-    except Exception as error:  # one that does not go with this NumPy raises this or that
-        return f"Numba cannot be imported ({error})"
-    return "NUMBA_DISABLE_JIT turns Numba off" if JIT_DISABLED else ""
+    except Exception as error:  # an incompatible NumPy causes various exceptions
+        return f"Numba cannot be imported ({error}); pip install -U numba"
+    return "NUMBA_DISABLE_JIT turns Numba off; unset it" if JIT_DISABLED else ""
 
 
 @cache
 def backend(name: str) -> Backend:
-    """Return one of BACKENDS."""
+    """Return a backend by its name, one of BACKENDS."""
     if name == "numpy":
         return NUMPY
     from charrnn.backends.elementwise import (
@@ -97,14 +97,14 @@ def backend(name: str) -> Backend:
     )
 
 
-def compiling_note(backend: str) -> str:
-    """Return a note if the functions of a backend still have to be compiled, else nothing."""
-    if backend == "numpy":
+def compiling_note(name: str) -> str:
+    """Return a note if the functions of a backend must first be compiled, else an empty string."""
+    if name == "numpy":
         return ""
     from charrnn.backends.jit import CACHE_FOLDER
 
     if CACHE_FOLDER is None:
-        return "compiling the inner loops (no cache folder can keep them): some seconds"
+        return "compiling the inner loops (no folder can cache them); this takes some seconds"
     if any(CACHE_FOLDER.rglob("*.nbi")):
         return ""
-    return "compiling the inner loops for this processor, once: some seconds"
+    return "compiling the inner loops for this processor, once; this takes some seconds"

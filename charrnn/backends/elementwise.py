@@ -1,4 +1,4 @@
-"""Softmax with cross-entropy, the sums of rows by code, and Adam: each in one pass."""
+"""Compiled twins of the softmax with cross-entropy, of `scatter_rows` and of Adam's update."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ import math
 
 import numpy as np
 
-from charrnn.backends.jit import inner, outer
+from charrnn.backends.jit import compiled_entry_point, compiled_helper
 from charrnn.kernels import Array, Workspace
-from charrnn.kernels.optimizers import State
+from charrnn.kernels.optimizers import OptState
 from charrnn.kernels.softmax import SoftmaxCache
 
 _float = np.float32
 _ONE = _float(1)
 
 
-@inner
+@compiled_helper
 def exp(x: float) -> float:
-    """Return exp(x) for x of at most 0, to 2e-7; below -87 it is exp(-87), about 1e-38.
+    """Return exp(x) for x <= 0, with a relative error of 2e-7; for x < -87, exp(-87), about 1e-38.
 
-    2^n exp(r), with n whole, |r| at most ln(2) / 2, and Taylor's polynomial for exp(r).
+    The result is 2^n exp(r) for an integer n and |r| <= ln(2) / 2, with a Taylor polynomial for
+    exp(r).
     """
-    x = _float(-87.0) if x < _float(-87.0) else x  # so written that NaN stays NaN
+    x = _float(-87.0) if x < _float(-87.0) else x  # in this form, NaN stays NaN
     n = np.floor(x * _float(1.44269504088896341) + _float(0.5))
     r = (x - n * _float(0.693359375)) - n * _float(-2.12194440e-4)
     y = _float(1 / 5040)
@@ -40,7 +41,7 @@ def exp(x: float) -> float:
 def softmax_cross_entropy_forward(
     logits: Array, targets: Array, *, workspace: Workspace | None = None
 ) -> tuple[Array, SoftmaxCache]:
-    """The twin of the function of this name in `charrnn.kernels`."""
+    """The twin of the function of the same name in `charrnn.kernels`."""
     ws = workspace or Workspace()
     V = logits.shape[-1]
     p = ws.array("probabilities", (targets.size, V), logits.dtype)
@@ -49,7 +50,7 @@ def softmax_cross_entropy_forward(
     return nll_nats.reshape(targets.shape), SoftmaxCache(p, targets)
 
 
-@outer
+@compiled_entry_point
 def _softmax(logits: Array, targets: Array, p: Array, nll_nats: Array) -> None:
     for m in range(len(logits)):
         row, p_row = logits[m], p[m]
@@ -68,7 +69,7 @@ def _softmax(logits: Array, targets: Array, p: Array, nll_nats: Array) -> None:
 def softmax_cross_entropy_backward(
     cache: SoftmaxCache, scale: float = 1.0, *, workspace: Workspace | None = None
 ) -> Array:
-    """The twin of the function of this name in `charrnn.kernels`."""
+    """The twin of the function of the same name in `charrnn.kernels`."""
     p, targets = cache
     ws = workspace or Workspace()
     dlogits = ws.array("dlogits", p.shape, p.dtype)
@@ -76,7 +77,7 @@ def softmax_cross_entropy_backward(
     return dlogits.reshape(*targets.shape, p.shape[1])
 
 
-@outer
+@compiled_entry_point
 def _softmax_backward(p: Array, targets: Array, scale: float, dlogits: Array) -> None:
     for m in range(len(p)):
         for k in range(p.shape[1]):
@@ -85,11 +86,11 @@ def _softmax_backward(p: Array, targets: Array, scale: float, dlogits: Array) ->
 
 
 def scatter_rows(rows: Array, codes: Array, sums: Array, workspace: Workspace) -> None:  # noqa: ARG001
-    """The twin of the function of this name in `charrnn.kernels.embedding`."""
+    """The twin of the function of the same name in `charrnn.kernels.embedding`."""
     _scatter_rows(rows, codes, sums)
 
 
-@outer
+@compiled_entry_point
 def _scatter_rows(rows: Array, codes: Array, sums: Array) -> None:
     sums[:] = 0
     for m in range(len(rows)):
@@ -101,7 +102,7 @@ def _scatter_rows(rows: Array, codes: Array, sums: Array) -> None:
 def adam(
     p: Array,
     g: Array,
-    state: State,
+    state: OptState,
     learning_rate: float,
     t: int,
     scratch: Array,  # noqa: ARG001
@@ -110,7 +111,7 @@ def adam(
     beta2: float,
     epsilon: float,
 ) -> None:
-    """The compiled twin of Adam's update in `charrnn.kernels.optimizers`."""
+    """The twin of Adam's update in `charrnn.kernels.optimizers`."""
     m, v = state
     root = math.sqrt(1 - beta2**t)
     scaled_rate = learning_rate * root / (1 - beta1**t)
@@ -118,7 +119,7 @@ def adam(
     _adam(p, g, m, v, *map(np.float32, constants))
 
 
-@outer
+@compiled_entry_point
 def _adam(
     p: Array,
     g: Array,

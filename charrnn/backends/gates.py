@@ -1,25 +1,26 @@
-"""The element-wise part of each cell's step, in one pass over the gates.
+"""Compiled twins of the cells' gate functions, in one pass each.
 
-Each is the twin of a cell's gates function (`lstm_forward` of `lstm_gates_forward`) in its file
-under `kernels`, which has the equations and says what the arguments are.
+Each function is the twin of the function of the same name in the cell's file in `charrnn.kernels`,
+whose docstrings give the equations and the arguments. Constants are float32, because with a Python
+number the compiler would compute in float64.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from charrnn.backends.jit import inner
+from charrnn.backends.jit import compiled_helper
 from charrnn.kernels import Array
 
 _float = np.float32
 _HALF, _ONE = _float(0.5), _float(1)
-_LARGEST = _float(7.90531110763549805)  # beyond it tanh is within 3e-7 of 1
+_LARGEST = _float(7.90531110763549805)  # for larger x, tanh(x) is within 3e-7 of 1
 
 
-@inner
+@compiled_helper
 def tanh(x: float) -> float:
-    """Return tanh(x), to 3e-7: the quotient of two polynomials, as the library Eigen has it."""
-    x = _LARGEST if x > _LARGEST else x  # so written that NaN stays NaN
+    """Return tanh(x) to 3e-7, as a quotient of two polynomials from the library Eigen."""
+    x = _LARGEST if x > _LARGEST else x  # in this form, NaN stays NaN
     x = -_LARGEST if x < -_LARGEST else x
     y = x * x
     p = _float(-2.76076847742355e-16)
@@ -37,28 +38,33 @@ def tanh(x: float) -> float:
     return result
 
 
-@inner
+@compiled_helper
 def sigmoid(x: float) -> float:
     """Return 1 / (1 + exp(-x))."""
     result: float = _HALF * tanh(_HALF * x) + _HALF
     return result
 
 
-def rnn_forward(ax: Array, ah: Array, h: Array) -> None:
+@compiled_helper
+def rnn_gates_forward(ax: Array, ah: Array, h: Array) -> None:
     for n in range(len(h)):
         ax_n, ah_n, h_n = ax[n], ah[n], h[n]
         for j in range(len(h_n)):
             h_n[j] = tanh(ax_n[j] + ah_n[j])
 
 
-def rnn_backward(dh_t: Array, dh: Array, h: Array, da: Array) -> None:
+@compiled_helper
+def rnn_gates_backward(dh_t: Array, dh: Array, h: Array, da: Array) -> None:
     for n in range(len(h)):
         above, later, h_n, da_n = dh_t[n], dh[n], h[n], da[n]
         for j in range(len(h_n)):
             da_n[j] = (above[j] + later[j]) * (_ONE - h_n[j] * h_n[j])
 
 
-def lstm_forward(a: Array, ah: Array, prev_c: Array, c: Array, tanh_c: Array, h: Array) -> None:
+@compiled_helper
+def lstm_gates_forward(
+    a: Array, ah: Array, prev_c: Array, c: Array, tanh_c: Array, h: Array
+) -> None:
     H = h.shape[1]
     for n in range(len(h)):
         i, f, o, g = a[n, :H], a[n, H : 2 * H], a[n, 2 * H : 3 * H], a[n, 3 * H :]
@@ -76,7 +82,8 @@ def lstm_forward(a: Array, ah: Array, prev_c: Array, c: Array, tanh_c: Array, h:
             c_n[j], tanh_c_n[j], h_n[j] = c_j, tanh_c_j, o_j * tanh_c_j
 
 
-def lstm_backward(
+@compiled_helper
+def lstm_gates_backward(
     dh_t: Array, dh: Array, dc: Array, gates: Array, prev_c: Array, tanh_c: Array, da: Array
 ) -> None:
     H = dh.shape[1]
@@ -96,7 +103,8 @@ def lstm_backward(
             dc_n[j] = dc_j * f_j
 
 
-def gru_forward(a: Array, ah: Array, bh: Array, prev_h: Array, ah_n: Array, h: Array) -> None:
+@compiled_helper
+def gru_gates_forward(a: Array, ah: Array, bh: Array, prev_h: Array, ah_n: Array, h: Array) -> None:
     H = h.shape[1]
     bh_r, bh_z, bh_n = bh[:H], bh[H : 2 * H], bh[2 * H :]
     for row in range(len(h)):
@@ -112,10 +120,11 @@ def gru_forward(a: Array, ah: Array, bh: Array, prev_h: Array, ah_n: Array, h: A
             r[j], z[j], n[j], ah_n_row[j] = r_j, z_j, n_j, ah_n_j
 
 
-def gru_backward(
+@compiled_helper
+def gru_gates_backward(
     dh_t: Array,
     dh: Array,
-    past: Array,
+    dh_skip: Array,
     gates: Array,
     prev_h: Array,
     ah_n: Array,
@@ -127,15 +136,15 @@ def gru_backward(
         r, z, n = gates[row, :H], gates[row, H : 2 * H], gates[row, 2 * H :]
         dax_r, dax_z, dax_n = dax[row, :H], dax[row, H : 2 * H], dax[row, 2 * H :]
         dah_r, dah_z, dah_n = dah[row, :H], dah[row, H : 2 * H], dah[row, 2 * H :]
-        above, later, past_row = dh_t[row], dh[row], past[row]
+        above, later, dh_skip_row = dh_t[row], dh[row], dh_skip[row]
         prev_h_row, ah_n_row = prev_h[row], ah_n[row]
         for j in range(H):
             r_j, z_j, n_j = r[j], z[j], n[j]
-            dh_j = above[j] + later[j] + past_row[j]
+            dh_j = above[j] + later[j] + dh_skip_row[j]
             da_n = dh_j * (_ONE - z_j) * (_ONE - n_j * n_j)
             da_z = dh_j * (prev_h_row[j] - n_j) * z_j * (_ONE - z_j)
             da_r = da_n * ah_n_row[j] * r_j * (_ONE - r_j)
             dax_r[j], dah_r[j] = da_r, da_r
             dax_z[j], dah_z[j] = da_z, da_z
             dax_n[j], dah_n[j] = da_n, da_n * r_j
-            past_row[j] = dh_j * z_j
+            dh_skip_row[j] = dh_j * z_j

@@ -1,4 +1,4 @@
-"""How functions are compiled, and where the machine code is kept."""
+"""Compiles functions with Numba, and caches their machine code."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from charrnn.system.caches import cache_folder
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-# NaN and infinities keep their meaning, as the trainer looks for them.
+# Without "nnan" and "ninf": the trainer detects divergence by NaN and infinity.
 _FAST = {"contract", "reassoc", "nsz", "arcp"}
 
 
 def _sources_digest() -> str:
-    """Return a digest of all the code that the compiled functions are made of."""
+    """Return a digest of all code that the compiled functions are made of."""
     digest = hashlib.sha256(numba.__version__.encode())
     for folder in (Path(kernels.__file__).parent, Path(__file__).parent):
         for file in sorted(folder.glob("*.py")):
@@ -31,11 +31,11 @@ def _sources_digest() -> str:
     return digest.hexdigest()[:16]
 
 
-def _kept_folder() -> Path | None:
-    """Return where machine code is kept, or None where it cannot be.
+def _machine_code_folder() -> Path | None:
+    """Return the folder that caches machine code, or None if it cannot be used.
 
-    There is one for each state of the sources: Numba looks only at the file that a function is in.
-    It is for this user alone, since what lies there is run.
+    Each state of the sources has its own folder, because Numba notices only changes to the file
+    that contains the function. Only this user may write to it, because its contents are executed.
     """
     caches = cache_folder()
     if caches is None:
@@ -53,33 +53,33 @@ def _kept_folder() -> Path | None:
         return None
 
 
-CACHE_FOLDER = _kept_folder()
+CACHE_FOLDER = _machine_code_folder()
 JIT_DISABLED = bool(numba.config.DISABLE_JIT)
 
 
 def vector_width() -> int:
-    """Return how many float32 numbers this processor multiplies and adds at once; 0: unknown."""
+    """Return how many float32 numbers one instruction multiplies and adds, or 0 if unknown."""
     features = llvm.get_host_cpu_features()
     if features.get("avx512f"):
         return 16
     return 8 if features.get("avx2") and features.get("fma") else 0
 
 
-def inner(function: Function) -> Function:
-    """Compile a function that compiled ones call."""
+def compiled_helper(function: Function) -> Function:
+    """Compile a function that only compiled functions call."""
     compiled: Function = numba.njit(fastmath=_FAST, error_model="numpy")(function)
     return compiled
 
 
-def inlined(function: Function) -> Function:
-    """Compile a function into those that call it; needed where its arguments are functions."""
+def compiled_inline(function: Function) -> Function:
+    """Compile a function into its callers, which is needed if its arguments are functions."""
     compiled: Function = numba.njit(inline="always")(function)
     return compiled
 
 
-def outer(function: Function) -> Function:
-    """Compile a function that Python calls, once: the machine code is kept."""
-    before = numba.config.CACHE_DIR  # it is everybody's, and read when a function is defined
+def compiled_entry_point(function: Function) -> Function:
+    """Compile a function that Python calls, and cache its machine code."""
+    before = numba.config.CACHE_DIR  # a global setting, which Numba reads here
     numba.config.CACHE_DIR = str(CACHE_FOLDER or before)
     try:
         compiled: Function = numba.njit(

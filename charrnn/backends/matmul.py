@@ -1,10 +1,10 @@
-"""The product inside the loops: out = rows W, with few rows and a W that is used again and again.
+"""The matrix product inside the compiled loops: out = x W, for few rows x and a W used repeatedly.
 
-BLAS brings W into an order of its own in every call, which for few rows costs a third of the time.
-Here that is done once a window: W (D, K) is arranged in panels of a few columns, each panel (D,
-columns) in one piece. A tile of the output, some rows by one panel, then stays in registers while
-the loop runs down the panel; a step of the loop is one fused multiplication and addition for each
-register. (Goto and van de Geijn 2008, without the packing.)
+BLAS copies W into an order of its own in every call, which takes a third of the time when there are
+few rows. Here, `pack` does so once per window: it cuts W (D, K) into panels of a few columns, each
+panel (D, columns) contiguous. A tile of the output, some rows by one panel, then stays in registers
+while the loop runs down the panel; one step of the loop is a fused multiply-add for each register
+(Goto and van de Geijn 2008, without the packing).
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from charrnn.backends.jit import inner, outer, vector_width
+from charrnn.backends.jit import compiled_entry_point, compiled_helper, vector_width
 from charrnn.kernels import Array, Workspace
 
 WIDTH = vector_width() or 4  # floats in a register
-_VECTORS = 2  # registers side by side in a tile
+_VECTORS = 2  # registers per row of a tile
 COLUMNS = WIDTH * _VECTORS  # of a panel
-ROWS = 8 if WIDTH == 16 else 6  # of a tile, at most: their sums and a panel's row stay in registers
+ROWS = 8 if WIDTH == 16 else 6  # of a tile, at most, so that it fits in the registers
 
 _FLOAT, _INT, _LANE = ir.FloatType(), ir.IntType(64), ir.IntType(32)
 _VECTOR = ir.VectorType(_FLOAT, WIDTH)
 
 
 def pack(W: Array, workspace: Workspace, name: str) -> Array:
-    """Return W (D, K), of any layout, in panels: (panels, D, COLUMNS), zero beyond K."""
+    """Return W (D, K), of any memory layout, as panels (panels, D, COLUMNS), padded with zeros."""
     D, K = W.shape
     panels = workspace.array(name, (-(-K // COLUMNS), D, COLUMNS), np.float32)
     _fill_panels(W, panels)
     return panels
 
 
-@outer
+@compiled_entry_point
 def _fill_panels(W: Array, panels: Array) -> None:
     D, K = W.shape
     for p in range(len(panels)):
@@ -50,11 +50,11 @@ def _fill_panels(W: Array, panels: Array) -> None:
                 panels[p, d, k] = W[d, start + k]
 
 
-@inner
+@compiled_helper
 def product(x: Array, panels: Array, out: Array) -> None:
-    """Write out (N, K) = x (N, D) W, with W as `pack` makes it."""
+    """Write out (N, K) = x (N, D) W, given W as the panels of `pack`."""
     N, D = x.shape
-    tiles = (N + ROWS - 1) // ROWS  # of about equal height
+    tiles = (N + ROWS - 1) // ROWS  # of almost equal height
     for p in range(len(panels)):
         i = 0
         for tile in range(tiles):
@@ -65,7 +65,7 @@ def product(x: Array, panels: Array, out: Array) -> None:
 
 @intrinsic  # type: ignore[misc, unused-ignore]
 def _tile(typing, rows, x, i, panels, p, out, D):  # type: ignore[no-untyped-def]  # noqa: ARG001
-    """Write a tile: out[i : i + rows, panel p's columns] = x[i : i + rows] panels[p]."""
+    """Write a tile: out[i : i + rows, columns of panel p] = x[i : i + rows] panels[p]."""
     n = types.int64
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -110,7 +110,7 @@ def _vector_at(builder: Any, pointer: Any, v: int) -> Any:
 def _sums(
     builder: Any, height: int, x_row: Any, x_columns: Any, panel: Any, D: Any
 ) -> list[list[Any]]:
-    """Emit the loop down a panel; return the tile's registers, row by row."""
+    """Emit the loop down a panel; return the registers of the tile, row by row."""
     fma = cgutils.get_or_insert_function(
         builder.module, ir.FunctionType(_VECTOR, [_VECTOR] * 3), f"llvm.fma.v{WIDTH}f32"
     )
@@ -148,7 +148,7 @@ def _sums(
 def _store(
     builder: Any, sums: list[list[Any]], out_row: Any, out_columns: Any, left: Any, buffer: Any
 ) -> None:
-    """Emit the stores of a tile, of which the output has `left` columns."""
+    """Emit the stores of a tile, cut off at the `left` columns that remain in the output."""
     floats = builder.bitcast(buffer, _FLOAT.as_pointer())
     for r, vectors in enumerate(sums):
         row = builder.gep(out_row, [builder.mul(_integer(r), out_columns)])

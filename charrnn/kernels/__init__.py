@@ -1,18 +1,20 @@
-"""The networks' arithmetic: pure functions over arrays, NumPy and nothing else.
+"""The arithmetic of the networks: pure functions over NumPy arrays.
 
 Dimensions, here and everywhere:
 
     T  steps of a window
-    N  sequences side by side
+    N  sequences, computed side by side
     D  inputs of a layer
     H  hidden units of a layer
-    V  characters in the vocabulary
+    V  tokens in the vocabulary
 
 Arrays are time-major: x is (T, N, D), h is (T, N, H). dfoo is the gradient of the loss with
-respect to foo. The dtype follows the arguments: float32 to train, float64 to check. Arguments are
-left unchanged, and every forward function returns a cache with what its backward function needs.
-A sequence function is the loop of its step function with the products that do not depend on the
-state taken out of it.
+respect to foo. Results have the dtype of the arguments: float32 for training, float64 for checks.
+The functions exported here leave their arguments unchanged. A forward function returns a cache,
+which its backward function takes.
+
+`charrnn.kernels.cell` explains the forms in which each cell is written, which form runs when, and
+how to change a gate.
 """
 
 from charrnn.kernels.arrays import Array, Workspace

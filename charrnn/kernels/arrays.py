@@ -1,4 +1,4 @@
-"""Arrays that are made once and used again."""
+"""Arrays that are allocated once and reused."""
 
 from __future__ import annotations
 
@@ -12,20 +12,19 @@ Array = npt.NDArray[Any]
 
 
 class Workspace:
-    """Arrays by name, kept between calls so that a loop allocates nothing.
+    """Named arrays that a kernel keeps between calls, so that a loop allocates nothing.
 
-    A kernel asks for the arrays it needs by name. The first request makes one; a later request of
-    at most that size gets the leading part of the same memory, so arrays made for the largest
-    (T, N) serve every shorter window. What a kernel returned from a workspace is overwritten by
-    the next call with the same workspace. A new, empty workspace gives fresh arrays. Kernels that
-    are to share one must not share names.
+    The first request for a name allocates an array. A later request of at most that size returns
+    the leading part of the same memory, so arrays made for the largest (T, N) serve every shorter
+    window. A kernel's results live in the workspace until the next call with it overwrites them.
+    A new, empty workspace gives fresh arrays. Kernels that share one must not share names.
     """
 
     def __init__(self) -> None:
         self._memory: dict[str, Array] = {}
 
     def array(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
-        """Return a contiguous array of `shape`; its contents are whatever was there before."""
+        """Return a contiguous array of `shape`; its contents are undefined."""
         size = math.prod(shape)
         memory = self._memory.get(name)
         if memory is None or memory.size < size or memory.dtype != dtype:
@@ -34,5 +33,5 @@ class Workspace:
 
     @property
     def nbytes(self) -> int:
-        """Bytes held."""
+        """Size of all arrays, in bytes."""
         return sum(memory.nbytes for memory in self._memory.values())

@@ -1,4 +1,4 @@
-"""NumPy's matrix products as its BLAS library likes them best."""
+"""Matrix products in the shapes that NumPy's BLAS library multiplies fastest."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ import numpy as np
 
 from charrnn.kernels.arrays import Array, Workspace
 
-# OpenBLAS brings the matrices of a product into an order of its own first, which for few rows costs
-# a third of the time, unless it is small: for processors with AVX-512 it has functions that then
-# take them as they are.
-_SMALL = 1_000_000  # multiplications
+# OpenBLAS first copies the matrices of a product into an order of its own, which takes a third of
+# the time when there are few rows. For processors with AVX-512 it has separate functions for small
+# products, which read the matrices in place.
+_SMALL = 1_000_000  # multiplications of a small product, at most
 _CORES_WITH_SMALL = ("SkylakeX", "Cooperlake", "SapphireRapids")
 _COLUMNS = 32  # of a panel
-_MIN_ROWS = 8  # for fewer it does not pay
+_MIN_ROWS = 8  # smaller products cost more than they save
 
 
 def pack(W: Array, workspace: Workspace, name: str, widest: int | None = None) -> Array:
     """Return a matrix (D, K) in the form that `product` takes: panels (K / columns, D, columns).
 
-    Where small products are nothing special, or it cannot be divided so, the columns of a panel are
-    `widest`, by default all.
+    A panel has 32 columns if the BLAS library has functions for small products and `widest` is a
+    multiple of 32. Otherwise it has `widest` columns, by default all K.
     """
     D, K = W.shape
     widest = widest or K
@@ -40,7 +40,7 @@ def pack(W: Array, workspace: Workspace, name: str, widest: int | None = None) -
 
 
 def product(x: Array, panels: Array, out: Array) -> None:
-    """Write out (M, K) = x (M, D) W, with W as `pack` makes it; x and out in row order."""
+    """Write out (M, K) = x (M, D) W, given W as the panels of `pack`; x and out are contiguous."""
     count, _, columns = panels.shape
     panel_product(x, panels, out.reshape(len(x), count, columns).transpose(1, 0, 2))
 
@@ -58,7 +58,10 @@ def panel_product(x: Array, panels: Array, out: Array) -> None:
 
 @cache
 def _rows_of_small(M: int, multiplications: int) -> int:
-    """Return how many of M rows to take at a time, of so many multiplications each; M: all."""
+    """Return how many of M rows, each of this many multiplications, make a small product.
+
+    The result divides M; it is M itself if no other number of rows fits.
+    """
     most = _SMALL // multiplications
     divisors = (rows for rows in range(min(M, most), _MIN_ROWS - 1, -1) if M % rows == 0)
     return next(divisors, M)
@@ -66,7 +69,7 @@ def _rows_of_small(M: int, multiplications: int) -> int:
 
 @cache
 def has_small_products() -> bool:
-    """Return whether NumPy's BLAS has functions of their own for small products."""
+    """Return whether NumPy's BLAS library has separate functions for small products."""
     core_name = _openblas("get_corename")
     if core_name is None:
         return False
@@ -76,7 +79,7 @@ def has_small_products() -> bool:
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Let products run on one thread inside; another BLAS library keeps its own ways."""
+    """Run the products inside on one thread; this has no effect on libraries except OpenBLAS."""
     get_threads, set_threads = _openblas("get_num_threads"), _openblas("set_num_threads")
     if get_threads is None or set_threads is None:
         yield
@@ -91,7 +94,7 @@ def one_blas_thread() -> Iterator[None]:
 
 @cache
 def _openblas(function: str) -> Any:
-    """Return a function of the library in NumPy's wheels, or None where NumPy has another one."""
+    """Return a function of the OpenBLAS in NumPy's wheel, or None if NumPy uses another library."""
     package = Path(np.__file__).parent
     for folder in (package.parent / "numpy.libs", package / ".libs", package / ".dylibs"):
         for file in folder.glob("*openblas*"):
@@ -99,7 +102,7 @@ def _openblas(function: str) -> Any:
                 library = ctypes.CDLL(str(file))
             except OSError:
                 continue
-            for prefix in ("scipy_openblas_", "openblas_"):  # of newer wheels and of older ones
+            for prefix in ("scipy_openblas_", "openblas_"):  # newer and older wheels
                 if hasattr(library, f"{prefix}{function}64_"):
                     return getattr(library, f"{prefix}{function}64_")
     return None

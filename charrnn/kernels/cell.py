@@ -1,4 +1,35 @@
-"""What a recurrent cell is to the rest of the program: one entry of a table."""
+"""A recurrent cell as the rest of the program sees it: one entry of the table `CELLS`.
+
+Each cell's file, here gru.py, contains one computation in several forms:
+
+    form            functions                               runs in
+    step pair       gru_step_forward, gru_step_backward     tests only: the readable reference
+    sequence pair   gru_forward, gru_backward               training, evaluation, reading a prime
+    loops           gru_forward_loop, gru_backward_loop     the sequence pair, once per window
+    gate functions  gru_gates_forward, gru_gates_backward   the loops, once per step; the stepper
+    stepper         gru_stepper                             sampling, one token at a time
+
+The Numba backend replaces the loops. `charrnn.backends` compiles the same loop functions (loops.py)
+around compiled twins of the gate functions (gates.py) and of the matrix product (matmul.py). If it
+does not know the vector width of the processor, Python runs the loops, with the compiled gates
+and NumPy's product. elementwise.py has the twins of the softmax, of `scatter_rows` and of Adam.
+`backends/backend.py` selects the backend by its name, train.backend, and `Model` passes the loops
+to the sequence pair. Sampling and float64 use NumPy alone.
+
+To change a gate, for instance to make the GRU's reset gate a hard sigmoid, change in this order:
+
+    what to change                                         what then must pass, in tests/
+    kernels/gru.py: equations, step pair                   kernels/test_gradients.py -k test_step
+    kernels/gru.py: gru_gates_forward, gru_gates_backward  kernels/test_gradients.py,
+                                                           kernels/test_equivalence.py,
+                                                           model/test_stepper.py
+    backends/gates.py: the functions of the same names     backends/test_loops.py
+
+kernels/test_pytorch_parity.py fails from the first change on, because it compares the cell with
+PyTorch's. A gate function must be element-wise: the stepper passes N sequences of H units as one
+sequence of NH units. If its backward half needs another array of the forward half, add the array to
+the loops, the cache, the sequence pair, the stepper, and the compiled loops in backends/loops.py.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +46,11 @@ from charrnn.kernels.embedding import scatter_rows
 
 
 class Loops(NamedTuple):
-    """The loops over a window's steps, forward and backward.
+    """The loops over the steps of a window, forward and backward.
 
-    Both multiply by one matrix at every step. `pack(W, workspace, name)` brings it, once a
-    window, into the form that their product takes. `scatter` is the loop of `scatter_rows`.
+    At every step, a loop multiplies by the same matrix. `pack(W, workspace, name)` returns that
+    matrix in the form that the loop's product takes; it is called once per window. `scatter` is an
+    implementation of `scatter_rows`.
     """
 
     forward: Callable[..., None]
@@ -33,7 +65,7 @@ def numpy_loops(
     backward: Callable[..., None],
     gates_backward: Callable[..., None],
 ) -> Loops:
-    """Return loops as Python runs them, with NumPy's product and these gates."""
+    """Return loops that Python runs, with NumPy's product and these gate functions."""
     return Loops(
         partial(forward, product, gates_forward),
         partial(backward, product, gates_backward),
@@ -43,10 +75,10 @@ def numpy_loops(
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell: the names and sizes of its parts, and its functions.
+    """A cell: its names, its sizes and its functions.
 
-    States and parameters are passed by position, in the order in which they are listed here. The
-    first state is h, the cell's output:
+    States and parameters are positional arguments, in the order of `states` and `parameters`. The
+    parameters start with Wx, Wh and b. The first state is h, the output of the cell:
 
         step_forward(x, *prev_states, *parameters)  -> *next_states, cache
         step_backward(*dnext_states, cache)         -> dx, *dprev_states, *dparameters
@@ -54,22 +86,20 @@ class Cell:
         backward(dh, cache, ...)                    -> dx, *dstates0, *dparameters
         stepper(*states0, *parameters but Wx and b) -> step, and step(a) -> h
 
-    The sequence pair is the loop over the steps with what need not be in it before and after; the
-    loop itself is a function of its own, so that the same lines can also be compiled. These
-    keywords are taken as well:
+    The sequence pair, forward and backward, also takes these keywords:
 
-        workspace   where temporary arrays and results live; what was returned from it is
-                    overwritten by the next call. Without it the arrays are fresh.
-        loops       the loops over the steps, which may be exchanged for compiled ones.
-        dlast       backward: one gradient for each last state, added to what dh brings. Zero
-                    without it, which is where back-propagation through time is truncated.
+        workspace   the `Workspace` of temporary arrays and results, which the next call with the
+                    same workspace overwrites. By default, the arrays are fresh.
+        loops       the `Loops` to run, by default NumPy's.
+        dlast       backward: one gradient for each last state, in addition to dh. By default it is
+                    zero, which truncates back-propagation through time at the window's end.
         grads       backward: one array for each parameter, to write its gradient into.
-        need_dx     backward: False spares the product for dx, which is then None.
+        need_dx     backward: False skips the product for dx, which is then None.
 
-    The stepper is for text that is not known beforehand: it makes its arrays once, owns the states
-    from states0 on, and each call of `step` takes them one step further. Its argument is the
-    input's part of the pre-activations, x Wx + b, as a row that `gatewise` makes, and is used up;
-    h (N, H) is overwritten by the next call.
+    The stepper allocates its arrays once and owns the states, which start as copies of states0.
+    Each call of `step` advances them by one step. The argument of `step` is the input's part of the
+    pre-activations, x Wx + b, as a row from `charrnn.kernels.gatewise`; `step` overwrites it. The
+    next call overwrites the result h (N, H).
     """
 
     name: str
@@ -82,8 +112,8 @@ class Cell:
     backward: Callable[..., Any]
     loops: Loops
     stepper: Callable[..., Callable[[Array], Array]]
-    h_mean_square: float  # of the outputs of a new network, about; weights that read them go by it
-    learning_rate_scale: float = 1.0  # of the default learning rate
+    h_mean_square: float  # expected in a new network; scales the initial weights that multiply h
+    learning_rate_scale: float = 1.0  # factor on the default learning rate
     bias_init: Mapping[str, float] = field(default_factory=dict)  # gate -> value; others start at 0
 
     def parameter_shapes(self, D: int, H: int) -> dict[str, tuple[int, ...]]:
@@ -94,6 +124,6 @@ class Cell:
     def gradient_arrays(
         self, D: int, H: int, workspace: Workspace, dtype: npt.DTypeLike
     ) -> tuple[Array, ...]:
-        """Return an array for each parameter's gradient, from the workspace."""
+        """Return an array for the gradient of each parameter, from the workspace."""
         shapes = self.parameter_shapes(D, H)
         return tuple(workspace.array(f"d{name}", shapes[name], dtype) for name in shapes)

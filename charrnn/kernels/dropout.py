@@ -1,8 +1,7 @@
 """Dropout: each unit is kept with probability 1 - rate and then scaled by 1 / (1 - rate).
 
-Scaling while training leaves the expected value as it was, so evaluation needs no change
-(Srivastava et al. 2014, in its inverted form). The backward function is the forward one applied
-to the gradient: both multiply by the mask.
+The scale keeps the expected value of a unit, so evaluation needs no change (inverted dropout;
+Srivastava et al. 2014). Forward and backward functions both multiply by the mask.
 """
 
 from __future__ import annotations
@@ -11,8 +10,8 @@ import numpy as np
 
 from charrnn.kernels.arrays import Array, Workspace
 
-_LEVELS = 1 << 16  # a rate is a number of these
-_BLOCK = 16  # 16-bit numbers in a step of the generator's counter
+_LEVELS = 1 << 16  # possible values of a random number; the rate is rounded to 1 / _LEVELS
+_BLOCK = 16  # random numbers of 16 bits per step of the generator's counter
 
 
 def dropout_mask(
@@ -25,20 +24,21 @@ def dropout_mask(
     *,
     workspace: Workspace | None = None,
 ) -> Array:
-    """Draw the mask of some sequences of a batch.
+    """Draw the dropout mask of some sequences of a batch.
 
-    The generator is a counter (Salmon et al. 2011) of which each sequence has a stretch of its own,
-    so its mask does not depend on which others are drawn with it.
+    The random numbers come from a counter-based generator (Salmon et al. 2011). Each sequence owns
+    a range of the counter, so its mask does not depend on which other sequences are drawn with it.
 
     Args:
         T: steps.
-        sequences: their places in the batch.
+        sequences: indices in the batch.
         H: units.
-        rate: the probability of 0, to 1/65536; all others are 1 / (1 - rate).
-        key: for the same mask each time, below 2^64 each.
+        rate: probability that a number is 0, rounded to 1/65536; the others are 1 / (1 - rate).
+        key: seed of the mask, two integers below 2^64.
+        workspace: holds the mask, until the next call with it.
 
     Returns:
-        mask: (T, N, H), N the number of sequences.
+        mask: (T, N, H), where N is the number of sequences.
     """
     ws = workspace or Workspace()
     N = len(sequences)

@@ -1,12 +1,13 @@
-"""Pre-activations laid out gate by gate, for one step of all texts.
+"""Pre-activations in gate order, for steppers: all numbers of one gate, then those of the next.
 
-The element-wise part of a step works on the gates' blocks. In an (N, G) array a block is N short
-runs of memory; here it is one, as the (N, H) values of each gate follow those of the gate before.
-The row (1, NG) of them all is what the steppers pass to the cells' gate functions, to which N texts
-of H units are then one text of NH units: twice as fast at N = 64.
+In an (N, G) array, the numbers of one gate are N short runs of memory. In gate order they are one
+run: (gates, N, H). A stepper passes them to the cell's gate function as a row (1, NG), so that the
+function sees one sequence of NH units in place of N sequences of H units, which is twice as fast at
+N = 64.
 
-Each function here makes its arrays once and returns a function that writes to them. Around products
-of one row the functions of NumPy cost half as much again as the methods of its arrays.
+Each of the first two functions allocates its arrays once and returns a function that writes to
+them. For products of one row, they call methods of arrays, because the corresponding functions of
+NumPy take half as long again.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ from charrnn.kernels.blas import pack, panel_product
 
 
 def gatewise_projection(W: Array, b: Array | None, N: int, H: int) -> Callable[[Array], Array]:
-    """Return a function of features x (N, D) whose value is the row (1, NG) of x W + b.
+    """Return a function that maps features x (N, D) to x W + b as a row (1, NG) in gate order.
 
     Args:
-        W, b: (D, G), (G,), of as many gates as H goes into G; no b is none added.
+        W: (D, G), for G / H gates.
+        b: (G,), or None for no bias.
+        N, H: numbers of sequences and of hidden units.
     """
     y = np.empty((W.shape[1] // H, N, H), W.dtype)
     row = y.reshape(1, -1)
@@ -34,7 +37,7 @@ def gatewise_projection(W: Array, b: Array | None, N: int, H: int) -> Callable[[
     bias = None if b is None else gatewise_row(b, N, H)
 
     def project(x: Array) -> Array:
-        if N == 1:  # the same without gates, and faster
+        if N == 1:  # the order is the same, and a plain product is faster
             x.dot(W, row)
         else:
             panel_product(x, panels, y_panels)
@@ -44,10 +47,11 @@ def gatewise_projection(W: Array, b: Array | None, N: int, H: int) -> Callable[[
 
 
 def gatewise_lookup(table: Array, N: int, H: int) -> Callable[[Array], Array]:
-    """Return a function of codes (N,) whose value is the row (1, NG) of their rows of a table.
+    """Return a function that maps codes (N,) to their rows of a table as a row (1, NG).
 
     Args:
         table: (V, G).
+        N, H: numbers of sequences and of hidden units.
     """
     y = np.empty((table.shape[1] // H, N, H), table.dtype)
     row = y.reshape(1, -1)
@@ -61,10 +65,10 @@ def gatewise_lookup(table: Array, N: int, H: int) -> Callable[[Array], Array]:
 
 
 def gatewise_row(b: Array, N: int, H: int) -> Array:
-    """Return the row (1, NG) of the same pre-activations b (G,) for every text."""
+    """Return the pre-activations b (G,), repeated for N sequences, as a row (1, NG)."""
     return np.repeat(_by_gate(b[None], H), N, axis=1).reshape(1, -1)
 
 
 def _by_gate(rows: Array, H: int) -> Array:
-    """The gates' (M, H) parts of (M, G), one after the other: a view (gates, M, H)."""
+    """Return rows (M, G) as a view (gates, M, H)."""
     return np.transpose(rows.reshape(len(rows), -1, H), (1, 0, 2))

@@ -1,19 +1,21 @@
 """Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers 2000).
 
+`charrnn.kernels.cell` explains the forms below.
+
     a_t = x_t Wx + h_{t-1} Wh + b              four blocks of width H: i, f, o, g
     i, f, o = sigmoid(a_i), sigmoid(a_f), sigmoid(a_o)        g = tanh(a_g)
     c_t = f * c_{t-1} + i * g
     h_t = o * tanh(c_t)
 
-and backwards:
+and backward, where dh_t and dc_t are the gradients of h_t and c_t:
 
-    dc_t    += dh_t * o * (1 - tanh(c_t)^2)    and then carried on: dc_{t-1} = dc_t * f
+    dc_t    += dh_t * o * (1 - tanh(c_t)^2)    dc_{t-1} = dc_t * f
     da_i     = dc_t * g * i (1 - i)            da_f = dc_t * c_{t-1} * f (1 - f)
     da_g     = dc_t * i * (1 - g^2)            da_o = dh_t * tanh(c_t) * o (1 - o)
     dh_{t-1} = da_t Wh^T
 
-Along c the gradient is multiplied by f alone, no matrix: while f is near 1 it neither vanishes nor
-explodes. That is why the forget bias starts at 1.
+Along c, the gradient is multiplied by f and by no matrix. While f is near 1, the gradient neither
+vanishes nor explodes, so the forget bias starts at 1.
 """
 
 from __future__ import annotations
@@ -26,38 +28,22 @@ import numpy as np
 from charrnn.kernels.arrays import Array, Workspace
 from charrnn.kernels.cell import Cell, Loops, numpy_loops
 from charrnn.kernels.gatewise import gatewise_projection
-from charrnn.kernels.projection import (
-    projection_backward,
-    projection_forward,
-    weight_gradient,
-)
-
-
-class LSTMStepCache(NamedTuple):
-    x: Array  # (N, D), or codes (N,)
-    prev_h: Array  # (N, H)
-    prev_c: Array  # (N, H)
-    gates: tuple[Array, Array, Array, Array]  # i, f, o, g, each (N, H)
-    tanh_c: Array  # (N, H)
-    Wx: Array
-    Wh: Array
+from charrnn.kernels.projection import projection_backward, projection_forward, weight_gradient
 
 
 def lstm_step_forward(
     x: Array, prev_h: Array, prev_c: Array, Wx: Array, Wh: Array, b: Array
-) -> tuple[Array, Array, LSTMStepCache]:
-    """One step.
+) -> tuple[Array, Array, tuple[Array, ...]]:
+    """Return the states after one step.
 
     Args:
         x: (N, D) features, or (N,) codes that stand for one-hot rows.
         prev_h, prev_c: (N, H).
-        Wx: (D, 4H).
-        Wh: (H, 4H).
-        b: (4H,).
+        Wx, Wh, b: (D, 4H), (H, 4H), (4H,).
 
     Returns:
         next_h, next_c: (N, H).
-        cache: for the backward step.
+        cache: the argument of the backward step.
     """
     a = projection_forward(x, Wx, b) + prev_h @ Wh  # (N, 4H)
     a_i, a_f, a_o, a_g = np.split(a, 4, axis=1)  # each (N, H)
@@ -65,22 +51,22 @@ def lstm_step_forward(
     next_c = f * prev_c + i * g  # (N, H)
     tanh_c = np.tanh(next_c)  # (N, H)
     next_h = o * tanh_c  # (N, H)
-    return next_h, next_c, LSTMStepCache(x, prev_h, prev_c, (i, f, o, g), tanh_c, Wx, Wh)
+    return next_h, next_c, (x, prev_h, prev_c, i, f, o, g, tanh_c, Wx, Wh)
 
 
 def lstm_step_backward(
-    dnext_h: Array, dnext_c: Array, cache: LSTMStepCache
+    dnext_h: Array, dnext_c: Array, cache: tuple[Array, ...]
 ) -> tuple[Array | None, Array, Array, Array, Array, Array]:
-    """Gradients of one step.
+    """Return the gradients of one step.
 
     Args:
         dnext_h, dnext_c: (N, H).
-        cache: from the forward step.
+        cache: the result of the forward step.
 
     Returns:
-        dx (None for codes), dprev_h, dprev_c, dWx, dWh, db, of their originals' shapes.
+        dx (None for codes), dprev_h, dprev_c, dWx, dWh, db, each of the shape of its argument.
     """
-    x, prev_h, prev_c, (i, f, o, g), tanh_c, Wx, Wh = cache
+    x, prev_h, prev_c, i, f, o, g, tanh_c, Wx, Wh = cache
     dc = dnext_c + dnext_h * o * (1 - tanh_c**2)  # (N, H)
     da_i = dc * g * i * (1 - i)
     da_f = dc * prev_c * f * (1 - f)
@@ -92,29 +78,29 @@ def lstm_step_backward(
 
 
 def sigmoid(a: Array) -> Array:
-    """1 / (1 + exp(-a)), by way of tanh, which cannot overflow."""
+    """Return 1 / (1 + exp(-a)), computed by tanh, which cannot overflow."""
     return 0.5 * np.tanh(0.5 * a) + 0.5
 
 
 def lstm_gates_forward(
     a: Array, ah: Array, prev_c: Array, c: Array, tanh_c: Array, h: Array
 ) -> None:
-    """The element-wise part of one step.
+    """Write the gates and states of one step.
 
     Args:
-        a: (N, 4H), the input's part of the pre-activations; becomes the gates i, f, o, g.
-        ah: (N, 4H), the recurrent part.
+        a: (N, 4H), the input's part of the pre-activations; overwritten with the gates i, f, o, g.
+        ah: (N, 4H), the recurrent part of the pre-activations.
         prev_c: (N, H).
         c, tanh_c, h: (N, H), written.
     """
     H = h.shape[1]
     ifo, (i, f, o, g) = a[:, : 3 * H], _blocks(a)
     a += ah
-    ifo *= 0.5  # sigmoid(a) = tanh(a / 2) / 2 + 1/2, so that one tanh serves all four
+    ifo *= 0.5  # sigmoid(a) = tanh(a / 2) / 2 + 1/2, so one tanh computes all four
     np.tanh(a, out=a)
     ifo *= 0.5
     ifo += 0.5
-    np.multiply(i, g, out=h)  # h serves as scratch until it is known
+    np.multiply(i, g, out=h)  # h is scratch until its last line
     np.multiply(f, prev_c, out=c)
     c += h
     np.tanh(c, out=tanh_c)
@@ -124,12 +110,12 @@ def lstm_gates_forward(
 def lstm_gates_backward(
     dh_t: Array, dh: Array, dc: Array, gates: Array, prev_c: Array, tanh_c: Array, da: Array
 ) -> None:
-    """The element-wise part of one step, backwards.
+    """Write the gradients of the pre-activations and of c_{t-1} for one step.
 
     Args:
         dh_t: (N, H), the gradient of h_t from above.
-        dh: (N, H), that from step t + 1; used up.
-        dc: (N, H), the gradient of c_t from step t + 1; becomes that of c_{t-1}.
+        dh: (N, H), the gradient of h_t from step t + 1; overwritten.
+        dc: (N, H), the gradient of c_t from step t + 1; overwritten with that of c_{t-1}.
         gates: (N, 4H): i, f, o, g.
         prev_c, tanh_c: (N, H).
         da: (N, 4H), written.
@@ -143,7 +129,7 @@ def lstm_gates_backward(
     da_o *= tanh_c
     da_o *= dh
     dh *= o
-    dc += dh  # dh_t o (1 - tanh_c^2), in two parts, as whole rows are faster than blocks of them
+    dc += dh  # dh_t o (1 - tanh_c^2), in two parts: whole arrays are faster than blocks
     dh *= tanh_c
     dh *= tanh_c
     dc -= dh
@@ -159,7 +145,7 @@ def lstm_gates_backward(
 
 
 def _blocks(a: Array) -> tuple[Array, Array, Array, Array]:
-    """The four (N, H) blocks of an (N, 4H) array, as views."""
+    """Return the four (N, H) blocks of an (N, 4H) array, as views."""
     H = a.shape[1] // 4
     return a[:, :H], a[:, H : 2 * H], a[:, 2 * H : 3 * H], a[:, 3 * H :]
 
@@ -174,7 +160,7 @@ def lstm_forward_loop(
     tanh_c: Array,
     Wh: Array,
 ) -> None:
-    """The steps in order: the recurrent product, then the gates; arrays as in `LSTMCache`."""
+    """Run the steps in order: the recurrent product, then the gates; arrays as in `LSTMCache`."""
     for t in range(len(a)):
         product(h[t], Wh, ah)
         gates(a[t], ah, c[t], c[t + 1], tanh_c[t], h[t + 1])
@@ -192,7 +178,7 @@ def lstm_backward_loop(
     da: Array,
     Wh_T: Array,
 ) -> None:
-    """The steps from the last to the first; dh0 and dc0 are carried from step t + 1 to step t."""
+    """Run the steps from last to first; dh0 and dc0 carry gradients from t + 1 to t."""
     for t in range(len(da) - 1, -1, -1):
         gates(dh[t], dh0, dc0, ifog[t], c[t], tanh_c[t], da[t])
         product(da[t], Wh_T, dh0)
@@ -207,7 +193,7 @@ class LSTMCache(NamedTuple):
     x: Array  # (T, N, D), or codes (T, N)
     h: Array  # (T + 1, N, H), h0 first
     c: Array  # (T + 1, N, H), c0 first
-    gates: Array  # (T, N, 4H)
+    gates: Array  # (T, N, 4H): i, f, o, g
     tanh_c: Array  # (T, N, H)
     Wx: Array
     Wh: Array
@@ -224,21 +210,29 @@ def lstm_forward(
     workspace: Workspace | None = None,
     loops: Loops = LSTM_LOOPS,
 ) -> tuple[Array, Array, LSTMCache]:
-    """All steps of a window: the product with Wx once, before the loop.
+    """Return the states after every step of a window; x Wx is one product, before the loop.
 
     Args:
         x: (T, N, D) features, or (T, N) codes that stand for one-hot rows.
         h0, c0: (N, H), the states before the first step.
         Wx, Wh, b: (D, 4H), (H, 4H), (4H,).
-        workspace, loops: see `Cell`.
+        workspace, loops: see `charrnn.kernels.Cell`.
 
     Returns:
         h, c: (T, N, H).
-        cache: for the backward function.
+        cache: the argument of the backward function.
+
+    >>> import numpy as np
+    >>> from charrnn.kernels import lstm_forward
+    >>> x, h0, c0 = np.zeros((3, 2, 5)), np.zeros((2, 4)), np.zeros((2, 4))  # T, N, D = 3, 2, 5
+    >>> Wx, Wh, b = np.zeros((5, 16)), np.zeros((4, 16)), np.zeros(16)
+    >>> h, c, cache = lstm_forward(x, h0, c0, Wx, Wh, b)
+    >>> h.shape, c.shape
+    ((3, 2, 4), (3, 2, 4))
     """
     ws = workspace or Workspace()
     T, (N, H) = len(x), h0.shape
-    a = projection_forward(x, Wx, b, workspace=ws)  # (T, N, 4H), gates after each step
+    a = projection_forward(x, Wx, b, workspace=ws)  # (T, N, 4H), gates after the loop
     ah = ws.array("ah", (N, 4 * H), Wh.dtype)
     h = ws.array("h", (T + 1, N, H), Wh.dtype)
     c = ws.array("c", (T + 1, N, H), Wh.dtype)
@@ -259,16 +253,25 @@ def lstm_backward(
     need_dx: bool = True,
     loops: Loops = LSTM_LOOPS,
 ) -> tuple[Array | None, Array, Array, Array, Array, Array]:
-    """Gradients of a window: the weights' as one product each, after the loop.
+    """Return the gradients of a window; each weight gradient is one product, after the loop.
 
     Args:
         dh: (T, N, H), the gradient of every step's output.
-        cache: from the forward function; left as it was.
-        dlast: (dh_T, dc_T) of (N, H), further gradients of the last states; see `Cell`.
-        workspace, grads, need_dx, loops: see `Cell`.
+        cache: the result of the forward function.
+        dlast: (dh_T, dc_T) of (N, H), additional gradients of the last states.
+        workspace, grads, need_dx, loops: see `charrnn.kernels.Cell`.
 
     Returns:
         dx (T, N, D) or None, dh0 and dc0 (N, H), dWx, dWh, db.
+
+    >>> import numpy as np
+    >>> from charrnn.kernels import lstm_backward, lstm_forward
+    >>> x, h0, c0 = np.zeros((3, 2, 5)), np.zeros((2, 4)), np.zeros((2, 4))  # T, N, D = 3, 2, 5
+    >>> Wx, Wh, b = np.zeros((5, 16)), np.zeros((4, 16)), np.zeros(16)
+    >>> *_, cache = lstm_forward(x, h0, c0, Wx, Wh, b)
+    >>> dx, dh0, dc0, dWx, dWh, db = lstm_backward(np.ones((3, 2, 4)), cache)
+    >>> dx.shape, dWx.shape, dc0[0]
+    ((3, 2, 5), (5, 16), array([0.4375, 0.4375, 0.4375, 0.4375]))
     """
     x, h, c, ifog, tanh_c, Wx, Wh = cache
     ws = workspace or Workspace()
@@ -281,29 +284,23 @@ def lstm_backward(
     loops.backward(dh, dh0, dc0, ifog, c, tanh_c, da, loops.pack(Wh.T, ws, "Wh_T_packed"))
     weight_gradient(h[:-1].reshape(T * N, H), da.reshape(T * N, 4 * H), dWh, workspace=ws)
     dx, _, _ = projection_backward(
-        da,
-        x,
-        Wx,
-        workspace=ws,
-        grads=(dWx, db),
-        need_dx=need_dx,
-        scatter=loops.scatter,
+        da, x, Wx, workspace=ws, grads=(dWx, db), need_dx=need_dx, scatter=loops.scatter
     )
     return dx, dh0, dc0, dWx, dWh, db
 
 
 def lstm_stepper(h0: Array, c0: Array, Wh: Array) -> Callable[[Array], Array]:
-    """The steps after h0 and c0, one at each call; see `Cell`.
+    """Return a function that computes the next step at each call; see `Cell`.
 
     Args:
-        h0, c0: (N, H), left as they are.
+        h0, c0: (N, H), the states before the first step.
         Wh: (H, 4H).
 
     Returns:
-        step: takes the input's part of a, a row (1, 4NH) gate by gate, and returns h (N, H).
+        step: takes the input's part of a as a row (1, 4NH) in gate order, and returns h (N, H).
     """
     h = np.copy(h0, order="C")  # (N, H)
-    h_row = h.reshape(1, -1)  # (1, NH), of the same memory
+    h_row = h.reshape(1, -1)  # (1, NH), a view of h
     c, tanh_c = c0.reshape(1, -1).copy(), np.empty_like(h_row)  # (1, NH)
     recurrent_part = gatewise_projection(Wh, None, *h.shape)
 

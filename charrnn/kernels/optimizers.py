@@ -1,7 +1,7 @@
-"""From a gradient to an update: clipping, the learning rate's schedule, the update rules.
+"""From a gradient to an update: clipping, learning rate schedules, optimizers.
 
-Everything works in place on flat vectors of P parameters, so that a rule is a few passes and the
-global norm is one number.
+Everything works in place on flat vectors of P parameters: an update is a few passes over them, and
+the global norm is one dot product.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from charrnn.kernels import Array
+from charrnn.kernels.arrays import Array
 
-State = tuple[Array, ...]
+OptState = tuple[Array, ...]
 
 
 def clip_by_norm(gradient: Array, max_norm: float) -> float:
-    """Scale the gradient down so that its Euclidean norm is at most `max_norm`.
+    """Scale the gradient down, in place, to a Euclidean norm of at most `max_norm`.
 
-    The direction stays (Pascanu, Mikolov and Bengio 2013).
+    The direction does not change (Pascanu, Mikolov and Bengio 2013).
 
     Returns:
         The norm before clipping.
@@ -32,19 +32,19 @@ def clip_by_norm(gradient: Array, max_norm: float) -> float:
 
 
 def clip_by_value(gradient: Array, limit: float) -> None:
-    """Bring every element of the gradient into [-limit, limit]."""
+    """Clip every element of the gradient, in place, to [-limit, limit]."""
     np.clip(gradient, -limit, limit, out=gradient)
 
 
 def gradient_norm(gradient: Array) -> float:
-    """The Euclidean norm of a flat gradient; inf where its square is beyond the dtype."""
+    """Return the Euclidean norm of a flat gradient, or inf if its square overflows the dtype."""
     with np.errstate(over="ignore"):
         return math.sqrt(float(np.dot(gradient, gradient)))
 
 
 _DECAY = ("decay_every", "decay_factor", "min_learning_rate")
 
-# Each schedule with the keys that it uses, besides learning_rate and warmup_steps.
+# Each schedule with the keys that it uses in addition to learning_rate and warmup_steps.
 SCHEDULES: dict[str, tuple[str, ...]] = {
     "constant": (),
     "step": _DECAY,
@@ -67,11 +67,16 @@ def scheduled_learning_rate(
 ) -> float:
     """Return the learning rate of a step, counted from 0.
 
-    The first `warmup_steps` steps rise linearly to the full rate. Then, with s the steps since:
-    constant stays; step multiplies by decay_factor after every `decay_every` steps; exponential
-    does the same evenly at each step; cosine falls to `min_learning_rate` at the end of training,
-    which is at `total_steps` or when the `elapsed_share` of its time is 1, whichever is nearer.
-    The first three depend on neither.
+    The learning rate rises linearly over the first `warmup_steps` steps. From then on, it follows
+    the schedule:
+
+        constant     does not change
+        step         is multiplied by decay_factor once every decay_every steps
+        exponential  falls at the same pace, but a little at every step
+        cosine       falls to min_learning_rate at the end of training: after total_steps, or when
+                     elapsed_share, the share of its time that has passed, is 1; whichever is nearer
+
+    The first three do not depend on `total_steps` and `elapsed_share`.
     """
     if step < warmup_steps:
         return learning_rate * (step + 1) / warmup_steps
@@ -91,19 +96,19 @@ def scheduled_learning_rate(
 class UpdateRule:
     """How an optimizer updates parameters.
 
-    `update(p, g, state, learning_rate, t, scratch, **hyperparameters)` changes the parameters p
-    (P,) and the optimizer state (one (P,) vector for each name, zero at first) in place and leaves
-    the gradient g (P,) unchanged. t counts the steps from 1, skipped ones included; scratch (2, P)
-    has no meaning before and after.
+    `update(p, g, state, learning_rate, t, scratch, **hyperparameters)` changes in place the
+    parameters p (P,) and the optimizer state, one (P,) vector for each name, which starts at zero.
+    It does not change the gradient g (P,). t counts the steps from 1, including skipped steps.
+    scratch (2, P) is for temporary values.
     """
 
-    state: tuple[str, ...]
-    learning_rate: float  # a good value for 256 hidden units
+    state: tuple[str, ...]  # names
+    learning_rate: float  # default at 256 hidden units
     hyperparameters: Mapping[str, float]  # name -> default
     update: Callable[..., None]
 
 
-def _sgd(p: Array, g: Array, state: State, learning_rate: float, t: int, scratch: Array) -> None:  # noqa: ARG001
+def _sgd(p: Array, g: Array, state: OptState, learning_rate: float, t: int, scratch: Array) -> None:  # noqa: ARG001
     """p -= learning_rate g"""
     p -= np.multiply(g, learning_rate, out=scratch[0])
 
@@ -111,7 +116,7 @@ def _sgd(p: Array, g: Array, state: State, learning_rate: float, t: int, scratch
 def _momentum(
     p: Array,
     g: Array,
-    state: State,
+    state: OptState,
     learning_rate: float,
     t: int,  # noqa: ARG001
     scratch: Array,
@@ -128,7 +133,7 @@ def _momentum(
 def _rmsprop(
     p: Array,
     g: Array,
-    state: State,
+    state: OptState,
     learning_rate: float,
     t: int,  # noqa: ARG001
     scratch: Array,
@@ -149,7 +154,7 @@ def _rmsprop(
 def _adagrad(
     p: Array,
     g: Array,
-    state: State,
+    state: OptState,
     learning_rate: float,
     t: int,  # noqa: ARG001
     scratch: Array,
@@ -165,7 +170,7 @@ def _adagrad(
 def _adam(
     p: Array,
     g: Array,
-    state: State,
+    state: OptState,
     learning_rate: float,
     t: int,
     scratch: Array,
@@ -174,9 +179,9 @@ def _adam(
     beta2: float,
     epsilon: float,
 ) -> None:
-    """m and v: running means of g and g^2, bias-corrected (Kingma and Ba 2015)
+    """p -= learning_rate m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon)
 
-    p -= learning_rate m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon)
+    m and v are running means of g and g^2; the divisors correct their bias (Kingma and Ba 2015).
     """
     m, v = state
     a = scratch[0]
@@ -210,7 +215,7 @@ OPTIMIZERS: dict[str, UpdateRule] = {
     "rmsprop": UpdateRule(("s",), 2e-3, {"decay_rate": 0.95, "epsilon": 1e-8}, _rmsprop),
     "adagrad": UpdateRule(("s",), 0.05, {"epsilon": 1e-8}, _adagrad),
     "adam": UpdateRule(("m", "v"), 2e-2, _ADAM, _adam),
-    # Decoupled weight decay (Loshchilov and Hutter 2019): Adam, with the decay in `Optimizer`.
+    # Decoupled weight decay (Loshchilov and Hutter 2019): `Optimizer` applies it before Adam.
     "adamw": UpdateRule(("m", "v"), 2e-2, {**_ADAM, "weight_decay": 0.1}, _adam),
 }
 
@@ -220,10 +225,10 @@ class Optimizer:
 
     Args:
         name: a key of OPTIMIZERS.
-        hyperparameters: of the rule, by name.
-        parameters: the (P,) vector to update; only its size and dtype are used.
-        decayed: the parts of it that weight decay shrinks; biases are left out.
-        update: another implementation of the rule's update.
+        hyperparameters: values by name, as in the rule.
+        parameters: (P,), the vector to update; only its size and dtype are used here.
+        decayed: the parts of the vector that weight decay applies to, the matrices.
+        update: another implementation of the rule's update, by default its own.
     """
 
     def __init__(
@@ -243,7 +248,7 @@ class Optimizer:
         self.state: dict[str, Array] = {name: np.zeros_like(parameters) for name in rule.state}
 
     def update(self, parameters: Array, gradient: Array, learning_rate: float, t: int) -> None:
-        """Change the parameters in place; t counts the steps from 1, skipped ones included."""
+        """Update the parameters in place; t counts the steps from 1, including skipped steps."""
         if self._weight_decay:
             for part in self._decayed:
                 parameters[part] *= 1 - learning_rate * self._weight_decay

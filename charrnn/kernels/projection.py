@@ -1,6 +1,6 @@
 """An affine map of all steps at once: y = x W + b.
 
-Gradients, with the rows of all steps and sequences under one another:
+The gradients, where the rows of x and y are all steps of all sequences:
 
     dx = dy W^T        dW = x^T dy        db = sum of the rows of dy
 """
@@ -19,19 +19,19 @@ from charrnn.kernels.embedding import embedding_backward, embedding_forward, sca
 def projection_forward(
     x: Array, W: Array, b: Array, *, workspace: Workspace | None = None
 ) -> Array:
-    """Map features, or integer codes that stand for one-hot rows: y = x W + b.
+    """Return y = x W + b, for features or for codes that stand for one-hot rows.
 
     Args:
         x: (..., D) floats, or (...) integer codes in [0, D).
-        W: (D, K).
-        b: (K,).
+        W, b: (D, K), (K,).
+        workspace: holds temporary arrays and the result, until the next call with it.
 
     Returns:
         y: (..., K).
     """
     ws = workspace or Workspace()
     if x.dtype.kind in "iu":
-        if x.size < len(W):  # fewer rows to gather than there are in W: add b to them
+        if x.size < len(W):  # fewer rows than W has: add b to them, not to W
             return np.add(rows := embedding_forward(x, W, workspace=ws), b, out=rows)
         table = np.add(W, b, out=ws.array("table", W.shape, W.dtype))  # (D, K)
         return embedding_forward(x, table, workspace=ws)
@@ -53,18 +53,18 @@ def projection_backward(
     need_dx: bool = True,
     scatter: Callable[[Array, Array, Array, Workspace], None] = scatter_rows,
 ) -> tuple[Array | None, Array, Array]:
-    """Gradients of `projection_forward`.
+    """Return the gradients of `projection_forward`.
 
     Args:
         dy: (..., K), the gradient of the output.
-        x, W: as given to the forward function.
-        workspace: where temporary arrays and results live.
+        x, W: the arguments of the forward function.
+        workspace: holds temporary arrays and results, until the next call with it.
         grads: (dW, db), the arrays to write into.
-        need_dx: False spares the product for dx.
-        scatter: the sums of rows by code, for codes; see `scatter_rows`.
+        need_dx: False skips the product for dx.
+        scatter: an implementation of `scatter_rows`, used for codes.
 
     Returns:
-        dx: (..., D), or None for codes or where it is not needed.
+        dx: (..., D), or None for codes or if it is not needed.
         dW: (D, K).
         db: (K,).
     """
@@ -87,7 +87,7 @@ def projection_backward(
 def weight_gradient(x: Array, dy: Array, dW: Array, *, workspace: Workspace) -> None:
     """Write dW = x^T dy, where x is (M, D), dy (M, K) and dW (D, K).
 
-    It is computed as (dy^T x)^T: with the longer side first, K = 4H, the product is a tenth faster.
+    The product is computed as (dy^T x)^T, which is a tenth faster when K > D, as for K = 4H.
     """
     dW_T = workspace.array("dW_T", dW.shape[::-1], dW.dtype)  # (K, D)
     np.matmul(dy.T, x, out=dW_T)

@@ -1,16 +1,16 @@
-"""The vanilla (Elman) recurrent network.
+"""The vanilla (Elman) recurrent network; `charrnn.kernels.cell` explains the forms below.
 
     a_t = x_t Wx + h_{t-1} Wh + b
     h_t = tanh(a_t)
 
-and backwards, with dh_t the gradient that reaches h_t from above and from step t + 1:
+and backward, where dh_t is the gradient of h_t, from above and from step t + 1:
 
     da_t     = dh_t * (1 - h_t^2)
     dh_{t-1} = da_t Wh^T
     dWx = sum_t x_t^T da_t        dWh = sum_t h_{t-1}^T da_t        db = sum_t da_t
 
-From step t back to step 0 the gradient passes t times through Wh^T: it vanishes or explodes with
-the powers of Wh's singular values (Pascanu, Mikolov and Bengio 2013).
+From step t back to step 0, the gradient is multiplied t times by Wh^T. It vanishes or explodes with
+the powers of the singular values of Wh (Pascanu, Mikolov and Bengio 2013).
 """
 
 from __future__ import annotations
@@ -23,52 +23,38 @@ import numpy as np
 from charrnn.kernels.arrays import Array, Workspace
 from charrnn.kernels.cell import Cell, Loops, numpy_loops
 from charrnn.kernels.gatewise import gatewise_projection
-from charrnn.kernels.projection import (
-    projection_backward,
-    projection_forward,
-    weight_gradient,
-)
-
-
-class RNNStepCache(NamedTuple):
-    x: Array  # (N, D), or codes (N,)
-    prev_h: Array  # (N, H)
-    next_h: Array  # (N, H)
-    Wx: Array
-    Wh: Array
+from charrnn.kernels.projection import projection_backward, projection_forward, weight_gradient
 
 
 def rnn_step_forward(
     x: Array, prev_h: Array, Wx: Array, Wh: Array, b: Array
-) -> tuple[Array, RNNStepCache]:
-    """One step.
+) -> tuple[Array, tuple[Array, ...]]:
+    """Return the state after one step.
 
     Args:
         x: (N, D) features, or (N,) codes that stand for one-hot rows.
         prev_h: (N, H).
-        Wx: (D, H).
-        Wh: (H, H).
-        b: (H,).
+        Wx, Wh, b: (D, H), (H, H), (H,).
 
     Returns:
         next_h: (N, H).
-        cache: for the backward step.
+        cache: the argument of the backward step.
     """
     next_h = np.tanh(projection_forward(x, Wx, b) + prev_h @ Wh)  # (N, H)
-    return next_h, RNNStepCache(x, prev_h, next_h, Wx, Wh)
+    return next_h, (x, prev_h, next_h, Wx, Wh)
 
 
 def rnn_step_backward(
-    dnext_h: Array, cache: RNNStepCache
+    dnext_h: Array, cache: tuple[Array, ...]
 ) -> tuple[Array | None, Array, Array, Array, Array]:
-    """Gradients of one step.
+    """Return the gradients of one step.
 
     Args:
         dnext_h: (N, H).
-        cache: from the forward step.
+        cache: the result of the forward step.
 
     Returns:
-        dx (None for codes), dprev_h, dWx, dWh, db, of their originals' shapes.
+        dx (None for codes), dprev_h, dWx, dWh, db, each of the shape of its argument.
     """
     x, prev_h, next_h, Wx, Wh = cache
     da = dnext_h * (1 - next_h**2)  # (N, H)
@@ -85,7 +71,7 @@ def rnn_gates_forward(ax: Array, ah: Array, h: Array) -> None:
 def rnn_gates_backward(dh_t: Array, dh: Array, h: Array, da: Array) -> None:
     """Write da = (dh_t + dh) * (1 - h^2) for one step; all (N, H).
 
-    dh_t is the gradient of h_t from above, dh that from step t + 1, which is used up.
+    dh_t is the gradient of h_t from above; dh is the gradient from step t + 1, and is overwritten.
     """
     dh += dh_t
     np.multiply(h, h, out=da)
@@ -101,7 +87,7 @@ def rnn_forward_loop(
     h: Array,
     Wh: Array,
 ) -> None:
-    """The steps in order: the recurrent product, then tanh; arrays as in `RNNCache`."""
+    """Run the steps in order: the recurrent product, then tanh; arrays as in `RNNCache`."""
     for t in range(len(ax)):
         product(h[t], Wh, ah)
         gates(ax[t], ah, h[t + 1])
@@ -116,7 +102,7 @@ def rnn_backward_loop(
     da: Array,
     Wh_T: Array,
 ) -> None:
-    """The steps from the last to the first; dh0 is carried from step t + 1 to step t."""
+    """Run the steps from last to first; dh0 carries the gradient from t + 1 to t."""
     for t in range(len(da) - 1, -1, -1):
         gates(dh[t], dh0, h[t + 1], da[t])
         product(da[t], Wh_T, dh0)
@@ -142,17 +128,24 @@ def rnn_forward(
     workspace: Workspace | None = None,
     loops: Loops = RNN_LOOPS,
 ) -> tuple[Array, RNNCache]:
-    """All steps of a window: the product with Wx once, before the loop.
+    """Return the state after every step of a window; x Wx is one product, before the loop.
 
     Args:
         x: (T, N, D) features, or (T, N) codes that stand for one-hot rows.
         h0: (N, H), the state before the first step.
         Wx, Wh, b: (D, H), (H, H), (H,).
-        workspace, loops: see `Cell`.
+        workspace, loops: see `charrnn.kernels.Cell`.
 
     Returns:
         h: (T, N, H).
-        cache: for the backward function.
+        cache: the argument of the backward function.
+
+    >>> import numpy as np
+    >>> from charrnn.kernels import rnn_forward
+    >>> x, h0 = np.zeros((3, 2, 5)), np.zeros((2, 4))  # T, N, D, H = 3, 2, 5, 4
+    >>> h, cache = rnn_forward(x, h0, Wx=np.zeros((5, 4)), Wh=np.zeros((4, 4)), b=np.zeros(4))
+    >>> h.shape
+    (3, 2, 4)
     """
     ws = workspace or Workspace()
     T, (N, H) = len(x), h0.shape
@@ -174,16 +167,24 @@ def rnn_backward(
     need_dx: bool = True,
     loops: Loops = RNN_LOOPS,
 ) -> tuple[Array | None, Array, Array, Array, Array]:
-    """Gradients of a window: the weights' as one product each, after the loop.
+    """Return the gradients of a window; each weight gradient is one product, after the loop.
 
     Args:
         dh: (T, N, H), the gradient of every step's output.
-        cache: from the forward function; left as it was.
-        dlast: (dh_T,) of (N, H), a further gradient of the last state; see `Cell`.
-        workspace, grads, need_dx, loops: see `Cell`.
+        cache: the result of the forward function.
+        dlast: (dh_T,) of (N, H), an additional gradient of the last state.
+        workspace, grads, need_dx, loops: see `charrnn.kernels.Cell`.
 
     Returns:
         dx (T, N, D) or None, dh0 (N, H), dWx, dWh, db.
+
+    >>> import numpy as np
+    >>> from charrnn.kernels import rnn_backward, rnn_forward
+    >>> x, h0 = np.zeros((3, 2, 5)), np.zeros((2, 4))  # T, N, D, H = 3, 2, 5, 4
+    >>> h, cache = rnn_forward(x, h0, Wx=np.zeros((5, 4)), Wh=np.zeros((4, 4)), b=np.zeros(4))
+    >>> dx, dh0, dWx, dWh, db = rnn_backward(np.ones((3, 2, 4)), cache)
+    >>> dx.shape, db
+    ((3, 2, 5), array([6., 6., 6., 6.]))
     """
     x, h, Wx, Wh = cache
     ws = workspace or Workspace()
@@ -195,29 +196,23 @@ def rnn_backward(
     loops.backward(dh, dh0, h, da, loops.pack(Wh.T, ws, "Wh_T_packed"))
     weight_gradient(h[:-1].reshape(T * N, H), da.reshape(T * N, H), dWh, workspace=ws)
     dx, _, _ = projection_backward(
-        da,
-        x,
-        Wx,
-        workspace=ws,
-        grads=(dWx, db),
-        need_dx=need_dx,
-        scatter=loops.scatter,
+        da, x, Wx, workspace=ws, grads=(dWx, db), need_dx=need_dx, scatter=loops.scatter
     )
     return dx, dh0, dWx, dWh, db
 
 
 def rnn_stepper(h0: Array, Wh: Array) -> Callable[[Array], Array]:
-    """The steps after h0, one at each call; see `Cell`.
+    """Return a function that computes the next step at each call; see `Cell`.
 
     Args:
-        h0: (N, H), left as it is.
+        h0: (N, H), the state before the first step.
         Wh: (H, H).
 
     Returns:
         step: takes ax, a row (1, NH), and returns h (N, H).
     """
     h = np.copy(h0, order="C")  # (N, H)
-    h_row = h.reshape(1, -1)  # (1, NH), of the same memory
+    h_row = h.reshape(1, -1)  # (1, NH), a view of h
     recurrent_part = gatewise_projection(Wh, None, *h.shape)
 
     def step(ax: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Softmax with cross-entropy: what each character cost, and the gradient of the logits.
+"""Softmax with cross-entropy: the loss of each token, and the gradient of the logits.
 
 p_k = exp(l_k) / sum_j exp(l_j)        nll = -log p_target        dnll/dl = p - onehot(target)
 """
@@ -13,24 +13,25 @@ from charrnn.kernels.arrays import Array, Workspace
 
 
 class SoftmaxCache(NamedTuple):
-    """What the backward function needs."""
+    """The argument of the backward function."""
 
     probabilities: Array  # (M, V)
-    targets: Array  # (..., ) codes
+    targets: Array  # (...) codes
 
 
 def softmax_cross_entropy_forward(
     logits: Array, targets: Array, *, workspace: Workspace | None = None
 ) -> tuple[Array, SoftmaxCache]:
-    """Negative log-likelihood of each target under softmax(logits).
+    """Return the negative log-likelihood of each target under softmax(logits).
 
     Args:
         logits: (..., V), unnormalised log-probabilities.
         targets: (...) integer codes in [0, V).
+        workspace: holds temporary arrays and results, until the next call with it.
 
     Returns:
         nll_nats: (...), in nats.
-        cache: for the backward function.
+        cache: the argument of the backward function.
     """
     ws = workspace or Workspace()
     V = logits.shape[-1]
@@ -41,7 +42,7 @@ def softmax_cross_entropy_forward(
     total = ws.array("total", (M, 1), logits.dtype)
     nll_nats = ws.array("nll_nats", (M,), logits.dtype)
     np.maximum.reduce(rows, axis=1, out=row_max, keepdims=True)
-    np.subtract(rows, row_max, out=p)  # the largest is 0, so that exp cannot overflow
+    np.subtract(rows, row_max, out=p)  # at most 0, so exp cannot overflow
     picked = p.reshape(-1)[_flat_index(targets, V)]  # (M,)
     np.exp(p, out=p)
     np.add.reduce(p, axis=1, out=total, keepdims=True)
@@ -54,11 +55,12 @@ def softmax_cross_entropy_forward(
 def softmax_cross_entropy_backward(
     cache: SoftmaxCache, scale: float = 1.0, *, workspace: Workspace | None = None
 ) -> Array:
-    """Gradient of scale * sum(nll_nats) with respect to the logits.
+    """Return the gradient of scale * sum(nll_nats) with respect to the logits.
 
     Args:
-        cache: from the forward function; left as it was.
-        scale: the weight of each character: 1 / their number for the mean.
+        cache: the result of the forward function.
+        scale: the weight of each token in the loss; for the mean, 1 / the number of tokens.
+        workspace: holds the result, until the next call with it.
 
     Returns:
         dlogits: (..., V).
@@ -73,5 +75,5 @@ def softmax_cross_entropy_backward(
 
 
 def _flat_index(targets: Array, V: int) -> Array:
-    """Positions of the targets' entries in the flattened (M, V) rows."""
+    """Return the index of each target's entry in the flattened rows (M, V)."""
     return np.arange(targets.size) * V + targets.reshape(-1)  # (M,)

@@ -1,7 +1,7 @@
 """A stack of layers as one model: parameters, forward and backward, scoring, sampling.
 
-`model` goes through a window, `parameters` lays all weights out as one vector, `dropout_masks`
-draws the masks of a step, `stepper` reads one character at a time, `evaluation` scores a text,
-`sampling` writes one, `language_model` is all of it for users of the Python API. A new cell
-belongs in `charrnn.kernels`; files and processes belong to the rooms above.
+`model` computes one window, `parameters` lays all parameters out as one vector, `dropout_masks`
+draws the masks of a step, `stepper` reads one token at a time, `evaluation` scores a text,
+`sampling` generates text, and `language_model` combines them for users of the Python API. Cells are
+in `charrnn.kernels`; files and processes are in the packages that use this one.
 """

@@ -1,7 +1,8 @@
-"""The dropout masks of a training step, drawn from its place in the training.
+"""Draws the dropout masks of a training step.
 
-Each is keyed by seed, step, layer and whether it is for outputs or weights, so that there is no
-generator to keep, a resumed run draws the same ones, and the number of workers does not matter.
+The key of a mask consists of the seed, the step, the layer, and whether the mask is for outputs or
+weights. A checkpoint therefore needs no generator state, a resumed run draws the same masks, and
+the masks do not depend on the number of workers.
 """
 
 from __future__ import annotations
@@ -13,21 +14,21 @@ import numpy as np
 from charrnn.config.schema import ModelConfig
 from charrnn.kernels import CELLS, Array, Workspace, dropout_mask
 
-_WEIGHTS = 1 << 15  # in a key: the mask of a layer's weights, not of its outputs
+_WEIGHTS = 1 << 15  # set in the key of a mask for weights
 
 
 class Masks(NamedTuple):
-    """A mask for each layer, or none at all where nothing of its kind is dropped."""
+    """The masks of all layers; a kind that is not in use has no masks."""
 
-    outputs: tuple[Array, ...] = ()  # (T, N, H), or (1, N, H), the same for all steps
-    weights: tuple[Array, ...] = ()  # (H, G), of Wh
+    outputs: tuple[Array, ...] = ()  # (T, N, H), or (1, N, H) for one mask per window
+    weights: tuple[Array, ...] = ()  # (H, G), for Wh
 
 
 NO_MASKS = Masks()
 
 
 class MaskGenerator:
-    """Draws the masks of a step; owns the memory that they live in until the next one."""
+    """Draws the masks of a step, in arrays that the next step overwrites."""
 
     def __init__(
         self, config: ModelConfig, seed: int, dtype: type[np.floating] = np.float32
@@ -35,16 +36,15 @@ class MaskGenerator:
         self._config = config
         self._seed = seed
         self._dtype = dtype
-        layers = range(config.num_layers)
-        self._workspaces = [(Workspace(), Workspace()) for _ in layers]
+        self._workspaces = [(Workspace(), Workspace()) for _ in range(config.num_layers)]
 
     def masks(self, step: int, T: int, streams: range) -> Masks:
-        """Draw a step's masks.
+        """Draw the masks of a training step.
 
         Args:
             step: counted from 0.
-            T: steps of its window.
-            streams: those of the batch that they are for.
+            T: length of its window.
+            streams: the streams of the batch that the masks are for.
         """
         config, outputs, weights = self._config, [], []
         H, G = config.hidden_size, len(CELLS[config.cell].gates) * config.hidden_size
@@ -62,6 +62,6 @@ class MaskGenerator:
     def _draw(
         self, rows: int, each: range, columns: int, rate: float, key: int, workspace: Workspace
     ) -> Array:
-        """Draw (rows, each, columns)."""
+        """Draw one mask (rows, each, columns)."""
         keys = (self._seed, key)
         return dropout_mask(rows, each, columns, rate, keys, self._dtype, workspace=workspace)

@@ -1,8 +1,8 @@
-"""How well a model predicts a text: every character scored exactly once.
+"""Scores a text: measures how well a model predicts it, each token exactly once.
 
-A text is scored by several streams at a time. Each stream first reads, unscored, the text before
-its part, so that its state is nearly what a single stream's would be and the figure does not
-depend on how many there are.
+Several streams score a text in parallel, each a part of it. Every stream first reads the text
+before its part without scoring it. Its state is then nearly that of a single stream, so the score
+does not depend on the number of streams.
 """
 
 from __future__ import annotations
@@ -17,35 +17,35 @@ import numpy as np
 from charrnn.kernels import Array
 from charrnn.model.model import Model, States
 
-STREAMS = 64  # at most; short texts have fewer
-WARM_UP = 256  # characters that a stream reads, unscored, before its part
+STREAMS = 64  # at most; a short text has fewer
+WARM_UP = 256  # tokens that a stream reads before its part
 WINDOW = 64  # steps, at most
-_LOGITS = 1 << 24  # of a window, at most, as long as a step of one stream has no more
+_LOGITS = 1 << 24  # of a window, at most, unless one step of one stream has more
 
 
 @dataclass(frozen=True)
 class Score:
-    """What a text cost a model."""
+    """The loss of a model on a text."""
 
-    chars: int  # scored
-    nats: float  # in all
+    chars: int  # tokens that were scored
+    nats: float  # loss, summed over them
 
     def __add__(self, other: Score) -> Score:
         return Score(self.chars + other.chars, self.nats + other.nats)
 
     @property
     def loss_nats(self) -> float:
-        """Mean negative log-likelihood, nats per character."""
+        """Mean negative log-likelihood, in nats per token."""
         return self.nats / self.chars
 
     @property
     def bits_per_char(self) -> float:
-        """The same in bits: what an ideal compressor with this model would need."""
+        """The same in bits: the size of the text if compressed ideally with this model."""
         return self.loss_nats / math.log(2)
 
     @property
     def perplexity(self) -> float:
-        """exp(loss_nats): how many equally likely characters it is like choosing from."""
+        """exp(loss_nats): the number of equally likely tokens that would have the same loss."""
         return math.exp(min(self.loss_nats, 700.0))
 
     def to_dict(self) -> dict[str, float]:
@@ -58,24 +58,9 @@ class Score:
         }
 
 
-def score(
-    model: Model,
-    codes: Array,
-    start: int,
-    end: int,
-    *,
-    streams: int = STREAMS,
-    scored: Callable[[int], object] = lambda _: None,
-) -> Score:
-    """Score the characters from `start` to `end` of a text; see `score_windows`.
-
-    `scored` is told the number of characters after each window.
-    """
-    total = Score(0, 0.0)
-    for window in score_windows(model, codes, start, end, streams=streams):
-        total += window
-        scored(window.chars)
-    return total
+def score(model: Model, codes: Array, start: int, end: int, *, streams: int = STREAMS) -> Score:
+    """Score the tokens from `start` to `end` of a text; see `score_windows`."""
+    return sum(score_windows(model, codes, start, end, streams=streams), Score(0, 0.0))
 
 
 def score_windows(
@@ -87,30 +72,31 @@ def score_windows(
     streams: int = STREAMS,
     share: tuple[int, int] = (0, 1),
 ) -> Iterator[Score]:
-    """Score the characters from `start` to `end` of a text, window by window.
+    """Score the tokens from `start` to `end` of a text, window by window.
 
-    The first character of a text has nothing to be predicted from and is not scored.
+    The first token of a text cannot be predicted and is not scored.
 
     Args:
-        codes: (n,) the whole text; what lies before `start` serves as context.
+        model: predicts.
+        codes: (n,), the whole text; the tokens before `start` are context.
         start, end: the part to score.
-        streams: upper bound on the parallel streams; with a very large vocabulary there are fewer.
-        share: (k, K) reads the k-th of K parts of the streams, and nothing where it has none.
+        streams: number of parallel streams, at most; a large vocabulary allows fewer.
+        share: (k, K) scores the k-th of K shares of the streams, which may be empty.
 
     Yields:
-        The score of each window; their sum is the part's.
+        The score of each window; their sum is the score of the part.
     """
     for window in read_windows(model, codes, start, end, model.score, streams=streams, share=share):
-        nll_nats = window.found[window.scored]
+        nll_nats = window.result[window.scored]
         yield Score(len(nll_nats), float(nll_nats.sum(dtype=np.float64)))
 
 
 class Window(NamedTuple):
-    """A window of a text that was read."""
+    """A window of a text and what was computed from it, for n streams."""
 
-    places: Array  # (T, n), in the text, of what is predicted
-    scored: Array  # (T, n), False past a stream's end
-    found: Any  # what was made of it, (T, n, ...)
+    positions: Array  # (T, n), of the targets in the text
+    scored: Array  # (T, n), False past the end of a stream
+    result: Any  # (T, n, ...), from the function that read the window
 
 
 def read_windows(
@@ -123,11 +109,11 @@ def read_windows(
     streams: int = STREAMS,
     share: tuple[int, int] = (0, 1),
 ) -> Iterator[Window]:
-    """Read a part of a text, window by window; see `score_windows`.
+    """Read a part of a text, window by window; see `score_windows` for the other arguments.
 
     Args:
-        read: takes inputs and targets (T, n) and the states before them; returns what it makes of
-            them, and the states after.
+        read: takes inputs and targets (T, n) and the states before them; returns a result
+            (T, n, ...) and the states after them.
     """
     start = max(start, 1)
     N = max(1, min(streams, (end - start) // (4 * WARM_UP), _LOGITS // model.V))
@@ -135,36 +121,37 @@ def read_windows(
     length = -(-(end - start) // N)
     k, K = share
     mine = np.arange(N * k // K, N * (k + 1) // K)  # (n,)
-    if not len(mine):
+    if not len(mine):  # such a share has as many windows as the others
         nothing = Window(np.empty((0, 0), np.intp), np.empty((0, 0), np.bool_), np.empty((0, 0)))
         yield from (nothing for _ in _windows(0, length, T))
         return
-    first_input = start - 1 + length * mine  # (n,), of each stream
-    stream_end = np.minimum(first_input + 1 + length, end)  # (n,), of its targets
+    first_input = start - 1 + length * mine  # (n,), position of each stream's first input
+    stream_end = np.minimum(first_input + 1 + length, end)  # (n,), position after its last target
 
     def window(t0: int, t1: int) -> Array:
-        return first_input + np.arange(t0, t1)[:, None]  # (t1 - t0, n), places in the text
+        return first_input + np.arange(t0, t1)[:, None]  # (t1 - t0, n), positions of inputs
 
-    # The first stream may have less text before it than the others: it joins them with a fresh
-    # state when theirs begins. What it has read until then does not matter.
+    # The first stream may have less text before its part than the others. It reads position 0 until
+    # its own text starts, and then starts from a zero state.
     states = model.zero_states(len(mine))
     before_first = min(WARM_UP, start - 1)
     for t0, t1 in _windows(-WARM_UP if N > 1 else 0, -before_first, T):
-        places = np.maximum(window(t0, t1), 0)
-        _, states, _ = model.forward(codes[places].astype(np.intp), states)
+        positions = np.maximum(window(t0, t1), 0)
+        _, states, _ = model.forward(codes[positions].astype(np.intp), states)
     for state in (s for layer in states for s in layer):
         state[mine == 0] = 0
     for t0, t1 in _windows(-before_first, 0, T):
         _, states, _ = model.forward(codes[window(t0, t1)].astype(np.intp), states)
     for t0, t1 in _windows(0, length, T):
-        places = window(t0, t1)
-        scored = places + 1 < stream_end  # (T, n), False past a stream's end
-        inputs = codes[np.minimum(places, end - 2)].astype(np.intp)
-        targets = codes[np.minimum(places + 1, end - 1)].astype(np.intp)
-        found, states = read(inputs, targets, states)
-        yield Window(places + 1, scored, found)
+        positions = window(t0, t1)
+        scored = positions + 1 < stream_end  # (T, n)
+        inputs = codes[np.minimum(positions, end - 2)].astype(np.intp)
+        targets = codes[np.minimum(positions + 1, end - 1)].astype(np.intp)
+        result, states = read(inputs, targets, states)
+        yield Window(positions + 1, scored, result)
 
 
 def _windows(start: int, end: int, T: int) -> Iterator[tuple[int, int]]:
+    """Yield the start and end of consecutive windows of T steps; the last may be shorter."""
     for t0 in range(start, end, T):
         yield t0, min(t0 + T, end)

@@ -1,4 +1,4 @@
-"""A trained model as Python code uses it: sample, score, configuration."""
+"""A trained model in the Python API: sampling, scoring, configuration."""
 
 from __future__ import annotations
 
@@ -14,12 +14,9 @@ from charrnn.model.model import Model
 from charrnn.model.sampling import SamplingParams, continuations
 from charrnn.text.vocabulary import Vocabulary, character_name
 
-_CHARS_FOR_A_WORKER = 20_000  # for fewer it does not pay to start one
-_CHARS_FOR_COMPILED = 2_000_000  # and for fewer than these, to import the compiler
-
 
 class LanguageModel:
-    """A model with its vocabulary and configuration."""
+    """A model with its vocabulary and configuration; `charrnn.load` returns one."""
 
     def __init__(self, config: Config, vocabulary: Vocabulary, model: Model) -> None:
         self.config = config
@@ -43,21 +40,30 @@ class LanguageModel:
         stop: str | None = None,
         skip_unknown: bool = False,
     ) -> str:
-        """Return a continuation of `prime`, without it.
+        """Return a continuation of `prime`, without the prime.
 
         Args:
-            prime: the text to go on from; none starts as after a line's end.
-            length: characters to write.
-            temperature: below 1 the likely becomes likelier, above 1 less so; 0 is greedy.
-            top_k: choose among the k likeliest characters.
-            top_p: choose among the likeliest that together have this probability.
-            greedy: take the likeliest.
-            seed: for the same text each time.
-            stop: a text after which it ends.
-            skip_unknown: leave characters out of the prime that the model does not know.
+            prime: the text to continue. If it is empty, the text starts as after a newline.
+            length: number of characters.
+            temperature: divides the logits. Below 1, likely tokens become likelier; above 1, they
+                become less likely; 0 is greedy.
+            top_k: choose among the k likeliest tokens.
+            top_p: choose among the fewest likeliest tokens whose probabilities sum to top_p or
+                more.
+            greedy: always choose the likeliest token.
+            seed: seed of the random numbers; the same seed gives the same text.
+            stop: end after this text.
+            skip_unknown: remove characters from the prime that the model does not know.
 
         Raises:
-            TextError: for a character of the prime that is not in the vocabulary.
+            SamplingError: an argument is out of range.
+            TextError: the prime contains a character that the model does not know.
+
+        >>> text = model.sample("Once upon a time", length=40, seed=1)
+        >>> len(text)
+        40
+        >>> text == model.sample("Once upon a time", length=40, seed=1)
+        True
         """
         pieces = self.stream(
             prime,
@@ -86,18 +92,25 @@ class LanguageModel:
         stop: str | None = None,
         skip_unknown: bool = False,
     ) -> Iterator[list[str]]:
-        """Yield N continuations of `prime` as they grow, one step at a time.
+        """Yield N continuations of `prime`, piece by piece.
 
         Args:
-            N: continuations side by side.
-            others: as for `sample`.
+            N: number of continuations.
+            others: see `sample`.
 
         Yields:
-            N strings, what each continuation has grown by: often one character, empty once it has
-            ended.
+            For each step, the new piece of each continuation: usually one character, and empty
+            after the continuation has ended.
 
         Raises:
-            TextError: for a character of the prime that is not in the vocabulary.
+            SamplingError, TextError: see `sample`.
+
+        >>> pieces = list(model.stream("Once upon a time", length=5, N=2))
+        >>> [len(pair) for pair in pieces]
+        [2, 2, 2, 2, 2]
+        >>> first, second = ("".join(continuation) for continuation in zip(*pieces))
+        >>> len(first), len(second)
+        (5, 5)
         """
         return continuations(
             self.model,
@@ -111,32 +124,46 @@ class LanguageModel:
         )
 
     def score(self, text: str, *, skip_unknown: bool = False) -> Score:
-        """Return how well the model predicts a text: each character but the first.
+        """Score a text: measure how well the model predicts each token except the first.
 
         Args:
             text: the text to score.
-            skip_unknown: leave characters out that the model does not know.
+            skip_unknown: remove characters that the model does not know.
+
+        Returns:
+            A `Score`, with `chars`, `loss_nats`, `bits_per_char` and `perplexity`.
 
         Raises:
-            TextError: for a text of under two characters, or a character not in the vocabulary.
+            TextError: the text has fewer than two tokens, or a character that the model does not
+                know.
+
+        >>> score = model.score("Once upon a time")
+        >>> score.chars
+        15
         """
         codes = self.encode(text, "text", skip_unknown=skip_unknown)
         if len(codes) < 2:
-            raise TextError("text: has no character to predict; it takes at least two")
+            raise TextError("text: has no character to predict; at least two are needed")
         return score(self.model, codes, 0, len(codes))
 
     def encode(self, text: str, where: str, *, skip_unknown: bool = False) -> Array:
-        """Return the codes (n,) of a text, which errors call `where`.
+        """Return the codes (n,) of a text.
+
+        Args:
+            text: the text.
+            where: its name in error messages.
+            skip_unknown: remove characters that the model does not know.
 
         Raises:
-            TextError: for a character that is not in the vocabulary, or with byte tokens for one
-                that has no bytes.
+            TextError: the model does not know a character or, if its tokens are bytes, a character
+                cannot be encoded.
         """
         try:
             symbols = self.vocabulary.symbols_of(text)
         except UnicodeEncodeError as error:
             name = character_name(text[error.start])
             raise TextError(
-                f"{where}: {name} at position {error.start} is half of a pair, which has no bytes"
+                f"{where}: {name} at position {error.start} is half of a surrogate pair, "
+                "which has no bytes"
             ) from None
         return self.vocabulary.encode(symbols, where, skip_unknown=skip_unknown)

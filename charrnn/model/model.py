@@ -1,7 +1,7 @@
-"""The stack: embedding or one-hot input, recurrent layers, projection to logits.
+"""The stack of layers: embedding or one-hot input, recurrent layers, projection to logits.
 
-A window goes up through `Model.forward` and its gradient down through `Model.backward`; the loss
-between the two is `Model.loss_gradient`.
+`Model.forward` computes the logits of a window, `Model.backward` the gradients, and
+`Model.loss_gradient` calls both, with the loss in between.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ from charrnn.kernels import (
 from charrnn.model.dropout_masks import NO_MASKS, Masks
 from charrnn.model.parameters import parameter_shapes, parameter_views
 
-States = list[tuple[Array, ...]]  # for each layer its cell's states, each (N, H)
+States = list[tuple[Array, ...]]  # for each layer, the states of its cell, each (N, H)
 
 
 class ModelCache(NamedTuple):
-    """What the backward pass needs."""
+    """What `Model.backward` needs of the forward pass."""
 
     codes: Array  # (T, N)
-    layers: list[Any]  # each cell's cache
+    layers: list[Any]  # the cache of each layer's cell
     masks: Masks
-    top: Array  # (T, N, H), what the output projection saw
+    top: Array  # (T, N, H), the input of the output projection
 
 
 class Model:
-    """A stack with its parameters, and the workspaces it computes in.
+    """A stack of layers with its parameters and workspaces.
 
     Args:
-        config: the shape of the stack.
-        V: characters in the vocabulary.
-        parameters: the (P,) vector; it is used, not copied.
-        backend: for float32; float64 is always NumPy's.
+        config: model configuration.
+        V: size of the vocabulary.
+        parameters: (P,), the flat vector; the model uses it without a copy.
+        backend: functions to use for float32 parameters; float64 always uses NumPy's.
     """
 
     def __init__(
@@ -59,34 +59,35 @@ class Model:
         self._loops = self.backend.loops[config.cell]
         self.shapes = parameter_shapes(config, V)
         self.views = parameter_views(parameters, self.shapes)
-        self._layers = [self._layer_arrays(self.views, i) for i in range(config.num_layers)]
+        self.layer_parameters = [
+            self._layer_arrays(self.views, i) for i in range(config.num_layers)
+        ]
         self._layer_workspaces = [Workspace() for _ in range(config.num_layers)]
         self._embedding_workspace = Workspace()
         self._output_workspace = Workspace()
 
     def zero_states(self, N: int) -> States:
-        """Return the states before any text, for N sequences."""
+        """Return the states before any text, all zero, for N sequences."""
         shape = (N, self.config.hidden_size)
         dtype = self.parameters.dtype
-        return [tuple(np.zeros(shape, dtype) for _ in self.cell.states) for _ in self._layers]
+        return [
+            tuple(np.zeros(shape, dtype) for _ in self.cell.states) for _ in self.layer_parameters
+        ]
 
     def forward(
-        self,
-        codes: Array,
-        states: States,
-        masks: Masks = NO_MASKS,
+        self, codes: Array, states: States, masks: Masks = NO_MASKS
     ) -> tuple[Array, States, ModelCache]:
-        """Read a window of text.
+        """Return the logits of the token after each token of a window.
 
         Args:
             codes: (T, N) integers.
-            states: before the first step; left as they are.
-            masks: of dropout, in training.
+            states: the states before the first step.
+            masks: dropout masks, in training.
 
         Returns:
-            logits: (T, N, V), of the character after each; overwritten by the next call.
-            states: after the last step, fresh arrays.
-            cache: for `backward`; overwritten by the next call.
+            logits: (T, N, V); the next call overwrites them.
+            states: the states after the last step, in fresh arrays.
+            cache: the argument of `backward`; the next call overwrites it.
         """
         x, caches, next_states = codes, [], []
         if "embedding.E" in self.views:
@@ -94,10 +95,12 @@ class Model:
                 codes, self.views["embedding.E"], workspace=self._embedding_workspace
             )
         for i, (parameters, ws) in enumerate(
-            zip(self._layers, self._layer_workspaces, strict=True)
+            zip(self.layer_parameters, self._layer_workspaces, strict=True)
         ):
             if masks.weights:
-                parameters = self._dropped(parameters, masks.weights[i], ws)
+                Wx, Wh, *biases = parameters
+                dropped = ws.array("dropped_Wh", Wh.shape, Wh.dtype)
+                parameters = (Wx, np.multiply(Wh, masks.weights[i], out=dropped), *biases)
             *sequences, cache = self.cell.forward(
                 x, *states[i], *parameters, workspace=ws, loops=self._loops
             )
@@ -116,8 +119,8 @@ class Model:
 
         Args:
             dlogits: (T, N, V).
-            cache: from `forward`.
-            gradient: arrays by parameter name, as `parameter_views` makes them; written.
+            cache: the result of `forward`.
+            gradient: the arrays to write, by parameter name.
         """
         dx, _, _ = projection_backward(
             dlogits,
@@ -127,7 +130,7 @@ class Model:
             grads=(gradient["output.W"], gradient["output.b"]),
         )
         embedded = "embedding.E" in self.views
-        for i in reversed(range(len(self._layers))):
+        for i in reversed(range(self.config.num_layers)):
             ws = self._layer_workspaces[i]
             if cache.masks.outputs:
                 assert dx is not None
@@ -153,12 +156,8 @@ class Model:
                 scatter=self._loops.scatter,
             )
 
-    def layer_parameters(self, layer: int) -> tuple[Array, ...]:
-        """Return a layer's parameters in the order in which its cell takes them."""
-        return self._layers[layer]
-
     def state_sequences(self, cache: ModelCache) -> list[tuple[Array, ...]]:
-        """Return for each layer its states after every step, each (T, N, H).
+        """Return the states of each layer after every step, each (T, N, H).
 
         They are views of the cache, which the next call of `forward` overwrites.
         """
@@ -167,7 +166,7 @@ class Model:
         ]
 
     def score(self, codes: Array, targets: Array, states: States) -> tuple[Array, States]:
-        """Return what each target costs, in nats (T, N), and the states after the window."""
+        """Return the loss of each target (T, N), in nats, and the states after the window."""
         logits, states, _ = self.forward(codes, states)
         nll_nats, _ = self.backend.softmax_cross_entropy_forward(
             logits, targets, workspace=self._output_workspace
@@ -183,19 +182,19 @@ class Model:
         masks: Masks = NO_MASKS,
         scale: float | None = None,
     ) -> tuple[float, States]:
-        """Write the gradient of a window's mean loss.
+        """Write the gradient of the mean loss of a window.
 
         Args:
             codes, targets: (T, N) integers.
-            states: before the first step.
-            gradient: arrays by parameter name; written.
-            masks: of dropout.
-            scale: the weight of a character, where it is not 1 / their number: that of a larger
-                window which this one is a part of.
+            states: the states before the first step.
+            gradient: the arrays to write, by parameter name.
+            masks: dropout masks.
+            scale: the weight of each token in the loss, by default 1 / (T N). It differs if this
+                window is a part of a larger one.
 
         Returns:
-            nats: the window's loss, the sum over its characters.
-            states: after the window.
+            nats: the loss, summed over the tokens of the window.
+            states: the states after the last step.
         """
         logits, states, cache = self.forward(codes, states, masks)
         ws, backend = self._output_workspace, self.backend
@@ -210,20 +209,10 @@ class Model:
 
     @property
     def workspace_bytes(self) -> int:
-        """Bytes of the arrays that the calls so far have needed."""
+        """Size of all workspaces, in bytes."""
         spaces = (*self._layer_workspaces, self._embedding_workspace, self._output_workspace)
         return sum(ws.nbytes for ws in spaces)
 
-    def _dropped(
-        self, parameters: tuple[Array, ...], mask: Array, workspace: Workspace
-    ) -> tuple[Array, ...]:
-        """A layer's parameters, with the mask over its recurrent weights."""
-        names = list(self.cell.parameters)
-        at = names.index("Wh")
-        Wh = np.multiply(
-            parameters[at], mask, out=workspace.array("dropped_Wh", mask.shape, mask.dtype)
-        )
-        return (*parameters[:at], Wh, *parameters[at + 1 :])
-
     def _layer_arrays(self, arrays: dict[str, Array], layer: int) -> tuple[Array, ...]:
+        """Return the arrays of a layer, in the order of its cell's parameters."""
         return tuple(arrays[f"layers.{layer}.{name}"] for name in self.cell.parameters)

@@ -1,7 +1,7 @@
 """All parameters as one flat vector.
 
-Each parameter is a view of it, so that clipping, an update and an average are a few passes over one
-array. A gradient is another flat vector with the same views.
+Each parameter is a view of the vector, so clipping, updating and averaging are a few passes over
+one array. A gradient is another flat vector with the same views.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Shapes = dict[str, tuple[int, ...]]
 
 
 def parameter_shapes(config: ModelConfig, V: int) -> Shapes:
-    """Return every parameter's name and shape, in the order of the flat vector."""
+    """Return the shape of every parameter by name, in the order of the flat vector."""
     shapes: Shapes = {}
     width = V
     if config.embedding_size is not None:
@@ -40,10 +40,10 @@ def parameter_count(config: ModelConfig, V: int) -> int:
 
 
 def training_flops(config: ModelConfig, V: int) -> int:
-    """Return the operations of the matrix products that a character takes in training.
+    """Return the floating-point operations of the matrix products per token of training.
 
-    A weight takes a multiplication and an addition forward and twice that backward; a one-hot
-    input takes none, nor does a bias.
+    Each weight takes a multiplication and an addition forward, and twice that backward. One-hot
+    inputs and biases take none.
     """
     shapes = parameter_shapes(config, V)
     unused = {"layers.0.Wx" if config.embedding_size is None else "embedding.E"}
@@ -51,7 +51,7 @@ def training_flops(config: ModelConfig, V: int) -> int:
 
 
 def parameter_slices(shapes: Shapes) -> dict[str, slice]:
-    """Return each parameter's place in the flat vector."""
+    """Return the slice of each parameter in the flat vector."""
     slices, start = {}, 0
     for name, shape in shapes.items():
         slices[name] = slice(start, start + math.prod(shape))
@@ -68,17 +68,16 @@ def parameter_views(flat: Array, shapes: Shapes) -> dict[str, Array]:
 def initial_parameters(
     config: ModelConfig, V: int, seed: int, dtype: npt.DTypeLike = np.float32
 ) -> Array:
-    """Draw a new flat parameter vector.
+    """Return a flat vector of random initial parameters.
 
-    Recurrent matrices are orthogonal, gate by gate: they keep the length of what passes through
-    them, so that at first the gradient neither vanishes nor explodes on their account (Saxe,
-    McClelland and Ganguli 2014). An embedding is standard normal. The other matrices are uniform,
-    scaled so that what they give starts with a variance of about 1 (LeCun et al. 1998): the bound
-    is sqrt(3 / q), where q is the expected sum of the squared inputs. Of one-hot input one unit is
-    on, so q = 1; of E embedded inputs q = E; of H outputs of a cell, which are small at first,
-    q = H * h_mean_square. The usual bound of 1/sqrt(H) everywhere takes four times as many steps to
-    the same loss on tiny Shakespeare. Biases are 0, but for the forget gate's, which is 1 (Gers,
-    Schmidhuber and Cummins 2000).
+    Recurrent matrices are orthogonal, gate by gate. An orthogonal matrix preserves lengths, so at
+    first the gradient neither vanishes nor explodes (Saxe, McClelland and Ganguli 2014). The
+    embedding is standard normal. The other matrices are uniform in [-sqrt(3 / q), sqrt(3 / q)],
+    where q is the expected sum of their squared inputs, so that their outputs have a variance of
+    about 1 (LeCun et al. 1998). q is 1 for one-hot inputs, E for E embedded inputs, and
+    H * h_mean_square for the H outputs of a cell, which are small at first. The common bound of
+    1 / sqrt(H) everywhere takes four times as many steps to the same loss on tiny Shakespeare.
+    Biases are 0, except that of the forget gate, which is 1 (Gers, Schmidhuber and Cummins 2000).
     """
     rng = np.random.default_rng(seed)
     shapes = parameter_shapes(config, V)
@@ -106,5 +105,5 @@ def initial_parameters(
 def _orthogonal(H: int, rng: np.random.Generator) -> Array:
     """Return a random orthogonal (H, H) matrix, uniformly distributed."""
     Q, R = np.linalg.qr(rng.standard_normal((H, H)))
-    orthogonal: Array = Q * np.sign(np.diag(R))  # without the signs it is not quite uniform
+    orthogonal: Array = Q * np.sign(np.diag(R))  # without the signs, it is not quite uniform
     return orthogonal

@@ -1,9 +1,9 @@
-"""A generator of characters."""
+"""Generates text, one token after another."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,18 +14,18 @@ from charrnn.model.model import Model
 from charrnn.model.stepper import stepper
 from charrnn.text.vocabulary import Decoder, Vocabulary
 
-_PRIME_WINDOW = 256  # steps of a prime read at a time, at most
-_PRIME_LOGITS = 1 << 25  # of such a window, at most, as long as one step has no more
-_NOISE_NUMBERS = 1 << 14  # random numbers drawn at a time
+_PRIME_WINDOW = 256  # steps of a prime that are read at a time, at most
+_PRIME_LOGITS = 1 << 25  # of such a window, at most, unless one step has more
+_NOISE_NUMBERS = 1 << 14  # random numbers that are drawn at a time
 
 
 @dataclass(frozen=True)
 class SamplingParams:
-    """How the next character is chosen from the model's distribution.
+    """How the next token is chosen from the model's distribution.
 
-    `top_k` keeps the k likeliest characters, `top_p` the fewest likeliest that together have at
-    least that probability (Holtzman et al. 2020); both are applied after the temperature. Greedy,
-    or temperature 0, takes the likeliest.
+    `top_k` keeps the k likeliest tokens. `top_p` keeps the fewest likeliest tokens whose
+    probabilities, after the temperature, sum to at least `top_p` (Holtzman et al. 2020). `greedy`,
+    like temperature 0, chooses the likeliest token.
     """
 
     temperature: float = 1.0
@@ -42,11 +42,11 @@ class SamplingParams:
             raise SamplingError(f"top_p {self.top_p}: must be above 0 and at most 1, or None")
 
     def noise(self, N: int, V: int, rng: np.random.Generator) -> Iterator[Array]:
-        """Yield the noise (N, V) of one choice after another, without end.
+        """Yield noise (N, V) for one choice after another, without end.
 
-        It is the temperature times Gumbel's distribution, -log(e) for an exponential e, drawn for
-        many choices at once. Drawn in float64, as in float32 one e in eight million is 0 and would
-        let the impossible happen; kept in float32, which rounds it no coarser than the logits are.
+        The noise is the temperature times a Gumbel variable, which is -log(e) for an exponential e.
+        It is drawn for many choices at once, in float64: in float32, one e in eight million would
+        be 0 and select an impossible token. It is kept in float32, like the logits.
         """
         count = max(1, _NOISE_NUMBERS // (N * V))
         while True:
@@ -56,15 +56,15 @@ class SamplingParams:
             yield from noise
 
     def choose(self, logits: Array, noise: Array) -> Array:
-        """Return a code for each row of logits.
+        """Choose a code for each row of logits.
 
-        The place of the largest of logits + temperature * Gumbel noise has the distribution
-        softmax(logits / temperature) (Gumbel 1954; Maddison, Tarlow and Minka 2014), and takes
+        The index of the largest of logits + temperature * Gumbel noise has the distribution
+        softmax(logits / temperature) (Gumbel 1954; Maddison, Tarlow and Minka 2014), and needs
         neither an exponential nor a sum.
 
         Args:
             logits: (N, V).
-            noise: (N, V), from `noise`; used up.
+            noise: (N, V), from `noise`; overwritten.
 
         Returns:
             codes: (N,).
@@ -85,7 +85,7 @@ class SamplingParams:
         return codes
 
     def _likelier(self, ranked: Array) -> Array:
-        """Return for each of logits (N, V) in descending order the probability of those before."""
+        """Return the summed probability of the tokens before each, for descending logits (N, V)."""
         below_best = np.subtract(ranked, ranked[:, :1], dtype=np.float64)
         weights = np.exp(below_best / self._temperature)
         cumulative = np.cumsum(weights, axis=1)
@@ -94,18 +94,21 @@ class SamplingParams:
 
     @property
     def _temperature(self) -> float:
-        """The temperature, within bounds beyond which it changes nothing but may overflow."""
+        """The temperature, within bounds that change no choice and prevent overflow."""
         return min(max(self.temperature, 1e-30), 1e30)
 
 
 def generate(
     model: Model, prime: Array, N: int, params: SamplingParams, rng: np.random.Generator
 ) -> Iterator[Array]:
-    """Read a prime, then yield the codes (N,) of N continuations, without end.
+    """Read a prime, then yield the codes (N,) of N continuations, step by step, without end.
 
     Args:
-        prime: (n,) codes; where there are none, the first character is drawn evenly.
-        N: continuations side by side.
+        model: predicts.
+        prime: (n,) codes. If there are none, the first token is drawn uniformly.
+        N: number of continuations.
+        params: how tokens are chosen.
+        rng: draws the random numbers.
     """
     states = model.zero_states(N)
     logits = np.zeros((N, model.V), np.float32)
@@ -133,16 +136,25 @@ def continuations(
     rng: np.random.Generator,
     stop: str | None = None,
 ) -> Iterator[list[str]]:
-    """Yield what N continuations grow by, step by step, until all have ended.
+    """Yield the pieces of N continuations, step by step, until all have ended.
 
     Args:
-        prime: (n,) codes. Where there are none, the text starts as after a line's end, or where
-            the vocabulary has none, with a character drawn evenly.
+        model: predicts.
+        vocabulary: decodes.
+        prime: (n,) codes. If there are none, the text starts as after a newline, or with a token
+            drawn uniformly if the vocabulary has no newline.
+        N: number of continuations.
         length: characters of each continuation.
-        stop: a text after which a continuation ends.
+        params: how tokens are chosen.
+        rng: draws the random numbers.
+        stop: a continuation ends after this text.
 
     Yields:
-        N strings of whole code points, each often one character, and empty once it has ended.
+        For each step, the new piece of each continuation: usually one character, and empty after
+        the continuation has ended. If tokens are bytes, a piece may also be empty before.
+
+    Raises:
+        SamplingError: N or length is out of range.
     """
     if length < 0 or N < 1:
         raise SamplingError(f"length {length}, N {N}: length must be at least 0, N at least 1")
@@ -158,28 +170,18 @@ def continuations(
             return
 
 
-def sample_in_training(
-    model: Model, vocabulary: Vocabulary, length: int, seed: Sequence[int]
-) -> Iterator[str]:
-    """Yield, piece by piece, a text of the model as it is, begun as after a line's end."""
-    rng, none = np.random.default_rng(seed), np.empty(0, np.intp)
-    for (piece,) in continuations(
-        model, vocabulary, none, N=1, length=length, params=SamplingParams(), rng=rng
-    ):
-        yield piece
-
-
 class _Continuation:
-    """One text as it grows: decodes, counts characters, looks for the stop text."""
+    """Decodes one continuation, counts its characters and looks for the stop text."""
 
     def __init__(self, decoder: Decoder, length: int, stop: str | None) -> None:
         self._decode = decoder
         self._left = length
         self._stop = stop
-        self._tail = ""  # the newest characters, in which the stop text may have begun
+        self._tail = ""  # the last characters, which may be the start of the stop text
         self.ended = False
 
     def take(self, code: int) -> str:
+        """Return the piece that a code adds."""
         if self.ended:
             return ""
         piece = self._decode(code)[: self._left]

@@ -1,4 +1,4 @@
-"""The stack, one character at a time: for writing, where each step awaits the one before."""
+"""The stack of layers, one token at a time, for sampling."""
 
 from __future__ import annotations
 
@@ -9,25 +9,26 @@ import numpy as np
 from charrnn.kernels import Array, gatewise_lookup, gatewise_projection, projection_forward
 from charrnn.model.model import Model, States
 
-Step = Callable[[Array], Array]
+Stage = Callable[[Array], Array]  # a part of a step; its next call overwrites its result
 
 
-def stepper(model: Model, states: States) -> Step:
-    """Return a function that reads a character of each of N texts.
+def stepper(model: Model, states: States) -> Stage:
+    """Return a function that reads one token of each of N texts.
 
-    It computes what `Model.forward` does for T = 1 without dropout, one text in half the time: its
-    arrays are made once, here, as is the product of every character with the first layer's Wx. So
-    the parameters must stay as they are while it is in use.
+    The function computes what `Model.forward` computes for T = 1 without dropout, for one text in
+    half the time. All arrays are allocated here, and the product of every token with the first
+    layer's Wx is computed here, so the parameters must not change while the function is in use.
 
     Args:
-        states: before the first step; left as they are.
+        model: the stack of layers.
+        states: the states before the first step.
 
     Returns:
-        step: takes codes (N,) and returns logits (N, V), of the character after each; overwritten
-            by the next call.
+        step: takes codes (N,) and returns the logits (N, V) of the next tokens, which the next call
+            overwrites.
     """
     (N, H), cell, views = states[0][0].shape, model.cell, model.views
-    stages: list[Step] = []
+    stages: list[Stage] = []
     for layer, states0 in enumerate(states):
         Wx, Wh, b, *bh = (views[f"layers.{layer}.{name}"] for name in cell.parameters)
         if layer > 0:

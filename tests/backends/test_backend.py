@@ -1,4 +1,4 @@
-"""Which backend a run has, and what becomes of it where Numba is not installed."""
+"""Which backend a run gets, and what happens if Numba cannot be used."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from charrnn.runs.checkpoint import load_checkpoint
 
 
 def install(numba: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let Numba be found, or not."""
-    problem = "" if numba else "Numba is not installed"
+    """Make Numba look installed, or not."""
+    problem = "" if numba else "Numba is not installed; pip install numba"
     monkeypatch.setattr(charrnn.backends.backend, "_problem_with_numba", lambda: problem)
 
 
@@ -33,18 +33,18 @@ def install(numba: bool, monkeypatch: pytest.MonkeyPatch) -> None:
         ("numba", True, "numba"),
     ],
 )
-def test_resolved(
+def test_resolve_backend(
     name: str, installed: bool, resolved: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(installed, monkeypatch)
     assert resolve_backend(name) == resolved
 
 
-def test_numpys_are_the_kernels_own() -> None:
+def test_the_numpy_backend_is_the_kernels_own() -> None:
     assert backend("numpy") is NUMPY
 
 
-def test_numba_that_is_not_installed_is_refused_with_the_remedy(
+def test_numba_is_refused_with_remedies_if_it_is_not_installed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     install(False, monkeypatch)
@@ -55,15 +55,15 @@ def test_numba_that_is_not_installed_is_refused_with_the_remedy(
     assert run(["train", str(config), "--run-dir", str(tmp_path / "run")]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith("charrnn: error: train.backend numba, and Numba is not installed; ")
-    assert "pip install numba; --set train.backend=numpy does without" in err
+    assert err.startswith("charrnn: error: train.backend numba: Numba is not installed; ")
+    assert "pip install numba; --set train.backend=numpy trains without it" in err
     assert contents(tmp_path) == before
 
 
-def test_a_run_without_numba_says_and_keeps_it(
+def test_a_run_without_numba_reports_and_keeps_its_backend(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Resumed where Numba has been installed meanwhile, it stays as it was."""
+    """Also if Numba is installed by the time it is resumed."""
     install(False, monkeypatch)
     run_dir = train(tmp_path, {"train.max_steps": 5})
     install(True, monkeypatch)
@@ -72,7 +72,7 @@ def test_a_run_without_numba_says_and_keeps_it(
     assert load_checkpoint(run_dir / "last.npz").config.train.backend == "numpy"
 
 
-def test_a_run_with_numba_is_not_gone_on_with_without_it(
+def test_a_run_with_numba_cannot_be_resumed_without_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("numba", reason="Numba is not installed")
@@ -84,10 +84,10 @@ def test_a_run_with_numba_is_not_gone_on_with_without_it(
     capsys.readouterr()
     assert run(["train", str(config), "--run-dir", str(run_dir), "--resume"]) == 1
     message = capsys.readouterr().err
-    assert "this run's train.backend is numba, and Numba is not installed" in message
+    assert "train.backend is numba in this run, and Numba is not installed" in message
     assert "--init-from" in message
     assert contents(run_dir) == before
-    assert run(["sample", str(run_dir), "--length", "3"]) == 0  # which does not need it
+    assert run(["sample", str(run_dir), "--length", "3"]) == 0  # sampling does not need Numba
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_run_with_numba_is_not_gone_on_with_without_it(
         (None, {"NUMBA_DISABLE_JIT": "1"}, "NUMBA_DISABLE_JIT turns Numba off"),
     ],
 )
-def test_a_numba_that_cannot_be_used_is_as_none(
+def test_a_numba_that_cannot_be_used_counts_as_not_installed(
     module: str | None, environment: dict[str, str], problem: str, tmp_path: Path
 ) -> None:
     pytest.importorskip("numba", reason="Numba is not installed")

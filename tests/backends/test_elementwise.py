@@ -1,4 +1,4 @@
-"""The compiled element-wise functions: how exact they are, and that they are NumPy's twins."""
+"""The compiled element-wise functions are exact enough, and agree with NumPy's functions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import charrnn.backends.elementwise as compiled
 from charrnn import kernels
 from charrnn.backends.backend import backend
 from charrnn.backends.gates import sigmoid, tanh
-from charrnn.backends.jit import inner
+from charrnn.backends.jit import compiled_helper
 from charrnn.kernels import Array, Workspace
 from charrnn.kernels.embedding import scatter_rows
 from charrnn.kernels.optimizers import OPTIMIZERS, Optimizer
@@ -26,9 +26,9 @@ EXTREME = np.array([-np.inf, -3e38, -100, 100, 3e38, np.inf], np.float32)
 
 
 def each_of(function: Callable[[Any], Any]) -> Callable[[Array], Array]:
-    """A compiled function over an array, as the compiler makes it in a loop."""
+    """Return a compiled function mapped over an array, as in a compiled loop."""
 
-    @inner
+    @compiled_helper
     def loop(x: Array, y: Array) -> None:
         for i in range(len(x)):
             y[i] = function(x[i])
@@ -45,7 +45,7 @@ def test_tanh() -> None:
     over = each_of(tanh)
     y, exact = over(EVERYWHERE), np.tanh(EVERYWHERE.astype(np.float64))
     assert np.abs(y - exact).max() < 5e-7
-    assert (np.abs(y - exact) <= 6e-7 * np.abs(exact)).all()  # for the smallest too
+    assert (np.abs(y - exact) <= 6e-7 * np.abs(exact)).all()  # also for the smallest x
     assert np.abs(y).max() <= 1
     np.testing.assert_allclose(over(EXTREME), [-1, -1, -1, 1, 1, 1], rtol=3e-7)
     np.testing.assert_array_equal(over(-EVERYWHERE), -y)
@@ -74,14 +74,14 @@ def test_exp() -> None:
 
 
 def both_softmaxes(logits: Array, targets: Array) -> list[list[Array]]:
-    """Losses, probabilities and gradients: of the compiled twins, and of NumPy's own."""
+    """Return losses, probabilities and gradients, from the compiled twins and from NumPy."""
     results = []
     for module in (compiled, kernels):
         with np.errstate(all="ignore"):
             nll_nats, cache = module.softmax_cross_entropy_forward(logits, targets)
             probabilities = cache.probabilities.copy()
             dlogits = module.softmax_cross_entropy_backward(cache, 0.25)
-        np.testing.assert_array_equal(cache.probabilities, probabilities)  # left as it was
+        np.testing.assert_array_equal(cache.probabilities, probabilities)  # unchanged
         results.append([nll_nats, probabilities, dlogits])
     for a, b in zip(*results, strict=True):
         assert a.dtype == b.dtype == np.float32
@@ -98,15 +98,15 @@ def test_softmax(shape: tuple[int, int, int], scale: float) -> None:
     before = logits.copy()
     (nll, p, dlogits), (true_nll, true_p, true_dlogits) = both_softmaxes(logits, targets)
     np.testing.assert_array_equal(logits, before)
-    # A loss is a difference of logits, and they are rounded.
+    # A loss is a difference of logits, which are rounded.
     np.testing.assert_allclose(nll, true_nll, rtol=1e-6, atol=5e-7 + 1e-7 * np.abs(logits).max())
     np.testing.assert_allclose(p, true_p, rtol=2e-6, atol=1e-30)
     np.testing.assert_allclose(dlogits, true_dlogits, rtol=2e-6, atol=1e-7)
 
 
 @pytest.mark.parametrize("low", [-1e4, -3e38, -np.inf])
-def test_softmax_of_what_cannot_be(low: float) -> None:
-    """Characters of no probability at all cost what NumPy says, and the others as without them."""
+def test_softmax_with_impossible_tokens(low: float) -> None:
+    """The loss is NumPy's, both for tokens of probability 0 and for the others."""
     logits = np.array([[low, 2, 1], [low, low, 3], [0, low, low]], np.float32)
     targets = np.array([1, 2, 1])
     (nll, p, dlogits), (true_nll, true_p, true_dlogits) = both_softmaxes(logits, targets)
@@ -143,7 +143,7 @@ def test_softmax_in_a_workspace() -> None:
 
 @pytest.mark.parametrize(("M", "V", "K"), [(1, 1, 1), (7, 5, 3), (300, 65, 33), (4, 100, 128)])
 def test_scatter(M: int, V: int, K: int) -> None:
-    """Every row of the sums is written, those of codes that do not occur with zeros."""
+    """Every row of the sums is written; rows of codes that do not occur become zero."""
     rng = np.random.default_rng(4)
     rows = rng.standard_normal((M, K)).astype(np.float32)
     codes = rng.integers(max(1, V - 1), size=M)
@@ -158,7 +158,7 @@ def test_scatter(M: int, V: int, K: int) -> None:
 
 
 def updated(name: str, update: Callable[..., None] | None) -> tuple[Array, dict[str, Array]]:
-    """How far ten updates have moved the parameters, and the slots after them."""
+    """Return the change of the parameters by ten updates, and the optimizer state after them."""
     rng = np.random.default_rng(5)
     start = rng.standard_normal(1001).astype(np.float32)
     gradients = (rng.standard_normal((10, 1001)) * np.logspace(-6, 2, 1001)).astype(np.float32)
@@ -173,14 +173,14 @@ def updated(name: str, update: Callable[..., None] | None) -> tuple[Array, dict[
 
 @pytest.mark.parametrize("name", ["adam", "adamw"])
 def test_ten_updates(name: str) -> None:
-    moved, slots = updated(name, backend("numba").updates[name])
-    expected, true_slots = updated(name, None)
+    moved, state = updated(name, backend("numba").updates[name])
+    expected, true_state = updated(name, None)
     assert np.abs(moved - expected).max() < 1e-5 * np.abs(expected).max()
-    for slot, array in slots.items():
-        np.testing.assert_allclose(array, true_slots[slot], rtol=1e-5, atol=1e-12, err_msg=slot)
+    for key, array in state.items():
+        np.testing.assert_allclose(array, true_state[key], rtol=1e-5, atol=1e-12, err_msg=key)
 
 
-def test_weight_decay_is_not_lost() -> None:
+def test_adamw_applies_weight_decay() -> None:
     adam, adamw = (updated(name, backend("numba").updates[name])[0] for name in ("adam", "adamw"))
     assert (adam[:500] != adamw[:500]).all()
     np.testing.assert_array_equal(adam[500:], adamw[500:])

@@ -1,6 +1,7 @@
-"""The compiled loops over steps are near NumPy's, which are the truth, and hide nothing.
+"""The compiled loops agree with NumPy's, and NaN passes through them.
 
-Near is within a few roundings of float32, relative to the largest number of an array.
+Results agree if they differ by a few roundings of float32, relative to the largest number of an
+array.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cell_problem import Problem, leaves, problem
+from cell_problem import Problem, each_cell, each_input, leaves, problem
 
 pytest.importorskip("numba", reason="Numba is not installed: there is no compiled backend to test")
 
@@ -25,9 +26,9 @@ from charrnn.model.dropout_masks import NO_MASKS, MaskGenerator, Masks
 from charrnn.model.model import Model
 from charrnn.model.parameters import initial_parameters, parameter_views
 
-NEAR = 5e-6
+TOLERANCE = 5e-6
 
-# T, N, D, H: one step, one sequence, more of them than fit in one tile or two, panels cut short.
+# T, N, D, H: one step, one sequence, more sequences than rows of a tile, incomplete panels.
 SHAPES = [
     (1, 1, 1, 1),
     (1, 1, 4, 100),
@@ -43,21 +44,19 @@ LOOPS: dict[str, Callable[[], dict[str, Loops]]] = {
     "interpreted": interpreted_loops,
 }
 
-each_cell = pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
-each_input = pytest.mark.parametrize("codes", [False, True], ids=["features", "codes"])
 each_shape = pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: "x".join(map(str, shape)))
 each_way = pytest.mark.parametrize("way", LOOPS)
 
 
 def thawed(tree: Any) -> Any:
-    """The same arrays again, as they are in training: Numba compiles anew for read-only ones."""
+    """Return writable copies of arrays, as in training: Numba compiles again for read-only ones."""
     if isinstance(tree, Problem):
         return Problem(*map(thawed, tree))
     return tuple(map(thawed, tree)) if isinstance(tree, tuple) else tree.copy()
 
 
 def single(cell: Cell, shape: tuple[int, int, int, int], codes: bool = False) -> Problem:
-    """A problem in float32, of weights that leave the gates room to move."""
+    """Return a problem in float32 whose weights do not saturate the gates."""
     T, N, D, H = shape
     scale = 0.4 / H**0.5
     return problem(cell, T, N, codes, np.float32, scale, D=D, H=H)
@@ -66,7 +65,7 @@ def single(cell: Cell, shape: tuple[int, int, int, int], codes: bool = False) ->
 def run(
     cell: Cell, p: Problem, loops: Loops, workspace: Workspace | None = None
 ) -> list[Array | None]:
-    """Forward and backward: states at every step, dx, dstates0, dparameters; copies."""
+    """Run forward and backward; return copies of the states, dx, dstates0 and dparameters."""
     *states, cache = cell.forward(p.x, *p.states, *p.parameters, workspace=workspace, loops=loops)
     results = [
         *(state.copy() for state in states),
@@ -75,7 +74,7 @@ def run(
     return [array if array is None else array.copy() for array in results]
 
 
-def assert_near(actual: list[Array | None], expected: list[Array | None]) -> None:
+def assert_agree(actual: list[Array | None], expected: list[Array | None]) -> None:
     for i, (a, b) in enumerate(zip(actual, expected, strict=True)):
         if b is None:
             assert a is None, i
@@ -85,18 +84,20 @@ def assert_near(actual: list[Array | None], expected: list[Array | None]) -> Non
         assert a.shape == b.shape
         largest = np.abs(b).max()
         assert largest > 0, i
-        assert np.abs(a - b).max() / largest < NEAR, i
+        assert np.abs(a - b).max() / largest < TOLERANCE, i
 
 
 @each_way
 @each_cell
 @each_shape
 @each_input
-def test_near_numpys(way: str, cell: Cell, shape: tuple[int, int, int, int], codes: bool) -> None:
-    """The states, and every gradient; what went in stays as it was."""
+def test_loops_agree_with_numpys(
+    way: str, cell: Cell, shape: tuple[int, int, int, int], codes: bool
+) -> None:
+    """They agree on the states and on every gradient, and leave their arguments unchanged."""
     p = single(cell, shape, codes)
     given = thawed(p)
-    assert_near(run(cell, given, LOOPS[way]()[cell.name]), run(cell, p, cell.loops))
+    assert_agree(run(cell, given, LOOPS[way]()[cell.name]), run(cell, p, cell.loops))
     for a, b in zip(leaves(given), leaves(p), strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -129,7 +130,7 @@ def test_backward_leaves_the_cache(way: str, cell: Cell) -> None:
 @each_way
 @each_cell
 def test_nan_in_the_input_stays_nan(way: str, cell: Cell) -> None:
-    """In its own sequence alone, and in all weights' gradients: divergence is not clamped away."""
+    """NaN spreads to its own sequence alone, and to all gradients of the parameters."""
     p = thawed(single(cell, (3, 13, 5, 33)))
     p.x[1, 2] = np.nan
     *states, dx, _dh0 = run(cell, p, LOOPS[way]()[cell.name])[: len(cell.states) + 2]
@@ -151,14 +152,14 @@ def test_nan_in_any_parameter_stays_nan(way: str, cell: Cell) -> None:
         p = thawed(single(cell, (3, 13, 5, 33)))
         p.parameters[i].reshape(-1)[-1] = np.nan
         h, *_ = results = run(cell, p, LOOPS[way]()[cell.name])
-        assert np.isnan(h[0, :, -1]).all(), name  # the last unit has it
-        assert np.isnan(h[1:]).all(), name  # and hands it on
+        assert np.isnan(h[0, :, -1]).all(), name  # the last unit becomes NaN
+        assert np.isnan(h[1:]).all(), name  # and spreads to all units
         for gradient in results[-len(cell.parameters) :]:
             assert np.isnan(gradient).any(), name
 
 
 @each_cell
-def test_where_the_vectors_are_unknown_python_runs_the_loops(
+def test_python_runs_the_loops_if_the_vector_width_is_unknown(
     cell: Cell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert not isinstance(compiled_loops()[cell.name].forward, partial)
@@ -167,7 +168,7 @@ def test_where_the_vectors_are_unknown_python_runs_the_loops(
 
 
 def models(config: ModelConfig, V: int, dtype: type) -> tuple[Model, Model]:
-    """The same model with NumPy's functions and with the compiled ones."""
+    """Return the same model with the NumPy backend and with the Numba backend."""
     parameters = (2 * initial_parameters(config, V, 1)).astype(dtype)
     return Model(config, V, parameters, NUMPY), Model(config, V, parameters, backend("numba"))
 
@@ -175,7 +176,7 @@ def models(config: ModelConfig, V: int, dtype: type) -> tuple[Model, Model]:
 def losses_and_gradients(
     model: Model, masks: Masks, T: int, N: int
 ) -> tuple[float, float, dict[str, Array], list[Array]]:
-    """Of a window from states that are not zero: nats twice, gradients, the next states."""
+    """Return the loss of a window in nats, twice, its gradients and the next states."""
     rng = np.random.default_rng(2)
     codes, targets = rng.integers(model.V, size=(2, T, N))
     dtype = model.parameters.dtype
@@ -197,7 +198,7 @@ def losses_and_gradients(
     ids=["nothing", "outputs", "outputs of a window, weights"],
 )
 @pytest.mark.parametrize("embedding_size", [None, 7], ids=["one-hot", "embedded"])
-def test_a_model_is_near_numpys(
+def test_a_compiled_model_agrees_with_numpys(
     cell: str, dropped: dict[str, Any], embedding_size: int | None
 ) -> None:
     config = ModelConfig(cell, 2, 33, embedding_size, **dropped)
@@ -209,12 +210,12 @@ def test_a_model_is_near_numpys(
     true_nats, true_scored, true_gradient, true_states = losses_and_gradients(numpys, masks, T, N)
     assert nats == pytest.approx(true_nats, rel=1e-6)
     assert scored == pytest.approx(true_scored, rel=1e-6)
-    assert_near(states, true_states)
-    assert_near(list(gradient.values()), list(true_gradient.values()))
+    assert_agree(states, true_states)
+    assert_agree(list(gradient.values()), list(true_gradient.values()))
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_float64_model_is_numpys(cell: str) -> None:
+def test_a_float64_model_uses_numpy(cell: str) -> None:
     numpys, compiled = models(ModelConfig(cell, 2, 6), 5, np.float64)
     assert compiled.backend is NUMPY
     one, other = (losses_and_gradients(model, NO_MASKS, 4, 3) for model in (numpys, compiled))

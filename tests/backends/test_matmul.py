@@ -1,4 +1,4 @@
-"""The product inside the compiled loops: right at every edge, and nothing else is touched."""
+"""The product inside the compiled loops is correct at every edge, and writes only its output."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ WIDTHS += [COLUMNS - 1, COLUMNS, COLUMNS + 1, 2 * COLUMNS, 3 * COLUMNS + WIDTH +
 
 
 def dirty_workspace() -> Workspace:
-    """One in which every number that is not written is noticed."""
+    """Return a workspace full of NaN, which shows every number that is not written."""
     workspace = Workspace()
     workspace.array("panels", (1 << 17,), np.float32)[...] = np.nan
     return workspace
 
 
 def guarded(shape: tuple[int, int], value: float) -> tuple[Array, Array]:
-    """An array of NaN between guards: the array, and the memory it lies in."""
+    """Return an array of NaN, and its memory, which starts and ends with guards."""
     size = shape[0] * shape[1]
     memory = np.full(size + 2 * GUARD, value, np.float32)
     array = memory[GUARD:-GUARD].reshape(shape)
@@ -34,8 +34,8 @@ def guarded(shape: tuple[int, int], value: float) -> tuple[Array, Array]:
 
 @pytest.mark.parametrize("D", [1, 2, 7, 33, 128])
 @pytest.mark.parametrize("K", WIDTHS)
-def test_equal_to_numpys(D: int, K: int) -> None:
-    """For every height of a tile; NaN lies around the rows, and no number is written outside."""
+def test_product_equals_numpys(D: int, K: int) -> None:
+    """This holds for every height of a tile; nothing outside the arrays is read or written."""
     rng = np.random.default_rng(1)
     W = rng.standard_normal((D, K)).astype(np.float32)
     panels = pack(W, dirty_workspace(), "panels")
@@ -55,7 +55,7 @@ def test_equal_to_numpys(D: int, K: int) -> None:
 
 
 def layouts(W: Array) -> dict[str, Array]:
-    """The same matrix as it may lie in memory."""
+    """Return the same matrix in several memory layouts."""
     fixed = W.copy()
     fixed.flags.writeable = False
     fixed_F = W.copy(order="F")
@@ -85,7 +85,7 @@ def test_panels_of_every_layout(D: int, K: int) -> None:
         np.testing.assert_array_equal(matrix, W, err_msg=name)
 
 
-def test_panels_lie_in_the_workspace() -> None:
+def test_panels_are_in_the_workspace() -> None:
     workspace = Workspace()
     large = pack(np.ones((9, 100), np.float32), workspace, "panels")
     held = workspace.nbytes

@@ -1,13 +1,13 @@
-"""Write pytorch_reference.npz, the numbers that test_pytorch_parity.py compares with.
+"""Writes pytorch_reference.npz, the numbers that test_pytorch_parity.py compares with.
 
-Run by hand where PyTorch is installed, from any folder; the tests only read the file:
+Run it by hand, with PyTorch, from any folder; the tests only read the file:
 
     pip install numpy torch
     python tests/kernels/make_pytorch_reference.py
 
-Everything is float64, in this project's layout and under its names; nothing of the project is
-imported. PyTorch keeps weights as (gates * H, D), orders an LSTM's gates i, f, g, o, and has two
-biases in every cell. Where this project has one, PyTorch's second is held at zero.
+All numbers are float64, with the layout and the names of this project, but the script imports
+nothing from it. PyTorch stores weights as (gates * H, D), orders the gates of an LSTM i, f, g, o,
+and has two biases in every cell. Where this project has one bias, PyTorch's second is zero.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ import torch
 
 FILE = Path(__file__).with_name("pytorch_reference.npz")
 MODULES = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}
-# For each gate block of this project, its place among PyTorch's.
+# For each gate of this project, its index in PyTorch's order.
 BLOCKS = {"rnn": [0], "lstm": [0, 1, 3, 2], "gru": [0, 1, 2]}
 STATES = {"rnn": ["h"], "lstm": ["h", "c"], "gru": ["h"]}
 TORCH_NAMES = {"Wx": "weight_ih", "Wh": "weight_hh", "b": "bias_ih", "bh": "bias_hh"}
 PARAMETERS = {"rnn": ["Wx", "Wh", "b"], "lstm": ["Wx", "Wh", "b"], "gru": list(TORCH_NAMES)}
 
-TrainingLog = dict[str, np.ndarray]
+Record = dict[str, np.ndarray]
 
 
 def ours(cell: str, tensor: torch.Tensor) -> np.ndarray:
-    """A parameter of a PyTorch module, or its gradient, in this project's layout."""
+    """Return a parameter of a PyTorch module, or its gradient, in the layout of this project."""
     blocks = tensor.detach().chunk(len(BLOCKS[cell]))
     return torch.cat([blocks[k] for k in BLOCKS[cell]]).numpy().T.copy()
 
 
 def randomise(cell: str, module: torch.nn.Module) -> None:
-    """Draw every parameter; a second bias that this project does not have is held at zero."""
+    """Draw every parameter; a second bias that this project does not have is zero and fixed."""
     for name, parameter in module.named_parameters():
         if name.startswith("bias_hh") and "bh" not in PARAMETERS[cell]:
             torch.nn.init.zeros_(parameter)
@@ -44,8 +44,8 @@ def randomise(cell: str, module: torch.nn.Module) -> None:
             torch.nn.init.normal_(parameter, std=0.6)
 
 
-def cell_record(cell: str, T: int = 6, N: int = 3, D: int = 4, H: int = 5) -> TrainingLog:
-    """Inputs, outputs and gradients of one window, for random gradients from above."""
+def cell_record(cell: str, T: int = 6, N: int = 3, D: int = 4, H: int = 5) -> Record:
+    """Return inputs, outputs and gradients of one window, for random gradients of its outputs."""
     module = MODULES[cell](D, H)
     randomise(cell, module)
     x = torch.randn(T, N, D, requires_grad=True)
@@ -70,8 +70,8 @@ def cell_record(cell: str, T: int = 6, N: int = 3, D: int = 4, H: int = 5) -> Tr
 
 def training_record(
     steps: int = 10, V: int = 11, H: int = 8, layers: int = 2, T: int = 7, N: int = 4
-) -> TrainingLog:
-    """Ten training steps of an LSTM language model over one-hot input."""
+) -> Record:
+    """Return a record of ten training steps of an LSTM language model with one-hot input."""
     hyperparameters = {"learning_rate": 0.02, "beta1": 0.9, "beta2": 0.99, "epsilon": 1e-6}
     max_norm = 0.25
     stack, output = torch.nn.LSTM(V, H, layers), torch.nn.Linear(H, V)
@@ -116,8 +116,8 @@ def training_record(
     return record | {"losses_nats": np.array(losses), "norms": np.array(norms)}
 
 
-# For each rule: hyperparameters by this project's names, and PyTorch's optimiser made from them.
-# The large epsilons show where in the formula epsilon stands.
+# For each optimizer, its hyperparameters by their names in this project, and PyTorch's class. The
+# large epsilons reveal the place of epsilon in the formula.
 OPTIMIZERS = {
     "sgd": ({}, torch.optim.SGD),
     "momentum": ({"momentum": 0.8}, torch.optim.SGD),
@@ -132,13 +132,13 @@ OPTIMIZERS = {
 OPTIONS = {"momentum": "momentum", "decay_rate": "alpha", "epsilon": "eps"}  # PyTorch's names
 
 
-def rules_record(steps: int = 10, P: int = 20, decayed: int = 12) -> TrainingLog:
-    """Parameters after ten updates, at ten rates; weight decay is for the first `decayed` alone."""
+def optimizers_record(steps: int = 10, P: int = 20, decayed: int = 12) -> Record:
+    """Return parameters after ten updates; weight decay applies to the first `decayed` alone."""
     start, gradients = torch.randn(P), torch.randn(steps, P)
     rates = torch.linspace(0.05, 0.15, steps)
     record = {"start": start.numpy(), "gradients": gradients.numpy(), "rates": rates.numpy()}
     record["decayed"] = np.array(decayed)
-    for rule, (hyperparameters, optimizer_class) in OPTIMIZERS.items():
+    for name, (hyperparameters, optimizer_class) in OPTIMIZERS.items():
         parts = [start[:decayed].clone(), start[decayed:].clone()]
         options = {OPTIONS[k]: v for k, v in hyperparameters.items() if k in OPTIONS}
         if "beta1" in hyperparameters:
@@ -154,9 +154,9 @@ def rules_record(steps: int = 10, P: int = 20, decayed: int = 12) -> TrainingLog
             for group in optimizer.param_groups:
                 group["lr"] = rate.item()
             optimizer.step()
-        record[f"{rule}.end"] = torch.cat(parts).numpy()
-        for name, value in hyperparameters.items():
-            record[f"{rule}.hyperparameters.{name}"] = np.array(value)
+        record[f"{name}.end"] = torch.cat(parts).numpy()
+        for key, value in hyperparameters.items():
+            record[f"{name}.hyperparameters.{key}"] = np.array(value)
     return record
 
 
@@ -164,7 +164,7 @@ def main() -> None:
     torch.set_default_dtype(torch.float64)
     torch.manual_seed(1)
     records = {cell: cell_record(cell) for cell in MODULES}
-    records |= {"training": training_record(), "rules": rules_record()}
+    records |= {"training": training_record(), "optimizers": optimizers_record()}
     arrays = {f"{part}.{name}": a for part, record in records.items() for name, a in record.items()}
     np.savez_compressed(FILE, **arrays)
     norms, max_norm = records["training"]["norms"], records["training"]["max_norm"]

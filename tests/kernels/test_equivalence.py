@@ -1,6 +1,6 @@
-"""Different ways to compute the same thing agree, and none of them touches its arguments.
+"""The forms of a kernel agree, and none of them changes its arguments.
 
-Every array that goes into a kernel here is read-only, so that a change to it raises.
+Every argument of a kernel is read-only here, so a change to it raises.
 """
 
 from __future__ import annotations
@@ -12,7 +12,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cell_problem import D, H, Problem, frozen, leaves, problem
+from cell_problem import (
+    D,
+    H,
+    Problem,
+    each_cell,
+    each_input,
+    frozen,
+    leaves,
+    problem,
+    run_sequence,
+    run_steps,
+)
 from gradient_check import relative_error
 
 from charrnn.kernels import (
@@ -36,38 +47,7 @@ from charrnn.kernels import (
 V = 7
 SIZES = [(1, 1), (1, 3), (5, 1), (4, 3)]  # T, N
 
-each_cell = pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
 each_size = pytest.mark.parametrize(("T", "N"), SIZES)
-each_input = pytest.mark.parametrize("codes", [False, True], ids=["features", "codes"])
-
-
-def run_sequence(cell: Cell, p: Problem, workspace: Workspace | None = None) -> list[Array | None]:
-    """Forward and backward: states at every step, dx, dstates0, dparameters."""
-    *states, cache = cell.forward(p.x, *p.states, *p.parameters, workspace=workspace)
-    for array in leaves(cache):
-        array.flags.writeable = False
-    return [*states, *cell.backward(p.dh, cache, dlast=p.dlast, workspace=workspace)]
-
-
-def run_steps(cell: Cell, p: Problem) -> list[Array | None]:
-    """What `run_sequence` returns, from the step functions one after another."""
-    states, caches, outputs = p.states, [], []
-    for x in p.x:
-        *states, cache = cell.step_forward(x, *map(frozen, states), *p.parameters)
-        caches.append(cache)
-        outputs.append(states)
-    dstates, dxs, dparameters = p.dlast, [], [0.0] * len(p.parameters)
-    for dh, cache in zip(reversed(p.dh), reversed(caches), strict=True):
-        for array in leaves(cache):
-            array.flags.writeable = False
-        dh_t = frozen(dstates[0] + dh)
-        dx, *rest = cell.step_backward(dh_t, *map(frozen, dstates[1:]), cache)
-        dstates, dstep = rest[: len(dstates)], rest[len(dstates) :]
-        dparameters = [d + step for d, step in zip(dparameters, dstep, strict=True)]
-        dxs.append(dx)
-    sequences = [np.stack(sequence) for sequence in zip(*outputs, strict=True)]
-    dx = None if dxs[0] is None else np.stack(dxs[::-1])
-    return [*sequences, dx, *dstates, *dparameters]
 
 
 def assert_close(actual: list[Any], expected: list[Any], tolerance: float = 1e-12) -> None:
@@ -87,7 +67,7 @@ def test_chained_steps_equal_the_sequence(cell: Cell, T: int, N: int, codes: boo
 
 
 @pytest.mark.parametrize("N", [1, 3])
-def test_gatewise_is_the_same_in_another_order(N: int) -> None:
+def test_gatewise_functions_only_change_the_order(N: int) -> None:
     rng = np.random.default_rng(2)
     x, codes = rng.standard_normal((N, D)), rng.integers(D, size=N)
     W, b = rng.standard_normal((D, 4 * H)), rng.standard_normal(4 * H)
@@ -199,7 +179,7 @@ def test_grads_are_written_into(cell: Cell, codes: bool, workspace: Workspace | 
 
 
 @each_cell
-def test_need_dx_spares_dx_and_nothing_else(cell: Cell) -> None:
+def test_need_dx_skips_dx_and_nothing_else(cell: Cell) -> None:
     p = problem(cell, 4, 3)
     *_, cache = cell.forward(p.x, *p.states, *p.parameters)
     dx, *with_dx = cell.backward(p.dh, cache, dlast=p.dlast)
@@ -211,17 +191,17 @@ def test_need_dx_spares_dx_and_nothing_else(cell: Cell) -> None:
 
 
 @each_cell
-def test_loops_are_the_ones_handed_in(cell: Cell) -> None:
+def test_the_loops_argument_is_used(cell: Cell) -> None:
     p = problem(cell, 4, 3)
     calls: list[str] = []
 
-    def noted(way: str, loop: Callable[..., None], *arrays: Array) -> None:
+    def recorded(way: str, loop: Callable[..., None], *arrays: Array) -> None:
         calls.append(way)
         loop(*arrays)
 
     loops = cell.loops._replace(
-        forward=partial(noted, "forward", cell.loops.forward),
-        backward=partial(noted, "backward", cell.loops.backward),
+        forward=partial(recorded, "forward", cell.loops.forward),
+        backward=partial(recorded, "backward", cell.loops.backward),
     )
     *states, cache = cell.forward(p.x, *p.states, *p.parameters, loops=loops)
     result = cell.backward(p.dh, cache, dlast=p.dlast, loops=loops)
@@ -233,7 +213,9 @@ def test_loops_are_the_ones_handed_in(cell: Cell) -> None:
 @each_cell
 @each_input
 @pytest.mark.parametrize("workspace", [None, Workspace()], ids=["fresh", "workspace"])
-def test_backward_leaves_the_cache(cell: Cell, codes: bool, workspace: Workspace | None) -> None:
+def test_backward_leaves_the_cache_unchanged(
+    cell: Cell, codes: bool, workspace: Workspace | None
+) -> None:
     p = problem(cell, 4, 3, codes)
     *states, cache = cell.forward(p.x, *p.states, *p.parameters, workspace=workspace)
     arrays = [*states, *leaves(cache)]
@@ -246,7 +228,7 @@ def test_backward_leaves_the_cache(cell: Cell, codes: bool, workspace: Workspace
         np.testing.assert_array_equal(a, b)
 
 
-# Every kernel, forward and backward, as a function of T, N, the dtype and the workspace.
+# Every kernel, forward and backward, as a function of T, N, dtype and workspace.
 
 
 def run_cell(
@@ -280,7 +262,7 @@ def run_softmax(T: int, N: int, dtype: type, ws: Workspace | None) -> list[Array
 
 
 def run_dropout(T: int, N: int, dtype: type, ws: Workspace | None) -> list[Array]:
-    """One sequence more, so that some units stay."""
+    """Run with one sequence more, so that some units are not dropped."""
     rng = np.random.default_rng(4)
     x, dy = (frozen(rng.standard_normal((T, N + 1, H)).astype(dtype)) for _ in range(2))
     mask = frozen(dropout_mask(T, range(N + 1), H, 0.5, (4, 0), dtype))
@@ -317,14 +299,14 @@ def test_a_workspace_changes_no_bit(
 
 
 @each_kernel
-def test_a_workspace_that_is_large_enough_is_kept(run: Callable[..., list[Array]]) -> None:
+def test_a_workspace_that_is_large_enough_is_reused(run: Callable[..., list[Array]]) -> None:
     workspace = Workspace()
     run(6, 5, np.float32, workspace)
     held = workspace.nbytes
     assert held > 0
     for T, N in [*SIZES, (6, 5)]:
         run(T, N, np.float32, workspace)
-        assert workspace.nbytes == held  # neither more, nor given up for smaller arrays
+        assert workspace.nbytes == held  # it neither grows nor shrinks
 
 
 @each_dtype
@@ -339,7 +321,7 @@ def test_a_dropout_mask_is_the_same_in_a_workspace(dtype: type) -> None:
 
 
 @pytest.mark.parametrize(("T", "H"), [(1, 1), (3, 5), (4, 4), (16, 1), (17, 3)])
-def test_a_sequence_has_its_mask_whichever_others_are_drawn_with_it(T: int, H: int) -> None:
+def test_the_mask_of_a_sequence_does_not_depend_on_the_others(T: int, H: int) -> None:
     N = 7
     whole = dropout_mask(T, range(N), H, 0.4, (5, 6), np.float32)
     for start in range(N):
@@ -348,7 +330,7 @@ def test_a_sequence_has_its_mask_whichever_others_are_drawn_with_it(T: int, H: i
             np.testing.assert_array_equal(part, whole[:, start:end])
 
 
-def test_each_sequence_and_each_key_has_a_mask_of_its_own() -> None:
+def test_each_sequence_and_each_key_has_its_own_mask() -> None:
     T, N, H = 8, 5, 16
     keys = [(0, 0), (0, 1), (1, 0), (1, 1), (2**32 - 1, 2**62)]
     masks = [dropout_mask(T, range(N), H, 0.5, key, np.float32) for key in keys]
@@ -382,10 +364,10 @@ def test_float32_steps_stay_float32(cell: Cell, codes: bool) -> None:
 def test_extreme_pre_activations_stay_finite(
     cell: Cell, codes: bool, dtype: type, run: Callable[..., Any]
 ) -> None:
-    """The suite turns warnings into errors, so an overflow raises as well."""
+    """Warnings are errors in the tests, so an overflow raises."""
     result = run(cell, problem(cell, 4, 3, codes, dtype, scale=1000.0))
     assert all(np.isfinite(array).all() for array in result if array is not None)
-    assert np.abs(result[0]).max() > 0.9  # saturated indeed
+    assert np.abs(result[0]).max() > 0.9  # saturated
 
 
 @each_dtype

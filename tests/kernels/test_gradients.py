@@ -1,6 +1,6 @@
-"""Every gradient against central differences in float64: cells, other kernels, the whole model.
+"""Compares every gradient with central differences in float64: cells, kernels, the whole model.
 
-Sizes all differ, so that a transposed product cannot pass by its shape.
+All sizes differ, so a transposed matrix in a product fails by its shape.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cell_problem import each_cell, each_input
 from gradient_check import check_gradients
 
 from charrnn.config.schema import ModelConfig
@@ -41,19 +42,16 @@ DROPPED: dict[str, dict[str, Any]] = {
     "both": {"dropout": 0.4, "dropout_per": "window", "weight_dropout": 0.4},
 }
 
-each_cell = pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
-each_input = pytest.mark.parametrize("codes", [False, True], ids=["features", "codes"])
-
 
 def cell_arrays(cell: Cell, rng: np.random.Generator) -> dict[str, Array]:
-    """Random states before the first step, then parameters, by name."""
+    """Return random states before the first step, then parameters, by name."""
     states = {f"{state}0": rng.standard_normal((N, H)) for state in cell.states}
     shapes = cell.parameter_shapes(D, H)
     return states | {name: rng.standard_normal(shape) for name, shape in shapes.items()}
 
 
 def window(codes: bool, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
-    """Features or codes; the code 1 never occurs, so some rows of dWx are zero."""
+    """Return features or codes; code 1 does not occur, so a row of dWx is zero."""
     if codes:
         return rng.choice([0, 2, 3, 4], shape)
     return rng.standard_normal((*shape, D))
@@ -114,7 +112,7 @@ def check(
     arrays: dict[str, Array],
     gradients: list[Array],
 ) -> None:
-    """Check dx and all other gradients; codes have no gradient."""
+    """Check dx and all other gradients; dx is None for codes."""
     named = dict(zip(arrays, gradients, strict=True))
     if dx is None:
         assert x.dtype.kind == "i"
@@ -157,14 +155,14 @@ def test_dropout() -> None:
     )
 
 
-def test_dropout_mask_drops_its_share_and_scales_the_rest() -> None:
+def test_a_dropout_mask_drops_at_its_rate_and_scales_the_rest() -> None:
     mask = dropout_mask(10, range(10), 100, 0.3, (7, 0), np.float64)
-    dropped = round(0.3 * 2**16) / 2**16  # the share that it drops indeed
+    dropped = round(0.3 * 2**16) / 2**16  # the rate, as rounded by the function
     assert set(np.unique(mask)) == {0.0, 1 / (1 - dropped)}
     assert np.mean(mask == 0) == pytest.approx(0.3, abs=0.02)  # four standard deviations
 
 
-def test_dropout_mask_of_the_highest_rate_is_finite() -> None:
+def test_a_dropout_mask_of_the_highest_rate_is_finite() -> None:
     mask = dropout_mask(1, range(1), 10, 1 - 1e-9, (7, 0), np.float32)
     assert np.isfinite(mask).all()
 
@@ -194,7 +192,7 @@ def test_model(
         logits, _, _ = model.forward(codes, states, masks)
         return float(softmax_cross_entropy_forward(logits, targets)[0].mean())
 
-    gradient = parameter_views(np.full_like(flat, np.nan), shapes)  # all of it must be written
+    gradient = parameter_views(np.full_like(flat, np.nan), shapes)  # every element must be written
     nats, _ = model.loss_gradient(codes, targets, states, gradient, masks)
     parameters = parameter_views(flat, shapes)
     assert nats / targets.size == pytest.approx(loss(**parameters), rel=1e-12)

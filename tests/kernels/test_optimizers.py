@@ -1,4 +1,4 @@
-"""Clipping, schedules and update rules: the laws they obey."""
+"""Clipping, schedules and optimizers: properties that hold for all inputs."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from charrnn.kernels.optimizers import (
 
 LIMITS = st.floats(1e-2, 1e2)
 DTYPES = st.sampled_from([np.float32, np.float64])
-each_rule = pytest.mark.parametrize("name", OPTIMIZERS)
+each_optimizer = pytest.mark.parametrize("name", OPTIMIZERS)
 each_schedule = pytest.mark.parametrize("schedule", SCHEDULES)
 
 
 @st.composite
 def gradients(draw: st.DrawFn) -> Array:
-    """A flat gradient whose elements lie on either side of the limits."""
+    """Draw a flat gradient with elements inside and outside the limits."""
     elements = st.floats(-1000, 1000, width=32)
     return draw(arrays(draw(DTYPES), st.integers(1, 20), elements=elements))
 
@@ -44,14 +44,14 @@ def test_clip_by_norm_bounds_the_norm_and_keeps_the_direction(
     assert clipped.dtype == gradient.dtype
     assert returned == pytest.approx(norm, rel=1e-6)
     if returned <= max_norm:
-        np.testing.assert_array_equal(clipped, gradient)  # not a bit changed
+        np.testing.assert_array_equal(clipped, gradient)  # every bit
     else:
         assert np.linalg.norm(clipped.astype(np.float64)) == pytest.approx(max_norm, rel=1e-6)
         assert relative_error(clipped / max_norm, gradient / norm) < 1e-6
 
 
 @given(gradients(), LIMITS)
-def test_clip_by_value_bounds_each_element_and_leaves_the_inside(
+def test_clip_by_value_bounds_each_element_and_keeps_those_within(
     gradient: Array, limit: float
 ) -> None:
     clipped, limit = gradient.copy(), float(np.float32(limit))
@@ -63,6 +63,7 @@ def test_clip_by_value_bounds_each_element_and_leaves_the_inside(
 
 
 def rate(step: int, schedule: str, **changes: Any) -> float:
+    """Return the learning rate of a step."""
     settings: dict[str, Any] = {
         "learning_rate": 0.8,
         "warmup_steps": 4,
@@ -75,7 +76,7 @@ def rate(step: int, schedule: str, **changes: Any) -> float:
 
 
 @each_schedule
-def test_warm_up_rises_evenly_to_the_full_rate(schedule: str) -> None:
+def test_warm_up_rises_linearly_to_the_full_rate(schedule: str) -> None:
     rates = [rate(step, schedule) for step in range(5)]
     assert rates == pytest.approx([0.2, 0.4, 0.6, 0.8, 0.8])
     assert rate(0, schedule, warmup_steps=0) == 0.8
@@ -84,7 +85,7 @@ def test_warm_up_rises_evenly_to_the_full_rate(schedule: str) -> None:
 @pytest.mark.parametrize(
     ("schedule", "expected"),
     [
-        # At 0, 5, 9, 10, 25, 50, 100 and 1000 steps after warm-up.
+        # 0, 5, 9, 10, 25, 50, 100 and 1000 steps after the warm-up.
         ("constant", [0.8] * 8),
         ("step", [0.8, 0.8, 0.8, 0.4, 0.2, 0.05, 0.05, 0.05]),
         (
@@ -132,15 +133,15 @@ def test_after_warm_up_the_rate_falls_and_stays_above_its_minimum(
 
 
 @pytest.mark.parametrize("schedule", ["constant", "step", "exponential"])
-def test_a_longer_training_begins_alike(schedule: str) -> None:
+def test_a_longer_training_starts_with_the_same_rates(schedule: str) -> None:
     rates = [[rate(step, schedule, total_steps=n) for step in range(50)] for n in (50, 5000)]
     assert rates[0] == rates[1]
 
 
-@each_rule
+@each_optimizer
 @given(arrays(np.float64, 6, elements=st.floats(1, 4)), arrays(bool, 6), DTYPES)
-def test_every_rule_goes_down_a_bowl(name: str, size: Array, sign: Array, dtype: type) -> None:
-    """From at least 1 away in every direction, 200 updates at 0.05 leave less than half."""
+def test_every_optimizer_descends_a_bowl(name: str, size: Array, sign: Array, dtype: type) -> None:
+    """200 updates at 0.05, from at least 1 away in each coordinate, halve the loss or better."""
     curvature = np.array([0.2, 0.5, 1.0, 1.5, 2.0, 3.0], dtype)
     p = np.where(sign, size, -size).astype(dtype)
     start = float(curvature @ p**2)
@@ -153,9 +154,9 @@ def test_every_rule_goes_down_a_bowl(name: str, size: Array, sign: Array, dtype:
     assert float(curvature @ p**2) < 0.5 * start
 
 
-@each_rule
-def test_an_update_depends_on_the_slots_alone(name: str) -> None:
-    """With its slots copied into a new optimiser, the run goes on with the same bits."""
+@each_optimizer
+def test_updates_depend_on_the_optimizer_state_alone(name: str) -> None:
+    """A new optimizer with a copy of the state continues with the same bits."""
     rng = np.random.default_rng(1)
     start, steps = rng.standard_normal(6), rng.standard_normal((6, 6))
 
@@ -165,11 +166,11 @@ def test_an_update_depends_on_the_slots_alone(name: str) -> None:
         for t, gradient in enumerate(steps, 1):
             optimizer.update(p, gradient, 0.1, t)
             if t == stop_after:
-                slots = optimizer.state
+                state = optimizer.state
                 optimizer = Optimizer(name, OPTIMIZERS[name].hyperparameters, p)
-                assert list(slots) == list(optimizer.state)
-                for slot, values in slots.items():
-                    optimizer.state[slot][...] = values
+                assert list(state) == list(optimizer.state)
+                for key, values in state.items():
+                    optimizer.state[key][...] = values
         return p
 
     assert not np.array_equal(run(0), start)
@@ -177,6 +178,7 @@ def test_an_update_depends_on_the_slots_alone(name: str) -> None:
 
 
 def decay_twice(weight_decay: float, decayed: list[slice]) -> Array:
+    """Return random parameters after two updates with weight decay."""
     rng = np.random.default_rng(2)
     p = rng.standard_normal(9)
     hyperparameters = {**OPTIMIZERS["adamw"].hyperparameters, "weight_decay": weight_decay}

@@ -1,6 +1,6 @@
-"""Outputs, gradients, training steps and update rules equal PyTorch's stored numbers.
+"""Outputs, gradients, training steps and updates equal stored numbers of PyTorch.
 
-make_pytorch_reference.py wrote them, in float64 and in the layout used here.
+make_pytorch_reference.py writes the numbers, in float64 and in the layout of `charrnn.kernels`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cell_problem import Problem, each_cell, run_sequence, run_steps
 from gradient_check import relative_error
 
 from charrnn.config.schema import ModelConfig
-from charrnn.kernels import CELLS, Array, Cell
+from charrnn.kernels import Array, Cell
 from charrnn.kernels.optimizers import OPTIMIZERS, Optimizer, clip_by_norm
 from charrnn.model.model import Model
 from charrnn.model.parameters import parameter_shapes, parameter_views
@@ -23,52 +24,27 @@ with np.load(Path(__file__).with_name("pytorch_reference.npz"), allow_pickle=Fal
 
 
 def stored(prefix: str) -> dict[str, Array]:
-    """The arrays under a prefix, by the rest of their names."""
+    """Return the arrays whose names start with a prefix, by the rest of their names."""
     return {k.removeprefix(prefix): a for k, a in REFERENCE.items() if k.startswith(prefix)}
 
 
-def run_sequence(cell: Cell, record: dict[str, Array]) -> dict[str, Array]:
-    """Outputs, last states and gradients, from the sequence functions."""
-    starts = [record[f"{state}0"] for state in cell.states]
-    dlast = tuple(record[f"dlast_{state}"] for state in cell.states)
-    parameters = [record[name] for name in cell.parameters]
-    *states, cache = cell.forward(record["x"], *starts, *parameters)
-    gradients = cell.backward(record["dh"], cache, dlast=dlast)
-    lasts = {f"last_{name}": s[-1] for name, s in zip(cell.states, states, strict=True)}
-    return {"h": states[0], **lasts, **dict(zip(gradient_names(cell), gradients, strict=True))}
-
-
-def run_steps(cell: Cell, record: dict[str, Array]) -> dict[str, Array]:
-    """The same from the step functions, one after another."""
-    states = [record[f"{state}0"] for state in cell.states]
-    parameters = [record[name] for name in cell.parameters]
-    h, dx, caches = [], [], []
-    for x in record["x"]:
-        *states, cache = cell.step_forward(x, *states, *parameters)
-        h.append(states[0])
-        caches.append(cache)
-    dstates = [record[f"dlast_{state}"] for state in cell.states]
-    totals = [np.zeros_like(parameter) for parameter in parameters]
-    for dh, cache in zip(record["dh"][::-1], caches[::-1], strict=True):
-        dx_t, *rest = cell.step_backward(dstates[0] + dh, *dstates[1:], cache)
-        dx.append(dx_t)
-        dstates, dparameters = rest[: len(states)], rest[len(states) :]
-        totals = [total + d for total, d in zip(totals, dparameters, strict=True)]
-    lasts = {f"last_{name}": s for name, s in zip(cell.states, states, strict=True)}
-    gradients = [np.stack(dx[::-1]), *dstates, *totals]
-    named = dict(zip(gradient_names(cell), gradients, strict=True))
-    return {"h": np.stack(h), **lasts, **named}
-
-
-def gradient_names(cell: Cell) -> list[str]:
-    return ["dx", *(f"d{state}0" for state in cell.states), *(f"d{n}" for n in cell.parameters)]
-
-
-@pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
+@each_cell
 @pytest.mark.parametrize("run", [run_sequence, run_steps])
-def test_cell(cell: Cell, run: Callable[..., dict[str, Array]]) -> None:
-    record = stored(f"{cell.name}.")
-    for name, array in run(cell, record).items():
+def test_cell(cell: Cell, run: Callable[[Cell, Problem], list[Array]]) -> None:
+    record, states = stored(f"{cell.name}."), cell.states
+    p = Problem(
+        record["x"],
+        tuple(record[f"{state}0"] for state in states),
+        tuple(record[name] for name in cell.parameters),
+        record["dh"],
+        tuple(record[f"dlast_{state}"] for state in states),
+    )
+    results = run(cell, p)
+    sequences, gradients = results[: len(states)], results[len(states) :]
+    names = ["dx", *(f"d{state}0" for state in states), *(f"d{name}" for name in cell.parameters)]
+    lasts = {f"last_{state}": s[-1] for state, s in zip(states, sequences, strict=True)}
+    found = {"h": sequences[0]} | lasts | dict(zip(names, gradients, strict=True))
+    for name, array in found.items():
         assert relative_error(array, record[name]) < 1e-10, name
 
 
@@ -92,15 +68,17 @@ def test_ten_training_steps() -> None:
         optimizer.update(parameters, gradient, rate, t)
         losses_nats.append(nats / targets.size)
     assert len(norms) == 10
-    assert np.sum(np.array(norms) > max_norm) > 5  # clipping is at work in most steps
+    assert np.sum(np.array(norms) > max_norm) > 5  # most steps are clipped
     np.testing.assert_allclose(losses_nats, record["losses_nats"], rtol=1e-10)
     np.testing.assert_allclose(norms, record["norms"], rtol=1e-10)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_ten_updates(name: str) -> None:
-    record = stored("rules.")
-    hyperparameters = {k: float(v) for k, v in stored(f"rules.{name}.hyperparameters.").items()}
+    record = stored("optimizers.")
+    hyperparameters = {
+        k: float(v) for k, v in stored(f"optimizers.{name}.hyperparameters.").items()
+    }
     assert hyperparameters.keys() == OPTIMIZERS[name].hyperparameters.keys()
     parameters = record["start"].copy()
     optimizer = Optimizer(name, hyperparameters, parameters, [slice(0, int(record["decayed"]))])

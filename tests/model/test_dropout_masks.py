@@ -1,4 +1,4 @@
-"""Dropout masks by their place in the training, and what they do to a model."""
+"""Dropout masks depend on seed, step and layer alone, and act on a model as they should."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ def config(cell: str = "lstm", **dropped: Any) -> ModelConfig:
 
 
 def drawn(step: int = 3, streams: range = range(N), seed: int = 1, **dropped: Any) -> Masks:
-    """A step's masks, of a maker that has drawn others before."""
-    maker = MaskGenerator(config(**dropped), seed)
-    maker.masks(step + 1, T + 2, range(N + 1))
-    return maker.masks(step, T, streams)
+    """Return the masks of a step, from a generator that has drawn others before."""
+    generator = MaskGenerator(config(**dropped), seed)
+    generator.masks(step + 1, T + 2, range(N + 1))
+    return generator.masks(step, T, streams)
 
 
-def test_nothing_is_drawn_where_nothing_is_dropped() -> None:
+def test_nothing_is_drawn_if_nothing_is_dropped() -> None:
     assert drawn(dropout=0.0, weight_dropout=0.0, dropout_per="window") == Masks((), ())
 
 
-def test_the_mask_of_a_window_is_that_of_each_of_its_steps() -> None:
+def test_a_mask_per_window_has_one_step() -> None:
     per_window = drawn(dropout=0.5, dropout_per="window")
     assert [mask.shape for mask in per_window.outputs] == [(1, N, H)] * 2
     per_step = drawn(dropout=0.5, dropout_per="step")
@@ -47,7 +47,7 @@ def test_the_mask_of_a_window_is_that_of_each_of_its_steps() -> None:
 
 
 @pytest.mark.parametrize("per", ["step", "window"])
-def test_a_worker_draws_its_streams_of_the_batch_and_the_same_weights(per: str) -> None:
+def test_a_worker_draws_the_masks_of_its_streams_and_of_all_weights(per: str) -> None:
     whole = drawn(dropout=0.5, dropout_per=per, weight_dropout=0.5)
     for streams in (range(0, 2), range(2, 6), range(5, 6)):
         part = drawn(streams=streams, dropout=0.5, dropout_per=per, weight_dropout=0.5)
@@ -57,26 +57,26 @@ def test_a_worker_draws_its_streams_of_the_batch_and_the_same_weights(per: str) 
             np.testing.assert_array_equal(one, same)
 
 
-def test_outputs_and_weights_have_keys_of_their_own() -> None:
-    """With the same key the mask of the first stream would begin as that of the weights."""
+def test_outputs_and_weights_have_different_keys() -> None:
+    """With equal keys, the mask of the first stream would start like the mask of the weights."""
     masks = drawn(dropout=0.5, dropout_per="step", weight_dropout=0.5)
     for of_outputs, of_weights in zip(masks.outputs, masks.weights, strict=True):
         first = of_outputs[:, 0].ravel()
         assert np.any(first != of_weights.ravel()[: first.size])
 
 
-def test_weights_are_dropped_at_their_rate_and_the_rest_scaled() -> None:
-    maker = MaskGenerator(ModelConfig("lstm", 1, 64, weight_dropout=0.25), seed=2)
-    mask = maker.masks(0, T, range(N)).weights[0].copy()
+def test_weights_are_dropped_at_their_rate_and_the_rest_is_scaled() -> None:
+    generator = MaskGenerator(ModelConfig("lstm", 1, 64, weight_dropout=0.25), seed=2)
+    mask = generator.masks(0, T, range(N)).weights[0].copy()
     assert mask.shape == (64, 4 * 64)
     assert set(np.unique(mask)) == {np.float32(0), np.float32(4 / 3)}
     assert np.mean(mask == 0) == pytest.approx(0.25, abs=0.015)  # four standard deviations
-    other = maker.masks(1, T, range(N)).weights[0]
-    assert np.mean(mask != other) == pytest.approx(0.375, abs=0.05)  # anew at each step
+    other = generator.masks(1, T, range(N)).weights[0]
+    assert np.mean(mask != other) == pytest.approx(0.375, abs=0.05)  # each step draws again
 
 
 def window(cell: str, parameters: Array, masks: Masks) -> tuple[float, dict[str, Array], States]:
-    """Loss, gradients and next states of a window in float64."""
+    """Return loss, gradients and next states of a window in float64."""
     rng = np.random.default_rng(4)
     model = Model(config(cell), V, parameters)
     codes, targets = rng.integers(V, size=(2, T, N))
@@ -87,8 +87,8 @@ def window(cell: str, parameters: Array, masks: Masks) -> tuple[float, dict[str,
 
 
 @each_cell
-def test_dropping_weights_is_to_train_a_model_without_them(cell: str) -> None:
-    """The loss is that of a model whose weights are masked, and so is the gradient, masked."""
+def test_dropping_weights_trains_a_model_without_them(cell: str) -> None:
+    """The loss equals that of a model with masked weights; so does the gradient, once masked."""
     masks = MaskGenerator(config(cell, weight_dropout=0.4), 5, np.float64).masks(0, T, range(N))
     parameters = initial_parameters(config(cell), V, 1, np.float64)
     without = parameters.copy()
@@ -106,7 +106,7 @@ def test_dropping_weights_is_to_train_a_model_without_them(cell: str) -> None:
 
 
 @each_cell
-def test_a_mask_for_a_window_does_what_it_does_at_each_step(cell: str) -> None:
+def test_a_mask_per_window_equals_the_same_mask_at_each_step(cell: str) -> None:
     dropped = {"dropout": 0.4, "dropout_per": "window"}
     masks = MaskGenerator(config(cell, **dropped), 6, np.float64).masks(0, T, range(N))
     repeated = Masks(tuple(np.repeat(mask, T, axis=0) for mask in masks.outputs))
@@ -118,7 +118,7 @@ def test_a_mask_for_a_window_does_what_it_does_at_each_step(cell: str) -> None:
 def dropout_masks(
     folder: Path, monkeypatch: pytest.MonkeyPatch, overrides: dict[str, Any]
 ) -> list[Array]:
-    """The masks of a training of 6 steps and 2 layers, in the order they were drawn."""
+    """Return the masks of a training of 6 steps and 2 layers, in the order of drawing."""
     drawn: list[Array] = []
 
     class Spy(MaskGenerator):
@@ -142,9 +142,9 @@ def test_dropout_masks_depend_on_seed_step_and_layer_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, weights: float
 ) -> None:
     kinds = {"model.dropout": 0.5, "model.dropout_per": kind, "model.weight_dropout": weights}
-    masks = dropout_masks(tmp_path / "as_is", monkeypatch, kinds)
+    masks = dropout_masks(tmp_path / "base", monkeypatch, kinds)
     assert len(masks) == (24 if weights else 12)
-    assert len({mask.tobytes() for mask in masks}) == len(masks)  # each step's, layer's, kind's
+    assert len({mask.tobytes() for mask in masks}) == len(masks)  # one per step, layer and kind
     assert {round(float(value), 6) for mask in masks for value in np.unique(mask)} == {0.0, 2.0}
     for i, overrides in enumerate(
         (

@@ -1,4 +1,4 @@
-"""Evaluation: every character of a part once, and the figure that a plain loop would give."""
+"""Evaluation scores every token of a part once, with the result of a plain loop."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TALES = Path(__file__).parents[2] / "data" / "tales.txt"
 
 
 def small_model(cell: str = "lstm", V: int = 7) -> Model:
-    """Return a model in float64, so that two orders of the same sums agree to many digits."""
+    """Return a model in float64, so that sums in different orders agree to many digits."""
     config = ModelConfig(cell=cell, num_layers=2, hidden_size=6)
     parameters = initial_parameters(config, V, seed=3, dtype=np.float64)
     parameters += 0.3 * np.random.default_rng(4).standard_normal(parameters.size)
@@ -33,18 +33,18 @@ def small_model(cell: str = "lstm", V: int = 7) -> Model:
 
 
 def random_codes(n: int, V: int = 7) -> Array:
-    """Return a text of n random characters."""
+    """Return the codes of n random characters."""
     return np.random.default_rng(5).integers(0, V, n).astype(np.uint8)
 
 
-# Against a plain loop.
+# Comparison with a plain loop.
 
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize(
     ("start", "end"), [(0, 300), (1, 300), (0, 2), (100, 101), (150, 290), (257, 300), (299, 300)]
 )
-def test_one_stream_is_the_plain_loop(cell: str, start: int, end: int) -> None:
+def test_one_stream_equals_the_plain_loop(cell: str, start: int, end: int) -> None:
     model, codes = small_model(cell), random_codes(300)
     context = max(0, start - 1 - WARM_UP)
     costs_nats = plain_loop(model, codes, start, end, context)
@@ -54,7 +54,7 @@ def test_one_stream_is_the_plain_loop(cell: str, start: int, end: int) -> None:
 
 
 @pytest.mark.parametrize(("start", "end"), [(0, 4000), (1, 4000), (3, 3100), (1500, 4000)])
-def test_several_streams_are_nearly_the_plain_loop(start: int, end: int) -> None:
+def test_several_streams_agree_with_the_plain_loop(start: int, end: int) -> None:
     model, codes = small_model(), random_codes(4000)
     costs_nats = plain_loop(model, codes, start, end)
     found = score(model, codes, start, end)
@@ -62,7 +62,7 @@ def test_several_streams_are_nearly_the_plain_loop(start: int, end: int) -> None
     assert found.loss_nats == pytest.approx(sum(costs_nats) / len(costs_nats), abs=1e-6)
 
 
-def test_a_text_of_its_own_has_no_prediction_for_its_first_character() -> None:
+def test_the_first_character_of_a_text_is_not_scored() -> None:
     model, codes = small_model(), random_codes(50)
     assert score(model, codes, 0, 50).chars == 49
     assert score(model, codes, 0, 50) == score(model, codes, 1, 50)
@@ -92,20 +92,20 @@ def test_the_parts_of_a_text_add_up_to_it() -> None:
     assert parts.nats == pytest.approx(whole.nats, rel=1e-9)
 
 
-# Which character is scored where: a stand-in for the model that follows what it is given.
+# Which tokens are scored, by a stand-in for the model that records what it reads.
 
 
 class Reader:
-    """Takes codes for places in the text, and checks the order in which they are read.
+    """A stand-in for `Model` that checks the order of the codes, which are positions in the text.
 
-    Its states are, for each stream, the place that must come next (0: any) and how many
-    characters were read in order before it.
+    Its states are, for each stream, the position that must come next (0: any) and the number of
+    tokens read in order before it.
     """
 
     def __init__(self, n: int, end: int) -> None:
-        self.end = end  # of the part; what is read past it is not scored
+        self.end = end  # of the part
         self.V = 7
-        self.costs = np.random.default_rng(6).random(n)  # of each place
+        self.costs = np.random.default_rng(6).random(n)  # loss at each position
         self.scored_without_context: list[int] = []
 
     def zero_states(self, N: int) -> States:
@@ -129,18 +129,19 @@ class Reader:
 
 
 def read_through(n: int, start: int, end: int, streams: int) -> tuple[Reader, list[Score]]:
-    """Let the stand-in be scored on a part of a text of n places."""
+    """Score a part of a text of n positions with the stand-in; return it and the scores."""
     reader = Reader(n, end)
     codes = np.arange(n, dtype=np.uint32)
     return reader, list(score_windows(reader, codes, start, end, streams=streams))  # type: ignore[arg-type]
 
 
 def check_each_once(n: int, start: int, end: int, streams: int) -> None:
+    """Check that each token is scored once, and after enough text before it."""
     reader, windows = read_through(n, start, end, streams)
     assert sum(window.chars for window in windows) == end - max(start, 1)
     nats = sum(window.nats for window in windows)
     assert nats == pytest.approx(reader.costs[max(start, 1) : end].sum(), rel=1e-9)
-    # Only the first character of a text is read as the first: every stream has been warmed up.
+    # Every stream has read the text before its part; only position 0 has none.
     assert set(reader.scored_without_context) <= ({0} if start <= 1 else set())
 
 
@@ -171,7 +172,7 @@ def test_each_character_is_scored_once_with_the_real_windows(
 def test_each_character_is_scored_once_however_large_the_vocabulary(
     n: int, streams: int, logits: int
 ) -> None:
-    """A window has no more logits than it may, unless a step of one stream has."""
+    """A window stays within its limit on logits, unless one step of one stream exceeds it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluation, "WARM_UP", 3)
         patch.setattr(evaluation, "_LOGITS", logits)
@@ -185,7 +186,7 @@ def test_a_long_text_is_read_by_many_streams() -> None:
     assert max(window.chars for window in windows) == 64 * 64  # streams x steps
 
 
-def test_the_figure_does_not_depend_on_the_number_of_streams(tmp_path: Path) -> None:
+def test_the_score_does_not_depend_on_the_number_of_streams(tmp_path: Path) -> None:
     overrides = {
         "data.path": str(TALES),
         "model.cell": "lstm",
@@ -200,7 +201,7 @@ def test_the_figure_does_not_depend_on_the_number_of_streams(tmp_path: Path) -> 
     model, end = loaded.model(), 40_000
     scores = [score(model, codes, 10_000, end, streams=streams) for streams in (1, 2, 7, 64)]
     assert {found.chars for found in scores} == {30_000}
-    assert 1.5 < scores[0].loss_nats < 3.0  # it has learnt something, and not everything
+    assert 1.5 < scores[0].loss_nats < 3.0  # the model has learnt something, but not everything
     for found in scores[1:]:
         assert found.loss_nats == pytest.approx(scores[0].loss_nats, abs=1e-3)
 
@@ -208,7 +209,7 @@ def test_the_figure_does_not_depend_on_the_number_of_streams(tmp_path: Path) -> 
 # Units.
 
 
-def test_the_figures_and_their_units() -> None:
+def test_scores_and_their_units() -> None:
     found = Score(chars=4, nats=4 * math.log(8))
     assert found.to_dict() == {
         "chars": 4,

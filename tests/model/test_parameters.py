@@ -1,9 +1,10 @@
-"""How a new network begins."""
+"""The initial parameters of a network."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from cell_problem import each_cell
 
 from charrnn.config.schema import ModelConfig
 from charrnn.kernels import CELLS, Array, Cell
@@ -12,7 +13,6 @@ from charrnn.model.parameters import initial_parameters, parameter_shapes, param
 
 V, H = 40, 64
 
-each_cell = pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
 each_input = pytest.mark.parametrize("embedding_size", [None, 24], ids=["one-hot", "embedded"])
 
 
@@ -31,7 +31,7 @@ def test_recurrent_matrices_are_orthogonal_gate_by_gate(cell: Cell) -> None:
 
 
 @each_cell
-def test_biases_are_zero_but_for_those_the_cell_names(cell: Cell) -> None:
+def test_biases_are_zero_except_those_in_bias_init(cell: Cell) -> None:
     views = new_views(cell, None)
     assert not views["output.b"].any()
     for layer in (0, 1):
@@ -49,10 +49,10 @@ def test_the_forget_bias_is_one() -> None:
 
 @each_input
 @each_cell
-def test_what_matrices_give_starts_with_a_variance_of_about_one(
+def test_outputs_of_matrices_have_a_variance_of_about_one(
     cell: Cell, embedding_size: int | None
 ) -> None:
-    """Of the input to every layer's gates, and of the logits, on a random text."""
+    """This holds for the input part of every layer's gates and for the logits, on random text."""
     config = ModelConfig(cell=cell.name, num_layers=3, hidden_size=H, embedding_size=embedding_size)
     model = Model(config, V, initial_parameters(config, V, 1))
     codes = np.random.default_rng(2).integers(0, V, (60, 20))
@@ -65,7 +65,7 @@ def test_what_matrices_give_starts_with_a_variance_of_about_one(
         assert 0.4 < given[20:].var() < 2.5, layer
 
 
-def test_the_seed_decides() -> None:
+def test_the_seed_determines_the_parameters() -> None:
     first, same, other = (new_views(CELLS["lstm"], 24, seed) for seed in (1, 1, 2))
     assert all(np.array_equal(first[name], same[name]) for name in first)
     assert not np.array_equal(first["embedding.E"], other["embedding.E"])

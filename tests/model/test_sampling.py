@@ -1,4 +1,4 @@
-"""The generator of characters: primes, stops, batches, bytes, memory."""
+"""Generated text: primes, stop texts, batches, bytes, memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from charrnn.text.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class Recording(SamplingParams):
-    """Chooses the likeliest, and keeps what it chose from."""
+    """Chooses the likeliest token and records the logits."""
 
     seen: list[Array] = field(default_factory=list)
 
@@ -30,7 +30,7 @@ class Recording(SamplingParams):
 
 
 @pytest.mark.parametrize("n", [1, 255, 256, 257, 600])
-def test_a_prime_read_at_once_equals_one_read_character_by_character(n: int) -> None:
+def test_a_prime_read_in_windows_equals_one_read_token_by_token(n: int) -> None:
     model = wandering().model()
     prime = np.random.default_rng(2).integers(0, model.V, n).astype(np.uint8)
     params = Recording()
@@ -58,16 +58,16 @@ def grown(checkpoint: Checkpoint, prime: str = "", **options: Any) -> list[str]:
     return ["".join(parts) for parts in zip(*pieces, strict=True)]
 
 
-def test_without_a_prime_a_text_begins_as_after_a_line_end() -> None:
+def test_without_a_prime_a_text_starts_as_after_a_newline() -> None:
     assert grown(reciting("abcdef\n"), length=9) == ["abcdef\nab"]
 
 
-def test_without_line_ends_a_text_begins_anywhere() -> None:
+def test_without_newlines_in_the_vocabulary_a_text_starts_anywhere() -> None:
     texts = grown(reciting("abcdef"), N=200, length=1)
     assert set(texts) == set("abcdef")
 
 
-def test_the_members_of_a_batch_are_texts_of_their_own() -> None:
+def test_the_members_of_a_batch_are_different_texts() -> None:
     texts = grown(wandering(), "abc", N=20, length=30)
     assert len(set(texts)) == 20
     assert {len(text) for text in texts} == {30}
@@ -92,9 +92,9 @@ def test_a_text_ends_right_after_its_stop(tokens: str, stop: str) -> None:
     assert found == (rest[: rest.index(stop) + len(stop)] if stop in rest else rest)
 
 
-def test_what_overlaps_a_stop_does_not_hide_it() -> None:
-    """In 'aab' the stop 'ab' begins at the second a."""
-    vocabulary = Vocabulary.of(symbols_of("ab", "char"), "char")
+def test_a_stop_text_is_found_after_a_partial_match() -> None:
+    """In 'aaab', the stop text 'aab' starts at the second a."""
+    vocabulary = Vocabulary.from_pieces([symbols_of("ab", "char")], "char")
     model = wandering("ab").model()
     for seed in range(20):
         pieces = continuations(
@@ -112,7 +112,7 @@ def test_what_overlaps_a_stop_does_not_hide_it() -> None:
         assert text.count("aab") == 1
 
 
-def test_bytes_come_out_as_whole_code_points_and_are_counted_as_such() -> None:
+def test_bytes_are_decoded_to_whole_characters_and_counted_as_such() -> None:
     checkpoint = reciting("a\u00e9\u20ac\U0001f41d\n", tokens="byte")
     vocabulary = checkpoint.vocabulary
     pieces = list(
@@ -131,7 +131,7 @@ def test_bytes_come_out_as_whole_code_points_and_are_counted_as_such() -> None:
     )
 
 
-def test_sampling_takes_no_more_memory_as_it_goes_on() -> None:
+def test_sampling_does_not_accumulate_memory() -> None:
     checkpoint = wandering()
     pieces = continuations(
         checkpoint.model(),
@@ -143,7 +143,7 @@ def test_sampling_takes_no_more_memory_as_it_goes_on() -> None:
         rng=np.random.default_rng(1),
         stop="never this",
     )
-    # Only what charrnn's own lines took: elsewhere Python keeps freed tuples for the next time.
+    # Only memory that charrnn's own lines allocate: elsewhere Python keeps freed tuples for reuse.
     own_lines = [tracemalloc.Filter(True, str(Path(charrnn.__file__).parent / "*"))]
     tracemalloc.start()
     try:

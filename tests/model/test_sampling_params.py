@@ -1,4 +1,4 @@
-"""How a character is chosen: exact probabilities, top-k, top-p, greedy."""
+"""Choosing a token: exact probabilities, top-k, top-p, greedy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def chosen(params: SamplingParams, logits: Array, seed: int) -> Array:
 
 
 def drawn(params: SamplingParams, n: int = 20_000) -> Array:
-    """Return how often each character is chosen in n draws."""
+    """Return the count of each character in n draws."""
     codes = chosen(params, np.tile(LOGITS, (n, 1)), seed=1)
     return np.bincount(codes, minlength=len(LOGITS))
 
@@ -42,7 +42,7 @@ def softened(temperature: float, *kept: int) -> Array:
         (SamplingParams(temperature=3.0), softened(3, 0, 1, 2, 3, 4, 5)),
         (SamplingParams(top_k=3), softened(1, 1, 3, 4)),
         (SamplingParams(top_k=100), softened(1, 0, 1, 2, 3, 4, 5)),
-        (SamplingParams(top_p=0.6), softened(1, 1, 3)),  # 0.4 + 0.25 reaches it
+        (SamplingParams(top_p=0.6), softened(1, 1, 3)),  # 0.4 + 0.25 >= 0.6
         (SamplingParams(top_p=0.7), softened(1, 1, 3, 4)),
         (SamplingParams(top_p=1.0), softened(1, 0, 1, 2, 3, 4, 5)),
         (SamplingParams(top_k=2, top_p=0.99), softened(1, 1, 3)),
@@ -61,14 +61,14 @@ def test_characters_are_drawn_with_the_exact_probabilities(
     assert not counts[expected == 0].any()
     kept = expected > 0
     chi_square = ((counts - n * expected)[kept] ** 2 / (n * expected[kept])).sum()
-    assert chi_square < 21  # 5 degrees of freedom: by chance once in a thousand, the seed is fixed
+    assert chi_square < 21  # 5 degrees of freedom: exceeded once in a thousand; the seed is fixed
 
 
-def test_one_choice_after_another_is_drawn_with_the_exact_probabilities() -> None:
+def test_successive_choices_have_the_exact_probabilities() -> None:
     n, params, logits = 20_000, SamplingParams(temperature=0.5), LOGITS[None].astype(np.float32)
     noise = params.noise(1, len(LOGITS), np.random.default_rng(1))
     codes = np.array([params.choose(logits, next(noise))[0] for _ in range(n)])
-    for which in (codes, codes[1:][codes[:-1] == 1]):  # whatever the choice before
+    for which in (codes, codes[1:][codes[:-1] == 1]):  # also after one choice
         counts, expected = np.bincount(which, minlength=6), len(which) * softened(0.5, *range(6))
         assert ((counts - expected) ** 2 / expected).sum() < 21
 
@@ -87,9 +87,9 @@ def test_one_choice_after_another_is_drawn_with_the_exact_probabilities() -> Non
     ids=repr,
 )
 @given(ROWS, st.integers(0, 2**32))
-def test_what_is_the_same_as_greedy(params: SamplingParams, logits: Array, seed: int) -> None:
+def test_settings_that_equal_greedy(params: SamplingParams, logits: Array, seed: int) -> None:
     rows = np.arange(len(logits))
-    logits[rows, (seed + rows) % logits.shape[1]] = 21  # one likeliest in each row
+    logits[rows, (seed + rows) % logits.shape[1]] = 21  # makes the likeliest unique
     codes = chosen(params, logits, seed)
     assert codes.tolist() == ((seed + rows) % logits.shape[1]).tolist()
 

@@ -1,4 +1,4 @@
-"""One character at a time: what the whole window gives, in memory that does not grow."""
+"""The stepper equals the window, in memory that does not grow."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ each_cell = pytest.mark.parametrize("cell", CELLS)
 def untrained(
     cell: str, N: int, dtype: type = np.float64, **shape: int | None
 ) -> tuple[Model, States]:
-    """Return a model and states of N texts to start from, which are read-only."""
+    """Return a model and the initial states of N texts, all read-only."""
     config = ModelConfig(cell=cell, **{"num_layers": 2, "hidden_size": 7, **shape})
     model = Model(config, V, initial_parameters(config, V, seed=1).astype(dtype))
     rng = np.random.default_rng(2)
-    model.parameters += 0.1 * rng.standard_normal(model.parameters.size).astype(dtype)  # biases too
+    model.parameters += 0.1 * rng.standard_normal(model.parameters.size).astype(
+        dtype
+    )  # also changes biases
     model.parameters.flags.writeable = False
     states = model.zero_states(N)
     for state in (state for layer in states for state in layer):
@@ -50,7 +52,7 @@ def test_steps_equal_the_window(
     np.testing.assert_allclose(stepped, logits, rtol=rtol, atol=rtol)
 
 
-def test_two_steppers_of_a_model_keep_their_own_states() -> None:
+def test_two_steppers_of_a_model_have_separate_states() -> None:
     model, states = untrained("lstm", 1)
     first, second = stepper(model, states), stepper(model, states)
     once = first(np.array([1])).copy()
@@ -59,7 +61,7 @@ def test_two_steppers_of_a_model_keep_their_own_states() -> None:
 
 
 @each_cell
-def test_stepping_takes_no_more_memory_as_it_goes_on(cell: str) -> None:
+def test_stepping_does_not_accumulate_memory(cell: str) -> None:
     model, states = untrained(cell, 64, hidden_size=32)
     codes, step = np.arange(64) % V, stepper(model, states)
     step(codes)
