@@ -1,14 +1,40 @@
-"""Character-level language models with recurrent networks written by hand in NumPy.
+"""Character-level language models with recurrent networks, written by hand in NumPy.
 
-model = charrnn.load("runs/tales")
-model.sample("Once", length=200, seed=1)
-model.score("Once upon a time").bits_per_char
+The package trains an RNN, LSTM or GRU on a text, and samples new text from it. The commands of
+`charrnn` call the functions below. Load a trained model, sample from it, and score a text with it:
 
-charrnn.train(charrnn.load_config("configs/hello.yaml"), "runs/hello")
+>>> import charrnn
+>>> model = charrnn.load("runs/tales")
+>>> text = model.sample("Once", length=200, seed=1)
+>>> len(text)
+200
+>>> score = model.score("Once upon a time")
+>>> score.chars, score.bits_per_char  # the first character is not scored
+(15, ...)
+
+Train a model as a configuration file describes. Only `data.path`, the text, is required; unset keys
+get defaults chosen from the size of the text, and an override sets any key:
+
+>>> config = charrnn.load_config("my.yaml", ["train.max_steps=2"])
+>>> outcome = charrnn.train(config, "runs/mine")
+>>> outcome.steps
+2
+
+Every error about a file, a text or an argument is a `CharRNNError`, whose message says what would
+be right:
+
+>>> charrnn.load_config("my.yaml", ["model.cel=gru"])
+Traceback (most recent call last):
+    ...
+charrnn.errors.ConfigError: overrides: model.cel: unknown key (did you mean model.cell?)
+
+`help(charrnn.train)`, `help(charrnn.load)` and `help(charrnn.LanguageModel)` describe the
+arguments. To read the code, start with `charrnn/README.md`.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.2.0"
@@ -21,7 +47,7 @@ if TYPE_CHECKING:
     from charrnn.runs.load import load
     from charrnn.training.train import train
 
-_HOMES = {
+_MODULES = {
     "CharRNNError": "errors",
     "LanguageModel": "model.language_model",
     "load": "runs.load",
@@ -35,9 +61,7 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for when it is asked for: --help and --version need no NumPy."""
-    if name not in _HOMES:
+    """Import a public name on first use, because `import charrnn` must not import NumPy."""
+    if name not in _MODULES:
         raise AttributeError(f"module 'charrnn' has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"charrnn.{_HOMES[name]}"), name)
+    return getattr(import_module(f"charrnn.{_MODULES[name]}"), name)

@@ -1,4 +1,4 @@
-"""The entry point, `charrnn` or `python -m charrnn`: from the first moment Ctrl-C is quiet."""
+"""The entry point, `charrnn` or `python -m charrnn`; Ctrl-C never prints a traceback."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from types import FrameType
 from typing import NoReturn
 
 
-def _leave(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
-    """End the process while it is still importing, or already at its end."""
+def _exit_on_signal(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
+    """End the process without a traceback, while it imports modules or shuts down."""
     os._exit(128 + number)
 
 
 def main() -> NoReturn:
-    """Run the command line that the process was started with."""
-    signal.signal(signal.SIGINT, _leave)
+    """Run the command line of this process."""
+    signal.signal(signal.SIGINT, _exit_on_signal)
     from charrnn.commands.cli import run
 
     sys.exit(run())

@@ -1,4 +1,4 @@
-"""Everything that can go wrong for a user: one message each, no traceback."""
+"""The errors that charrnn raises for its user's mistakes, and helpers to word their messages."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from typing import Any, NamedTuple
 
 
 class Remedy(NamedTuple):
-    """A way out of an error: an argument that helps, and what it does.
+    """An argument that would prevent an error, and its effect.
 
-    The argument is one of the Python API, or a key of the configuration with a value. The command
-    line shows its own option in place of it.
+    The argument is one of the Python API, or a configuration key with a value. The command line
+    shows the option that stands for it.
     """
 
     argument: str  # as in "resume=True" or "data.tokens=byte"
-    effect: str  # as in "continues the run"
+    effect: str  # a verb phrase, as in "continues the run"
 
 
 def with_remedies(text: str, remedies: Sequence[Remedy], worded: Callable[[str], str] = str) -> str:
-    """Return a text followed by its remedies.
+    """Return a text followed by remedies.
 
     Args:
-        text: what is wrong.
-        remedies: of which each is enough.
-        worded: returns how an argument is shown; by default unchanged.
+        text: the problem.
+        remedies: alternatives, each of which is enough.
+        worded: returns the form in which an argument is shown, by default unchanged.
     """
     ways = ", ".join(f"{worded(argument)} {effect}" for argument, effect in remedies)
     return f"{text}; {ways}" if ways else text
 
 
 class CharRNNError(Exception):
-    """The base of charrnn's own errors.
+    """The base class of charrnn's own errors.
 
     Args:
-        problem: where, what is wrong, what would be right, and what is not an argument's to fix.
-        remedies: arguments that help.
+        problem: where and what is wrong, and what would be right.
+        remedies: arguments that would prevent the error.
     """
 
     def __init__(self, problem: str, *remedies: Remedy) -> None:
@@ -49,13 +49,13 @@ class CharRNNError(Exception):
 
 
 class ConfigError(CharRNNError):
-    """A configuration, or an override, that cannot be used."""
+    """A configuration or an override is invalid."""
 
 
 class TextError(CharRNNError):
-    """A text that cannot be read, encoded or trained on.
+    """A text cannot be read, encoded or trained on.
 
-    Characters that cannot be printed, such as a newline in the name of a file, are escaped.
+    Unprintable characters of the message, such as a newline in a file's name, are escaped.
     """
 
     def __init__(self, problem: str, *remedies: Remedy) -> None:
@@ -64,56 +64,38 @@ class TextError(CharRNNError):
 
 
 class CheckpointError(CharRNNError):
-    """A file that is no checkpoint, or one that does not fit what is asked of it."""
+    """A file is not a checkpoint, is damaged, or does not fit the model or the run."""
 
 
 class NewerFormatError(CheckpointError):
-    """A checkpoint of a format that came later; nothing need be wrong with it."""
+    """A checkpoint has a newer format than this version of charrnn reads; it may be intact."""
 
 
 class SamplingError(CharRNNError):
-    """A way of sampling that does not exist, such as a negative temperature."""
+    """A sampling parameter is invalid, such as a negative temperature."""
 
 
 class RunError(CharRNNError):
-    """A run's folder that cannot be used as asked, or a training that cannot go on."""
+    """A run folder cannot be used, or a training cannot continue."""
 
 
 class WriteError(RunError):
-    """A file of a run that cannot be written; what was written before is unharmed."""
+    """A file of a run cannot be written; the files that were written before are intact."""
 
 
 class WorkerError(RunError):
-    """A worker that cannot go on, or is gone; what was reached before is unharmed."""
+    """A worker has failed or ended; the training can be resumed from its last checkpoint."""
 
 
 class BackendError(CharRNNError):
-    """A backend that cannot be had."""
+    """A backend, or the library that it needs, is not available."""
 
 
-def shown(value: Any) -> str:
-    """A value as an error message quotes it: short, on one line, whatever it is."""
-    text = " ".join(_SHORT.repr(value).split("\n"))
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
-
-
-def shown_name(name: str, longest: int = 60) -> str:
-    """A name as an error message has it: as it is, unless it is long or cannot be printed."""
-    if len(name) <= longest and name.isprintable():
-        return name
-    text = repr(name[:longest])[1:-1]
-    return text if len(text) <= longest and len(name) <= longest else text[: longest - 3] + "..."
-
-
-_SHOWN = 60  # characters
+_MOST_SHOWN = 60  # characters of a value
 
 
 class _Short(reprlib.Repr):
-    """Python's forms, but of large values only what is to be seen."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.maxlevel, self.maxother = 3, _SHOWN
+    """Python's notation for values, shortened, with YAML's null, true and false."""
 
     def repr1(self, x: Any, level: int) -> str:
         if x is None or isinstance(x, bool):
@@ -121,18 +103,38 @@ class _Short(reprlib.Repr):
         return super().repr1(x, level)
 
     def repr_str(self, x: str, level: int) -> str:  # noqa: ARG002
-        text = repr(x[:_SHOWN])
-        return text if len(x) <= _SHOWN else text[:-1] + "..."
+        text = repr(x[:_MOST_SHOWN])
+        return text if len(x) <= _MOST_SHOWN else text[:-1] + "..."
 
     def repr_int(self, x: int, level: int) -> str:  # noqa: ARG002
-        # Python refuses to write out a number of more than 4,300 digits.
-        return repr(x) if abs(x) < 10**_SHOWN else "a number of over 60 digits"
+        # Python refuses to convert a number of more than 4,300 digits to a string.
+        return repr(x) if abs(x) < 10**_MOST_SHOWN else "a number of over 60 digits"
 
 
 _SHORT = _Short()
+_SHORT.maxlevel, _SHORT.maxother = 3, _MOST_SHOWN
+
+
+def shown(value: Any) -> str:
+    """Return any value for an error message: at most 60 characters on one line."""
+    text = " ".join(_SHORT.repr(value).split("\n"))
+    return text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 3] + "..."
+
+
+def shown_name(name: str, longest: int = 60) -> str:
+    """Return a name for an error message: unchanged if it is short and printable, else escaped.
+
+    Args:
+        name: a key, a file name, or another short text.
+        longest: the most characters to return.
+    """
+    if len(name) <= longest and name.isprintable():
+        return name
+    text = repr(name[:longest])[1:-1]
+    return text if len(text) <= longest and len(name) <= longest else text[: longest - 3] + "..."
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ' (did you mean ...?)' for a near miss, else nothing."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    """Return " (did you mean ...?)" with the known word that is nearly this one, or ""."""
+    near = difflib.get_close_matches(word, list(known), n=1)
     return f" (did you mean {near[0]}?)" if near else ""

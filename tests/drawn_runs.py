@@ -1,4 +1,4 @@
-"""A run to be drawn, and the page about it as a test reads it."""
+"""A run to draw, and a parser for the page about it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LONG = {"data.path": "long.txt", "train.max_steps": 60, "train.validate_every": 
 
 
 def make_run(folder: Path) -> None:
-    """Write a text of lines and train on it, into runs/tiny."""
+    """Write a text with lines and train on it, in runs/tiny."""
     (folder / "long.txt").write_text(tiny_text(4000), encoding="utf-8")
     overrides = {"train.sample_length": 80, "model.cell": "lstm", "train.log_every": 1}
     (folder / "runs").mkdir()
@@ -21,13 +21,13 @@ def make_run(folder: Path) -> None:
 
 
 def report(*arguments: str) -> str:
-    """The page about some runs."""
+    """Write a page about runs and return it."""
     assert run(["report", *arguments, "-o", "page.html"]) == 0
     return Path("page.html").read_text(encoding="utf-8")
 
 
 class Outline(HTMLParser):
-    """What a page consists of: its tags, what it would load, its text."""
+    """The tags of a page, the addresses it loads, its event handlers and its text."""
 
     def __init__(self, page: str) -> None:
         super().__init__()

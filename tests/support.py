@@ -1,4 +1,4 @@
-"""What several test files share: a small text, a configuration for it, the commands in-process."""
+"""Shared by several test files: a small text, a configuration for it, runs of the commands."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from charrnn.runs.metrics import read_metrics
 ROOT = Path(__file__).parents[1]  # of the checkout
 WORDS = ("a", "bee", "hums", "in", "the", "blue", "box", "and", "all", "of", "them", "listen")
 
-# Every key of which something would be chosen for the text, but for the length of the training;
-# and the plainest of what has a default.
+# Every key whose default depends on the text, except for the length of the training, and plain
+# values of some others.
 PLAIN: dict[str, dict[str, Any]] = {
     "data": {"path": "text.txt"},
     "model": {
@@ -50,7 +50,7 @@ PLAIN: dict[str, dict[str, Any]] = {
     },
 }
 
-# A model that trains in a few milliseconds; `write_config` changes what a test is about.
+# A model that trains in a few milliseconds.
 TINY: dict[str, dict[str, Any]] = {
     "data": PLAIN["data"],
     "model": PLAIN["model"] | {"cell": "rnn", "num_layers": 1, "hidden_size": 8},
@@ -59,7 +59,7 @@ TINY: dict[str, dict[str, Any]] = {
 
 
 def tiny_text(chars: int = 600) -> str:
-    """Lines of words in a fixed random order."""
+    """Return lines of words in a fixed random order."""
     words = random.Random(1).choices(WORDS, k=chars)
     lines = [" ".join(words[i : i + 8]) for i in range(0, chars, 8)]
     return "\n".join(lines)[:chars]
@@ -68,12 +68,12 @@ def tiny_text(chars: int = 600) -> str:
 def write_config(
     folder: Path, overrides: Mapping[str, Any] | None = None, name: str = "tiny"
 ) -> Path:
-    """Write a configuration, and the text it names where there is none yet; return its path.
+    """Write a configuration, and its text if there is none yet; return the path.
 
     Args:
-        folder: where to write.
-        overrides: values by dotted key, over those of TINY.
-        name: of the file, without .yaml.
+        folder: folder to write to.
+        overrides: values by dotted key, in place of those of TINY.
+        name: name of the file, without .yaml.
     """
     values = _over(TINY, overrides or {})
     text = folder / values["data"]["path"]
@@ -85,7 +85,7 @@ def write_config(
 
 
 def plain_config(overrides: Mapping[str, Any] | None = None) -> Config:
-    """Return a configuration that leaves nothing open; overrides, by dotted key, are over PLAIN."""
+    """Return a configuration without unset keys: PLAIN with overrides by dotted key."""
     values = _over(PLAIN, overrides or {})
     if values["train"]["optimizer"] == "adamw":
         values["train"].setdefault("weight_decay", 0.1)
@@ -110,14 +110,14 @@ def train(folder: Path, overrides: Mapping[str, Any] | None = None, *arguments: 
     return run_dir
 
 
-def settled(config: Config, workers: int = 1) -> Config:
-    """Return a configuration as a run keeps it, with this number of workers."""
+def resolved(config: Config, workers: int = 1) -> Config:
+    """Return a configuration with the backend resolved and a number of workers."""
     backend = resolve_backend(config.train.backend)
     return replace(config, train=replace(config.train, workers=workers, backend=backend))
 
 
 def contents(folder: Path) -> dict[str, bytes | None]:
-    """Return every file below a folder with its bytes, and every folder with None."""
+    """Return the bytes of every file below a folder, and None for every folder."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else None
         for path in sorted(folder.rglob("*"))
@@ -125,7 +125,7 @@ def contents(folder: Path) -> dict[str, bytes | None]:
 
 
 def timeless(run_dir: Path) -> list[dict[str, Any]]:
-    """Return the records of a run's metrics, without the times."""
+    """Return the records of a run's metrics without times and rates."""
     return [
         {key: value for key, value in record.items() if key not in ("chars_per_s", "elapsed_s")}
         for record in read_metrics(run_dir / "metrics.jsonl")
@@ -133,14 +133,14 @@ def timeless(run_dir: Path) -> list[dict[str, Any]]:
 
 
 def assert_same_run(run_dir: Path, whole: Path) -> None:
-    """Equal bytes; of the metrics, all but the times; a best.npz in both or in neither."""
+    """Assert that two runs have equal files, and equal metrics except for times and rates."""
     assert timeless(run_dir) == timeless(whole)
     for name in ("last.npz", "best.npz", "config.yaml"):
         if name != "best.npz" or (run_dir / name).exists() or (whole / name).exists():
             assert (run_dir / name).read_bytes() == (whole / name).read_bytes(), name
 
 
-# The command, with its worker processes started by the method that is its first argument.
+# The command, with worker processes started by the method in the first argument.
 LAUNCHER = """\
 import sys
 import charrnn.workers.processes
@@ -157,15 +157,15 @@ if __name__ == "__main__":
 def started(
     folder: Path, method: str, *arguments: str
 ) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
-    """Run a command in a process group of its own, until it has shown its first validation.
+    """Run a command in its own process group until it has printed its first validation.
 
     Args:
-        folder: for the launcher's file.
+        folder: folder for the launcher.
         method: "fork" or "spawn", for worker processes.
-        arguments: of charrnn.
+        arguments: arguments of charrnn.
 
     Yields:
-        The process, whose standard error goes on after the lines; and these lines.
+        The process, and the lines read from its standard error so far.
     """
     launcher = folder / "launcher.py"
     launcher.write_text(LAUNCHER)
@@ -191,7 +191,7 @@ def started(
 
 
 def processes_of(group: int) -> dict[int, str]:
-    """Return the living processes of a group, but for its leader: number and command line."""
+    """Return the running processes of a group without its leader: number and command line."""
     found = {}
     for folder in Path("/proc").iterdir():
         if not folder.name.isdecimal() or folder.name == str(group):
@@ -199,7 +199,7 @@ def processes_of(group: int) -> dict[int, str]:
         try:
             after_name = (folder / "stat").read_text().rpartition(")")[2].split()
             command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        except OSError:  # it has ended meanwhile
+        except OSError:  # it has ended in the meantime
             continue
         if int(after_name[2]) == group and after_name[0] != "Z":
             found[int(folder.name)] = command
@@ -207,12 +207,12 @@ def processes_of(group: int) -> dict[int, str]:
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
-    """Wait for something that is to come about soon.
+    """Wait until a condition holds.
 
     Raises:
-        AssertionError: it has not.
+        AssertionError: if it does not hold in time.
     """
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it has not come about"
+        assert time.monotonic() < end, "the condition does not hold"
         time.sleep(0.02)

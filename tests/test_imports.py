@@ -1,4 +1,4 @@
-"""Imports run one way, and nothing heavy is imported before it is needed."""
+"""Imports go down the floors only, and nothing heavy is imported before it is needed."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ import charrnn
 
 PACKAGE = Path(charrnn.__file__).parent
 
-# From the bottom up. A module imports from its own room and from the floors below it; an import
-# from another room of the same floor is refused too. `charrnn` is the package's __init__.
+# From the bottom up; a room is a package of charrnn. A module imports from its own room and from
+# the floors below, not from another room of its floor. `charrnn` is the package's __init__.
 FLOORS = (
     {"kernels", "system", "errors"},
     {"backends"},
@@ -35,7 +35,7 @@ FLOORS = (
 )
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 THIRD_PARTY = {"click", "numpy", "tqdm", "yaml"}
-# What is used where it is installed, and the one place that may import it.
+# Optional packages, and the one room that may import each.
 OPTIONAL = {
     "PIL": "report",
     "jinja2": "report",
@@ -60,7 +60,7 @@ class Import(NamedTuple):
 
 
 def imports_of(path: Path) -> Iterator[Import]:
-    """Yield every import of a file, those inside functions too."""
+    """Yield every import of a file, including those inside functions."""
 
     def walk(node: ast.AST, for_types: bool, later: bool) -> Iterator[Import]:
         for child in ast.iter_child_nodes(node):
@@ -71,7 +71,7 @@ def imports_of(path: Path) -> Iterator[Import]:
                 assert child.level == 0, f"{path}:{child.lineno}: write the import out"
                 assert child.module is not None
                 names = [alias.name for alias in child.names]
-                if child.module == "charrnn":  # modules of it, or names of its own
+                if child.module == "charrnn":  # a module of it, or one of its own names
                     for name in names:
                         module = f"charrnn.{name}" if name in FLOOR_OF else "charrnn"
                         yield Import(module, child.lineno, for_types, later)
@@ -88,13 +88,13 @@ def imports_of(path: Path) -> Iterator[Import]:
 
 
 def dotted(path: Path) -> str:
-    """Return a file's name as a module."""
+    """Return the dotted name of a module's file."""
     parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def place(module: str) -> str:
-    """Return what the table calls a module of charrnn."""
+    """Return the name of a module in FLOORS."""
     parts = module.split(".")
     return parts[1] if len(parts) > 1 else parts[0]
 
@@ -110,11 +110,11 @@ def of_charrnn(module: str) -> list[Import]:
     return [i for i in imports_of(MODULES[module]) if i.module.split(".")[0] == "charrnn"]
 
 
-def test_the_table_names_the_modules_there_are() -> None:
+def test_the_floors_name_every_module() -> None:
     assert {place(module) for module in MODULES} == set(FLOOR_OF)
 
 
-# The package itself holds names of all floors, and imports them when they are asked for.
+# The package itself has names of all floors, and imports each on first use.
 @pytest.mark.parametrize("module", [module for module in MODULES if module != "charrnn"])
 def test_a_module_imports_from_its_room_and_from_the_floors_below(module: str) -> None:
     for found in of_charrnn(module):
@@ -125,12 +125,12 @@ def test_a_module_imports_from_its_room_and_from_the_floors_below(module: str) -
 
 
 @pytest.mark.parametrize("module", ["charrnn", "charrnn.errors"])
-def test_the_package_and_its_errors_import_nothing_of_it(module: str) -> None:
+def test_the_package_and_its_errors_import_no_module_of_it(module: str) -> None:
     assert not [found for found in of_charrnn(module) if not found.for_types]
 
 
 @each_kernel
-def test_a_kernel_needs_numpy_and_kernels_alone(module: str) -> None:
+def test_a_kernel_imports_only_numpy_and_kernels(module: str) -> None:
     assert {place(found.module) for found in of_charrnn(module)} <= {"kernels"}
     allowed = {"numpy", "charrnn", *sys.stdlib_module_names}
     assert {found.module.split(".")[0] for found in imports_of(MODULES[module])} <= allowed
@@ -153,8 +153,8 @@ def test_third_parties_are_the_four_packages(module: str) -> None:
 
 
 @each_module
-def test_what_needs_numba_is_imported_when_it_is_asked_for(module: str) -> None:
-    """By one module, in a function; Numba takes a second, and need not be installed."""
+def test_modules_that_need_numba_are_imported_on_demand(module: str) -> None:
+    """One module imports them, in a function: Numba takes a second, and need not be installed."""
     found = [f for f in of_charrnn(module) if f.module in NEEDS_NUMBA and not f.for_types]
     if module not in NEEDS_NUMBA:
         assert all(f.later for f in found)
@@ -162,13 +162,13 @@ def test_what_needs_numba_is_imported_when_it_is_asked_for(module: str) -> None:
 
 
 @each_module
-def test_mpi_is_imported_when_it_is_asked_for(module: str) -> None:
-    """What it needs is brought up by the import itself, and it need not be installed."""
+def test_mpi4py_is_imported_on_demand(module: str) -> None:
+    """Importing it starts MPI, and it need not be installed."""
     found = [f for f in imports_of(MODULES[module]) if f.module.split(".")[0] == "mpi4py"]
     assert all(f.later for f in found)
 
 
-def test_the_dependencies_are_what_is_imported() -> None:
+def test_the_dependencies_are_the_imported_packages() -> None:
     imported = {f.module.split(".")[0] for path in MODULES.values() for f in imports_of(path)}
     required = [r for r in requires("charrnn-numpy") or [] if "extra ==" not in r]
     names = {re.split(r"[^\w-]", requirement)[0].lower() for requirement in required}
@@ -188,8 +188,8 @@ def test_help_and_version_import_nothing_heavy(arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize("command", ["sample", "eval", "info"])
-def test_what_reads_a_checkpoint_imports_no_optional_package(command: str, tmp_path: Path) -> None:
-    """Whatever it was trained with: there is nothing to wait for, or to be missing."""
+def test_reading_a_checkpoint_imports_no_optional_package(command: str, tmp_path: Path) -> None:
+    """The package would take time to import, or could be missing."""
     run_dir = train(tmp_path)
     modules = imported_by([command, str(run_dir)])
     assert "charrnn.runs.checkpoint" in modules
@@ -217,10 +217,10 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize("name", charrnn.__all__)
-def test_every_public_name_is_there(name: str) -> None:
+def test_every_public_name_can_be_imported(name: str) -> None:
     assert getattr(charrnn, name) is not None
 
 
-def test_a_name_that_is_not_there_is_refused() -> None:
+def test_an_unknown_name_is_refused() -> None:
     with pytest.raises(AttributeError, match="nothing"):
         _ = charrnn.nothing

@@ -1,6 +1,6 @@
-"""The command line: `cli` has the group of commands and turns errors into messages.
+"""The command line: `cli` groups the commands and turns errors into messages.
 
-Each command is a file: its options, one call of the library, what is printed. What several commands
-share is in `arguments`, `options` and `output_file`. Anything that a Python caller could want
-belongs to the rooms below.
+Each command has a file, which declares its options, calls the library and prints the result. Code
+that several commands share is in `arguments`, `options` and `output_file`. Code that is useful from
+Python belongs in the packages that this one imports.
 """

@@ -8,48 +8,44 @@ from typing import TYPE_CHECKING
 
 import click
 
+from charrnn.commands.arguments import refuse_mpiexec
+from charrnn.commands.options import json_option, set_option
+
 if TYPE_CHECKING:
     from charrnn.config.schema import Config
     from charrnn.planning.benchmark import Speeds
 
-
-_CHARS = 1_000_000  # of the text that sizes which are left open are chosen for
+_CHARS = 1_000_000  # of the imaginary text for which unset keys are filled in
 
 
 @click.command()
 @click.argument("config", required=False)
-@click.option(
-    "--set",
-    "overrides",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="Change a key of the configuration. May be repeated.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the figures as one JSON object.")
+@set_option
+@json_option
 def bench(config: str | None, overrides: tuple[str, ...], as_json: bool) -> None:
-    """Measure how fast a model trains, is evaluated and writes on this machine.
+    """Measure the speed of training, evaluation and sampling.
 
-    CONFIG says which; what it leaves open, or all, is what suits a text of 1 MB. The text is made
-    up, of 65 characters; nothing is written.
+    The model is the one that the file CONFIG describes, by default one sized for a text of 1 MB;
+    unset keys get the defaults for such a text. The text is random, with 65 distinct characters.
+    Nothing is written.
     """
     from charrnn.config.reader import load_config, override_defaults
     from charrnn.planning.benchmark import V, measure
     from charrnn.training.recipe import fill_defaults
     from charrnn.workers.count import resolve_workers
-    from charrnn.workers.mpi import refuse_ranks
 
-    refuse_ranks("bench")
-    loaded = (
+    refuse_mpiexec()
+    written = (
         load_config(config, overrides, origin="--set")
         if config
         else override_defaults(overrides, origin="--set")
     )
-    resolved = resolve_workers(fill_defaults(loaded, _CHARS, V), V)
+    resolved = resolve_workers(fill_defaults(written, _CHARS, V), V)
     if sys.stderr.isatty():
-        click.echo("measuring, for some ten seconds", err=True)
+        click.echo("measuring for about ten seconds", err=True)
     speeds = measure(resolved)
     if as_json:
-        click.echo(json.dumps({"config": resolved.to_dict(), **speeds.to_dict()}))
+        click.echo(json.dumps({"config": resolved.to_dict(), **speeds._asdict()}))
         return
     for name, text in _rows(resolved, speeds):
         click.echo(f"{name:<10}  {text}")

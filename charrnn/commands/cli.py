@@ -1,6 +1,6 @@
-"""The command line: the group of commands, and the one place where errors become messages.
+"""The group of commands, and the one place that turns errors into messages and exit codes.
 
-Nothing heavy is imported before a command needs it, so that --help and --version answer at once.
+A command imports NumPy and the other slow modules when it runs, so --help and --version are fast.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from charrnn.system.cores import default_to_one_blas_thread
 from charrnn.system.signals import Interrupted, prompt_interrupts
 from charrnn.system.terminal import visible, wrapped
 
-_LONGEST_USAGE = 2000  # characters of a usage error, which quotes what was given
+_LONGEST_USAGE_ERROR = 2000  # characters; it quotes arguments, which can be long
 
 
 class _Commands(click.Group):
-    """The commands; one whose reader has enough has done its work."""
+    """A group of commands, each of which succeeds when the reader of its output goes away."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            # Python would flush once more at its end, into nothing now.
+            # Python flushes stdout at exit, which would fail again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
 
@@ -51,16 +51,16 @@ class _Commands(click.Group):
 )
 @click.version_option(__version__, prog_name="charrnn")
 def cli() -> None:
-    """Train character-level language models with recurrent networks, and let them write.
+    """Train character-level language models, and sample text from them.
 
     \b
     charrnn init my-text.txt         write a configuration for your text
     charrnn train my-text.yaml       train a model on your text
-    charrnn sample --prime "Once"    let the newest model write
+    charrnn sample --prime "Once"    continue a text with the newest model
     charrnn eval                     measure how well it predicts
     charrnn inspect                  see what it has learned
     charrnn report                   write a page about the training
-    charrnn bench                    measure how fast it all goes here
+    charrnn bench                    measure the speed of this machine
     """
 
 
@@ -69,16 +69,16 @@ for command in (init, train, sample, evaluate, inspect, report, plot, info, benc
 
 
 def run(args: Sequence[str] | None = None) -> int:
-    """Run a command line and return its exit code: the one place where errors become messages."""
+    """Run a command line, print its error if it fails, and return its exit code."""
     default_to_one_blas_thread()
-    _ready_streams()
+    _prepare_streams()
     try:
         with prompt_interrupts(__name__):
             result = cli.main(args, prog_name="charrnn", standalone_mode=False)
     except click.ClickException as error:
-        said = StringIO()
-        error.show(said)
-        click.echo(visible(said.getvalue().rstrip()[:_LONGEST_USAGE]), err=True)
+        message = StringIO()
+        error.show(message)
+        click.echo(visible(message.getvalue().rstrip()[:_LONGEST_USAGE_ERROR]), err=True)
         return error.exit_code
     except Interrupted as interrupted:
         return _interrupted(interrupted.number)
@@ -93,11 +93,11 @@ def run(args: Sequence[str] | None = None) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _ready_streams() -> None:
-    """Let any character be printed, and nothing fail for want of a stream."""
+def _prepare_streams() -> None:
+    """Encode output as UTF-8, and open the null device in place of a closed stream."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is None:  # closed by whoever started the program
+        if stream is None:  # the parent process has closed it
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
         elif isinstance(stream, TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="replace")

@@ -7,33 +7,30 @@ from typing import TYPE_CHECKING
 
 import click
 
-from charrnn.commands.arguments import load_part, loaded, split_arguments
-from charrnn.commands.options import json_option, text_options
+from charrnn.commands.arguments import load_model_and_part
+from charrnn.commands.options import checkpoint_and_text_arguments, json_option, text_options
 
 if TYPE_CHECKING:
     from charrnn.model.evaluation import Score
 
 
 @click.command(name="eval")
-@click.argument("arguments", metavar="[CHECKPOINT] [TEXT_FILE]", nargs=-1)
+@checkpoint_and_text_arguments
 @text_options
 @json_option
 def evaluate(arguments: tuple[str, ...], split: str | None, unknown: str, as_json: bool) -> None:
     """Measure how well a model predicts a text.
 
-    CHECKPOINT is a file or a run's folder; left out, it is the newest run under runs/. TEXT_FILE
-    may be - for standard input. Of it every character but the first is scored, of a split every
-    one.
+    CHECKPOINT is an .npz file or a run folder, by default the newest run under runs/. TEXT_FILE is
+    any text file, or - for standard input; without it, a split of the model's own text is read.
+    Every character of a split is scored, and every character of a text file but the first.
     """
-    models, text_file = split_arguments(arguments, split)
+    checkpoint, part = load_model_and_part(arguments, split, unknown)
     from charrnn.system.progress import progress
     from charrnn.workers.scoring import score_by_workers
 
-    path, checkpoint = loaded(models[0] if models else None)
-    part = load_part(checkpoint, text_file, split, unknown)
-    click.echo(f"{path}, {part.name}", err=True)
     with progress(part.end - max(part.start, 1)) as advance:
-        figures = score_by_workers(
+        score = score_by_workers(
             checkpoint.config,
             len(checkpoint.vocabulary),
             checkpoint.parameters,
@@ -42,7 +39,7 @@ def evaluate(arguments: tuple[str, ...], split: str | None, unknown: str, as_jso
             part.end,
             advance,
         )
-    _print_score(figures, checkpoint.vocabulary.tokens, as_json)
+    _print_score(score, checkpoint.vocabulary.tokens, as_json)
 
 
 def _print_score(score: Score, tokens: str, as_json: bool) -> None:

@@ -8,56 +8,46 @@ from typing import TYPE_CHECKING
 
 import click
 
+from charrnn.commands.arguments import find_and_load
+from charrnn.commands.options import checkpoint_argument
+
 if TYPE_CHECKING:
     from charrnn.runs.checkpoint import Checkpoint
 
 
 @click.command()
-@click.argument("checkpoint", required=False)
+@checkpoint_argument
 def info(checkpoint: str | None) -> None:
-    """Show what a checkpoint is: configuration, vocabulary, parameters, losses, steps.
+    """Print the steps, losses and configuration of a checkpoint.
 
-    CHECKPOINT is a file or a run's folder; left out, it is the newest run under runs/.
+    CHECKPOINT is an .npz file or a run folder, by default the newest run under runs/.
     """
-    from charrnn.runs.checkpoint import load_checkpoint
-    from charrnn.runs.folder import find_checkpoint
-    from charrnn.workers.mpi import refuse_ranks
-
-    refuse_ranks("info")
-    path = find_checkpoint(checkpoint)
-    click.echo(_checkpoint_text(path, load_checkpoint(path)))
+    click.echo("\n".join(_rows(*find_and_load(checkpoint))))
 
 
-def _checkpoint_text(path: Path, checkpoint: Checkpoint) -> str:
-    """Return what a checkpoint is, for reading."""
+def _rows(path: Path, checkpoint: Checkpoint) -> list[str]:
     import numpy as np
 
     from charrnn.model.parameters import parameter_shapes
 
     counters, vocabulary = checkpoint.counters, checkpoint.vocabulary
-    shapes = parameter_shapes(checkpoint.config.model, len(vocabulary))
-    tokens = vocabulary.tokens
-    best = _loss(counters.best_loss_nats, tokens)
-    if counters.best_loss_nats is not None:
-        best += f" at step {counters.best_step:,}"
-    symbols = ""
-    if vocabulary.tokens == "char":
-        symbols = repr(vocabulary.decode(np.arange(len(vocabulary))))
+    tokens, V = vocabulary.tokens, len(vocabulary)
+    best_step = "" if counters.best_loss_nats is None else f" at step {counters.best_step:,}"
+    symbols = f" {vocabulary.decode(np.arange(V))!r}" if tokens == "char" else ""
+    shapes = parameter_shapes(checkpoint.config.model, V)
     width = max(map(len, shapes))
-    return "\n".join(
-        [
-            f"file        {path} (format {checkpoint.format}, {path.stat().st_size:,} bytes)",
-            f"steps       {counters.step:,}",
-            f"validation  {_loss(counters.valid_loss_nats, tokens)}",
-            f"best        {best}",
-            f"training    {_loss(counters.train_loss_nats, tokens)}",
-            f"vocabulary  {len(vocabulary)} {vocabulary.tokens}s {symbols}".rstrip(),
-            f"parameters  {checkpoint.parameters.size:,}",
-            *(f"  {name:<{width}}  {shape}" for name, shape in shapes.items()),
-            "configuration",
-            *(f"  {line}" for line in checkpoint.config.to_yaml().splitlines()),
-        ]
-    )
+    return [
+        f"file        {path} (format {checkpoint.format}, {path.stat().st_size:,} bytes)",
+        f"steps       {counters.step:,}",
+        f"validation  {_loss(counters.valid_loss_nats, tokens)}",
+        f"best        {_loss(counters.best_loss_nats, tokens)}{best_step}",
+        f"training    {_loss(counters.train_loss_nats, tokens)}",
+        f"vocabulary  {V} {tokens}s{symbols}",
+        f"parameters  {checkpoint.parameters.size:,}",
+        *(f"  {name:<{width}}  {shape}" for name, shape in shapes.items()),
+        "configuration",
+        *(f"  {line}" for line in checkpoint.config.to_yaml().splitlines()),
+    ]
 
 
 def _loss(nats: float | None, tokens: str) -> str:

@@ -6,13 +6,15 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from charrnn.commands.options import FiniteFloat
-from charrnn.commands.output_file import checked_output
+from charrnn.commands.arguments import refuse_mpiexec
+from charrnn.commands.options import FiniteFloat, output_option, set_option
+from charrnn.commands.output_file import output_path
 from charrnn.errors import ConfigError, TextError, shown_name
 from charrnn.system.terminal import duration
 
@@ -22,26 +24,17 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("text", nargs=-1, required=True)
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    help="File to write; - is standard output.  [default: NAME-OF-TEXT.yaml, for a single text]",
+@output_option(
+    "File to write; - is standard output.  [default: NAME-OF-TEXT.yaml, for a single text]"
 )
 @click.option(
     "--minutes",
     type=FiniteFloat(min=0, min_open=True, max=1_000_000),
     metavar="N",
-    help="How long the training may take here.  [default: what suits the text]",
+    help="Time that the training may take on this machine.  [default: chosen for the text]",
 )
-@click.option(
-    "--set",
-    "overrides",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="Give a key of the configuration, as in data.tokens=byte. May be repeated.",
-)
-@click.option("--overwrite", is_flag=True, help="Write over a file that is there.")
+@set_option
+@click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
 def init(
     text: tuple[str, ...],
     output: str | None,
@@ -49,49 +42,49 @@ def init(
     overrides: tuple[str, ...],
     overwrite: bool,
 ) -> None:
-    """Write a configuration for TEXT: a model sized to it, and to the minutes on this machine.
+    """Write a configuration for TEXT, sized to it and to this machine.
 
-    Looks at the text, measures how fast this machine trains on it (some seconds), and says what
-    was chosen and how long it will take; the file has comments. TEXT is a file, several, or a glob
-    in quotes.
+    Looks at the text, measures for some seconds how fast this machine trains on it, prints what it
+    has chosen and how long the training will take, and writes a file with comments. TEXT is one or
+    more files, or a glob in quotes.
     """
     from charrnn.config.reader import override_defaults
     from charrnn.config.writer import annotated_yaml
     from charrnn.planning.proposal import propose
     from charrnn.system.atomic import atomic_write
-    from charrnn.workers.mpi import refuse_ranks
 
-    refuse_ranks("init")
+    refuse_mpiexec()
     given = {override.partition("=")[0].strip() for override in overrides}
     if minutes is not None and "train.max_minutes" in given:
-        raise click.UsageError("--minutes and train.max_minutes both say how long; give one.")
+        raise click.UsageError("--minutes and train.max_minutes both set a time; give one.")
     if "data.path" in given:
-        raise ConfigError("--set data.path: the text is named by TEXT")
+        raise ConfigError("--set data.path: the argument TEXT names the text")
     path = text[0] if len(text) == 1 else list(text)
     config = override_defaults(overrides, path, origin="--set")
     files = _files(config.data.path)
-    if output is None and not (len(text) == 1 and os.path.exists(text[0])):
-        raise ConfigError("of several texts the file to write has no name; -o names it")
-    output = f"{Path(text[0]).stem}.yaml" if output is None else output
-    target = Path() if output == "-" else _target(output, files, overwrite)
+    if output is None:
+        if len(text) > 1 or not os.path.exists(text[0]):
+            raise ConfigError("several texts give the file to write no name; -o names it")
+        output = f"{Path(text[0]).stem}.yaml"
+    target = Path(output) if output == "-" else _target(output, files, overwrite)
     if sys.stderr.isatty():
-        click.echo("measuring this machine, for some seconds", err=True)
-    proposal = propose(config, minutes, lambda line: click.echo(line, err=True))
-    folder = Path.cwd() if output == "-" else target.absolute().parent
-    header = [f"{_text_summary(proposal)}.", f"{_time_summary(proposal)}."]
-    written = annotated_yaml(proposal.config, header, given, folder)
+        click.echo("measuring this machine for some seconds", err=True)
+    proposal = propose(config, minutes, partial(click.echo, err=True))
+    text_summary, time_summary = _text_summary(proposal), _time_summary(proposal)
+    header = [f"{text_summary}.", f"{time_summary}."]
+    written = annotated_yaml(proposal.config, header, given, target.absolute().parent)
     if output == "-":
         click.echo(written, nl=False)
         return
     with atomic_write(target) as file:
         file.write(written.encode())
-    for summary in (_text_summary, _model_summary, _time_summary):
-        click.echo(summary(proposal), err=True)
-    click.echo(f"written: {target}; now: charrnn train {shlex.quote(str(target))}", err=True)
+    next_command = f"charrnn train {shlex.quote(str(target))}"
+    lines = [text_summary, _model_summary(proposal), time_summary]
+    click.echo("\n".join([*lines, f"written: {target}; now: {next_command}"]), err=True)
 
 
 def _files(path: str | tuple[str, ...]) -> list[str]:
-    """Return the files of the text, each of which can be read again."""
+    """Return the files of the text; refuse those that can be read only once, such as pipes."""
     from charrnn.text.files import find_files
 
     try:
@@ -102,39 +95,39 @@ def _files(path: str | tuple[str, ...]) -> list[str]:
     for file in files:
         if not os.path.isfile(file):
             raise ConfigError(
-                f"{file}: is no file that a training can read again; name a text file"
+                f"{file}: is not a file that a training can read again; name a text file"
             )
     return files
 
 
 def _target(output: str, files: Sequence[str], overwrite: bool) -> Path:
-    """Return where to write; refuse where something would be lost."""
-    target = checked_output(output)
+    """Return the path of the file to write; refuse to replace a text or, unasked, another file."""
+    target = output_path(output)
     if target.exists() and any(os.path.samefile(target, file) for file in files):
         raise ConfigError(f"{target}: is the text itself; -o names another file")
     if target.exists() and not target.is_file():
         raise ConfigError(f"{target}: is a pipe or a device; -o names a file")
     if target.exists() and not overwrite:
         raise ConfigError(
-            f"{target}: is there already; --overwrite writes over it, -o names another file"
+            f"{target}: exists already; --overwrite replaces it, -o names another file"
         )
     return target
 
 
 def _text_summary(proposal: Proposal) -> str:
-    """What the text is like."""
-    config, lines = proposal.config, proposal.lines
-    path = config.data.path
+    """Return the size of the text in words."""
+    data, lines = proposal.config.data, proposal.lines
+    path = data.path
     name = shown_name(os.path.basename(path)) if isinstance(path, str) else f"{len(path)} files"
-    unit = "bytes" if config.data.tokens == "byte" else "characters"
-    text = f"{name}: {proposal.chars:,} {unit}, {proposal.V} distinct"
+    tokens = "bytes" if data.tokens == "byte" else "characters"
+    text = f"{name}: {proposal.chars:,} {tokens}, {proposal.V} distinct"
     if lines and lines.count > 1:
-        text += f"; {lines.count:,} lines, of {lines.median_chars} characters at the median"
+        text += f"; {lines.count:,} lines with a median of {lines.median_chars} characters"
     return text
 
 
 def _model_summary(proposal: Proposal) -> str:
-    """What was chosen, given or settled, in a line."""
+    """Return the model and its hyperparameters in words."""
     model, train = proposal.config.model, proposal.config.train
     return (
         f"{model}, dropout {model.dropout:g}, weight "
@@ -145,16 +138,16 @@ def _model_summary(proposal: Proposal) -> str:
 
 
 def _time_summary(proposal: Proposal) -> str:
-    """How long a training takes, and on what."""
+    """Return the length of the training in words, and how long it takes on this machine."""
     train = proposal.config.train
-    lengths = {"epoch": train.max_epochs, "step": train.max_steps, "minute": train.max_minutes}
+    limits = {"epoch": train.max_epochs, "step": train.max_steps, "minute": train.max_minutes}
     length = " or ".join(
-        f"{f'{n:,}' if isinstance(n, int) else f'{n:g}'} {unit}{'' if n == 1 else 's'}"
-        for unit, n in lengths.items()
+        f"{f'{n:,}' if isinstance(n, int) else f'{n:g}'} {name}{'' if n == 1 else 's'}"
+        for name, n in limits.items()
         if n is not None
     )
     return (
         f"{length} of training: about {duration(proposal.estimated_s)} on this machine "
         f"({proposal.chars_per_s:,.0f} characters/s)"
-        f"{'; the most epochs that are proposed' if proposal.most_epochs else ''}"
+        f"{'; more epochs are not proposed' if proposal.most_epochs else ''}"
     )

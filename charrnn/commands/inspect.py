@@ -1,4 +1,4 @@
-"""charrnn inspect: the views of what a model has learned."""
+"""charrnn inspect: the group of commands that show what a model has learned."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from charrnn.commands.inspect_surprise import surprise
 
 @click.group()
 def inspect() -> None:
-    """See what a model has learned: what it expects, what surprises it, what its units follow.
+    """Show what a model has learned.
 
     \b
-    charrnn inspect predictions --text "hello"   what it expects after each character
-    charrnn inspect surprise                     what each character of a text costs it
-    charrnn inspect cells                        what its units follow
-    charrnn inspect gradients                    how far back its losses reach
+    charrnn inspect predictions --text "hello"   the likeliest next characters
+    charrnn inspect surprise                     the loss of each character of a text
+    charrnn inspect cells                        units that track a feature of the text
+    charrnn inspect gradients                    how far back the gradient of a loss reaches
     """
 
 

@@ -10,33 +10,40 @@ from typing import TYPE_CHECKING
 
 import click
 
-from charrnn.commands.arguments import Part, load_part, loaded, split_arguments
-from charrnn.commands.options import json_option, show_text, shown_text_options, text_options
+from charrnn.commands.arguments import Part, load_model_and_part
+from charrnn.commands.options import (
+    checkpoint_and_text_arguments,
+    json_option,
+    show_text,
+    shown_text_options,
+    text_options,
+)
 
 if TYPE_CHECKING:
     from charrnn.inspection.units import Unit, UnitCorrelation
     from charrnn.runs.checkpoint import Checkpoint
 
-_MOST = 1_000_000  # characters of which it is told what units follow; more tell no more
+_MAX_CHARS = 1_000_000  # read for the correlations; more would hardly change them
 
 
 @click.command()
-@click.argument("arguments", metavar="[CHECKPOINT] [TEXT_FILE]", nargs=-1)
+@checkpoint_and_text_arguments
 @text_options
-@click.option("--layer", type=click.IntRange(0), help="Units of this layer alone, from 0.")
+@click.option("--layer", type=click.IntRange(0), help="Only units of this layer, from 0.")
 @click.option(
     "--unit",
     type=click.IntRange(0),
-    help="Show this one, from 0; of the last layer's h unless it is said.",
+    help="Show the activation of this unit, from 0; of h and the last layer unless --state and "
+    "--layer name others.",
 )
-@click.option("--state", help="Units of this state alone, such as c.")
+@click.option("--state", help="Only units of this state, such as c.")
 @shown_text_options
 @click.option(
     "--top",
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Units to list for each thing that can be followed.",
+    help="Number of units to list for each feature.",
 )
 @json_option
 def cells(
@@ -51,47 +58,42 @@ def cells(
     top: int,
     as_json: bool,
 ) -> None:
-    """Show what the units of a model follow: the line, quotes, brackets, words.
+    """Show units that track a feature of the text.
 
-    Without --unit, the units that go best with what can be named of a text, by their correlation:
-    looked for in the first half of the text, measured in the second. With it, the text coloured by
-    that unit's activation. CHECKPOINT and TEXT_FILE as for charrnn eval.
+    Features are, for example, the line, quotes and words. Without --unit, lists the units whose
+    activations correlate best with each feature: the first half of the text selects them, the
+    second half measures the correlation. With --unit, prints the text coloured by the activation of
+    that unit. CHECKPOINT and TEXT_FILE are those of charrnn eval.
     """
-    models, text_file = split_arguments(arguments, split)
-    path, model = loaded(models[0] if models else None)
+    model, part = load_model_and_part(arguments, split, unknown)
     _check_unit(model, layer, unit, state)
-    part = load_part(model, text_file, split, unknown)
-    click.echo(f"{path}, {part.name}", err=True)
     if unit is None:
         hint = [*arguments, *(["--split", split] if split else [])]
         _show_correlated_units(model, part, layer, state, top, as_json, hint)
     else:
-        _show_unit(model, part, _unit(model, layer, unit, state), length, colour, as_json)
+        from charrnn.inspection.units import Unit
+
+        last = model.config.model.num_layers - 1
+        selected = Unit(last if layer is None else layer, state or "h", unit)
+        _show_unit(model, part, selected, length, colour, as_json)
 
 
 def _check_unit(
     model: Checkpoint, layer: int | None, number: int | None, state: str | None
 ) -> None:
-    """Refuse units that a model has not."""
+    """Refuse units that the model does not have."""
     from charrnn.kernels import CELLS
 
     config = model.config.model
     states = CELLS[config.cell].states
     if layer is not None and layer >= config.num_layers:
-        layers = f"0 to {config.num_layers - 1}" if config.num_layers > 1 else "0 alone"
-        raise click.UsageError(f"--layer {layer}: this model has layer {layers}.")
+        last = config.num_layers - 1
+        layers = f"has layers 0 to {last}" if last else "has only layer 0"
+        raise click.UsageError(f"--layer {layer}: this model {layers}.")
     if number is not None and number >= config.hidden_size:
         raise click.UsageError(f"--unit {number}: a layer has units 0 to {config.hidden_size - 1}.")
     if state is not None and state not in states:
         raise click.UsageError(f"--state {state}: this model has {' and '.join(states)}.")
-
-
-def _unit(model: Checkpoint, layer: int | None, number: int, state: str | None) -> Unit:
-    """The unit that is meant; of the last layer and its output unless it is said."""
-    from charrnn.inspection.units import Unit
-
-    last = model.config.model.num_layers - 1
-    return Unit(last if layer is None else layer, state or "h", number)
 
 
 def _show_unit(
@@ -103,16 +105,16 @@ def _show_unit(
     from charrnn.inspection.units import activations
 
     end = min(part.end, part.start + length) if not as_json else part.end
-    # One character more is read, as nothing is told of the last.
+    # The last activation is nan, so one more character is read if there is one.
     values = activations(model.model(), part.codes, part.start, min(end + 1, part.end), unit)
     values = values[: end - part.start]
     if as_json:
-        kept = [None if math.isnan(one) else round(one, 4) for one in values.tolist()]
-        click.echo(json.dumps(_plain(unit) | {"activations": kept}))
+        rounded = [None if math.isnan(one) else round(one, 4) for one in values.tolist()]
+        click.echo(json.dumps(_to_dict(unit) | {"activations": rounded}))
         return
-    scale = max(1.0, float(np.abs(np.nan_to_num(values)).max(initial=0.0)))
-    click.echo(f"{name(unit)}; 1 stands for {scale:.2f}")
-    show_text(model.vocabulary, part.codes[part.start : end], values / scale, ACTIVATION, colour)
+    largest = max(1.0, float(np.abs(np.nan_to_num(values)).max(initial=0.0)))
+    click.echo(f"{unit}; 1 stands for {largest:.2f}")
+    show_text(model.vocabulary, part.codes[part.start : end], values / largest, ACTIVATION, colour)
 
 
 def _show_correlated_units(
@@ -126,58 +128,56 @@ def _show_correlated_units(
 ) -> None:
     from charrnn.errors import TextError
     from charrnn.inspection.features import text_features
-    from charrnn.inspection.units import ENOUGH, correlated_units, units_of
+    from charrnn.inspection.units import MIN_CHARS, correlated_units
     from charrnn.system.progress import progress
 
-    if part.end - part.start < ENOUGH:
+    chars = part.end - part.start
+    if chars < MIN_CHARS:
         raise TextError(
-            f"{part.name}: is too short to tell what units follow; it takes {ENOUGH} characters"
+            f"{part.name}: is too short to measure correlations; it takes {MIN_CHARS} characters"
         )
-    read = model.model()
-    end = min(part.end, part.start + _MOST)
+    end = min(part.end, part.start + _MAX_CHARS)
     if end < part.end:
-        click.echo(f"of {part.end - part.start:,} characters the first {_MOST:,}", err=True)
+        click.echo(f"reading the first {_MAX_CHARS:,} of {chars:,} characters", err=True)
     features = text_features(part.codes, model.vocabulary, part.start, end)
     with progress(end - part.start) as advance:
-        among = [
-            (layer is None or unit.layer == layer) and (state is None or unit.state == state)
-            for unit in units_of(read)
-        ]
         found = correlated_units(
-            read, part.codes, part.start, end, features, top, among=among, read=advance
+            model.model(),
+            part.codes,
+            part.start,
+            end,
+            features,
+            top,
+            accept=lambda unit: layer in (None, unit.layer) and state in (None, unit.state),
+            advance=advance,
         )
     if as_json:
         listed = [
-            {"follows": one.feature, "r": round(one.r, 4)} | _plain(one.unit) for one in found
+            {"follows": one.feature, "r": round(one.r, 4)} | _to_dict(one.unit) for one in found
         ]
         click.echo(json.dumps({"units": listed}))
         return
-    absent = [feature for feature in features if feature not in {one.feature for one in found}]
-    click.echo("\n".join(_table(found, absent, hint)))
+    constant = [feature for feature in features if feature not in {one.feature for one in found}]
+    click.echo("\n".join(_table(found, constant, hint)))
 
 
 def _table(
-    found: Sequence[UnitCorrelation], absent: Sequence[str], hint: Sequence[str]
+    found: Sequence[UnitCorrelation], constant: Sequence[str], hint: Sequence[str]
 ) -> list[str]:
     width = max((len(one.feature) for one in found), default=0)
-    rows = [f"{'what it follows':<{width}}  {'r':>6}  unit"]
+    rows = [f"{'feature':<{width}}  {'r':>6}  unit"]
     for one in found:
         weak = "  (weak)" if one.is_weak else ""
-        rows.append(f"{one.feature:<{width}}  {one.r:>+6.3f}  {name(one.unit)}{weak}")
-    if absent:
-        rows += ["", f"the same throughout a half of this text: {', '.join(absent)}"]
+        rows.append(f"{one.feature:<{width}}  {one.r:>+6.3f}  {one.unit}{weak}")
+    if constant:
+        rows += ["", f"constant in one half of this text: {', '.join(constant)}"]
     if not found:
         return rows
     best = found[0].unit
     words = ["charrnn", "inspect", "cells", *hint, "--layer", str(best.layer)]
     words += ["--unit", str(best.number), *(["--state", best.state] if best.state != "h" else [])]
-    return [*rows, "", f"to see the first of them along the text: {shlex.join(words)}"]
+    return [*rows, "", f"to see the first unit along the text: {shlex.join(words)}"]
 
 
-def name(unit: Unit) -> str:
-    """A unit in words."""
-    return f"layer {unit.layer}, {unit.state} {unit.number}"
-
-
-def _plain(unit: Unit) -> dict[str, object]:
+def _to_dict(unit: Unit) -> dict[str, object]:
     return {"layer": unit.layer, "state": unit.state, "unit": unit.number}

@@ -10,27 +10,25 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from charrnn.commands.arguments import load_part, loaded, split_arguments
-from charrnn.commands.options import json_option, text_options
-from charrnn.commands.output_file import replaceable_output
+from charrnn.commands.arguments import find_and_load, load_part, models_and_text
+from charrnn.commands.options import json_option, output_option, text_options
+from charrnn.commands.output_file import replaceable_path
 
 if TYPE_CHECKING:
-    from charrnn.kernels import Array
+    from charrnn.inspection.gradient_flow import StateGradient
 
-_KINDS = (".png", ".svg", ".pdf", ".gif")
+_ENDINGS = (".png", ".svg", ".pdf", ".gif")
 _SHOWN_LAGS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 _BARS = "▁▂▃▄▅▆▇█"
-_DECADES = 8  # that the bars reach down from the largest
+_DECADES = 8  # from the largest norm to an empty bar
 
 
-class Curve(NamedTuple):
-    """The norms of one state of one layer of one model, by lag."""
+class ModelGradients(NamedTuple):
+    """The gradients of the states of one model."""
 
-    model: str  # its file
+    path: Path
     cell: str
-    layer: int
-    state: str
-    quartiles: Array  # (3, K): the lower, the median, the upper one, over the losses
+    states: list[StateGradient]
 
 
 @click.command()
@@ -41,20 +39,17 @@ class Curve(NamedTuple):
     type=click.IntRange(1, 10_000),
     default=100,
     show_default=True,
-    help="Steps to go back.",
+    help="Number of steps to go back.",
 )
 @click.option(
     "--losses",
     type=click.IntRange(1, 10_000),
     default=128,
     show_default=True,
-    help="Characters whose losses are followed back, evenly over the text.",
+    help="Number of characters whose losses are backpropagated, evenly spaced over the text.",
 )
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    help="Draw them to a file, .png, .svg, .pdf, or moving as a .gif. Needs charrnn[report].",
+@output_option(
+    "File to draw to: .png, .svg, .pdf, or .gif for an animation. Needs Matplotlib and Jinja."
 )
 @json_option
 def gradients(
@@ -66,120 +61,108 @@ def gradients(
     output: str | None,
     as_json: bool,
 ) -> None:
-    """Show how far back the loss of a character reaches: the gradient's norm, by lag.
+    """Show how far back the gradient of a loss reaches.
 
-    For each layer and state of each model the median over the losses: as figures, and as bars from
-    the first lag to the last, on a logarithmic scale that all of them share. CHECKPOINT and
-    TEXT_FILE as for charrnn eval.
+    Prints the gradient's norm by lag, as the median over the losses, for each layer and state of
+    each model: as numbers at some lags, and as bars over all lags on one logarithmic scale.
+    CHECKPOINT and TEXT_FILE are those of charrnn eval.
     """
-    models, text_file = split_arguments(arguments, split, most_models=100)
-    if text_file == "-" and len(models) > 1:
+    arguments_of_models, text_file = models_and_text(arguments, split, most_models=100)
+    if text_file == "-" and len(arguments_of_models) > 1:
         raise click.UsageError("- can be read once; name a text file for several models.")
-    target = None
+    path = None
     if output is not None:
-        from charrnn.report.charts import library
+        from charrnn.report.charts import import_matplotlib
 
-        library()  # which may be missing, before anything takes a while
-        target = replaceable_output(output, _KINDS)
-    curves: list[Curve] = []
-    newest: list[str | None] = [None]
-    for argument in models or newest:
-        curves += _curves(argument, text_file, split, unknown, lags, losses)
-    if target is not None:
-        _draw(curves, target)
+        import_matplotlib()  # if it is missing, fail before the work
+        path = replaceable_path(output, _ENDINGS)
+    models = [
+        _compute(argument, text_file, split, unknown, lags, losses)
+        for argument in arguments_of_models
+    ]
+    if path is not None:
+        _draw(models, path)
     if as_json:
-        click.echo(json.dumps({"lags": list(range(1, lags + 1)), "curves": _plain(curves)}))
+        click.echo(json.dumps({"lags": list(range(1, lags + 1)), "curves": _curves(models)}))
         return
-    click.echo("\n".join(_table(curves)))
+    click.echo("\n".join(_table(models)))
 
 
-def _curves(
+def _compute(
     argument: str | None,
     text_file: str | None,
     split: str | None,
     unknown: str,
     lags: int,
     losses: int,
-) -> list[Curve]:
+) -> ModelGradients:
     from charrnn.errors import TextError
     from charrnn.inspection.gradient_flow import gradient_by_lag, loss_positions
     from charrnn.system.progress import progress
 
-    path, model = loaded(argument)
+    path, model = find_and_load(argument)
     part = load_part(model, text_file, split, unknown)
     if part.end <= lags:
         raise TextError(
-            f"{part.name}: ends after {part.end:,} characters of the text, too few to go {lags:,} "
-            f"steps back; --lags {part.end - 1} would do"
+            f"{part.name}: ends after {part.end:,} characters of the text, too few to go back "
+            f"{lags:,} steps; --lags {part.end - 1} is the most"
         )
-    places = loss_positions(part.start, part.end, lags, losses)
-    click.echo(f"{path}, {part.name}: {len(places)} losses", err=True)
-    with progress(len(places), "losses") as advance:
-        found = gradient_by_lag(model.model(), part.codes, places, lags, advance)
-    cell = model.config.model.cell
-    return [Curve(str(path), cell, lag.layer, lag.state, lag.quartiles) for lag in found]
+    positions = loss_positions(part.start, part.end, lags, losses)
+    click.echo(f"{path}, {part.name}: {len(positions)} losses", err=True)
+    with progress(len(positions), "losses") as advance:
+        states = gradient_by_lag(model.model(), part.codes, positions, lags, advance)
+    return ModelGradients(path, model.config.model.cell, states)
 
 
-def _draw(curves: Sequence[Curve], target: Path) -> None:
+def _draw(models: Sequence[ModelGradients], path: Path) -> None:
     from charrnn.report import charts
-    from charrnn.system.atomic import atomic_write
 
-    models = {one.model: one.cell for one in curves}
-    cells = list(models.values())
-    drawn = []
-    for one in curves:
-        name = f"layer {one.layer}, {one.state}"
-        if len(models) > 1:
-            same = cells.count(one.cell) > 1
-            name = f"{Path(one.model).parent.name if same else one.cell}, {name}"
-        drawn.append(charts.Curve(name, one.quartiles, list(models).index(one.model)))
-    kind = target.suffix.lower()[1:]
-    with atomic_write(target) as file:
-        if kind == "gif":
-            charts.save_animation(drawn, file)
-        else:
-            draw = partial(charts.gradient_chart, drawn)
-            charts.save_chart(draw, "steps back", file, kind)
-    click.echo(f"written: {target}", err=True)
+    cells = [one.cell for one in models]
+    named = [
+        (one.path.parent.name if cells.count(one.cell) > 1 else one.cell, one.states)
+        for one in models
+    ]
+    if path.suffix.lower() == ".gif":
+        charts.save_animation(named, path)
+    else:
+        charts.save_chart(partial(charts.gradient_chart, named), "steps back", path)
+    click.echo(f"written: {path}", err=True)
 
 
-def _plain(curves: Sequence[Curve]) -> list[dict[str, object]]:
+def _curves(models: Sequence[ModelGradients]) -> list[dict[str, object]]:
     names = ("lower_quartile", "median", "upper_quartile")
     return [
-        {"model": one.model, "cell": one.cell, "layer": one.layer, "state": one.state}
-        | dict(zip(names, one.quartiles.tolist(), strict=True))
-        for one in curves
+        {"model": str(one.path), "cell": one.cell, "layer": state.layer, "state": state.state}
+        | dict(zip(names, state.quartiles.tolist(), strict=True))
+        for one in models
+        for state in one.states
     ]
 
 
-def _table(curves: Sequence[Curve]) -> list[str]:
-    """Medians at some lags, and a line of bars for each curve."""
+def _table(models: Sequence[ModelGradients]) -> list[str]:
+    """Return the medians at some lags, then a line of bars for each state."""
     import numpy as np
 
-    K = curves[0].quartiles.shape[1]
+    largest = max(float(state.quartiles[1].max()) for one in models for state in one.states)
+    K = len(models[0].states[0].norms)
+    step = max(1, -(-K // 60))
     lags = [*(lag for lag in _SHOWN_LAGS if lag < K), K]
     lags = [lags[round(i * (len(lags) - 1) / 6)] for i in range(7)] if len(lags) > 7 else lags
-    rows = [f"{'':<17}" + "".join(f"{f'lag {lag}':>9}" for lag in lags)]
-    for number, one in enumerate(curves):
-        if not number or one.model != curves[number - 1].model:
-            rows.append(f"{one.model} ({one.cell})")
-        figures = "".join(f"{one.quartiles[1, lag - 1]:>9.1e}" for lag in lags)
-        rows.append(f"  {f'layer {one.layer}, {one.state}':<15}{figures}")
-    largest = max(float(one.quartiles[1].max()) for one in curves)
-    step = max(1, -(-K // 60))
-    rows += [
+    numbers = [f"{'':<17}" + "".join(f"{f'lag {lag}':>9}" for lag in lags)]
+    bars = [
         "",
-        f"as bars, lag 1 to {K:,}, logarithmic: a full one is {largest:.1e}, none is below",
+        f"lags 1 to {K:,} as bars, logarithmic: full at {largest:.1e}, empty below "
+        f"{largest * 10.0**-_DECADES:.0e}",
     ]
-    rows[-1] += f" {largest * 10.0**-_DECADES:.0e}"
-    for number, one in enumerate(curves):
-        if not number or one.model != curves[number - 1].model:
-            rows.append(f"{one.model} ({one.cell})")
-        medians = one.quartiles[1, ::step]
-        shares = np.maximum(medians / (largest or 1), 1e-300)
-        heights = np.log10(shares) / _DECADES + 1  # (K / step,)
-        bars = "".join(
-            " " if not height > 0 else _BARS[min(7, int(8 * height))] for height in heights
-        )
-        rows.append(f"  {f'layer {one.layer}, {one.state}':<16}{bars}")
-    return rows
+    for path, cell, states in models:
+        numbers.append(f"{path} ({cell})")
+        bars.append(numbers[-1])
+        for state in states:
+            median = state.quartiles[1]  # (K,)
+            row = "".join(f"{median[lag - 1]:>9.1e}" for lag in lags)
+            numbers.append(f"  {state!s:<15}{row}")
+            shares = np.maximum(median[::step] / (largest or 1), 1e-300)
+            heights = np.log10(shares) / _DECADES + 1  # (K / step,)
+            row = "".join(" " if not h > 0 else _BARS[min(7, int(8 * h))] for h in heights)
+            bars.append(f"  {state!s:<16}{row}")
+    return numbers + bars

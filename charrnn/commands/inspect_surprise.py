@@ -9,19 +9,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from charrnn.commands.arguments import Part, load_part, loaded, split_arguments
-from charrnn.commands.options import json_option, show_text, shown_text_options, text_options
+from charrnn.commands.arguments import Part, load_model_and_part
+from charrnn.commands.options import (
+    checkpoint_and_text_arguments,
+    json_option,
+    show_text,
+    shown_text_options,
+    text_options,
+)
 
 if TYPE_CHECKING:
-    from charrnn.inspection.surprise import Place
-    from charrnn.kernels import Array
+    from charrnn.inspection.surprise import Surprise
     from charrnn.text.vocabulary import Vocabulary
-
-_BEFORE = 30  # characters shown before a surprising one
 
 
 @click.command()
-@click.argument("arguments", metavar="[CHECKPOINT] [TEXT_FILE]", nargs=-1)
+@checkpoint_and_text_arguments
 @text_options
 @shown_text_options
 @click.option(
@@ -29,7 +32,7 @@ _BEFORE = 30  # characters shown before a surprising one
     type=click.IntRange(0),
     default=10,
     show_default=True,
-    help="How many of the most surprising places to list.",
+    help="Number of most surprising characters to list.",
 )
 @json_option
 def surprise(
@@ -41,65 +44,57 @@ def surprise(
     top: int,
     as_json: bool,
 ) -> None:
-    """Show what each character of a text costs a model, in nats.
+    """Show the loss of each character of a text, in nats.
 
-    The text from its beginning, coloured, then the most surprising places of all of it with their
-    lines. The mean is what charrnn eval tells. CHECKPOINT and TEXT_FILE as there.
+    Prints the beginning of the text in colours, the mean loss, which is that of charrnn eval, and
+    the most surprising characters of the whole text with their lines. CHECKPOINT and TEXT_FILE are
+    those of charrnn eval.
     """
-    models, text_file = split_arguments(arguments, split)
+    model, part = load_model_and_part(arguments, split, unknown)
     from charrnn.inspection.colours import NATS
     from charrnn.inspection.features import line_numbers
     from charrnn.inspection.surprise import most_surprising, nats_by_character
     from charrnn.model.evaluation import Score
     from charrnn.system.progress import progress
 
-    path, model = loaded(models[0] if models else None)
-    part = load_part(model, text_file, split, unknown)
-    scored = part.end - max(part.start, 1)
+    codes, start, end, _ = part
+    scored = end - max(start, 1)
     with progress(scored) as advance:
-        nats = nats_by_character(model.model(), part.codes, part.start, part.end, advance)
-    score = Score(scored, float(nats[part.end - part.start - scored :].sum(dtype="float64")))
-    click.echo(f"{path}, {part.name}", err=True)
-    lines = line_numbers(part.codes, model.vocabulary, part.start, part.end)
-    places = most_surprising(nats, lines, top)
+        nats = nats_by_character(model.model(), codes, start, end, advance)
+    score = Score(scored, float(nats[end - start - scored :].sum(dtype="float64")))
+    lines = line_numbers(codes, model.vocabulary, start, end)
+    found = most_surprising(codes[start:end], nats, lines, top)
     if as_json:
-        listed = [_plain(one, part, model.vocabulary) for one in places]
-        kept = [None if math.isnan(one) else round(one, 4) for one in nats.tolist()]
-        click.echo(json.dumps(score.to_dict() | {"surprising": listed, "nats": kept}))
+        listed = [_to_dict(one, part, model.vocabulary) for one in found]
+        rounded = [None if math.isnan(one) else round(one, 4) for one in nats.tolist()]
+        click.echo(json.dumps(score.to_dict() | {"surprising": listed, "nats": rounded}))
         return
     if length:
-        shown = slice(part.start, min(part.end, part.start + length))
-        show_text(model.vocabulary, part.codes[shown], nats[:length], NATS, colour)
+        shown = codes[start : min(end, start + length)]
+        show_text(model.vocabulary, shown, nats[:length], NATS, colour)
         click.echo()
     click.echo(f"mean {score.loss_nats:.4f} nats/{model.vocabulary.tokens}, {scored:,} characters")
-    for row in _rows(places, part, model.vocabulary):
+    for row in _table(found, model.vocabulary):
         click.echo(row)
 
 
-def _before(part: Part, place: int) -> Array:
-    """The codes of what stands before a place of a part."""
-    end = part.start + place
-    return part.codes[max(part.start, end - _BEFORE) : end]
-
-
-def _plain(one: Place, part: Part, vocabulary: Vocabulary) -> dict[str, object]:
-    at = part.start + one.place
+def _to_dict(one: Surprise, part: Part, vocabulary: Vocabulary) -> dict[str, object]:
+    place = part.start + one.position
     return {
         "line": one.line,
-        "place": at,
+        "place": place,
         "nats": round(one.nats, 4),
-        "before": vocabulary.decode(_before(part, one.place)),
-        "character": vocabulary.decode(part.codes[at : at + 1]),
+        "before": vocabulary.decode(one.before),
+        "character": vocabulary.decode(part.codes[place : place + 1]),
     }
 
 
-def _rows(places: Sequence[Place], part: Part, vocabulary: Vocabulary) -> list[str]:
-    from charrnn.inspection.glyphs import glyphs
+def _table(found: Sequence[Surprise], vocabulary: Vocabulary) -> list[str]:
+    from charrnn.inspection.glyphs import token_glyphs
 
-    signs, shown = glyphs(vocabulary, spaces=False), glyphs(vocabulary, spaces=True)
-    rows = ["", f"{'line':>8}  {'nats':>6}  the character, and what came before it"]
-    for one in places:
-        before = "".join(signs[code] for code in _before(part, one.place))
-        sign = shown[part.codes[part.start + one.place]]
-        rows.append(f"{one.line:>8,}  {one.nats:>6.2f}  {sign}  {before}")
-    return rows if places else []
+    spaced, plain = (token_glyphs(vocabulary, spaces=spaces) for spaces in (True, False))
+    rows = ["", f"{'line':>8}  {'nats':>6}  the character and the text before it"]
+    for one in found:
+        before = "".join(plain[code] for code in one.before)
+        rows.append(f"{one.line:>8,}  {one.nats:>6.2f}  {spaced[one.code]}  {before}")
+    return rows if found else []

@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Arguments and options that several commands share, each declared once."""
 
 from __future__ import annotations
 
@@ -13,10 +13,7 @@ if TYPE_CHECKING:
     from charrnn.kernels import Array
     from charrnn.text.vocabulary import Vocabulary
 
-PARTS = {"train": "training", "valid": "validation", "test": "test"}
-
-
-# The options of the command line, by the argument of the Python API that an error names.
+# The option for each argument of the Python API that an error names as a remedy.
 OPTIONS = {
     "init_from": "--init-from",
     "overwrite=True": "--overwrite",
@@ -27,58 +24,73 @@ OPTIONS = {
 
 
 def option_of(argument: str) -> str:
-    """Return the option that stands for an argument, or for a key of the configuration."""
+    """Return the option that stands for a Python argument or for a configuration key."""
     return OPTIONS.get(argument, f"--set {argument}")
 
 
 class FiniteFloat(click.FloatRange):
-    """A float within bounds; nan is within none."""
+    """A float within bounds; unlike `click.FloatRange`, it refuses nan and infinity."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> float:
         number = float(super().convert(value, param, ctx))
         if not math.isfinite(number):
-            self.fail(f"{value} is not a number that can be used here.", param, ctx)
+            self.fail(f"{value} is not a finite number.", param, ctx)
         return number
 
 
-def text_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say which text is meant."""
-    split = click.option(
-        "--split",
-        type=click.Choice(list(PARTS)),
-        help="Part of the model's own text to read.  [default: valid]",
-    )
-    return split(unknown_option(command))
-
-
+checkpoint_argument = click.argument("checkpoint", required=False)
+checkpoint_and_text_arguments = click.argument(
+    "arguments", metavar="[CHECKPOINT] [TEXT_FILE]", nargs=-1
+)
+set_option = click.option(
+    "--set",
+    "overrides",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Set a configuration key, as in train.learning_rate=1e-3; may be repeated.",
+)
 unknown_option = click.option(
     "--unknown",
     type=click.Choice(["error", "skip"]),
     default="error",
     show_default=True,
-    help="What to do with a character of the text that the model does not know.",
+    help="Refuse a text with characters that the model does not know, or skip them.",
 )
-
-
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
+def output_option(help_text: str, *, required: bool = False) -> Callable[..., Any]:
+    """Return the option that names the file to write."""
+    return click.option("-o", "--output", metavar="FILE", required=required, help=help_text)
+
+
+def text_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that choose the text to read."""
+    split = click.option(
+        "--split",
+        type=click.Choice(["train", "valid", "test"]),
+        help="Split of the model's own text to read.  [default: valid]",
+    )
+    return split(unknown_option(command))
+
+
 def shown_text_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of a text that is shown in colours."""
+    """Add the options for a text that is printed in colours."""
     colour = click.option(
         "--colour",
         "--color",
         type=click.Choice(["auto", "always", "never"]),
         default="auto",
         show_default=True,
-        help="Colours; auto: on a terminal, unless NO_COLOR is set. Without, marks below the text.",
+        help="Print in colours, or with marks below the text; auto: in colours on a terminal, "
+        "unless NO_COLOR is set.",
     )
     length = click.option(
         "--length",
         type=click.IntRange(0),
         default=1000,
         show_default=True,
-        help="Characters of the text to show.",
+        help="Number of characters of the text to print.",
     )
     return length(colour(command))
 
@@ -86,15 +98,23 @@ def shown_text_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def show_text(
     vocabulary: Vocabulary, codes: Array, values: Array, scale: Scale, colour: str
 ) -> None:
-    """Print a text with its numbers, and what they are."""
+    """Print a text coloured by one number for each character, below the legend of the scale.
+
+    Args:
+        vocabulary: the vocabulary of the codes.
+        codes: the characters, (n,).
+        values: the number of each character, (n,).
+        scale: the colours, and the values they stand for.
+        colour: the value of --colour.
+    """
     import shutil
     import sys
 
     from charrnn.inspection.colours import coloured_lines, wants_colours
-    from charrnn.inspection.glyphs import glyphs
+    from charrnn.inspection.glyphs import token_glyphs
 
     coloured = wants_colours(sys.stdout, colour)
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 80
-    signs = glyphs(vocabulary, spaces=False)
-    lines = coloured_lines(codes, values, signs, scale, columns=columns, coloured=coloured)
+    glyphs = token_glyphs(vocabulary, spaces=False)
+    lines = coloured_lines(codes, values, glyphs, scale, columns=columns, coloured=coloured)
     click.echo("\n".join([scale.legend(coloured), "", *lines]), color=coloured)

@@ -1,4 +1,4 @@
-"""A file that a command is to write."""
+"""Check the file that a command writes."""
 
 from __future__ import annotations
 
@@ -8,56 +8,55 @@ from pathlib import Path
 
 from charrnn.errors import RunError
 
-# How the files begin that charrnn draws; somewhere near their ends they name it.
-_BEGINNINGS = {
+# The first bytes of each kind of file that charrnn draws. Near one of its ends it names charrnn.
+_SIGNATURES = {
     ".html": b"<!doctype html>",
     ".gif": b"GIF8",
     ".pdf": b"%PDF",
     ".png": b"\x89PNG",
     ".svg": b"<?xml",
 }
-_MADE_BY = b"charrnn"
-_LOOKED_AT = 2000  # bytes at either end
+_SEARCHED = 2000  # bytes at either end
 
 
-def checked_output(output: str) -> Path:
-    """Return where to write.
+def output_path(output: str) -> Path:
+    """Return the path of a file to write.
 
     Raises:
-        RunError: it is a folder, or in none that exists.
+        RunError: if it is a folder, or its folder does not exist.
     """
-    target = Path(output)
-    if not target.name:
+    path = Path(output)
+    if not path.name:
         raise RunError(f"-o {output!r}: names no file to write")
-    if target.is_dir():
-        raise RunError(f"{target}: is a folder; name a file in it")
-    if not target.parent.is_dir():
-        raise RunError(f"{target}: there is no folder {target.parent}; make it first")
-    return target
+    if path.is_dir():
+        raise RunError(f"{path}: is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise RunError(f"{path}: there is no folder {path.parent}; make it first")
+    return path
 
 
-def replaceable_output(output: str, kinds: Sequence[str]) -> Path:
-    """Return where to write what charrnn draws: nowhere yet, or over what it has drawn before.
+def replaceable_path(output: str, endings: Sequence[str]) -> Path:
+    """Return the path of a chart or page to write, which is new or replaces one of charrnn's.
 
     Args:
         output: the file's path.
-        kinds: what its name may end in.
+        endings: the endings that its name may have.
 
     Raises:
-        RunError: there is something else, or it has another ending.
+        RunError: if another file is there, or the name has another ending.
     """
-    target = checked_output(output)
-    kind = target.suffix.lower()
-    if kind not in kinds:
-        endings = " or ".join(filter(None, [", ".join(kinds[:-1]), kinds[-1]]))
-        raise RunError(f"-o {output}: name a file that ends in {endings}")
-    if target.exists() and not (target.is_file() and _is_from_here(target, _BEGINNINGS[kind])):
-        raise RunError(f"{target}: is there already, and not from charrnn; -o names another file")
-    return target
+    path = output_path(output)
+    ending = path.suffix.lower()
+    if ending not in endings:
+        choices = " or ".join(filter(None, [", ".join(endings[:-1]), endings[-1]]))
+        raise RunError(f"-o {output}: name a file that ends in {choices}")
+    if path.exists() and not (path.is_file() and _is_by_charrnn(path, _SIGNATURES[ending])):
+        raise RunError(f"{path}: exists already and is not from charrnn; -o names another file")
+    return path
 
 
-def _is_from_here(file: Path, beginning: bytes) -> bool:
-    with file.open("rb") as opened:
-        head = opened.read(_LOOKED_AT)
-        opened.seek(max(0, os.fstat(opened.fileno()).st_size - _LOOKED_AT))
-        return head.startswith(beginning) and _MADE_BY in head + opened.read(_LOOKED_AT)
+def _is_by_charrnn(path: Path, signature: bytes) -> bool:
+    with path.open("rb") as file:
+        start = file.read(_SEARCHED)
+        file.seek(max(0, os.fstat(file.fileno()).st_size - _SEARCHED))
+        return start.startswith(signature) and b"charrnn" in start + file.read(_SEARCHED)

@@ -7,44 +7,36 @@ from functools import partial
 import click
 
 from charrnn.commands.arguments import runs_to_draw
-from charrnn.commands.output_file import replaceable_output
+from charrnn.commands.options import output_option
+from charrnn.commands.output_file import replaceable_path
 
-_KINDS = (".png", ".svg", ".pdf")
+_ENDINGS = (".png", ".svg", ".pdf")
 
 
 @click.command()
 @click.argument("runs", metavar="[RUN]...", nargs=-1)
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    required=True,
-    help="File to write: .png, .svg or .pdf.",
-)
+@output_option("File to write: .png, .svg or .pdf.", required=True)
 @click.option(
     "--what",
     type=click.Choice(["loss", "rate", "norm", "speed"]),
     default="loss",
     show_default=True,
-    help="Loss, learning rate, gradient norm, or characters a second.",
+    help="Loss, learning rate, gradient norm, or characters per second.",
 )
 def plot(runs: tuple[str, ...], output: str, what: str) -> None:
-    """Draw a curve of trainings, as a picture for papers and slides.
+    """Draw a curve of one or several trainings, for papers and slides.
 
-    RUN is a run's folder; left out, it is the newest one under runs/. Needs charrnn[report].
+    RUN is a run folder, by default the newest one under runs/. Needs Matplotlib and Jinja.
     """
-    from charrnn.report.charts import HISTORY_CHARTS, NamedRun, library, save_chart
+    from charrnn.report.charts import HISTORY_CHARTS, PlottedRun, import_matplotlib, save_chart
     from charrnn.report.history import read_history
     from charrnn.runs.folder import RunFolder
-    from charrnn.system.atomic import atomic_write
 
-    library()
-    target = replaceable_output(output, _KINDS)
-    named = [
-        NamedRun(name, read_history(RunFolder(folder).metrics))
+    import_matplotlib()  # if it is missing, fail before the work
+    path = replaceable_path(output, _ENDINGS)
+    plotted = [
+        PlottedRun(name, read_history(RunFolder(folder).metrics))
         for name, folder in runs_to_draw(runs).items()
     ]
-
-    with atomic_write(target) as file:
-        save_chart(partial(HISTORY_CHARTS[what], named), "step", file, target.suffix.lower()[1:])
+    save_chart(partial(HISTORY_CHARTS[what], plotted), "step", path)
     click.echo(f"written: {output}", err=True)

@@ -8,44 +8,40 @@ import click
 
 from charrnn import __version__
 from charrnn.commands.arguments import runs_to_draw
-from charrnn.commands.output_file import replaceable_output
-
-_FILE = "report.html"
+from charrnn.commands.options import output_option
+from charrnn.commands.output_file import replaceable_path
 
 
 @click.command()
 @click.argument("runs", metavar="[RUN]...", nargs=-1)
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    help="File to write; - is standard output.  [default: report.html in the run's folder, of "
-    "several runs in the current one]",
+@output_option(
+    "File to write, - for standard output.  [default: report.html in the run folder, or in the "
+    "current folder for several runs]"
 )
 def report(runs: tuple[str, ...], output: str | None) -> None:
     """Write a page about a training, or several side by side.
 
-    One HTML file that needs nothing else: the curves, the samples, the configuration, and what the
-    best model expects, is surprised by, follows and remembers. RUN is a run's folder; left out, it
-    is the newest one under runs/; it may be still in training. Needs charrnn[report].
+    The page is one self-contained HTML file. It has the curves, the samples, the configuration, and
+    what the best model has learned. RUN is a run folder, by default the newest one under runs/; its
+    training may still be running. Needs Matplotlib and Jinja.
     """
-    from charrnn.report.charts import library
+    from charrnn.report.charts import import_matplotlib
     from charrnn.report.page import page, read_run
     from charrnn.system.atomic import atomic_write
 
-    library()
+    import_matplotlib()  # if it is missing, fail before the work
     folders = runs_to_draw(runs)
     if output is None:
         single = next(iter(folders.values())) if len(folders) == 1 else Path()
-        output = str(single / _FILE)
-    target = Path() if output == "-" else replaceable_output(output, [".html"])
-    read = [read_run(folder, name) for name, folder in folders.items()]
-    for note in (note for run in read for note in run.notes):
+        output = str(single / "report.html")
+    path = Path() if output == "-" else replaceable_path(output, [".html"])
+    found = [read_run(folder, name) for name, folder in folders.items()]
+    for note in (note for run in found for note in run.notes):
         click.echo(note, err=True)
-    text = page(read, __version__)
+    text = page(found, __version__)
     if output == "-":
         click.echo(text, nl=False)
         return
-    with atomic_write(target) as file:
+    with atomic_write(path) as file:
         file.write(text.encode("utf-8", "replace"))
-    click.echo(f"written: {target} ({len(text) / 1e6:.1f} MB)", err=True)
+    click.echo(f"written: {path} ({len(text) / 1e6:.1f} MB)", err=True)

@@ -14,26 +14,25 @@ from typing import TYPE_CHECKING
 
 import click
 
-from charrnn.commands.arguments import report_skipped
-from charrnn.commands.options import FiniteFloat
+from charrnn.commands.arguments import refuse_mpiexec, report_skipped
+from charrnn.commands.options import FiniteFloat, checkpoint_argument, unknown_option
 from charrnn.errors import TextError
 from charrnn.system.terminal import visible
 
 if TYPE_CHECKING:
     from charrnn.model.language_model import LanguageModel
 
-
-_FLUSH_EVERY_S = 0.02  # shorter than the eye can tell
-_GROUP_TEXTS = 256  # at most so many are written side by side,
-_GROUP_CHARS = 1 << 25  # and of so many characters together
-_PRIME_BYTES = 1 << 24
+_FLUSH_EVERY_S = 0.02  # shorter than a reader notices
+_GROUP_TEXTS = 256  # texts sampled side by side, at most
+_GROUP_CHARS = 1 << 25  # characters of such texts together, at most
+_PRIME_BYTES = 1 << 24  # of a prime file, at most
 
 
 @click.command()
-@click.argument("checkpoint", required=False)
-@click.option("--prime", metavar="TEXT", help="Text to go on from.")
+@checkpoint_argument
+@click.option("--prime", metavar="TEXT", help="Text to continue.")
 @click.option(
-    "--prime-file", metavar="FILE", help="File with the text to go on from; - is standard input."
+    "--prime-file", metavar="FILE", help="File with the text to continue; - is standard input."
 )
 @click.option("--no-prime", is_flag=True, help="Print the continuation without the prime.")
 @click.option(
@@ -42,7 +41,7 @@ _PRIME_BYTES = 1 << 24
     type=click.IntRange(min=0),
     default=500,
     show_default=True,
-    help="New characters to write.",
+    help="Number of characters to write.",
 )
 @click.option(
     "--temperature",
@@ -50,23 +49,23 @@ _PRIME_BYTES = 1 << 24
     type=FiniteFloat(min=0),
     default=1.0,
     show_default=True,
-    help="Below 1 more of the likely, above 1 more of the unlikely; 0 is --greedy.",
+    help="Below 1, likely characters become likelier; above 1, less likely; 0 is --greedy.",
 )
 @click.option(
-    "--top-k", metavar="K", type=click.IntRange(min=1), help="Choose among the K likeliest."
+    "--top-k", metavar="K", type=click.IntRange(min=1), help="Sample from the K likeliest."
 )
 @click.option(
     "--top-p",
     metavar="P",
     type=FiniteFloat(min=0, max=1, min_open=True),
-    help="Choose among the likeliest that together have probability P.",
+    help="Sample from the likeliest that together have probability P.",
 )
-@click.option("--greedy", is_flag=True, help="Take the likeliest character each time.")
+@click.option("--greedy", is_flag=True, help="Take the likeliest character at each step.")
 @click.option(
     "--seed",
     metavar="N",
     type=click.IntRange(min=0),
-    help="For the same text each time.  [default: drawn, and told on stderr]",
+    help="Seed, which makes the text reproducible.  [default: random, printed on stderr]",
 )
 @click.option(
     "--num-samples",
@@ -74,16 +73,10 @@ _PRIME_BYTES = 1 << 24
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Texts to write; a line of --- stands between them.",
+    help="Number of texts to write, with a line of --- between them.",
 )
 @click.option("--stop", metavar="TEXT", help="End a text after this.")
-@click.option(
-    "--unknown",
-    type=click.Choice(["error", "skip"]),
-    default="error",
-    show_default=True,
-    help="What to do with a character of the prime that the model does not know.",
-)
+@unknown_option
 def sample(
     checkpoint: str | None,
     prime: str | None,
@@ -99,20 +92,19 @@ def sample(
     stop: str | None,
     unknown: str,
 ) -> None:
-    """Let a model write.
+    """Sample text from a model.
 
-    CHECKPOINT is a file or a run's folder; left out, it is the newest run under runs/. The prime
-    and its continuation go to stdout.
+    Prints the prime and its continuation. CHECKPOINT is an .npz file or a run folder, by default
+    the newest run under runs/.
     """
     if prime is not None and prime_file is not None:
         raise click.UsageError("--prime and --prime-file both name a prime; give one.")
     if stop == "":
-        raise click.UsageError("--stop: an empty text is everywhere; give at least one character.")
+        raise click.UsageError("--stop: the text is empty; give at least one character.")
     from charrnn.runs.folder import find_checkpoint
     from charrnn.runs.load import load
-    from charrnn.workers.mpi import refuse_ranks
 
-    refuse_ranks("sample")
+    refuse_mpiexec()
     path = find_checkpoint(checkpoint)
     model = load(path)
     text = prime or "" if prime_file is None else _read_prime(prime_file, model)
@@ -148,9 +140,9 @@ def sample(
 
 
 def _groups(num_samples: int, length: int, seed: int) -> Iterator[tuple[int, int | list[int]]]:
-    """Yield how many texts are written side by side at a time, and the seed of each such group.
+    """Yield the size and the seed of each group of texts that are sampled side by side.
 
-    A group is held in memory until it is printed, so its size is bounded whatever is asked for.
+    A group is held in memory until it is printed, so its size has a bound.
     """
     most = max(1, min(_GROUP_TEXTS, _GROUP_CHARS // max(1, length)))
     for group, first in enumerate(range(0, num_samples, most)):
@@ -170,8 +162,8 @@ def _read_prime(file: str, model: LanguageModel) -> str:
         raise TextError(f"--prime-file {file}: cannot be read: {error.strerror}") from None
     if len(raw) > _PRIME_BYTES:
         raise TextError(
-            f"--prime-file {file}: has more than {_PRIME_BYTES:,} bytes; what a model goes on from "
-            "is the end of a text: a few thousand characters are enough"
+            f"--prime-file {file}: has more than {_PRIME_BYTES:,} bytes; the last few thousand "
+            "characters of a text are enough for a prime"
         )
     if model.vocabulary.tokens == "byte":
         return raw.decode("utf-8", "surrogateescape")
@@ -184,33 +176,29 @@ def _read_prime(file: str, model: LanguageModel) -> str:
 
 
 def _print_samples(groups: Iterable[tuple[int, Iterable[list[str]]]], prime: str) -> None:
-    """Write the texts of each group; one that stands alone is written as it is made."""
-    for group, (N, pieces) in enumerate(groups):
+    """Print the texts of each group; a text alone in its group is printed as it grows."""
+    separator = ""
+    for N, pieces in groups:
         if N == 1:
-            _begin(group > 0)
-            _write(chain([prime], (piece for (piece,) in pieces)))
-            continue
-        texts = [StringIO() for _ in range(N)]
-        for step in pieces:
-            for text, piece in zip(texts, step, strict=True):
-                text.write(piece)
-        for i, text in enumerate(texts):
-            _begin(group > 0 or i > 0)
-            _write([prime, text.getvalue()])
+            texts: Iterable[Iterable[str]] = [chain([prime], (piece for (piece,) in pieces))]
+        else:
+            buffers = [StringIO() for _ in range(N)]
+            for step in pieces:
+                for buffer, piece in zip(buffers, step, strict=True):
+                    buffer.write(piece)
+            texts = ([prime, buffer.getvalue()] for buffer in buffers)
+        for text in texts:
+            sys.stdout.write(separator)
+            _print_text(text)
+            separator = "---\n"
 
 
-def _begin(after_another: bool) -> None:
-    """Write what stands between two texts."""
-    if after_another:
-        sys.stdout.write("---\n")
+def _print_text(pieces: Iterable[str]) -> None:
+    """Print a text as it grows, and a newline if it does not end in one.
 
-
-def _write(pieces: Iterable[str]) -> None:
-    """Write a text as it is made, and a newline if it does not end in one.
-
-    On a terminal no character of it is an order to the terminal. What is written comes out at once
-    where it is made slowly, and otherwise many times a second: flushing for each character can
-    take longer than params it.
+    A terminal gets no control characters. A piece that comes after a pause is shown at once; pieces
+    that follow each other fast are flushed together, because flushing each of them can take longer
+    than sampling it.
     """
     last, flushed_s, terminal = "", -math.inf, sys.stdout.isatty()
     for piece in pieces:

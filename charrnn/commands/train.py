@@ -7,25 +7,21 @@ from pathlib import Path
 
 import click
 
-from charrnn.commands.options import option_of
+from charrnn.commands.options import option_of, set_option
 
 
 @click.command()
 @click.argument("config")
-@click.option(
-    "--set",
-    "overrides",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="Change a key of the configuration, as in train.learning_rate=1e-3. May be repeated.",
-)
+@set_option
 @click.option(
     "--run-dir", metavar="DIR", help="Folder to write to.  [default: runs/NAME-OF-CONFIG]"
 )
-@click.option("--resume", is_flag=True, help="Go on exactly where the run stopped.")
-@click.option("--overwrite", is_flag=True, help="Begin anew in a folder that holds a run.")
+@click.option("--resume", is_flag=True, help="Continue a run exactly where it stopped.")
+@click.option("--overwrite", is_flag=True, help="Start again in a folder that holds a run.")
 @click.option(
-    "--init-from", metavar="CHECKPOINT", help="Begin with the weights of another run or file."
+    "--init-from",
+    metavar="CHECKPOINT",
+    help="Start a new run from the weights of another run or checkpoint.",
 )
 def train(
     config: str,
@@ -35,14 +31,14 @@ def train(
     overwrite: bool,
     init_from: str | None,
 ) -> int:
-    """Train a model as the file CONFIG says.
+    """Train a model as the file CONFIG describes.
 
-    The folder of the run gets config.yaml (as resolved), metrics.jsonl, best.npz and last.npz.
-    Ctrl-C saves and stops; --resume goes on from there, bit for bit. Under mpiexec -n K the K
-    processes share the work.
+    The run folder gets config.yaml (with every key filled in), metrics.jsonl, best.npz and
+    last.npz. Ctrl-C saves and stops; --resume continues from there and gives the same bits as a run
+    without interruption. Under mpiexec -n K, K processes share the work.
     """
     if resume and overwrite:
-        raise click.UsageError("--resume goes on with a run, --overwrite begins anew; give one.")
+        raise click.UsageError("--resume continues a run, --overwrite starts again; give one.")
     from charrnn.config.reader import load_config
     from charrnn.runs.folder import find_checkpoint
     from charrnn.training.reporter import TerminalReporter
@@ -67,10 +63,10 @@ def train(
 
 
 def _run_dir(config: Path) -> Path:
-    """Return where a configuration's run is: beside it, if it is the one that a run keeps."""
+    """Return the default run folder; a run's own config.yaml stands for the folder it is in."""
     from charrnn.runs.folder import RUNS, RunFolder
 
-    beside = RunFolder(config.parent)
-    if config.name == beside.config.name and beside.holds_run():
-        return beside.path
+    own = RunFolder(config.parent)
+    if config.name == own.config.name and own.holds_run():
+        return own.path
     return RUNS / config.stem

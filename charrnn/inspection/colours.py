@@ -1,4 +1,4 @@
-"""A text on a terminal, each character coloured by a number; elsewhere with marks below it."""
+"""Text on a terminal with a colour for the value of each character, or a mark below it."""
 
 from __future__ import annotations
 
@@ -9,76 +9,80 @@ from typing import TextIO
 
 import numpy as np
 
-from charrnn.inspection.glyphs import columns_of
+from charrnn.inspection.glyphs import display_width
 from charrnn.kernels import Array
-
-_RESET = "\x1b[0m"
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Colours and marks for numbers, by level.
+    """The levels of a quantity, each with a colour, a mark and a label.
 
-    The colours go from light to dark, or from one hue through none to another, so that they are
-    told apart without telling red from green.
+    The colours run from light to dark, or from one hue through none to another, so that nobody
+    has to tell red from green.
     """
 
-    bounds: tuple[float, ...]  # between one level and the next
-    backgrounds: tuple[
-        int | None, ...
-    ]  # for each level, of the 256 colours; None is the terminal's
-    marks: str  # for each level; a space is none
-    labels: tuple[str, ...]  # for each level
-    what: str
+    quantity: str  # for the legend
+    bounds: tuple[float, ...]  # (L - 1,), between adjacent levels
+    backgrounds: tuple[int | None, ...]  # (L,), of the 256 colours; None leaves the terminal's
+    marks: str  # (L,); a space stands for no mark
+    labels: tuple[str, ...]  # (L,)
 
     def level(self, value: float) -> int | None:
-        """Return a number's level; None for one that is not there."""
+        """Return the level of a value, None for nan."""
         return None if np.isnan(value) else int(np.searchsorted(self.bounds, value, side="right"))
 
     def coloured(self, glyph: str, value: float) -> str:
-        """Return a sign with its colour."""
+        """Return a glyph on the background of its value."""
         level = self.level(value)
-        background = None if level is None else self.backgrounds[level]
-        if background is None:
-            return glyph
-        ink = 231 if background in _DARK else 16
-        return f"\x1b[48;5;{background};38;5;{ink}m{glyph}{_RESET}"
+        return glyph if level is None else _on_background(glyph, self.backgrounds[level])
 
     def mark(self, value: float) -> str:
-        """Return the mark of a number."""
+        """Return the mark of a value, one character."""
         level = self.level(value)
         return " " if level is None else self.marks[level]
 
     def legend(self, coloured: bool) -> str:
-        """Return what the levels stand for, on one line."""
-        middles = [self.bounds[0] - 1, *np.add(self.bounds[1:], self.bounds[:-1]) / 2]
-        middles.append(self.bounds[-1] + 1)
+        """Return one line that explains the colours, or the marks."""
         if coloured:
-            shown = [self.coloured(f" {n} ", m) for n, m in zip(self.labels, middles, strict=True)]
-            return f"{self.what}: {' '.join(shown)}"
-        shown = [f"{mark} = {label}" for mark, label in zip(self.marks, self.labels, strict=True)]
-        return f"{self.what}: {', '.join(one for one in shown if one[0] != ' ')}"
+            levels = zip(self.labels, self.backgrounds, strict=True)
+            shown = " ".join(_on_background(f" {label} ", colour) for label, colour in levels)
+        else:
+            pairs = zip(self.marks, self.labels, strict=True)
+            shown = ", ".join(f"{mark} = {label}" for mark, label in pairs if mark != " ")
+        return f"{self.quantity}: {shown}"
+
+
+def _on_background(text: str, background: int | None) -> str:
+    if background is None:
+        return text
+    ink = 231 if background in _DARK else 16
+    return f"\x1b[48;5;{background};38;5;{ink}m{text}\x1b[0m"
 
 
 _DARK = {25, 88, 166}
 NATS = Scale(
+    "nats",
     (1, 2, 3, 4, 6),
     (None, 230, 222, 214, 166, 88),
     " 12346",
     ("below 1", "1 to 2", "2 to 3", "3 to 4", "4 to 6", "over 6"),
-    "nats",
 )
 ACTIVATION = Scale(
+    "activation",
     (-0.75, -0.5, -0.25, 0.25, 0.5, 0.75),
     (25, 74, 153, None, 223, 215, 166),
     "▁▂▃ ▅▆▇",
     ("-1", "-0.6", "-0.4", "0", "0.4", "0.6", "1"),
-    "activation",
 )
 
 
 def wants_colours(stream: TextIO, choice: str) -> bool:
-    """Return whether to colour: as asked for, else on a terminal that NO_COLOR lets have them."""
+    """Return whether to print colours.
+
+    Args:
+        stream: where the text is printed.
+        choice: "always", "never" or "auto": on a terminal, unless NO_COLOR is set.
+    """
     if choice != "auto":
         return choice == "always"
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
@@ -88,40 +92,44 @@ def wants_colours(stream: TextIO, choice: str) -> bool:
 def coloured_lines(
     codes: Array,
     values: Array,
-    signs: Sequence[str],
+    glyphs: Sequence[str],
     scale: Scale,
     *,
     columns: int,
     coloured: bool,
 ) -> Iterator[str]:
-    """Yield the lines of a text with its numbers.
+    """Yield the lines of a text with its values.
 
     Args:
         codes: (n,), the text.
-        values: (n,), nan where there is none.
-        signs: for each code; a line ends after ↵.
-        scale: of the numbers.
-        columns: of a line, at most.
-        coloured: with colours; else each line has another below it, with marks.
+        values: (n,), nan for a character without a value.
+        glyphs: (V,), of each code; a line ends after ↵.
+        scale: of the values.
+        columns: width of a line, at most.
+        coloured: whether to use colours; otherwise a line of marks follows each line.
     """
-    line, marks, width = "", "", 0
+    for row in _rows(codes, values, glyphs, columns):
+        if coloured:
+            yield "".join(scale.coloured(glyph, value) for glyph, value in row)
+            continue
+        yield "".join(glyph for glyph, _ in row)
+        marks = "".join(scale.mark(value).ljust(display_width(glyph)) for glyph, value in row)
+        if marks.strip():
+            yield marks.rstrip()
+
+
+def _rows(
+    codes: Array, values: Array, glyphs: Sequence[str], columns: int
+) -> Iterator[list[tuple[str, float]]]:
+    """Yield the glyphs and values of each line."""
+    row: list[tuple[str, float]] = []
+    width = 0
     for code, value in zip(codes.tolist(), values.tolist(), strict=True):
-        sign = signs[code]
-        wide = columns_of(sign)
-        if line and width + wide > columns:
-            yield from _line(line, marks, coloured)
-            line, marks, width = "", "", 0
-        line += scale.coloured(sign, value) if coloured else sign
-        marks += scale.mark(value) + " " * (wide - 1)
-        width += wide
-        if sign == "↵":
-            yield from _line(line, marks, coloured)
-            line, marks, width = "", "", 0
-    if line:
-        yield from _line(line, marks, coloured)
-
-
-def _line(line: str, marks: str, coloured: bool) -> Iterator[str]:
-    yield line
-    if not coloured and marks.strip():
-        yield marks.rstrip()
+        glyph = glyphs[code]
+        if row and (row[-1][0] == "↵" or width + display_width(glyph) > columns):
+            yield row
+            row, width = [], 0
+        row.append((glyph, value))
+        width += display_width(glyph)
+    if row:
+        yield row

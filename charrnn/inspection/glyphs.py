@@ -1,4 +1,4 @@
-"""Characters of a text as single signs that can be seen."""
+"""A visible glyph for every character, control characters and combining marks included."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ import unicodedata
 from charrnn.system.terminal import visible
 from charrnn.text.vocabulary import Vocabulary
 
-_SEEN = {" ": "␣", "\n": "↵", "\t": "⇥"}
-_UNSEEN = ("C", "M", "Z")  # categories: controls and the unassigned, marks on others, separators
+_SYMBOLS = {" ": "␣", "\n": "↵", "\t": "⇥"}
+# Unicode categories: controls and unassigned characters, combining marks, separators.
+_INVISIBLE = ("C", "M", "Z")
 
 
-def glyphs(vocabulary: Vocabulary, *, spaces: bool) -> list[str]:
-    """Return for each code a sign that can be seen: itself, a picture, or its number.
+def token_glyphs(vocabulary: Vocabulary, *, spaces: bool) -> list[str]:
+    """Return a visible glyph for each code: the character, a symbol for it, or its number.
 
     Args:
-        vocabulary: of the codes.
-        spaces: whether a space, too, is to be seen.
+        vocabulary: characters or bytes, by code.
+        spaces: whether a space becomes visible too.
     """
     symbols, is_byte = vocabulary.symbols.tolist(), vocabulary.tokens == "byte"
     return [_glyph(symbol, is_byte, spaces) for symbol in symbols]
@@ -26,17 +27,17 @@ def _glyph(symbol: int, is_byte: bool, spaces: bool) -> str:
     character = chr(symbol)
     if character == " " and not spaces:
         return character
-    if character in _SEEN:
-        return _SEEN[character]
+    if character in _SYMBOLS:
+        return _SYMBOLS[character]
     if is_byte and symbol > 0x7E:
         return f"\\x{symbol:02x}"
     picture = visible(character)
     if picture != character and picture != "\N{REPLACEMENT CHARACTER}":
         return picture
-    unseen = unicodedata.category(character)[0] in _UNSEEN
-    return f"<U+{symbol:04X}>" if unseen else character
+    is_invisible = unicodedata.category(character)[0] in _INVISIBLE
+    return f"<U+{symbol:04X}>" if is_invisible else character
 
 
-def columns_of(glyph: str) -> int:
-    """Return how many columns of a terminal a sign takes."""
+def display_width(glyph: str) -> int:
+    """Return the number of terminal columns of a glyph."""
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in glyph)

@@ -1,4 +1,4 @@
-"""What a model expects after each character of a text."""
+"""What a model predicts after each character of a text."""
 
 from __future__ import annotations
 
@@ -9,42 +9,42 @@ import numpy as np
 from charrnn.kernels import Array
 from charrnn.model.model import Model
 
-_STEPS = 64  # of a window, at most
-_LOGITS = 1 << 22  # of a window, at most, as long as a step has no more
+_WINDOW = 64  # steps, at most
+_LOGITS = 1 << 22  # of a window, at most, unless one step has more
 
 
 class Prediction(NamedTuple):
-    """What is expected after one character."""
+    """The prediction after one character."""
 
-    read: int  # the code of the character that was read last
-    likeliest: tuple[int, ...]  # codes, likeliest first
-    probabilities: tuple[float, ...]  # theirs
-    actual: int | None  # what came; None after the last character
-    probability: float | None  # of what came
-    rank: int | None  # of what came, 1 for the likeliest
+    read: int  # code of that character
+    likeliest: tuple[int, ...]  # codes, most likely first
+    probabilities: tuple[float, ...]  # of the likeliest
+    actual: int | None  # code of the next character; None at the end of the text
+    probability: float | None  # of the next character
+    rank: int | None  # of the next character, 1 for the likeliest
 
 
 def predictions(model: Model, codes: Array, count: int) -> list[Prediction]:
-    """Read a text from its beginning; return what is expected after each of its characters.
+    """Read a text from zero states; return the prediction after each of its characters.
 
     Args:
-        model: read with, from states of zero.
-        codes: (n,), n > 0.
-        count: how many of the likeliest are told.
+        model: predicts.
+        codes: (n,), n > 0, the text.
+        count: how many of the likeliest characters to return.
     """
     found, states = list[Prediction](), model.zero_states(1)
-    T = max(1, min(_STEPS, _LOGITS // model.V))
+    T = max(1, min(_WINDOW, _LOGITS // model.V))
     for start in range(0, len(codes), T):
         window = codes[start : start + T].astype(np.intp)
         logits, states, _ = model.forward(window[:, None], states)
-        for place, row in enumerate(logits[:, 0], start):
+        for position, row in enumerate(logits[:, 0], start):
             p = _softmax(row)  # (V,)
             order = np.argsort(-p, kind="stable")
             best = order[:count]
-            actual = int(codes[place + 1]) if place + 1 < len(codes) else None
+            actual = int(codes[position + 1]) if position + 1 < len(codes) else None
             found.append(
                 Prediction(
-                    int(codes[place]),
+                    int(codes[position]),
                     tuple(best.tolist()),
                     tuple(p[best].tolist()),
                     actual,
@@ -56,7 +56,7 @@ def predictions(model: Model, codes: Array, count: int) -> list[Prediction]:
 
 
 def _softmax(logits: Array) -> Array:
-    """The probabilities (V,) of logits (V,), in float64."""
+    """Return the probabilities (V,) of logits (V,), in float64."""
     weights = np.exp(np.subtract(logits, logits.max(), dtype=np.float64))
     probabilities: Array = weights / weights.sum()
     return probabilities

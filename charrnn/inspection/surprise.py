@@ -1,4 +1,4 @@
-"""What each character of a text costs a model, in nats."""
+"""The loss of each character of a text, in nats: how much it surprises a model."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ from charrnn.kernels import Array
 from charrnn.model.evaluation import read_windows
 from charrnn.model.model import Model
 
+_BEFORE = 30  # characters
 
-class Place(NamedTuple):
-    """A character of a text that was surprising."""
 
-    place: int  # in the part that was scored, counted from 0
+class Surprise(NamedTuple):
+    """A surprising character of a part of a text."""
+
+    position: int  # in the part, from 0
     line: int  # from 1
     nats: float
+    code: int
+    before: Array  # codes of up to 30 characters before it, within the part
 
 
 def nats_by_character(
@@ -25,29 +29,41 @@ def nats_by_character(
     codes: Array,
     start: int,
     end: int,
-    scored: Callable[[int], object] = lambda _: None,
+    advance: Callable[[int], object] = lambda _: None,
 ) -> Array:
-    """Return what the characters from `start` to `end` of a text cost, in nats (end - start,).
+    """Return the loss of each character from `start` to `end`, in nats, (end - start,).
 
-    They are those of `charrnn.model.evaluation.score_windows`, so their mean is its loss. The first
-    character of a text has nothing to be predicted from; it is nan. `scored` is told the number of
-    characters after each window.
+    The mean is the loss that `charrnn.model.evaluation.score` returns. The first character of a
+    text cannot be predicted; its loss is nan.
+
+    Args:
+        model: predicts.
+        codes: (n,), the whole text.
+        start, end: the part.
+        advance: called with the number of characters after each window.
     """
     nats = np.full(end - start, np.nan, np.float32)
     for window in read_windows(model, codes, start, end, model.score):
-        places = window.places[window.scored] - start
-        nats[places] = window.found[window.scored]
-        scored(len(places))
+        positions = window.positions[window.scored] - start
+        nats[positions] = window.result[window.scored]
+        advance(len(positions))
     return nats
 
 
-def most_surprising(nats: Array, lines: Array, count: int) -> list[Place]:
-    """Return the places that cost most, most first.
+def most_surprising(codes: Array, nats: Array, lines: Array, count: int) -> list[Surprise]:
+    """Return the most surprising characters of a part of a text, most surprising first.
 
     Args:
-        nats: (n,), nan where nothing was scored.
-        lines: (n,), the line of each character.
+        codes: (n,), the part.
+        nats: (n,), the loss of each character; nan for one that is not scored.
+        lines: (n,), the line number of each character.
         count: how many, at most.
     """
     order = np.argsort(-np.nan_to_num(nats, nan=-np.inf), kind="stable")[:count]
-    return [Place(int(i), int(lines[i]), float(nats[i])) for i in order if not np.isnan(nats[i])]
+    return [
+        Surprise(
+            int(i), int(lines[i]), float(nats[i]), int(codes[i]), codes[max(0, i - _BEFORE) : i]
+        )
+        for i in order
+        if not np.isnan(nats[i])
+    ]

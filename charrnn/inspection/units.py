@@ -1,47 +1,50 @@
-"""What single units follow: their activations along a text, and what these go with.
+"""Units whose activations correlate with a feature of the text.
 
-The best-known study of such units is that of Karpathy, Johnson and Fei-Fei (2015).
+Karpathy, Johnson and Fei-Fei (2015) found such units in character-level models.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from charrnn.kernels import Array
-from charrnn.model.evaluation import STREAMS, WINDOW, Window, read_windows
+from charrnn.model.evaluation import STREAMS, WINDOW, read_windows
 from charrnn.model.model import Model, States
 
-ENOUGH = 100  # characters; of fewer nothing is to be told
-_TELLING = 0.3
-_NUMBERS = 1 << 24  # of a window's activations, at most, as long as one stream has no more
+MIN_CHARS = 100  # fewer say nothing about a correlation
+_WEAK_R = 0.3
+_ACTIVATIONS = 1 << 24  # of a window, at most, unless one stream has more
 
 
 class Unit(NamedTuple):
-    """One number of a model's state."""
+    """One number of a layer's state."""
 
     layer: int  # from 0
-    state: str  # h, or c
+    state: str  # "h", or the LSTM's "c"
     number: int  # from 0
+
+    def __str__(self) -> str:
+        return f"layer {self.layer}, {self.state} {self.number}"
 
 
 class UnitCorrelation(NamedTuple):
-    """A unit that goes with something that can be named."""
+    """A unit whose activation correlates with a text feature."""
 
     unit: Unit
     feature: str
-    r: float  # correlation, measured where it was not looked for
+    r: float  # Pearson's, over the half of the text that did not select the unit
 
     @property
     def is_weak(self) -> bool:
-        """Whether it hardly follows it."""
-        return abs(self.r) < _TELLING
+        """Whether the correlation is weak."""
+        return abs(self.r) < _WEAK_R
 
 
-def units_of(model: Model) -> list[Unit]:
-    """Return all units in the order of `_activations`' columns."""
+def all_units(model: Model) -> list[Unit]:
+    """Return all units of a model, in the order of `_activations`' columns."""
     config = model.config
     return [
         Unit(layer, state, number)
@@ -54,13 +57,13 @@ def units_of(model: Model) -> list[Unit]:
 def activations(model: Model, codes: Array, start: int, end: int, unit: Unit) -> Array:
     """Return a unit's activation after each character from `start` to `end`, (end - start,).
 
-    The last one is nan, as nothing is predicted from it.
+    The last one is nan, because the model does not read the last character.
     """
     found = np.full(end - start, np.nan)
-    column = units_of(model).index(unit)
-    for places, values in _activations(model, codes, start, end):
-        inside = places >= start
-        found[places[inside] - start] = values[inside, column]
+    column = all_units(model).index(unit)
+    for positions, values in _activations(model, codes, start, end):
+        inside = positions >= start
+        found[positions[inside] - start] = values[inside, column]
     return found
 
 
@@ -72,61 +75,60 @@ def correlated_units(
     features: Mapping[str, Array],
     count: int,
     *,
-    among: Sequence[bool] | None = None,
-    read: Callable[[int], object] = lambda _: None,
+    accept: Callable[[Unit], bool] = lambda _: True,
+    advance: Callable[[int], object] = lambda _: None,
 ) -> list[UnitCorrelation]:
-    """Find for each feature the units that go with it best, by correlation, best first.
+    """Return the units that correlate best with each feature, largest |r| first.
 
-    They are looked for in the first half of a part of the text, and measured in the second, so
-    that what goes with a feature by chance is not told for more than it is. A feature that does
-    not vary in one of them, as there are no quotes perhaps, has none.
+    The first half of the part selects the units and the second half measures r, so that a
+    correlation by chance does not look like a real one. A feature that is constant in one of the
+    halves has no units.
 
     Args:
+        model: reads the text.
         codes: (n,), the whole text.
         start, end: the part.
-        features: by name, each (end - start,), of its characters.
-        count: units for a feature.
-        among: for each unit of `units_of` whether it counts; by default all.
-        read: told the number of characters after each window.
+        features: by name, (end - start,) each, of the characters of the part.
+        count: units for each feature, at most.
+        accept: whether to consider a unit.
+        advance: called with the number of characters after each window.
     """
-    units, middle = units_of(model), (start + end) // 2
+    units, middle = all_units(model), (start + end) // 2
     halves = _Sums(len(units), len(features)), _Sums(len(units), len(features))
     table = np.stack(list(features.values()), 1)  # (end - start, F)
     table -= table.mean(0)
-    for places, values in _activations(model, codes, start, end):
-        for half, inside in zip(
-            halves, ((places >= start) & (places < middle), places >= middle), strict=True
-        ):
-            half.add(values[inside], table[places[inside] - start])
-        read(len(places))
-    counts = np.ones(len(units), np.bool_) if among is None else np.array(among, np.bool_)
-    looked, measured = (half.correlations() for half in halves)  # (U, F) each
+    for positions, values in _activations(model, codes, start, end):
+        first = (positions >= start) & (positions < middle)
+        for half, inside in zip(halves, (first, positions >= middle), strict=True):
+            half.add(values[inside], table[positions[inside] - start])
+        advance(len(positions))
+    accepted = np.array([accept(unit) for unit in units])  # (U,)
+    selecting, measured = (half.correlations() for half in halves)  # (U, F) each
     found = []
     for column, feature in enumerate(features):
         if not all(half.varies[column] for half in halves):
             continue
-        order = np.argsort(-np.abs(looked[:, column]), kind="stable")
-        for row in order[counts[order]][:count]:
+        order = np.argsort(-np.abs(selecting[:, column]), kind="stable")
+        for row in order[accepted[order]][:count]:
             found.append(UnitCorrelation(units[row], feature, float(measured[row, column])))
     return sorted(found, key=lambda correlation: -abs(correlation.r))
 
 
 def _activations(model: Model, codes: Array, start: int, end: int) -> Iterator[tuple[Array, Array]]:
-    """Yield places (m,) and the activations of all units after them, (m, U)."""
+    """Yield positions (m,) and the activations of all units after reading them, (m, U)."""
 
     def read(inputs: Array, _targets: Array, states: States) -> tuple[Array, States]:
         _, states, cache = model.forward(inputs, states)
         sequences = [s for layer in model.state_sequences(cache) for s in layer]
         return np.concatenate(sequences, axis=2), states
 
-    streams = max(1, min(STREAMS, _NUMBERS // (WINDOW * len(units_of(model)))))
-    window: Window
+    streams = max(1, min(STREAMS, _ACTIVATIONS // (WINDOW * len(all_units(model)))))
     for window in read_windows(model, codes, start, end, read, streams=streams):
-        yield window.places[window.scored] - 1, window.found[window.scored]
+        yield window.positions[window.scored] - 1, window.result[window.scored]
 
 
 class _Sums:
-    """What correlations of U units with F features are made of, summed over the places."""
+    """Running sums for the correlations of U units with F features."""
 
     def __init__(self, U: int, F: int) -> None:
         self._n = 0
@@ -135,7 +137,7 @@ class _Sums:
         self._xf = np.zeros((U, F))
 
     def add(self, values: Array, features: Array) -> None:
-        """Add values (m, U) and features (m, F)."""
+        """Add activations (m, U) and features (m, F)."""
         x = values.astype(np.float64)
         self._n += len(x)
         self._x += x.sum(0)
@@ -146,11 +148,11 @@ class _Sums:
 
     @property
     def varies(self) -> Array:
-        """Whether each feature has had several values, (F,)."""
+        """Whether each feature varies, (F,)."""
         return self._variance(self._f, self._ff) > 1e-12
 
     def correlations(self) -> Array:
-        """Return Pearson's r, (U, F); 0 for what does not vary."""
+        """Return Pearson's r, (U, F); 0 where the unit or the feature is constant."""
         n = max(1, self._n)
         covariance = self._xf / n - np.outer(self._x, self._f) / n**2
         variance = np.outer(self._variance(self._x, self._xx), self._variance(self._f, self._ff))

@@ -1,4 +1,4 @@
-"""How fast a configuration runs here, and which one suits a text and a number of minutes.
+"""The speed of a configuration on this machine, and a configuration for a text and a time.
 
 `benchmark` measures, `proposal` chooses. The rules behind a choice are in
 `charrnn.training.recipe`.

@@ -1,4 +1,4 @@
-"""How fast a configuration runs on this machine, and how near to what the machine can do."""
+"""Measure how fast a configuration runs on this machine, and how near to the machine's peak."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import statistics
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,14 +21,13 @@ from charrnn.workers.group import WorkerGroup
 from charrnn.workers.processes import start_group
 from charrnn.workers.worker import Job
 
-V = 65  # characters in the text that is made up, as in tiny Shakespeare
+V = 65  # distinct characters of the random text, as many as in tiny Shakespeare
 _SIDE_BY_SIDE = 64  # texts sampled together
 _EVALUATED_CHARS = 1 << 18
 
 
-@dataclass(frozen=True)
-class Speeds:
-    """What was measured; rates are medians of the rounds."""
+class Speeds(NamedTuple):
+    """Measured speeds; rates are medians over the rounds."""
 
     train_chars_per_s: float
     train_chars_per_s_lowest: float
@@ -37,27 +35,22 @@ class Speeds:
     eval_chars_per_s: float
     sample_chars_per_s: float  # one text
     sample_64_chars_per_s: float  # 64 texts side by side
-    flops_per_char: int  # of the matrix products in training
-    peak_gflops: float  # of all workers at once, in products of 1024 x 1024 matrices
-    share_of_peak: float  # what training makes of it
-    memory_mb: float | None  # of all processes, what they share counted once
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the figures by name."""
-        return asdict(self)
+    flops_per_char: int  # in the matrix products of training
+    peak_gflops: float  # of all workers together, in products of 1024 x 1024 matrices
+    share_of_peak: float  # that training reaches
+    memory_mb: float | None  # of all processes, shared memory counted once
 
 
 def measure(config: Config, rounds: int = 5, round_s: float = 0.3) -> Speeds:
-    """Measure training, evaluation and sampling on a text that is made up.
+    """Measure the speed of training, evaluation and sampling on a random text.
 
     Args:
-        config: resolved, as to workers and backend.
-        rounds: how often each is measured.
-        round_s: about how long a round takes, in seconds.
+        config: without unset keys, and with the number of workers and the backend resolved.
+        rounds: measurements of each speed.
+        round_s: approximate duration of a measurement, in seconds.
     """
     job = training_job(config)
     with closing(start_group(job)) as group:
-        group.parameters[...] = initial_parameters(config.model, V, config.seed)
         step = training_step(group)
         step()
         memory = memory_mb()
@@ -83,18 +76,20 @@ def measure(config: Config, rounds: int = 5, round_s: float = 0.3) -> Speeds:
 
 
 def training_step(group: WorkerGroup) -> Callable[[], int]:
-    """Return a function that makes one whole training step: gradient, clipping, update.
+    """Draw initial parameters, and return a function that makes a step of training.
 
-    It returns how many characters the step has trained on.
+    A step computes the gradient, clips it and updates the parameters. The function returns the
+    number of characters that the step trains on.
     """
-    train = group.job.config.train
+    config, train = group.job.config, group.job.config.train
+    group.parameters[...] = initial_parameters(config.model, group.job.V, config.seed)
     optimizer = new_optimizer(train, group.worker.model)
     limits = Limits(group.worker.windows, None)
     step = 0
 
     def advance() -> int:
         nonlocal step
-        with np.errstate(over="ignore", invalid="ignore"):  # whatever the learning rate makes of it
+        with np.errstate(over="ignore", invalid="ignore"):  # a high learning rate may diverge
             group.train(step)
             clip_gradient(group.gradient, train)
             rate = learning_rate(step, train, limits)
@@ -108,7 +103,7 @@ def training_step(group: WorkerGroup) -> Callable[[], int]:
 
 
 def training_job(config: Config) -> Job:
-    """Return work on a made-up text that has some windows, and enough to evaluate."""
+    """Return the job of training on a random text, long enough to evaluate on too."""
     train = config.train
     n = max(4 * train.batch_size * train.seq_length, _EVALUATED_CHARS) + 1
     codes = np.random.default_rng(config.seed).integers(0, V, n, np.uint8)
@@ -116,12 +111,13 @@ def training_job(config: Config) -> Job:
 
 
 def _rates(run: Callable[[], object], chars: int, rounds: int, round_s: float) -> list[float]:
-    """Return characters/s in each of some rounds, after one to warm up."""
+    """Return the characters per second of each round, after a warm-up."""
     count = max(1, round(round_s / max(_seconds(run, 1), 1e-6)))
     return [chars / _seconds(run, count) for _ in range(rounds)]
 
 
 def _seconds(run: Callable[[], object], count: int) -> float:
+    """Return the mean duration of `count` calls, in seconds."""
     start = time.perf_counter()
     for _ in range(count):
         run()
@@ -135,9 +131,9 @@ def _sampling_rate(group: WorkerGroup, N: int, rounds: int, round_s: float) -> f
 
 
 def memory_mb(process: int | None = None) -> float | None:
-    """Return what a process, by default this one, and its children take in memory together.
+    """Return the memory of a process, by default this one, and its children, in MB (1e6 bytes).
 
-    It is the proportional set size, in 1e6 bytes; None where the system does not tell.
+    It is the proportional set size, or None if the system does not report it.
     """
     process = process or os.getpid()
     try:

@@ -1,21 +1,20 @@
-"""A configuration for a text and this machine: how large a model, how long, and what it will take.
+"""Propose a configuration for a text and this machine, and estimate the time of its training.
 
-The machine's speed is measured with the model and the text themselves, so that the minutes are
-those of a training with everything that belongs to it.
+The speed is measured with the proposed model on the text itself, so that the estimate covers
+everything that a training does.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
-from charrnn.backends.backend import compiling_note
 from charrnn.config.schema import Config
-from charrnn.model.parameters import initial_parameters, training_flops
+from charrnn.model.parameters import training_flops
 from charrnn.planning.benchmark import training_step
 from charrnn.text.corpus import Corpus, load_corpus
 from charrnn.text.lines import Lines, lines_of
@@ -23,32 +22,31 @@ from charrnn.text.size_check import check_sizes
 from charrnn.text.streams import windows_in_epoch
 from charrnn.training.limits import Limits
 from charrnn.training.recipe import MOST_EPOCHS, OPERATIONS_PER_S, fill_defaults, work_for
+from charrnn.training.train import start_workers
 from charrnn.workers.count import resolve_workers
 from charrnn.workers.group import WorkerGroup
-from charrnn.workers.processes import start_group
-from charrnn.workers.worker import Job
 
-_MEASURED_S = 1.5  # or a twentieth of the time asked for, where that is less
-_START_S = 1.0  # until the first step
-_FEW_EPOCHS = 4  # for fewer the length is given in steps
+_MEASURED_S = 1.5  # or a twentieth of the requested time, if that is less
+_START_S = 1.0  # before the first step
+_MIN_EPOCHS = 4  # a shorter training is limited in steps
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A configuration with every value settled, and what it rests on."""
+    """A configuration without unset keys, and the measurements behind it."""
 
     config: Config
     chars: int
     V: int
-    lines: Lines | None  # of a text of characters
+    lines: Lines | None  # None for a text read as bytes
     chars_per_s: float  # in training
     estimated_s: float  # of the whole training
-    most_epochs: bool  # it has no more epochs, although there would be time for them
+    most_epochs: bool  # whether the epochs are capped although there is time for more
 
 
 @dataclass(frozen=True)
 class _Speed:
-    """Characters a second."""
+    """Measured speeds, in characters per second."""
 
     training: float
     scoring: float
@@ -57,16 +55,15 @@ class _Speed:
 def propose(
     config: Config, minutes: float | None = None, note: Callable[[str], object] = lambda _: None
 ) -> Proposal:
-    """Settle what a configuration leaves open for its text, this machine and a number of minutes.
+    """Fill in the unset keys of a configuration for its text, this machine and a training time.
 
     Args:
-        config: as it was written; what is given is kept, a limit too.
-        minutes: that the training may take, unless there is a limit to them; by default as many
-            as suit the text.
-        note: told what takes a while before there is anything to see.
+        config: keys with a value keep it.
+        minutes: training time, by default what suits the text; train.max_minutes overrides it.
+        note: called with a message before what takes a while.
 
     Raises:
-        CharRNNError: for whatever would keep a training from starting.
+        CharRNNError: for any error that would prevent the training.
     """
     corpus = load_corpus(config.data, note)
     chars, V = len(corpus.codes), len(corpus.vocabulary)
@@ -77,13 +74,13 @@ def propose(
     else:
         seconds = 60 * minutes
         measured_s = min(_MEASURED_S, seconds / 20)
-        # A smaller model does fewer operations in a second, and which one suits goes by how many
-        # there are: one measurement, with the model of a first guess, settles it.
+        # The size of the model depends on the operations per second, which depend on the size.
+        # One measurement, with the model of a first guess, is enough.
         guess = fill_defaults(config, chars, V, work=OPERATIONS_PER_S * seconds)
-        with _group(guess, corpus, note) as group:
+        with _workers(guess, corpus, note) as group:
             work = seconds * _training_speed(group, measured_s) * training_flops(guess.model, V)
     sized = fill_defaults(config, chars, V, work=work)
-    with _group(sized, corpus, note) as group:
+    with _workers(sized, corpus, note) as group:
         speed = _Speed(_training_speed(group, measured_s), _scoring_speed(group, measured_s / 5))
     if minutes is not None and not config.train.has_limit:
         sized = _fitted(config, corpus, speed, work, seconds)
@@ -99,21 +96,15 @@ def propose(
     )
 
 
-@contextmanager
-def _group(config: Config, corpus: Corpus, note: Callable[[str], object]) -> Iterator[WorkerGroup]:
-    """Start workers with a new model, ready to train on the text."""
+def _workers(config: Config, corpus: Corpus, note: Callable[[str], object]) -> closing[WorkerGroup]:
+    """Return the workers of a training on the text, as a context manager."""
     check_sizes(corpus, config)
-    V = len(corpus.vocabulary)
-    config = resolve_workers(config, V)
-    if compiling := compiling_note(str(config.train.backend)):
-        note(compiling)
-    with closing(start_group(Job(config, V, corpus.codes, corpus.train_end))) as group:
-        group.parameters[...] = initial_parameters(config.model, V, config.seed)
-        yield group
+    config = resolve_workers(config, len(corpus.vocabulary))
+    return closing(start_workers(config, corpus, note))
 
 
 def _training_speed(group: WorkerGroup, seconds: float) -> float:
-    """Return the characters trained on in a second, measured for so many."""
+    """Train for some seconds; return the characters per second."""
     step = training_step(group)
     step()
     start, count, chars = time.perf_counter(), 0, 0
@@ -124,7 +115,7 @@ def _training_speed(group: WorkerGroup, seconds: float) -> float:
 
 
 def _scoring_speed(group: WorkerGroup, seconds: float) -> float:
-    """Return the characters scored in a second, measured for about so many."""
+    """Score for about some seconds; return the characters per second."""
     start, chars, elapsed_s = time.perf_counter(), 0, 0.0
     for window in group.score_windows(0, len(group.job.codes)):
         chars += window.chars
@@ -135,7 +126,7 @@ def _scoring_speed(group: WorkerGroup, seconds: float) -> float:
 
 
 def _fitted(config: Config, corpus: Corpus, speed: _Speed, work: float, seconds: float) -> Config:
-    """Settle a configuration so that all of its training takes a time: whole epochs, or steps."""
+    """Fill in the unset keys so that the training takes `seconds`, in whole epochs or steps."""
     chars, V = len(corpus.codes), len(corpus.vocabulary)
 
     def limited(**limit: Any) -> Config:
@@ -144,13 +135,13 @@ def _fitted(config: Config, corpus: Corpus, speed: _Speed, work: float, seconds:
         )
 
     epochs = min(MOST_EPOCHS, int(seconds * speed.training / corpus.train_end))
-    while epochs >= _FEW_EPOCHS:
+    while epochs >= _MIN_EPOCHS:
         sized = limited(max_epochs=epochs)
         if _seconds(sized, corpus, speed) <= seconds:
             return sized
         epochs -= 1
-    steps = float(_FEW_EPOCHS * windows_in_epoch(corpus.train_end, limited(max_epochs=1).train))
-    for _ in range(3):  # what is validated goes by the steps
+    steps = float(_MIN_EPOCHS * windows_in_epoch(corpus.train_end, limited(max_epochs=1).train))
+    for _ in range(3):  # the time of the validations depends on the steps
         sized = limited(max_steps=max(1, int(steps)))
         steps *= max(0.5 * seconds, seconds - _START_S)
         steps /= _seconds(sized, corpus, speed) - _START_S
@@ -158,11 +149,11 @@ def _fitted(config: Config, corpus: Corpus, speed: _Speed, work: float, seconds:
 
 
 def _seconds(config: Config, corpus: Corpus, speed: _Speed) -> float:
-    """Return what a training takes."""
+    """Return the estimated time of a training."""
     windows = windows_in_epoch(corpus.train_end, config.train)
     limits = Limits.of(config.train, windows)
     if limits.total_steps is None:
-        assert limits.total_s is not None  # one of the limits is always given, or settled
+        assert limits.total_s is not None  # fill_defaults leaves no training without a limit
         return limits.total_s
     read = limits.total_steps / windows * corpus.train_end
     validations = math.ceil(limits.total_steps / limits.steps(config.train.validate_every))

@@ -1,5 +1,6 @@
 """Charts and HTML pages of trainings, drawn with Matplotlib and Jinja.
 
-`history` reads the metrics of a run, `charts` draws, `views` collects what `charrnn.inspection`
-computes, `page` puts the parts into `page.html`. Numbers belong to the rooms below.
+`history` reads the metrics of a run, `charts` draws them, `views` collects what
+`charrnn.inspection` computes about the model, and `page` fills in `page.html`. The rooms below
+compute the numbers.
 """

@@ -1,4 +1,4 @@
-"""A page about runs: one HTML file that needs nothing else."""
+"""A self-contained HTML page about one or several runs."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from charrnn.config.schema import all_keys, value_of
+from charrnn.config.schema import all_keys
 from charrnn.errors import CheckpointError, RunError, TextError
+from charrnn.inspection.colours import ACTIVATION, NATS
 from charrnn.report.charts import (
     HISTORY_CHARTS,
-    NamedRun,
+    PlottedRun,
     gradient_chart,
-    library,
+    import_matplotlib,
     svg_chart,
 )
 from charrnn.report.history import History, read_history
-from charrnn.report.views import Views, views_of
+from charrnn.report.views import Views, inspect_model
 from charrnn.runs.checkpoint import Checkpoint, load_checkpoint
 from charrnn.runs.folder import RunFolder
 from charrnn.system.terminal import duration, visible
@@ -33,34 +34,43 @@ _TITLES = {
     "norm": "Gradient norm, before clipping",
     "speed": "Speed, characters/s",
 }
-_NO_CHECKPOINT = "its training has not written a checkpoint yet"
-_MOST_RUNS = 6  # as many as there are colours
-_MOST_SAMPLES = 12
+_MAX_RUNS = 6  # one for each colour
+_MAX_SAMPLES = 12
 _SAMPLE_CHARS = 600
 
 
 class Run(NamedTuple):
-    """A run as a page shows it."""
+    """A run for a page."""
 
     name: str
     history: History
-    newest: Checkpoint | None  # of which the configuration is
-    file: str  # of the model that is looked at
-    step: int  # that the training has reached
+    newest: Checkpoint | None  # has the run's current configuration
+    file: str  # name of the inspected checkpoint
+    step: int  # reached by the training
     views: Views | None
-    no_views: str  # why there are none
-    notes: list[str]  # what is to be told where the page is made
+    no_views: str  # why there are no views
+    notes: list[str]  # warnings for the user
+
+    @property
+    def token(self) -> str:
+        """What the model predicts: "char" or "byte"."""
+        return self.newest.config.data.tokens if self.newest else "char"
+
+    @property
+    def clip_norm(self) -> float | None:
+        """The clipping threshold."""
+        return self.newest.config.train.clip_norm if self.newest else None
 
 
 def read_run(path: Path, name: str) -> Run:
-    """Read a run's metrics and its best model.
+    """Read a run's metrics and inspect its best model.
 
     Raises:
-        RunError: it is not a run's folder.
+        RunError: the path is not a run folder.
     """
     folder = RunFolder(path)
     if not folder.holds_run():
-        raise RunError(f"{path}: is not a run's folder; name one, as in runs/tales")
+        raise RunError(f"{path}: is not a run folder; name one, as in runs/tales")
     history, notes = read_history(folder.metrics), list[str]()
     checkpoints: dict[str, Checkpoint] = {}
     for file in (folder.best, folder.last):
@@ -71,16 +81,16 @@ def read_run(path: Path, name: str) -> Run:
                 notes.append(error.problem)
     step = max([history.steps, *(one.counters.step for one in checkpoints.values())])
     if not checkpoints:
-        problem = "its checkpoints cannot be read" if notes else _NO_CHECKPOINT
+        problem = "its checkpoints cannot be read" if notes else "it has no checkpoint yet"
         return Run(name, history, None, "", step, None, problem, notes)
     used, best = next(iter(checkpoints.items()))
     newest = checkpoints.get(folder.last.name, best)
     views, no_views = None, ""
     try:
-        views = views_of(best)
+        views = inspect_model(best)
     except TextError as error:
         problem = error.problem.split(";")[0]
-        notes.append(f"{path}: the page is without the views of the model: {problem}")
+        notes.append(f"{path}: the page cannot show what the model has learned: {problem}")
         data = best.config.data
         for one in (data.path,) if isinstance(data.path, str) else data.path:
             problem = problem.replace(one, _text_name(one))
@@ -89,18 +99,18 @@ def read_run(path: Path, name: str) -> Run:
 
 
 def page(runs: Sequence[Run], version: str) -> str:
-    """Return the page about some runs.
+    """Return the HTML of a page.
 
     Args:
-        runs: as `read_run` returns them.
+        runs: from `read_run`.
         version: of charrnn, for the footer.
 
     Raises:
-        RunError: there are too many, or what draws is not installed.
+        RunError: there are too many runs, or Matplotlib or Jinja is not installed.
     """
-    if len(runs) > _MOST_RUNS:
-        raise RunError(f"{len(runs)} runs are too many for a page; name at most {_MOST_RUNS}")
-    library()
+    if len(runs) > _MAX_RUNS:
+        raise RunError(f"{len(runs)} runs are too many for a page; name at most {_MAX_RUNS}")
+    import_matplotlib()
     import jinja2
 
     environment = jinja2.Environment(
@@ -110,17 +120,18 @@ def page(runs: Sequence[Run], version: str) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.globals["unit_of"] = _unit
     environment.filters["visible"] = visible
     environment.filters["signed"] = lambda r: f"{r:+.3f}".replace("-", "\N{MINUS SIGN}")
-    named = [NamedRun(run.name, run.history, _clip_norm(run), _unit(run)) for run in runs]
+    plotted = [PlottedRun(run.name, run.history, run.clip_norm, run.token) for run in runs]
     charts = [
-        (_TITLES[name], svg_chart(partial(draw, named), "step", name))
+        (_TITLES[name], svg_chart(partial(draw, plotted), "step", name))
         for name, draw in HISTORY_CHARTS.items()
     ]
     text: str = environment.get_template("page.html").render(
         version=version,
         runs=runs,
+        NATS=NATS,
+        ACTIVATION=ACTIVATION,
         charts=charts,
         facts=[_facts(run) for run in runs],
         differences=_differences(runs),
@@ -134,59 +145,50 @@ def page(runs: Sequence[Run], version: str) -> str:
 def _gradients(run: Run, number: int) -> str:
     if run.views is None:
         return ""
-    return svg_chart(partial(gradient_chart, run.views.curves), "steps back", f"gradients{number}")
-
-
-def _unit(run: Run) -> str:
-    """What a loss is told of: a character, or a byte."""
-    return run.newest.config.data.tokens if run.newest else "char"
-
-
-def _clip_norm(run: Run) -> float | None:
-    return run.newest.config.train.clip_norm if run.newest else None
+    draw = partial(gradient_chart, [(run.name, run.views.gradients)])
+    return svg_chart(draw, "steps back", f"gradients{number}")
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:
-    """What is to be known of a run at a glance."""
+    """Return the labels and texts of a run's overview."""
     history, facts = run.history, []
     if best := history.best:
-        facts.append(("best validation", f"{best[1]:.4f} nats/{_unit(run)} at step {best[0]:,}"))
+        facts.append(("best validation", f"{best[1]:.4f} nats/{run.token} at step {best[0]:,}"))
     elif run.newest and not run.newest.config.data.valid_fraction:
         facts.append(("validation", "none: data.valid_fraction is 0"))
     else:
         facts.append(("validation", "none yet"))
     if len(losses := history.train["loss_nats"]):
-        facts.append(("training", f"{losses[-1]:.4f} nats/{_unit(run)} in the last steps"))
-    facts.append(("steps", f"{run.step:,}{_of_all(run.newest)}"))
+        facts.append(("training", f"{losses[-1]:.4f} nats/{run.token} in the last steps"))
+    facts.append(("steps", f"{run.step:,}{_of_total(run.newest)}"))
     if history.elapsed_s:
         facts.append(("time", duration(history.elapsed_s)))
     if run.newest:
         facts.insert(0, ("text", visible(_text_name(run.newest.config.data.path))))
-        model = run.newest.config.model
-        facts.append(("model", f"{model}"))
+        facts.append(("model", str(run.newest.config.model)))
         facts.append(("parameters", f"{run.newest.parameters.size:,}"))
-    if (share := history.clipped_share(_clip_norm(run))) is not None:
-        facts.append(("gradients clipped", f"in {share:.1%} of the steps recorded"))
+    if (share := history.clipped_share(run.clip_norm)) is not None:
+        facts.append(("gradients clipped", f"in {share:.1%} of the recorded steps"))
     if len(history.skipped):
-        facts.append(("updates skipped", f"{len(history.skipped)}, as they were not finite"))
+        facts.append(("updates skipped", f"{len(history.skipped)}, because they were not finite"))
     if history.damaged:
-        facts.append(("lines damaged", f"{history.damaged} of the metrics, left out"))
+        facts.append(("damaged lines", f"{history.damaged} of the metrics, ignored"))
     return facts
 
 
-def _of_all(checkpoint: Checkpoint | None) -> str:
-    """How many steps a training has in all, where that is settled beforehand."""
+def _of_total(checkpoint: Checkpoint | None) -> str:
+    """Return the limits of a training, in steps and in time."""
     if checkpoint is None or checkpoint.text_chars is None:
         return ""
     train = checkpoint.config.train
     n, _ = cut_points(checkpoint.text_chars, checkpoint.config.data)
     limits = Limits.of(train, windows_in_epoch(n, train))
-    of_time = f", or {duration(limits.total_s)}" if limits.total_s else ""
-    return f" of {limits.total_steps:,}{of_time}" if limits.total_steps else of_time
+    or_time = f", or {duration(limits.total_s)}" if limits.total_s else ""
+    return f" of {limits.total_steps:,}{or_time}" if limits.total_steps else or_time
 
 
 def _text_name(path: str | Sequence[str]) -> str:
-    """A text's name without its folders, which are nobody's business."""
+    """Return a text's name without its folders, which a shared page must not reveal."""
     return os.path.basename(path) if isinstance(path, str) else f"{len(path)} files"
 
 
@@ -200,24 +202,24 @@ def _configuration(run: Run) -> str:
 
 
 def _differences(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
-    """The keys whose values are not the same in all runs, each with the value in each."""
-    configs = [run.newest.config.to_dict() for run in runs if run.newest]
-    if len(configs) < len(runs):  # a table with a gap would say that everything differs
+    """Return the keys whose values differ between the runs, each with the value in every run."""
+    configs = [run.newest.config.by_key() for run in runs if run.newest]
+    if len(configs) < len(runs):  # every key would differ from a missing configuration
         return []
     rows = []
     for key in all_keys():
-        values = [str(value_of(config, key)) for config in configs]
+        values = [str(config[key]) for config in configs]
         if key == "data.path":
-            values = [_text_name(value_of(config, key)) for config in configs]
+            values = [_text_name(config[key]) for config in configs]
         if len(set(values)) > 1:
             rows.append((key, values))
     return rows
 
 
 def _samples(run: Run) -> list[tuple[int, float | None, str]]:
-    """Some samples, from the first to the last, evenly over the training."""
+    """Return step, loss and text of samples evenly spaced over the training."""
     samples = run.history.samples
-    most = min(_MOST_SAMPLES, len(samples))
+    most = min(_MAX_SAMPLES, len(samples))
     chosen = {round(i * (len(samples) - 1) / max(1, most - 1)) for i in range(most)}
     return [
         (

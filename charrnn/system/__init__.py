@@ -1,5 +1,5 @@
-"""What charrnn needs of the machine: files, signals, the terminal, cores, cache folders.
+"""Access to the operating system: files, signals, the terminal, cores, the cache folder.
 
-Here belongs what knows the operating system and nothing of models or texts. A function that takes a
-configuration, a vocabulary or an array belongs higher up.
+This package knows nothing of models or texts. A function that takes a configuration, a vocabulary
+or an array belongs in another one.
 """

@@ -1,7 +1,7 @@
-"""Files that are whole at any moment, also after a failure of power.
+"""Atomic writes: a file holds its old or its new contents, also after a loss of power.
 
-Every call that changes something on the disk is made by `open` or by name from `os`, so that a test
-can stand in its place.
+Every call that changes the disk is `open`, a method of the open file, or a function named as
+`os.x`, so that a test can replace `open` and `os` in this module.
 """
 
 from __future__ import annotations
@@ -13,57 +13,53 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-# What an fsync of a folder says on file systems that know no such thing.
-_NOT_FOR_FOLDERS = (errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.ENOSYS)
+# The errors of file systems that cannot flush a folder.
+_CANNOT_FLUSH_FOLDERS = (errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.ENOSYS)
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[IO[bytes]]:
-    """Write to a temporary file beside `path`, flush it to disk, then rename it over `path`.
+    """Write to a temporary file beside `path`, flush it to disk, then rename it to `path`.
 
-    Whatever fails, `path` holds what it held before, or (when only the flush of its folder failed)
-    the new bytes, whole; and the temporary file is removed.
+    If anything fails, the temporary file is removed and `path` keeps its old contents; if only the
+    flush of the folder fails, `path` holds the new contents.
+
+    Yields:
+        The temporary file, opened for binary writing.
 
     Raises:
         OSError: the first failure, with `path` as its filename.
     """
     temporary = os.fspath(path.with_name(f".{path.name}.{os.urandom(4).hex()}"))
     try:
-        with _renamed(temporary, path) as file:
+        file = open(temporary, "xb")  # noqa: SIM115
+        try:
             yield file
+            file.flush()
+            os.fsync(file.fileno())
+            file.close()
+            os.replace(temporary, path)
+        except BaseException:
+            with suppress(OSError):  # the first failure is raised
+                file.close()
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
         flush_folder(path.parent)
     except OSError as error:
-        if error.filename in (None, temporary):  # not one that the bytes come from
+        if error.filename in (None, temporary):  # else it is about a file that the caller reads
             raise OSError(error.errno, error.strerror, os.fspath(path)) from error
         raise
 
 
-@contextmanager
-def _renamed(temporary: str, path: Path) -> Iterator[IO[bytes]]:
-    """Yield a new file, which takes the place of `path` if all goes well, and else goes away."""
-    file = open(temporary, "xb")  # noqa: SIM115
-    try:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
-        file.close()
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):  # the first failure is the one to tell of
-            file.close()
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
-
-
 def remove_leftovers(path: Path) -> None:
-    """Remove the temporary files of writes to `path` that were killed, and no others."""
+    """Remove the temporary files that killed writes to `path` have left, and no other files."""
     for leftover in path.parent.glob(f".{path.name}.{'[0-9a-z_]' * 8}"):
         leftover.unlink(missing_ok=True)
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, and those above it that are missing, so that they outlast a loss of power."""
+    """Make a folder and its missing parents, and flush their names to disk."""
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     path.mkdir(parents=True, exist_ok=True)
     for folder in reversed(missing):
@@ -71,14 +67,14 @@ def make_folder(path: Path) -> None:
 
 
 def flush_folder(folder: Path) -> None:
-    """Make the names in a folder last; not every system lets a folder be opened for it."""
+    """Flush the names of a folder's files to disk, where the system can do so."""
     if not hasattr(os, "O_DIRECTORY"):
         return
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in _NOT_FOR_FOLDERS:
+        if error.errno not in _CANNOT_FLUSH_FOLDERS:
             raise
     finally:
         os.close(descriptor)

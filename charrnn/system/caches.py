@@ -1,4 +1,4 @@
-"""Where files are kept that save time and can be deleted at any moment."""
+"""The folder for caches: files that save time and can be deleted at any moment."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from pathlib import Path
 
 
 def cache_folder() -> Path | None:
-    """Return the folder for caches, which need not exist, or None where they are turned off.
+    """Return the folder for caches, which need not exist, or None if caches are turned off.
 
-    It is $CHARRNN_CACHE_DIR where that is set; set and empty, it turns the caches off.
+    CHARRNN_CACHE_DIR names the folder; set to an empty value, it turns caches off. By default the
+    folder is `charrnn` in the user's cache folder.
     """
     named = os.environ.get("CHARRNN_CACHE_DIR")
     if named is not None:
         return Path(named).expanduser().absolute() if named else None
     try:
-        return _users_caches() / "charrnn"
-    except RuntimeError:  # no home
+        return _user_cache_folder() / "charrnn"
+    except RuntimeError:  # the user has no home folder
         return None
 
 
-def _users_caches() -> Path:
-    """Return the folder that the system has for a user's caches."""
+def _user_cache_folder() -> Path:
     named = os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME", "")
-    if os.path.isabs(named):  # a relative one is to be ignored, says the XDG specification
+    if os.path.isabs(named):  # the XDG specification says to ignore a relative path
         return Path(named)
     if sys.platform == "win32":
         return Path.home() / "AppData" / "Local"

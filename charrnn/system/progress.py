@@ -1,4 +1,4 @@
-"""A progress bar for commands that read through a text."""
+"""A progress bar for commands that read a text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,15 @@ from tqdm import tqdm
 
 @contextmanager
 def progress(total: int, unit: str = "chars") -> Iterator[Callable[[int], object]]:
-    """A bar for what takes over a second, on a terminal; yields the function that moves it."""
+    """Show a progress bar on a terminal if the work takes over a second.
+
+    Args:
+        total: the amount of work, in `unit`.
+        unit: the name of what is counted.
+
+    Yields:
+        A function that advances the bar by an amount.
+    """
     with tqdm(
         total=total,
         unit=f" {unit}",

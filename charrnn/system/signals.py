@@ -1,4 +1,4 @@
-"""Ctrl-C and its kin: while training the first asks for a clean stop, a later one stops at once."""
+"""Ctrl-C and other signals: a training saves before it stops, any other command stops at once."""
 
 from __future__ import annotations
 
@@ -14,20 +14,25 @@ from typing import NoReturn
 SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
-# A terminal, mpiexec, make and a service's manager may each pass a wish on: that is one, not two.
+# One Ctrl-C can arrive several times: from the terminal, from mpiexec, make or a service manager.
 _ONE_PRESS_S = 0.3
 
 
 class Interrupted(BaseException):
-    """A signal, where there is nothing to be saved first."""
+    """A signal arrived while there is nothing to save."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
 
 
-class _Received:
-    """A handler that notes signals; those that come later than the first one's press stop all."""
+class _Handler:
+    """A signal handler that remembers the first signal, and ends the process at a later one.
+
+    Args:
+        raising_in: the name of the module for `prompt_interrupts`, or None to remember the signal
+            without raising `Interrupted`.
+    """
 
     def __init__(self, raising_in: str | None = None) -> None:
         self.number: int | None = None
@@ -43,78 +48,85 @@ class _Received:
                     return
                 raise Interrupted(number)
             if os.isatty(2):
-                os.write(2, b"\nfinishing the step and saving; a second time stops at once\n")
+                os.write(2, b"\nfinishing the step and saving; a second Ctrl-C stops at once\n")
         elif time.monotonic() - self._at_s > _ONE_PRESS_S:
-            _leave(number, tell=self._raising_in is None)
+            if self._raising_in is None:
+                os.write(2, b"\nstopped at once; the last checkpoint, if any, can be resumed\n")
+            # An exception could come in the middle of anything. Nothing is lost: files are replaced
+            # atomically, and workers end when the process that started them has ended.
+            os._exit(128 + number)
 
 
 @contextmanager
 def prompt_interrupts(module: str) -> Iterator[None]:
-    """While inside, a signal raises `Interrupted`; a second one stops the process at once.
+    """Raise `Interrupted` at the first signal inside; end the process at a second one.
 
     Args:
-        module: the name of the module that calls this; an import that is interrupted further in is
-            let finish first.
+        module: the name of the caller's module. If a signal arrives during an import that this
+            module's code has caused, `Interrupted` is raised when the import is complete.
     """
-    with _handled_by(_Received(raising_in=module)):
+    with _handled_by(_Handler(raising_in=module)):
         yield
 
 
 @contextmanager
 def graceful_interrupts() -> Iterator[Callable[[], int | None]]:
-    """While inside, note a signal instead of being stopped by it; a second one stops at once.
+    """Remember the first signal inside without stopping; end the process at a second one.
 
     Yields:
-        A function that returns the number of the signal that came, or None.
+        A function that returns the number of the signal that has arrived, or None.
 
     Raises:
-        Interrupted: one came before, within `prompt_interrupts`, and its exception was lost, as
-            happens in a finaliser or where a library takes it for a failure of its own.
+        Interrupted: if a signal arrived earlier, within `prompt_interrupts`, and its exception was
+            lost, as in a finaliser or in a library that catches every exception.
     """
-    handler = _Received()
+    handler = _Handler()
     with _handled_by(handler):
         yield lambda: handler.number
 
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """While inside, a signal ends the process, as it would any other program.
+    """Restore the default action of signals inside, which ends the process.
 
-    MPI's ranks wait for each other while it is imported: no handler of Python's would be called
-    until all are there, and one that an interrupt has ended before never comes.
+    The ranks of MPI wait for each other while mpi4py is imported. Python calls no handler during
+    this wait, which never ends if an interrupt has ended another rank.
     """
     with _handled_by(signal.SIG_DFL):
         yield
 
 
 @contextmanager
-def _handled_by(handler: _Received | signal.Handlers) -> Iterator[None]:
-    """Handle the signals so while inside.
+def _handled_by(handler: _Handler | signal.Handlers) -> Iterator[None]:
+    """Install a handler for all signals inside.
 
-    A shell lets its background jobs ignore SIGINT: it is handled all the same. A hang-up that is
-    ignored, as under nohup, stays ignored.
+    SIGINT is handled even if it was ignored, because a shell makes its background jobs ignore it.
+    SIGHUP stays ignored, because nohup asks for that.
     """
-    before = {}
+    previous = {}
     try:
         for number in SIGNALS:
             old = signal.getsignal(number) or signal.SIG_DFL
             if number == getattr(signal, "SIGHUP", None) and old is signal.SIG_IGN:
                 continue
-            before[number] = signal.signal(number, handler) or signal.SIG_DFL
-    except ValueError:  # not in the main thread, which alone may handle signals
-        before = {}
+            previous[number] = signal.signal(number, handler) or signal.SIG_DFL
+    except ValueError:  # only the main thread can handle signals
+        previous = {}
     try:
-        for old in before.values():
-            if isinstance(old, _Received) and old.number:
+        for old in previous.values():
+            if isinstance(old, _Handler) and old.number:
                 raise Interrupted(old.number)
         yield
     finally:
-        for number, old in before.items():
+        for number, old in previous.items():
             signal.signal(number, old)
 
 
 def _importer(frame: FrameType | None, module: str) -> FrameType | None:
-    """Return what imports a module just now, if anything does: the outermost, if it is in turn."""
+    """Return the frame below `module`'s whose import statement is running, or None.
+
+    If imports are nested, this is the outermost one.
+    """
     found = None
     while frame is not None and frame.f_globals.get("__name__") != module:
         if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
@@ -124,9 +136,10 @@ def _importer(frame: FrameType | None, module: str) -> FrameType | None:
 
 
 def _raise_in(frame: FrameType, exception: BaseException) -> None:
-    """Raise an exception as soon as a frame goes on, in the way of a debugger.
+    """Raise an exception when a frame reaches its next line, as a debugger would.
 
-    Modules written in C print a traceback of what comes while they import another, and go on.
+    An exception in the middle of an import would be lost: some modules written in C print its
+    traceback and continue.
     """
 
     def at_the_next_line(*_: object) -> NoReturn:
@@ -135,13 +148,3 @@ def _raise_in(frame: FrameType, exception: BaseException) -> None:
 
     frame.f_trace = at_the_next_line
     sys.settrace(lambda *_: None)
-
-
-def _leave(number: int, *, tell: bool) -> NoReturn:
-    """End the process: an exception could come in the middle of anything.
-
-    Files are replaced atomically, and workers end when they find themselves alone.
-    """
-    if tell:
-        os.write(2, b"\nstopped at once; the last checkpoint, if there is one, can be resumed\n")
-    os._exit(128 + number)

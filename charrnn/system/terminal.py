@@ -1,4 +1,4 @@
-"""Texts on a terminal: nothing acts on it instead of standing on it, and no word is cut in two."""
+"""Text for a terminal: without control characters, wrapped between words; times and paths."""
 
 from __future__ import annotations
 
@@ -6,33 +6,36 @@ import os
 import textwrap
 from typing import TextIO
 
-# Control characters as the pictures that Unicode has for them; the line's end and the tab may act.
+# Control characters become Unicode's pictures of them (U+2400 and up), except newline and tab.
 _PICTURES = {c: 0x2400 + c for c in range(0x20) if chr(c) not in "\n\t"} | {0x7F: 0x2421}
-_PICTURES |= dict.fromkeys(range(0x80, 0xA0), 0xFFFD)  # for which it has none
-# What turns round the direction in which others are shown.
-_TURNS = {c: f"<U+{c:04X}>" for c in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
-_SHOWN: dict[int, int | str] = {**_PICTURES, **_TURNS}
+_PICTURES |= dict.fromkeys(range(0x80, 0xA0), 0xFFFD)  # these have no picture
+# Characters that change the direction of the text after them.
+_DIRECTIONS = {c: f"<U+{c:04X}>" for c in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+_VISIBLE: dict[int, int | str] = {**_PICTURES, **_DIRECTIONS}
 
 
 def visible(text: str) -> str:
-    """Return a text without control characters but newline and tab, and without turns of direction.
+    """Return a text with control characters and changes of direction replaced by visible signs.
 
-    A terminal would take such a character, from a model or a file, for an order: to clear the
-    screen, to write its title, to answer as if someone had typed.
+    A terminal obeys control characters, which a model or a file may contain: they clear the screen,
+    set the title, or type an answer for the user. Newlines and tabs are kept.
     """
-    return text if text.isprintable() else text.translate(_SHOWN)
+    return text if text.isprintable() else text.translate(_VISIBLE)
 
 
 def wrapped(text: str, stream: TextIO, indent: int = 0) -> str:
-    """Return a text as it is, or for a terminal visible and its lines broken between words.
+    """Return a text for a stream: for a terminal visible and wrapped, else unchanged.
 
-    What a line is broken into goes on at an indent.
+    Args:
+        text: one or more lines.
+        stream: where the text is going to be printed.
+        indent: spaces before each continuation of a wrapped line.
     """
     try:
         columns = os.get_terminal_size(stream.fileno()).columns
-    except (OSError, ValueError):  # it is none
+    except (OSError, ValueError):  # not a terminal
         return text
-    if not columns:  # one that does not know how wide it is
+    if not columns:  # a terminal of unknown width
         return visible(text)
     wrapper = textwrap.TextWrapper(
         max(20 + indent, columns - 1),
@@ -46,7 +49,7 @@ def wrapped(text: str, stream: TextIO, indent: int = 0) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a time as people read it: 48 s, 3 min 20 s, 2 h 05 min."""
+    """Return a time for reading: 48 s, 3 min 20 s, 2 h 05 min."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -56,8 +59,8 @@ def duration(seconds: float) -> str:
 
 
 def shortest(path: str, folder: str | os.PathLike[str] = os.curdir) -> str:
-    """A path as it is shortest: from a folder, by default the current one, or whole."""
+    """Return a path unchanged or relative to a folder, whichever is shorter."""
     try:
         return min(os.path.relpath(path, folder), path, key=len)
-    except ValueError:  # on another drive
+    except ValueError:  # the folder is on another drive
         return path

@@ -1,7 +1,12 @@
-"""A training: from a configuration to a finished run.
+"""Training: from a configuration to a finished run.
 
-`train` is the way through: `resume` decides where to start, `recipe` fills in defaults, `transfer`
-takes weights from another run, `trainer` is the loop. The loop uses `limits`, `optimizer` and
-`divergence`, and leaves its traces through `log` and `reporter`; `summary` puts a training into
-words. What a worker computes belongs to `charrnn.workers`.
+`train` is the entry point. It asks `resume` for the checkpoint to continue from, lets `recipe` fill
+in defaults and `transfer` copy weights from another run, and starts the loop in `trainer`. The loop
+uses `limits`, `optimizer` and `divergence`, writes metrics.jsonl through `log` and prints through
+`reporter`. `summary` describes a training in words. Gradients and scores are computed in
+`charrnn.workers`.
+
+Three modules decide the learning rate of a step: `recipe` chooses the default of
+`train.learning_rate`, `optimizer` follows `train.schedule`, and `divergence` halves the rate after
+each skipped update.
 """

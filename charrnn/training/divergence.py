@@ -1,8 +1,8 @@
-"""A training that diverges: what is done about it, when it is given up, and what is said.
+"""Divergence: when an update is skipped, when a training stops, and the messages about it.
 
-A loss or a gradient that is not finite never reaches the parameters. The update is skipped, the
-states start anew at zero, and the learning rate is halved from there on. The count of these is
-part of a run's counters, so that a resumed run has it too.
+A loss or gradient that is not finite never reaches the parameters: the trainer skips the update,
+resets the states to zero and halves the learning rate for the rest of the run. The run's counters
+hold the number of skipped updates, so a resumed run keeps the lower rate.
 """
 
 from __future__ import annotations
@@ -11,44 +11,44 @@ import math
 
 from charrnn.errors import Remedy, RunError
 
-MAX_DIVERGENCES = 10  # of a run; after these there is a thousandth left of the learning rate
+MAX_DIVERGENCES = 10  # of a run; a thousandth of the learning rate remains after them
 _SETTINGS = "a lower train.learning_rate, a smaller train.clip_norm or more train.warmup_steps"
 
 
 def backoff(divergences: int) -> float:
-    """Return what is left of the scheduled learning rate."""
+    """Return the factor on the scheduled learning rate after a number of skipped updates."""
     return float(0.5**divergences)
 
 
 def not_finite(nats: float, norm: float) -> str:
-    """Say which of loss and norm of the gradient is not finite; nothing where both are."""
+    """Return which of the loss and the gradient norm is not finite, or '' if both are finite."""
     if not math.isfinite(nats):
         return f"the loss is {nats}"
     return "" if math.isfinite(norm) else f"the norm of the gradient is {norm}"
 
 
 def update_skipped(step: int, reason: str, rate: float, divergences: int) -> str:
-    """Say what was done at a step."""
-    done = f"step {step:,}: {reason}; the update is skipped"
+    """Return the note about a skipped update; `rate` is the learning rate from now on."""
+    note = f"step {step:,}: {reason}; the update is skipped"
     if divergences > MAX_DIVERGENCES:
-        return done
+        return note
     return (
-        f"{done}, the states start anew at zero, and the learning rate is halved from here on, to "
-        f"{rate:.3g} ({divergences} of at most {MAX_DIVERGENCES} times)"
+        f"{note}, the states are reset to zero, and the learning rate is halved to {rate:.3g} "
+        f"({divergences} of at most {MAX_DIVERGENCES} times)"
     )
 
 
 def given_up(step: int, divergences: int, best: object) -> RunError:
-    """Return the error of a training that diverged too often; `best` is a checkpoint to use."""
+    """Return the error of a training that diverged too often; `best` is a checkpoint or None."""
     return _diverged(
-        f"step {step:,}: the training diverged: {divergences} times the loss or the gradient was "
-        "not finite, and halving the learning rate each time has not helped",
+        f"step {step:,}: the training diverged: the loss or the gradient was not finite "
+        f"{divergences} times, although the learning rate was halved each time",
         best,
     )
 
 
 def parameters_lost(step: int, rate: float, best: object) -> RunError:
-    """Return the error of a training whose update was too large for a float."""
+    """Return the error of an update that overflowed; `best` is a checkpoint or None."""
     return _diverged(
         f"step {step:,}: the training diverged: an update with learning rate {rate:g} made the "
         "parameters infinite; they are not saved",
@@ -61,17 +61,17 @@ def _diverged(problem: str, best: object) -> RunError:
     if best:
         return RunError(
             problem,
-            Remedy("init_from", f"starts from {best}"),
-            Remedy("run_dir", "names a folder for it"),
+            Remedy("init_from", f"starts a new run from {best}"),
+            Remedy("run_dir", "names its folder"),
         )
     return RunError(problem, Remedy("overwrite=True", "starts again"))
 
 
 def worse_than_guessing(loss_nats: float, V: int) -> str:
-    """Say that something seems wrong, where it does: a finite loss that is far too high."""
+    """Return a note about a finite loss that is far too high, or '' if it is not."""
     if loss_nats < 2 * math.log(V):
         return ""
     return (
         f"the loss of {loss_nats:.4g} nats is worse than guessing ({math.log(V):.2f}): the "
-        "learning rate is probably too high, or the text so small that it is learnt by heart"
+        "learning rate is probably too high, or the text is so small that the model memorises it"
     )

@@ -1,4 +1,4 @@
-"""How long a training goes on: in steps, by the clock, or both; the first limit reached ends it."""
+"""The length of a training: in steps, in seconds, or both; the first limit reached ends it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from charrnn.config.schema import TrainConfig
 
 @dataclass(frozen=True)
 class Limits:
-    """The steps of an epoch and the ends of the whole training; None is none of its kind."""
+    """The limits of a training; None stands for no limit of that kind."""
 
     steps_per_epoch: int
     total_steps: int | None
@@ -27,21 +27,21 @@ class Limits:
         return cls(steps_per_epoch, min(steps, default=None), seconds)
 
     def out_of_steps(self, step: int) -> bool:
-        """Return whether so many steps are all."""
+        """Return whether the limit on steps is reached after a number of steps."""
         return self.total_steps is not None and step >= self.total_steps
 
     def out_of_time(self, elapsed_s: float) -> bool:
-        """Return whether so much time is all."""
+        """Return whether the limit on time is reached after a number of seconds."""
         return self.total_s is not None and elapsed_s >= self.total_s
 
     def elapsed_share(self, elapsed_s: float) -> float:
-        """Return which share of the time has elapsed; 0 without a limit of time."""
+        """Return the elapsed share of the time limit; 0 without one."""
         return 0.0 if self.total_s is None else elapsed_s / self.total_s
 
     def epoch(self, step: int) -> int:
-        """Return the epoch, from 1, that the last of so many steps was in."""
+        """Return the epoch, counted from 1, of the last of a number of steps."""
         return max(0, step - 1) // self.steps_per_epoch + 1
 
     def steps(self, interval: int | str) -> int:
-        """Return the steps of an interval: a number of them, or 'epoch'."""
+        """Return the steps of an interval: itself, or those of 'epoch'."""
         return self.steps_per_epoch if isinstance(interval, str) else interval

@@ -1,4 +1,9 @@
-"""What a training leaves of each step and validation: lines in its metrics, and what is said."""
+"""The log of a training: one line in metrics.jsonl for each event, and a note on the terminal.
+
+To add a figure to the training lines of metrics.jsonl, write it in `TrainingLog.training`; a figure
+that only the trainer knows is one more argument there, passed by `Trainer._log_training`. The
+report's charts read the names listed in `charrnn.report.history`.
+"""
 
 from __future__ import annotations
 
@@ -16,15 +21,16 @@ from charrnn.training.reporter import Reporter
 
 
 class TrainingLog:
-    """Writes to the metrics and tells the reporter; keeps the time.
+    """Writes the events of a training to metrics.jsonl and passes them to a reporter.
 
     Args:
-        config: of the run.
-        V: characters in the vocabulary.
-        limits: of the run.
-        metrics: the file.
-        reporter: told the same, in words.
-        start: when it began, by the clock `time.monotonic`, as if it had never been interrupted.
+        config: configuration of the run.
+        V: size of the vocabulary.
+        limits: limits of the run.
+        metrics: the run's metrics.jsonl.
+        reporter: receives the same events.
+        start: start of the training on the clock `time.monotonic`, moved forward by the
+            interruptions.
     """
 
     def __init__(
@@ -42,18 +48,32 @@ class TrainingLog:
         self._metrics = metrics
         self._reporter = reporter
         self._start = start
-        self._busy_s, self._busy_chars = 0.0, 0  # in steps since the last line of one
-        self._warned = False  # that the loss is far too high
+        self._busy_s, self._busy_chars = 0.0, 0  # in steps since the last training line
+        self._warned = False  # about a loss that is far too high
 
     def step(self, step: int, chars: int, nats: float, seconds: float) -> None:
-        """A step is done: its loss is the sum over so many characters."""
+        """Report a step and count its time.
+
+        Args:
+            step: steps made so far.
+            chars: characters of the step.
+            nats: loss summed over them.
+            seconds: time that the step took.
+        """
         self._busy_s += seconds
         self._busy_chars += chars
         self._reporter.step(self._limits.epoch(step), chars, nats / chars, seconds)
 
     def training(self, step: int, loss_nats: float, rate: float, norm: float) -> None:
-        """A training line is due."""
-        self._look_at(step, loss_nats)
+        """Write a training line.
+
+        Args:
+            step: steps made so far.
+            loss_nats: mean loss since the last training line, nats per character.
+            rate: learning rate of the step.
+            norm: gradient norm of the step, before clipping.
+        """
+        self._warn_if_high(step, loss_nats)
         self._write(
             step,
             "train",
@@ -65,16 +85,12 @@ class TrainingLog:
         self._busy_s, self._busy_chars = 0.0, 0
 
     def skipped(self, counters: Counters, reason: str, rate: float) -> None:
-        """An update was skipped; `rate` is what the learning rate is from here on."""
+        """Log a skipped update; `rate` is the learning rate from now on."""
         self._write(counters.step, "skipped", reason=reason, learning_rate=rate)
         self._reporter.note(update_skipped(counters.step, reason, rate, counters.divergences))
 
-    def validating(self) -> None:
-        """A validation begins."""
-        self._reporter.validating()
-
     def validated(self, step: int, score: Score, best: bool) -> None:
-        """A validation is done."""
+        """Log a validation; `best` says whether its loss is the lowest so far."""
         self._write(
             step, "valid", loss_nats=score.loss_nats, bits_per_char=score.bits_per_char, best=best
         )
@@ -83,19 +99,19 @@ class TrainingLog:
             f"nats/{self._config.data.tokens} ({score.bits_per_char:.3f} bits)"
             + ("  best" if best else "")
         )
-        self._look_at(step, score.loss_nats)
+        self._warn_if_high(step, score.loss_nats)
 
     def sample(self, step: int, text: str) -> None:
-        """The model as it is has written a text."""
+        """Log a text sampled from the model."""
         self._write(step, "sample", text=text)
         self._reporter.note("\n".join(f"  | {line}" for line in visible(text).split("\n")))
 
     def flush_to_disk(self) -> None:
-        """Make the lines last: due before a checkpoint that presupposes them."""
+        """Make the lines permanent, before a checkpoint after which they are not written again."""
         self._metrics.flush_to_disk()
 
-    def _look_at(self, step: int, loss_nats: float) -> None:
-        """Remark on a loss that is far too high, once."""
+    def _warn_if_high(self, step: int, loss_nats: float) -> None:
+        """Report a loss that is far too high, once."""
         note = worse_than_guessing(loss_nats, self._V)
         if note and not self._warned:
             self._warned = True

@@ -1,4 +1,4 @@
-"""The optimizer of a training, its learning rate, and gradient clipping, as configured."""
+"""Optimizer, gradient clipping and learning rate schedule, as the configuration sets them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from charrnn.training.limits import Limits
 
 
 def new_optimizer(train: TrainConfig, model: Model) -> Optimizer:
-    """Return an optimizer of a model's parameters; weight decay applies to matrices alone."""
+    """Return the optimizer of a model's parameters; weight decay applies to matrices only."""
     slices = parameter_slices(model.shapes)
     matrices = [slices[name] for name, shape in model.shapes.items() if len(shape) == 2]
     names = OPTIMIZERS[train.optimizer].hyperparameters
@@ -32,7 +32,7 @@ def new_optimizer(train: TrainConfig, model: Model) -> Optimizer:
 
 
 def clip_gradient(gradient: Array, train: TrainConfig) -> float:
-    """Clip a gradient in place, by norm or by value; return its norm before clipping."""
+    """Clip a gradient (P,) in place, by norm or by value; return its norm before clipping."""
     if train.clip_norm is not None:
         return clip_by_norm(gradient, train.clip_norm)
     norm = gradient_norm(gradient)
@@ -44,13 +44,13 @@ def clip_gradient(gradient: Array, train: TrainConfig) -> float:
 def learning_rate(
     step: int, train: TrainConfig, limits: Limits, elapsed_share: float = 0.0
 ) -> float:
-    """Return the learning rate of a step, as the schedule has it.
+    """Return the scheduled learning rate of a step.
 
     Args:
         step: counted from 0.
-        train: with schedule, warm-up and decay.
-        limits: of the training. A cosine schedule ends with the limit that is nearer.
-        elapsed_share: the share of `limits.total_s` that has elapsed.
+        train: configuration with `learning_rate`, schedule, warm-up and decay.
+        limits: limits of the training; a cosine schedule ends at the nearer one.
+        elapsed_share: elapsed share of `limits.total_s`.
     """
     return scheduled_learning_rate(
         step,

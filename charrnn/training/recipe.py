@@ -1,7 +1,23 @@
-"""What a configuration leaves open, chosen for the text: sizes, dropout, learning rate, length.
+"""Default hyperparameters, chosen from the size of the text.
 
-One pure function of the text's size, its vocabulary and what is given. The rules are wrapped to the
-experiments in tests/benchmarks/EXPERIMENTS.md.
+`fill_defaults` gives every unset key of a configuration a value. It is a pure function of the
+configuration, the number of characters and the size of the vocabulary:
+
+    cell, num_layers              an LSTM of two layers (`fill_defaults`)
+    hidden_size                   larger for more work, smaller if little of the text is read twice
+                                  (`_hidden_size`)
+    batch_size, seq_length        32 and 80, or less for a small text (`_with_windows`)
+    max_epochs                    what the work allows, at most 100 (`_epochs`)
+    dropout, weight_dropout       more for more epochs, and for more parameters per character
+                                  (`_with_dropout`)
+    learning_rate                 by optimizer and cell; lower for a larger model, for many steps
+                                  and for fine-tuning (`_with_rate`)
+    weight_decay                  the optimizer's; lower for a long training (`_with_rate`)
+    warmup_steps, validate_every  by the number of steps (`_with_length`)
+
+"Work" is the number of floating-point operations in the matrix products of the whole training. The
+comments on the constants name the section of tests/benchmarks/EXPERIMENTS.md that supports them; a
+constant without a section is a choice that was not measured.
 """
 
 from __future__ import annotations
@@ -17,33 +33,36 @@ from charrnn.config.schema import (
     ModelConfig,
     TrainConfig,
     unset_keys,
-    value_of,
 )
-from charrnn.config.values import MANY
+from charrnn.config.values import MAX_INT
 from charrnn.kernels import CELLS
 from charrnn.kernels.optimizers import OPTIMIZERS
 from charrnn.model.parameters import parameter_count, training_flops
 from charrnn.text.corpus import cut_points
 from charrnn.text.streams import windows_in_epoch
 
-# The work of a whole training of a text, in operations of matrix products.
-_WORK_AT_1_MB = 1e14
+# "How large, how long": 1e14 operations train an LSTM of 2 x 256 on tiny Shakespeare for 21 epochs.
+_WORK_AT_1_MB = 1e14  # operations
 _WORK_EXPONENT = 0.5  # ten times the text gets three times the work
+OPERATIONS_PER_S = 1e11  # of all cores, on a machine that has not been measured
 
-_SHORTEST = 16  # steps of a window, if a text has room; a tiny validation part leaves it
-MOST_EPOCHS = 100  # unless more are asked for
-_MOST_VALIDATIONS = 50
-OPERATIONS_PER_S = 1e11  # of all cores of a machine that has not been measured
-_SMALLEST, _LARGEST, _UNIT = 32, 512, 32  # hidden units, in steps
-_SMALLEST_TRIED = 96  # hidden units; fewer have its rate
-_CHARS_A_PARAMETER = 40.0  # that a training reads at best, if it reads each a few times only
-_FEW_AND_MANY = (3.0, 8.0)  # epochs
-_MOST_WORK = 8.0  # times that which suits a text: beyond it, a larger model does not pay
-_FINE_TUNING = 0.125  # of the learning rate of a new model
-_MANY_STEPS = 12_000  # for more the learning rate is less
-# The weights decay at most so much (weight_decay x learning_rate x steps): in a whole training, or,
-# where that is more, in each epoch. It keeps from learning by heart what is read many times.
-_DECAY, _DECAY_AN_EPOCH = 8.0, 0.8
+_MIN_UNITS, _MAX_UNITS, _UNITS_STEP = 32, 512, 32  # hidden_size is a multiple of the step
+_MAX_WORK_RATIO = 8.0  # of the work to `work_for`; more does not make the model larger
+# "How large, where a text is not read many times":
+_CHARS_PER_PARAMETER = 40.0  # characters read per parameter, if each is read a few times only
+_FEW_AND_MANY_EPOCHS = (3.0, 8.0)  # between them, hidden_size changes from one rule to the other
+_FINE_TUNING = 0.125  # share of a new model's learning rate; the end of the same section
+
+_MIN_SEQ_LENGTH = 16  # steps, if the training part has room; a tiny validation part is no limit
+MOST_EPOCHS = 100  # without a configured limit
+_MAX_VALIDATIONS = 50
+
+_MIN_UNITS_TRIED = 96  # smaller models get the learning rate of this hidden size
+# "Long trainings": from _MANY_STEPS on, the learning rate falls with the root of the steps.
+_MANY_STEPS = 12_000
+# The same section: upper bounds on weight_decay x learning_rate x steps, in the whole training and
+# per epoch; the larger of the two counts. Decay also regularises a text that is read many times.
+_MAX_DECAY, _MAX_DECAY_PER_EPOCH = 8.0, 0.8
 
 
 def fill_defaults(
@@ -56,30 +75,36 @@ def fill_defaults(
     work: float | None = None,
     ranks: int | None = None,
 ) -> Config:
-    """Return a configuration with every value settled.
+    """Return a configuration in which every key has a value.
 
     Args:
-        config: as it was written.
+        config: configuration with unset keys.
         chars: characters of the whole text.
-        V: characters in the vocabulary.
-        previous: settings of the run being resumed; they fill in what is unset.
-        source: the model whose weights are begun with; what is left open of the shape is its.
-        work: operations that the training may take; by default what suits the text.
-        ranks: how many MPI has started, which are the workers.
+        V: size of the vocabulary.
+        previous: settings of the run being resumed; unset keys get its values.
+        source: model whose weights the training starts from; unset keys of the model's shape get
+            its values.
+        work: operations that the training may take; by default those of `max_minutes` on a machine
+            of OPERATIONS_PER_S, or else `work_for` the training part.
+        ranks: number of MPI processes, which is the number of workers.
+
+    Returns:
+        The configuration; only `train.workers` and `train.backend` may still be "auto".
     """
     if previous is not None:
-        return _as_previous(config, previous)
+        return _filled_from_previous(config, previous)
     if source is not None:
-        config = replace(config, model=_shaped_as(config.model, source))
+        config = replace(config, model=_with_shape_of(config.model, source))
     train_end, valid_end = cut_points(chars, config.data)
     n, others = max(2, train_end), [valid_end - train_end, chars - valid_end]
-    work = max(1.0, work or _work_given(config.train) or work_for(n))
+    given = OPERATIONS_PER_S * 60 * (config.train.max_minutes or 0)
+    work = max(1.0, work or given or work_for(n))
     model = config.model
     model = replace(model, cell=model.cell or "lstm", num_layers=model.num_layers or 2)
     if model.hidden_size is None:
         model = replace(model, hidden_size=_hidden_size(model, n, V, work))
     workers = ranks or config.train.workers
-    workers = workers if isinstance(workers, int) else 1  # each has a stream, at least
+    workers = workers if isinstance(workers, int) else 1  # each needs at least one stream
     train = _with_windows(config.train, n, [size for size in others if size], workers)
     epochs = _epochs(train, n, work / training_flops(model, V))
     model = _with_dropout(model, n, V, epochs)
@@ -89,57 +114,60 @@ def fill_defaults(
 
 
 def filled_keys(config: Config, filled: Config) -> dict[str, Any]:
-    """Return what was left open, by dotted key, and what became of it."""
-    values = filled.to_dict()
-    return {key: value_of(values, key) for key in unset_keys(config)}
-
-
-def _work_given(train: TrainConfig) -> float:
-    """Return the operations that a limit of time stands for, whatever the machine; 0 for none."""
-    return OPERATIONS_PER_S * 60 * (train.max_minutes or 0)
+    """Return the values that `fill_defaults` gave to unset keys, by dotted key."""
+    values = filled.by_key()
+    return {key: values[key] for key in unset_keys(config)}
 
 
 def work_for(n: int) -> float:
-    """Return the operations that suit a training part of n characters."""
+    """Return the work, in operations, that suits a training part of n characters."""
     return _WORK_AT_1_MB * math.pow(n / 1e6, _WORK_EXPONENT)
 
 
-def _shaped_as(model: ModelConfig, source: ModelConfig) -> ModelConfig:
-    """Take over what is left open of a model's shape."""
+def _with_shape_of(model: ModelConfig, source: ModelConfig) -> ModelConfig:
+    """Fill in the unset keys of a model's shape from another model."""
     missing = {name: getattr(source, name) for name in SHAPE if getattr(model, name) is None}
     return replace(model, **missing)
 
 
 def _hidden_size(model: ModelConfig, n: int, V: int, work: float) -> int:
-    """Return as many units as suit the work and the text.
+    """Return the hidden size that suits the work and the text.
 
-    Of a text that is read many times it goes by the work: 256 units for 1e14 operations, twice as
-    many for 32 times the work. Where each character can be read a few times only, the best model
-    is one for which there are 40 characters to a parameter. In between it is in between.
+    If the text is read many times, the work decides: 268.8 units for 1e14 operations ("How large,
+    how long") and twice as many for 32 times the work. If each character is read a few times only,
+    the best model is read 40 characters per parameter ("How large, where a text is not read many
+    times"). In between, the size is interpolated on a logarithmic scale.
     """
-    many = 8.4 * 32 * math.pow(min(work, _MOST_WORK * work_for(n)) / 1e14, 0.2)
-    parameters = math.sqrt(work / (6 * _CHARS_A_PARAMETER))  # each takes 6 operations a character
+    many = 268.8 * math.pow(min(work, _MAX_WORK_RATIO * work_for(n)) / 1e14, 0.2)
+    parameters = math.sqrt(work / (6 * _CHARS_PER_PARAMETER))  # 6 operations per character each
     at_128 = training_flops(replace(model, hidden_size=128), V) / 6
     few = min(many, 128 * math.sqrt(parameters / at_128))
-    epochs = _CHARS_A_PARAMETER * parameters / n
-    low, high = (math.log(bound) for bound in _FEW_AND_MANY)
+    epochs = _CHARS_PER_PARAMETER * parameters / n
+    low, high = (math.log(bound) for bound in _FEW_AND_MANY_EPOCHS)
     share = max(0.0, min(1.0, (math.log(epochs) - low) / (high - low)))
     units = math.exp(share * math.log(many) + (1 - share) * math.log(few))
-    return max(_SMALLEST, min(_LARGEST, _UNIT * round(units / _UNIT)))
+    return max(_MIN_UNITS, min(_MAX_UNITS, _UNITS_STEP * round(units / _UNITS_STEP)))
 
 
 def _with_windows(train: TrainConfig, n: int, others: list[int], workers: int) -> TrainConfig:
-    """Settle T and N: as they are best, or what a small text and its other parts have room for."""
+    """Fill in N = 32 streams and T = 80 steps ("What pays"), or fewer for a small text.
+
+    Args:
+        train: configuration.
+        n: characters of the training part.
+        others: characters of the validation and the test part, if they are not empty.
+        workers: lower bound on N.
+    """
     N, streams = train.batch_size, train.streams or "fresh"
     room = [min(n // 8, (n - 1) // workers) if N is None else (n - 1) // N]
-    room += others if n < 16 * _SHORTEST else [max(_SHORTEST, size) for size in others]
+    room += others if n < 16 * _MIN_SEQ_LENGTH else [max(_MIN_SEQ_LENGTH, size) for size in others]
     T = train.seq_length or max(1, min([80, *room]))
     N = N or max(workers, min(32, n // (8 * T)))
     return replace(train, seq_length=T, batch_size=N, streams=streams)
 
 
 def _epochs(train: TrainConfig, n: int, chars: float) -> float:
-    """Return the epochs that a training has; one without a limit reads about so many characters."""
+    """Return the epochs of a training; without a limit it reads about `chars` characters."""
     limits = []
     if train.max_epochs is not None:
         limits.append(float(train.max_epochs))
@@ -151,7 +179,10 @@ def _epochs(train: TrainConfig, n: int, chars: float) -> float:
 
 
 def _with_dropout(model: ModelConfig, n: int, V: int, epochs: float) -> ModelConfig:
-    """Settle the dropout: more for more epochs, and for more parameters to a character."""
+    """Fill in the dropout, which grows with the epochs and with the parameters per character.
+
+    The constants fit the best rows of "Rate, dropout and decay of the weights go together".
+    """
     rate = 0.09 * math.log2(max(epochs, 1e-3) / 6.5)
     rate += 0.06 * math.log2(parameter_count(model, V) / n)
     rate = round(max(0.0, min(0.5, rate)), 2)
@@ -165,30 +196,31 @@ def _with_dropout(model: ModelConfig, n: int, V: int, epochs: float) -> ModelCon
 def _with_rate(
     train: TrainConfig, model: ModelConfig, n: int, epochs: float, *, fine_tuning: bool
 ) -> TrainConfig:
-    """Settle the learning rate, and how fast the weights decay.
+    """Fill in the learning rate and the weight decay.
 
-    The rate goes by the cell, and is less for more units, as their sum moves further. Where little
-    decays, the weights wander as far as the rate times the root of the steps, until gradients
-    explode; so with many steps the rate falls by that root.
+    The learning rate is the optimizer's times the cell's factor ("The rate once more"). It falls
+    with the root of the hidden size, because a sum over more units moves further. It also falls
+    with the root of the steps if these are many ("Long trainings"): with little decay, weights
+    drift by the learning rate times the root of the steps, until gradients explode.
     """
     steps = epochs * windows_in_epoch(n, train)
     if train.learning_rate is None:
         rate = OPTIMIZERS[train.optimizer].learning_rate
-        rate *= math.sqrt(256 / max(_SMALLEST_TRIED, model.hidden_size))
+        rate *= math.sqrt(256 / max(_MIN_UNITS_TRIED, model.hidden_size))
         rate *= CELLS[model.cell].learning_rate_scale * (_FINE_TUNING if fine_tuning else 1.0)
         rate *= math.sqrt(_MANY_STEPS / max(_MANY_STEPS, steps))
         rate = max(float(f"{rate:.2g}"), train.min_learning_rate)
         train = replace(train, learning_rate=rate)
-    most = OPTIMIZERS[train.optimizer].hyperparameters.get("weight_decay")
-    if train.weight_decay is None and most is not None:
-        in_all = max(_DECAY, _DECAY_AN_EPOCH * epochs)
-        decay = most / max(1.0, most * train.learning_rate * steps / in_all)
+    default = OPTIMIZERS[train.optimizer].hyperparameters.get("weight_decay")
+    if train.weight_decay is None and default is not None:
+        bound = max(_MAX_DECAY, _MAX_DECAY_PER_EPOCH * epochs)
+        decay = default / max(1.0, default * train.learning_rate * steps / bound)
         train = replace(train, weight_decay=float(f"{decay:.2g}"))
     return train
 
 
 def _with_length(train: TrainConfig, n: int, epochs: float) -> TrainConfig:
-    """Settle what goes by the steps of a training: its end, its warm-up, its validations."""
+    """Fill in what depends on the number of steps: the end, the warm-up, the validations."""
     if not train.has_limit:
         train = replace(train, max_epochs=int(epochs))
     windows = windows_in_epoch(n, train)
@@ -200,20 +232,24 @@ def _with_length(train: TrainConfig, n: int, epochs: float) -> TrainConfig:
 
 
 def _validate_every(windows: int, epochs: float) -> int | str:
-    """Return an interval of at most 50 validations, and of 10 where that takes little time."""
-    if epochs > _MOST_VALIDATIONS:
-        return max(1, min(MANY, windows * math.ceil(epochs / _MOST_VALIDATIONS)))
+    """Return the interval of about three validations per epoch: at least 2, at most 10 in all.
+
+    A training of at least 10 epochs validates once per epoch; one of more than 50 epochs validates
+    at most 50 times.
+    """
+    if epochs > _MAX_VALIDATIONS:
+        return max(1, min(MAX_INT, windows * math.ceil(epochs / _MAX_VALIDATIONS)))
     count = min(10, max(2, round(3 * epochs)))
     return "epoch" if epochs >= count else max(1, math.ceil(windows * epochs / count))
 
 
-def _as_previous(config: Config, previous: Config) -> Config:
-    """Settle what is left open as a run did which is gone on with."""
-    config = replace(config, model=_shaped_as(config.model, previous.model))
+def _filled_from_previous(config: Config, previous: Config) -> Config:
+    """Fill in unset keys, and unset limits, from the configuration of the run being resumed."""
+    config = replace(config, model=_with_shape_of(config.model, previous.model))
     values: dict[str, dict[str, Any]] = {"model": {}, "train": {}}
     for key in unset_keys(config):
         section, name = key.split(".")
-        values[section][name] = value_of(previous.to_dict(), key)
+        values[section][name] = previous.by_key()[key]
     if not config.train.has_limit:
         values["train"] |= {name: getattr(previous.train, name) for name in LIMITS}
     if config.train.patience is None:

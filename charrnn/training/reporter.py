@@ -1,4 +1,4 @@
-"""What a training tells the person who started it, on stderr."""
+"""Progress of a training on stderr: a bar on a terminal, now and then a line in a file or pipe."""
 
 from __future__ import annotations
 
@@ -13,41 +13,44 @@ from tqdm import tqdm
 
 from charrnn.system.terminal import duration, wrapped
 
-tqdm.monitor_interval = 0  # a thread of its own would keep worker processes from being forked
-_LINE_EVERY_S = 5.0  # where there is no terminal to draw a bar on
+tqdm.monitor_interval = 0  # its thread would keep worker processes from being forked
+_LINE_EVERY_S = 5.0  # without a terminal to draw a bar on
 
 
 class Reporter:
-    """The events of a training; this one says nothing."""
+    """Receives the events of a training; this base class ignores them."""
+
+    worded: Callable[[str], str] = str  # returns how a note words an argument of the Python API
 
     def block(self, rows: Sequence[tuple[str, str]]) -> None:
-        """Say what will be trained, a name and a text each."""
+        """Show the summary of the training, rows of a name and a text."""
 
     def begin(self, step: int, total: int | None, left_s: float | None) -> None:
-        """Training goes on from a step, until there are so many or so much time has passed."""
+        """Start or resume after `step` steps, until `total` steps or for `left_s` seconds."""
 
     def step(self, epoch: int, chars: int, loss_nats: float, seconds: float) -> None:
-        """One step is done, in so many seconds."""
+        """Show a step that took some seconds; `loss_nats` is the mean over its characters."""
 
     def validating(self) -> None:
-        """A validation begins."""
+        """Show that a validation begins."""
 
     def note(self, text: str) -> None:
-        """Print something worth keeping."""
-
-    def worded(self, argument: str) -> str:
-        """Return how a note shows an argument of the Python API."""
-        return argument
+        """Print a text that stays."""
 
     def end(self) -> None:
-        """No more steps."""
+        """Finish: no more steps follow."""
 
 
 class TerminalReporter(Reporter):
-    """A bar with rate and time left on a terminal; in a file or pipe a line now and then."""
+    """Draws a bar with rate and time left on a terminal; otherwise prints a line now and then.
+
+    Args:
+        file: stream to write to; by default stderr.
+        worded: returns how a note words an argument of the Python API; by default unchanged.
+    """
 
     def __init__(self, file: TextIO | None = None, worded: Callable[[str], str] = str) -> None:
-        self._worded = worded
+        self.worded = worded
         self._file = file or sys.stderr
         self._bar: tqdm[NoReturn] | None = None
         self._is_terminal = self._file.isatty()
@@ -97,15 +100,12 @@ class TerminalReporter(Reporter):
     def note(self, text: str) -> None:
         self._print(text)
 
-    def worded(self, argument: str) -> str:
-        return self._worded(argument)
-
     def _print(self, text: str, indent: int = 0) -> None:
         if self._bar is not None:
             self._bar.clear()
         try:
             print(wrapped(text, self._file, indent), file=self._file, flush=True)
-        except OSError:  # nobody reads any more: a training goes on all the same
+        except OSError:  # the reader of the pipe has ended; the training continues without output
             self._file = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
             os.dup2(self._file.fileno(), 2)
         if self._bar is not None:
@@ -120,7 +120,7 @@ class TerminalReporter(Reporter):
         return "-" if self._loss_nats is None else f"{self._loss_nats:.3f}"
 
     def _rate(self) -> str:
-        """The rate of the steps alone; the time left goes by all that a step brings with it."""
+        """Return the rate of the steps alone; the time left includes validations and the rest."""
         return f"{self._chars / max(self._seconds, 1e-9):,.0f} chars/s"
 
     def _place(self) -> str:
@@ -128,7 +128,7 @@ class TerminalReporter(Reporter):
         return f"step {self._step:,}{of_all}"
 
     def _share(self) -> float:
-        """The share that is done of what was left at the beginning, by steps or by time."""
+        """Return the share done of the steps or the time left at `begin`, whichever is larger."""
         by_steps = by_time = 0.0
         if self._total is not None:
             by_steps = (self._step - self._began_at) / (self._total - self._began_at)

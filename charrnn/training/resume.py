@@ -1,8 +1,8 @@
-"""Where a training starts: what its folder holds, if it can be gone on with, making it ready."""
+"""Resuming: the checkpoint to continue from, what may differ, and preparing the run folder."""
 
 from __future__ import annotations
 
-from charrnn.config.schema import Config, all_keys, automatic_keys, value_of
+from charrnn.config.schema import Config, fillable_keys
 from charrnn.errors import CheckpointError, Remedy, RunError, TextError, shown
 from charrnn.runs.checkpoint import Checkpoint, load_checkpoint
 from charrnn.runs.folder import RunFolder
@@ -11,8 +11,8 @@ from charrnn.runs.metrics import keep_metrics_until
 from charrnn.system.atomic import atomic_write, remove_leftovers
 from charrnn.training.summary import text_differences
 
-# What may differ when a run is resumed: how long it goes on, and how often it tells and saves.
-# The text may lie elsewhere, as long as it is the same.
+# Keys that may differ when a run is resumed: its length, and how often it logs and saves. The text
+# may have moved, but must be the same.
 MAY_CHANGE = (
     "train.max_epochs",
     "train.max_steps",
@@ -28,9 +28,9 @@ MAY_CHANGE = (
 _OVERWRITE = Remedy("overwrite=True", "starts again")
 _OTHER_FOLDER = Remedy("run_dir", "names another folder")
 
-# How a key is left open; then it is as it was.
-_LEFT_OPEN = {
-    **dict.fromkeys([*automatic_keys(), "model.embedding_size"]),
+# Values that stand for an unset key, which keeps the value of the run.
+_UNSET = {
+    **dict.fromkeys([*fillable_keys(), "model.embedding_size"]),
     "train.workers": "auto",
     "train.backend": "auto",
 }
@@ -39,16 +39,22 @@ _LEFT_OPEN = {
 def checkpoint_to_resume(
     run: RunFolder, config: Config, resume: bool, overwrite: bool
 ) -> Checkpoint | None:
-    """Return the checkpoint to go on from, or None to begin.
+    """Return the checkpoint to continue from, or None to start a new run.
+
+    Args:
+        run: folder of the run.
+        config: configuration as written, with unset keys.
+        resume: continue the run in the folder, if there is one.
+        overwrite: replace the run in the folder.
 
     Raises:
-        RunError: the folder is taken, or its run is of another configuration.
-        CheckpointError: its checkpoint cannot be read.
+        RunError: if the folder holds other files or a run, or its run has another configuration.
+        CheckpointError: if its checkpoint cannot be read.
     """
     if not run.holds_run():
         if run.config.exists():
             raise RunError(
-                f"{run.config}: is not a run's, and would be written over",
+                f"{run.config}: does not belong to a run and would be overwritten",
                 _OTHER_FOLDER,
             )
         return None
@@ -65,21 +71,17 @@ def checkpoint_to_resume(
     if newest is None:
         return None
     checkpoint = load_checkpoint(newest)
-    previous, now = (
-        {key: value_of(values, key) for key in all_keys()}
-        for values in (checkpoint.config.to_dict(), config.to_dict())
-    )
+    previous, now = checkpoint.config.by_key(), config.by_key()
     changed = [
         f"{key} is {shown(now[key])}, and was {shown(previous[key])}"
         for key in now
-        if now[key] not in (previous[key], _LEFT_OPEN.get(key, previous[key]))
-        and key not in MAY_CHANGE
+        if now[key] not in (previous[key], _UNSET.get(key, previous[key])) and key not in MAY_CHANGE
     ]
     if changed:
         raise RunError(
             f"{run.path}: cannot be resumed with another configuration: {'; '.join(changed)}. "
-            "Only the limits, and how often to log, validate, show and checkpoint, may change; "
-            f"{run.config} has the settings of the run",
+            "Only the limits and the intervals of logs, validations, samples and checkpoints may "
+            f"change; {run.config} has the settings of the run",
             _OVERWRITE,
             _OTHER_FOLDER,
         )
@@ -87,10 +89,10 @@ def checkpoint_to_resume(
 
 
 def check_same_text(run: RunFolder, previous: Checkpoint, now: Checkpoint) -> None:
-    """Refuse to go on with another text than a run's.
+    """Check that a run is resumed with the text it was trained on.
 
     Raises:
-        TextError: saying what has changed.
+        TextError: if the text has changed, with the differences.
     """
     if previous.text_sha256 == now.text_sha256:
         return
@@ -102,32 +104,32 @@ def check_same_text(run: RunFolder, previous: Checkpoint, now: Checkpoint) -> No
 
 
 def check_best(run: RunFolder, counters: Counters) -> str:
-    """Look whether the best checkpoint is there; if not, forget it, and return what to say."""
+    """If best.npz is missing or stale, reset the best loss in place and return a warning."""
     if counters.best_loss_nats is None:
         return ""
     try:
         if load_checkpoint(run.best).counters.step >= counters.best_step:
             return ""
-        problem = f"{run.best}: is older than the best, of step {counters.best_step:,}"
+        problem = f"{run.best}: is older than the best checkpoint, of step {counters.best_step:,}"
     except CheckpointError as error:
         problem = error.problem
     counters.best_loss_nats, counters.best_step = None, 0
-    return f"{problem}. The best so far is lost; the best from here on takes its place"
+    return f"{problem}. That checkpoint is lost; the best from now on takes its place"
 
 
 def prepare_folder(run: RunFolder, config: Config, resumed: Counters | None) -> float:
-    """Make the folder ready.
+    """Prepare a run folder: write the configuration and remove what the run will write again.
 
     Args:
-        run: the folder.
-        config: to be kept in it.
-        resumed: the counters of the run that is gone on with, or None to begin.
+        run: folder of the run.
+        config: configuration to write, without unset keys.
+        resumed: counters of the run being resumed; None starts a new run and deletes an old one.
 
     Returns:
-        The seconds that the run has taken so far, as its metrics have them.
+        elapsed_s: seconds that the run has taken so far, according to its metrics.
 
     Raises:
-        RunError: the folder cannot be written to.
+        RunError: if the folder cannot be written to.
     """
     try:
         for file in (run.config, run.metrics, run.best, run.last):
@@ -135,11 +137,11 @@ def prepare_folder(run: RunFolder, config: Config, resumed: Counters | None) -> 
         at = resumed or Counters()
         with atomic_write(run.config) as config_file:
             config_file.write(config.to_yaml().encode("utf-8"))
-            config_file.flush()  # an old run goes only now that something new can be written
+            config_file.flush()  # on a full disk this fails before an old run is deleted
             if resumed is None:
                 for checkpoint in (run.best, run.last):
                     checkpoint.unlink(missing_ok=True)
-            # Before there is a configuration: one that lies alone may be anyone's.
+            # The metrics come before config.yaml, which alone does not mark a folder as a run's.
             return keep_metrics_until(run.metrics, at.step, at.validated_step)
     except OSError as error:
         raise RunError(

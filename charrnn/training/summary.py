@@ -1,4 +1,4 @@
-"""Trainings and checkpoints in words."""
+"""A training in words: its summary, its defaults, matched vocabularies, a changed text."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ from charrnn.training.trainer import Trainer
 from charrnn.training.transfer import VocabularyMatch
 from charrnn.workers.count import least_bytes
 
-_NAMED = 5  # characters that a changed text has more or fewer
+_NAMED = 5  # characters, at most, that a message names
 
 
 def summary_rows(trainer: Trainer, run: RunFolder) -> list[tuple[str, str]]:
-    """What will be trained, in a few rows."""
+    """Return the summary of a training, rows of a name and a text."""
     config, corpus, limits = trainer.config, trainer.corpus, trainer.limits
     path = config.data.path
     text = shortest(path) if isinstance(path, str) else f"{len(path)} files"
     parts = [(name, *corpus.split(name)) for name in ("train", "valid", "test")]
     model, train = config.model, config.train
-    given = "one-hot" if model.embedding_size is None else f"{model.embedding_size}-wide embedded"
+    inputs = "one-hot" if model.embedding_size is None else f"{model.embedding_size}-wide embedded"
     dropout = f", dropout {model.dropout:g}" if model.dropout else ""
     if model.weight_dropout:
         dropout += f", weight dropout {model.weight_dropout:g}"
     megabytes = math.ceil(sum(least_bytes(config, len(corpus.vocabulary))) / 1e6)
-    unit = "bytes" if config.data.tokens == "byte" else "characters"
+    tokens = "bytes" if config.data.tokens == "byte" else "characters"
     return [
-        ("text", f"{text}: {len(corpus.codes):,} {unit}, {len(corpus.vocabulary)} distinct"),
+        ("text", f"{text}: {len(corpus.codes):,} {tokens}, {len(corpus.vocabulary)} distinct"),
         ("split", ", ".join(f"{end - start:,} {name}" for name, start, end in parts)),
         (
             "model",
-            f"{model}, {given} input{dropout}: {trainer.model.parameters.size:,} parameters",
+            f"{model}, {inputs} input{dropout}: {trainer.model.parameters.size:,} parameters",
         ),
         (
             "steps",
             f"{_length(limits)} of {train.batch_size} stream{'s' * (train.batch_size != 1)} x "
-            f"{train.seq_length} {unit}, {train.optimizer} {train.learning_rate:g}",
+            f"{train.seq_length} {tokens}, {train.optimizer} {train.learning_rate:g}",
         ),
         ("workers", f"{train.workers}, {train.backend}"),
         ("memory", f"arrays of at least {megabytes:,} MB"),
@@ -52,7 +52,7 @@ def summary_rows(trainer: Trainer, run: RunFolder) -> list[tuple[str, str]]:
 
 
 def _length(limits: Limits) -> str:
-    """How long a training goes on."""
+    """Return the length of a training in words."""
     of_time = "" if limits.total_s is None else f"as many as {duration(limits.total_s)} allow"
     if limits.total_steps is None:
         return of_time
@@ -61,14 +61,14 @@ def _length(limits: Limits) -> str:
     return f"{steps}, or {of_time}," if of_time else steps
 
 
-def default_rows(chosen: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What was left open in a configuration, and was settled for the text."""
-    values = ", ".join(f"{key.split('.')[1]} {value}" for key, value in chosen.items())
+def default_rows(defaults: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return a row with the values of unset keys; none without unset keys."""
+    values = ", ".join(f"{key.split('.')[1]} {value}" for key, value in defaults.items())
     return [("chosen", values)] if values else []
 
 
-def match_summary(matched: VocabularyMatch, corpus: Corpus) -> str:
-    """How the vocabularies of two runs met."""
+def match_summary(match: VocabularyMatch, corpus: Corpus) -> str:
+    """Return a note on how two vocabularies match."""
 
     def names(symbols: tuple[int, ...]) -> str:
         shown = " ".join(corpus.vocabulary.name(symbol) for symbol in symbols[:10])
@@ -76,25 +76,25 @@ def match_summary(matched: VocabularyMatch, corpus: Corpus) -> str:
         return f": {shown}{more}" if symbols else ""
 
     return (
-        f"weights taken over; characters kept: {len(matched.kept)}, "
-        f"added: {len(matched.added)}{names(matched.added)}, "
-        f"dropped: {len(matched.dropped)}{names(matched.dropped)}"
+        f"weights copied; characters kept: {len(match.kept)}, "
+        f"added: {len(match.added)}{names(match.added)}, "
+        f"dropped: {len(match.dropped)}{names(match.dropped)}"
     )
 
 
 def text_differences(previous: Checkpoint, now: Checkpoint) -> str:
-    """Say in what the text of a run differs from what it was."""
+    """Return in words how the text of a run has changed."""
     if previous.text_chars not in (None, now.text_chars):
-        what = [f"it had {previous.text_chars:,} characters, now {now.text_chars:,}"]
+        changes = [f"it had {previous.text_chars:,} characters, now {now.text_chars:,}"]
     else:
-        what = ["its characters have changed"]
-    for vocabulary, other, verb in (
-        (now.vocabulary, previous.vocabulary, "new"),
-        (previous.vocabulary, now.vocabulary, "gone"),
+        changes = ["its characters have changed"]
+    for vocabulary, other, change in (
+        (now.vocabulary, previous.vocabulary, "new in"),
+        (previous.vocabulary, now.vocabulary, "gone from"),
     ):
         symbols = np.setdiff1d(vocabulary.symbols, other.symbols)
         if len(symbols):
             names = ", ".join(vocabulary.name(int(symbol)) for symbol in symbols[:_NAMED])
             more = ", ..." if len(symbols) > _NAMED else ""
-            what.append(f"{verb} in its vocabulary: {names}{more}")
-    return "; ".join(what)
+            changes.append(f"{change} its vocabulary: {names}{more}")
+    return "; ".join(changes)

@@ -1,18 +1,27 @@
-"""A training from its configuration to its outcome: the folder, where to begin, what is said."""
+"""A training from its configuration to its outcome: run folder, checkpoint, workers and notes."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from charrnn.backends.backend import compiling_note
 from charrnn.config.reader import config_from_dict, load_config
 from charrnn.config.schema import Config
-from charrnn.errors import CheckpointError, Remedy, RunError, with_remedies
+from charrnn.errors import (
+    CharRNNError,
+    CheckpointError,
+    Remedy,
+    RunError,
+    WorkerError,
+    WriteError,
+    with_remedies,
+)
 from charrnn.runs.checkpoint import Checkpoint, load_checkpoint
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.lock import lock_run
@@ -31,13 +40,15 @@ from charrnn.training.resume import (
 )
 from charrnn.training.summary import default_rows, match_summary, summary_rows
 from charrnn.training.trainer import Trainer
+from charrnn.training.transfer import transfer_parameters
 from charrnn.workers.count import resolve_workers
 from charrnn.workers.group import WorkerGroup
 from charrnn.workers.mpi import MPIGroup, Ranks
 from charrnn.workers.processes import start_group
 from charrnn.workers.worker import Job
 
-_MANY_PARAMETERS = 20_000_000  # drawing the first values of more takes a while
+_MANY_PARAMETERS = 20_000_000  # drawing the initial values of more takes a while
+_CONTINUES = Remedy("resume=True", "continues from there")
 
 
 @dataclass(frozen=True)
@@ -46,8 +57,8 @@ class Outcome:
 
     run_dir: Path
     steps: int
-    best_loss_nats: float | None
-    signal: int | None  # the number of the signal that interrupted it
+    best_loss_nats: float | None  # of the validations; None without one
+    signal: int | None  # number of the signal that interrupted the training
 
 
 def train(
@@ -60,137 +71,186 @@ def train(
     reporter: Reporter | None = None,
     ranks: Ranks | None = None,
 ) -> Outcome:
-    """Train a model, or go on with its training.
+    """Train a model, or resume its training.
+
+    A signal such as Ctrl-C ends the training after a checkpoint is written.
+
+    >>> import charrnn
+    >>> config = charrnn.load_config("my.yaml", ["model.hidden_size=8", "train.max_steps=2"])
+    >>> outcome = charrnn.train(config, "runs/two-steps")
+    >>> outcome.steps
+    2
 
     Args:
-        config: as `load_config` makes it, or the file that it is to read.
-        run_dir: the folder to write config.yaml, metrics.jsonl, best.npz and last.npz into.
-        resume: go on from its last.npz, exactly; begin where there is none.
-        overwrite: begin anew in a folder that holds a run.
-        init_from: a checkpoint to take the first weights from, in a new run.
-        reporter: told what happens; by default nobody is.
-        ranks: those of MPI to share the work with, of which this is rank 0.
+        config: configuration from `load_config`, or the path of its file. Unset keys get defaults;
+            see `charrnn.training.recipe`.
+        run_dir: folder to write config.yaml, metrics.jsonl, best.npz and last.npz to.
+        resume: continue from last.npz in `run_dir`, exactly; start a new run if there is none.
+        overwrite: replace the run in `run_dir`.
+        init_from: checkpoint whose weights a new run starts from.
+        reporter: receives what happens; by default nothing is printed.
+        ranks: MPI processes that share the work; this process is rank 0.
+
+    Returns:
+        Number of steps, best validation loss, and the signal that interrupted the training.
 
     Raises:
-        CharRNNError: before anything is written, for whatever keeps the run from starting.
+        CharRNNError: before anything is written, if the run cannot start as asked.
+        RunError: later, if the training diverges too often, a worker ends or a file cannot be
+            written; the message says what a resumed run continues from.
     """
     if not isinstance(config, Config):
         config = load_config(config)
-    config = config_from_dict(config.to_dict(), "the configuration")  # one made by hand is checked
+    written = config_from_dict(config.to_dict(), "the configuration")  # may be made by hand
     if not os.fspath(run_dir):
         raise RunError("run_dir is empty; it names the folder to write to")
     if resume and overwrite:
-        raise RunError("to resume is to go on with a run, to overwrite to begin anew; ask for one")
+        raise RunError("resume continues a run and overwrite replaces it; choose one of them")
     run, reporter = RunFolder(Path(run_dir)), reporter or Reporter()
     with lock_run(run, reporter.note):
-        checkpoint = checkpoint_to_resume(run, config, resume, overwrite)
-        source = None
-        if init_from is not None:
-            if checkpoint:
-                unused = Remedy("init_from", "is not used")
-                _note(reporter, "the run continues with its own weights", unused)
-            else:
-                source = Path(init_from), load_checkpoint(init_from)
-        corpus = load_corpus(config.data, reporter.note)
-        V, previous = len(corpus.vocabulary), checkpoint.config if checkpoint else None
-        written = config
-        shape = source[1].config.model if source else None
-        size = ranks.size if ranks else None
-        config = fill_defaults(
-            written, len(corpus.codes), V, previous=previous, source=shape, ranks=size
-        )
-        check_sizes(corpus, config)
-        if source:
-            _look_at_rate(written, config, corpus, source[1], reporter)
-        config = resolve_workers(config, V, previous.train if previous else None, size)
-        note = "nothing to resume here: beginning" if resume else ""
-        with closing(_group(config, corpus, ranks, reporter)) as group:
+        checkpoint = checkpoint_to_resume(run, written, resume, overwrite)
+        if checkpoint and init_from is not None:
+            init_from = None
+            unused = Remedy("init_from", "is not used")
+            _note(reporter, "the run continues with its own weights", unused)
+        source = None if init_from is None else load_checkpoint(init_from)
+        corpus = load_corpus(written.data, reporter.note)
+        config = _resolve(written, corpus, checkpoint, source, ranks, reporter)
+        with closing(start_workers(config, corpus, reporter.note, ranks)) as group:
             trainer = Trainer(corpus, run, reporter, group)
-            found = {} if checkpoint else filled_keys(written, config)
-            return _train(trainer, run, reporter, checkpoint, source, found, note)
+            note = "nothing to resume here: starting a new run" if resume else ""
+            if checkpoint:
+                note = _restore(trainer, run, checkpoint, reporter)
+            elif source:
+                try:
+                    match = transfer_parameters(source, trainer.model, corpus.vocabulary)
+                except CheckpointError as error:
+                    raise CheckpointError(f"{init_from}: {error}") from None
+                note = match_summary(match, corpus)
+            done = trainer.finished and run.last.exists()
+            resumed = trainer.counters if checkpoint else None
+            elapsed_s = 0.0 if done else prepare_folder(run, config, resumed)
+            defaults = {} if checkpoint else filled_keys(written, config)
+            reporter.block([*summary_rows(trainer, run), *default_rows(defaults)])
+            if note:
+                reporter.note(note)
+            signal = None if done else _run(trainer, run, elapsed_s)
+            counters = trainer.counters
+            if trainer.finished:
+                reporter.note(_finished(trainer, run))
+            else:
+                interrupted = f"interrupted at step {counters.step:,}, saved in {run.last}"
+                _note(reporter, interrupted, _CONTINUES)
+            return Outcome(run.path, counters.step, counters.best_loss_nats, signal)
 
 
 def _note(reporter: Reporter, text: str, remedy: Remedy) -> None:
     reporter.note(with_remedies(text, [remedy], reporter.worded))
 
 
-def _look_at_rate(
-    written: Config, config: Config, corpus: Corpus, source: Checkpoint, reporter: Reporter
-) -> None:
-    """Say so where a learning rate that is given is above the usual one of fine-tuning."""
-    left_open: dict[str, Any] = {"learning_rate": None}
-    written = replace(written, train=replace(written.train, **left_open))
-    usual = fill_defaults(
-        written, len(corpus.codes), len(corpus.vocabulary), source=source.config.model
-    )
-    if usual.train.learning_rate < config.train.learning_rate:
-        reporter.note(
-            f"train.learning_rate {config.train.learning_rate:g} is high for fine-tuning; left out "
-            f"of the configuration, it is {usual.train.learning_rate:g}"
-        )
-
-
-def _train(
-    trainer: Trainer,
-    run: RunFolder,
-    reporter: Reporter,
+def _resolve(
+    written: Config,
+    corpus: Corpus,
     checkpoint: Checkpoint | None,
-    source: tuple[Path, Checkpoint] | None,
-    found: Mapping[str, Any],
-    first_note: str,
-) -> Outcome:
-    """Begin, or go on from a checkpoint, or begin from the weights of a source."""
-    if checkpoint:
-        check_same_text(run, checkpoint, trainer.checkpoint())
-        trainer.restore(checkpoint)
-        first_note = f"going on from step {trainer.counters.step:,}"
-        if not run.last.exists():
-            first_note += f" of {run.best}, as there is no {run.last.name}"
-        if lost := check_best(run, trainer.counters):
-            reporter.note(lost)
-        if trainer.finished and run.last.exists():
-            reporter.block(summary_rows(trainer, run))
-            reporter.note(_how_to_go_on(trainer))
-            reporter.note(_finished(trainer, run))
-            return _outcome(trainer, run, None)
-    elif source:
-        try:
-            first_note = match_summary(trainer.start_from(source[1]), trainer.corpus)
-        except CheckpointError as error:
-            raise CheckpointError(f"{source[0]}: {error}") from None
-    elapsed_s = prepare_folder(run, trainer.config, trainer.counters if checkpoint else None)
-    reporter.block([*summary_rows(trainer, run), *default_rows(found)])
-    if first_note:
-        reporter.note(first_note)
-    metrics = MetricsLog(run.metrics)
-    try:
-        with graceful_interrupts() as interrupted:
-            trainer.run(interrupted, metrics, elapsed_s)
-            signal = interrupted()
-    finally:
-        metrics.close()
-    if trainer.finished:
-        reporter.note(_finished(trainer, run))
-    else:
-        _note(
-            reporter,
-            f"interrupted at step {trainer.counters.step:,}, saved in {run.last}",
-            Remedy("resume=True", "continues from there"),
-        )
-    return _outcome(trainer, run, signal)
+    source: Checkpoint | None,
+    ranks: Ranks | None,
+    reporter: Reporter,
+) -> Config:
+    """Fill in defaults, backend and number of workers; note a high rate for fine-tuning."""
+    V, previous = len(corpus.vocabulary), checkpoint.config if checkpoint else None
+    size = ranks.size if ranks else None
+    fill = partial(
+        fill_defaults,
+        chars=len(corpus.codes),
+        V=V,
+        previous=previous,
+        source=source.config.model if source else None,
+        ranks=size,
+    )
+    config = fill(written)
+    check_sizes(corpus, config)
+    if source:
+        unset: dict[str, Any] = {"learning_rate": None}
+        default = fill(replace(config, train=replace(config.train, **unset))).train.learning_rate
+        if default < config.train.learning_rate:
+            reporter.note(
+                f"train.learning_rate {config.train.learning_rate:g} is high for fine-tuning; its "
+                f"default is {default:g}"
+            )
+    return resolve_workers(config, V, previous.train if previous else None, size)
 
 
-def _group(config: Config, corpus: Corpus, ranks: Ranks | None, reporter: Reporter) -> WorkerGroup:
-    """Start the workers; say so where that takes a while."""
+def start_workers(
+    config: Config, corpus: Corpus, note: Callable[[str], object], ranks: Ranks | None = None
+) -> WorkerGroup:
+    """Start the workers of a training, with a note if that takes a while."""
     job = Job(config, len(corpus.vocabulary), corpus.codes, corpus.train_end)
     if job.parameter_count > _MANY_PARAMETERS:
-        reporter.note(f"preparing {job.parameter_count:,} parameters")
-    if note := compiling_note(config.train.backend):
-        reporter.note(note)
+        note(f"preparing {job.parameter_count:,} parameters")
+    if compiling := compiling_note(config.train.backend):
+        note(compiling)
     return MPIGroup(job, ranks, corpus.text_sha256) if ranks else start_group(job)
 
 
+def _restore(trainer: Trainer, run: RunFolder, checkpoint: Checkpoint, reporter: Reporter) -> str:
+    """Continue from a checkpoint; return a note on where, or on what to change if it is done."""
+    check_same_text(run, checkpoint, trainer.checkpoint())
+    trainer.restore(checkpoint)
+    if lost := check_best(run, trainer.counters):
+        reporter.note(lost)
+    note = f"continuing from step {trainer.counters.step:,}"
+    if not run.last.exists():
+        return f"{note} of {run.best}, as there is no {run.last.name}"
+    return f"nothing is left to do; {_higher_limits(trainer)}" if trainer.finished else note
+
+
+def _higher_limits(trainer: Trainer) -> str:
+    """Return which limits of a finished run have to be raised to continue it."""
+    train, counters = trainer.config.train, trainer.counters
+    epochs = counters.step // trainer.limits.steps_per_epoch
+    reached = {
+        "max_epochs": train.max_epochs is not None and epochs >= train.max_epochs,
+        "max_steps": train.max_steps is not None and counters.step >= train.max_steps,
+        "max_minutes": counters.out_of_time,
+        "patience": counters.out_of_patience,
+    }
+    names = " and ".join(f"train.{name}" for name, is_reached in reached.items() if is_reached)
+    return f"a higher {names} continues the run"
+
+
+def _run(trainer: Trainer, run: RunFolder, elapsed_s: float) -> int | None:
+    """Run the training loop; return the number of the signal that interrupted it, or None."""
+    with closing(MetricsLog(run.metrics)) as metrics, graceful_interrupts() as interrupted:
+        try:
+            trainer.run(interrupted, metrics, elapsed_s)
+        except WorkerError as error:
+            raise _saved_after(trainer, error) from None
+        except WriteError as error:
+            raise _not_written(trainer, error.problem) from None
+        return interrupted()
+
+
+def _saved_after(trainer: Trainer, error: WorkerError) -> RunError:
+    """Write last.npz after a worker has failed; return the error to raise."""
+    try:
+        trainer.save()
+    except CharRNNError as failure:
+        return _not_written(trainer, f"{error.problem}; {failure.problem}")
+    return RunError(f"{error.problem}; saved at step {trainer.counters.step:,}", _CONTINUES)
+
+
+def _not_written(trainer: Trainer, problem: str) -> RunError:
+    """Return the error of a failed write, with the step that a resumed run continues from."""
+    if trainer.kept_step is None:
+        effect = "starts again once this is fixed"
+        return RunError(f"{problem}; no checkpoint has been written", Remedy("resume=True", effect))
+    effect = "continues from there once this is fixed"
+    problem = f"{problem}; step {trainer.kept_step:,} is kept"
+    return RunError(problem, Remedy("resume=True", effect))
+
+
 def _finished(trainer: Trainer, run: RunFolder) -> str:
+    """Return the last note of a training that has reached a limit."""
     counters = trainer.counters
     text = f"finished: {counters.step:,} steps"
     if counters.out_of_time:
@@ -200,26 +260,6 @@ def _finished(trainer: Trainer, run: RunFolder) -> str:
     if counters.best_loss_nats is not None:
         text += (
             f"; best validation {counters.best_loss_nats:.4f} "
-            f"nats/{trainer.config.data.tokens} "
-            f"at step {counters.best_step:,}"
+            f"nats/{trainer.config.data.tokens} at step {counters.best_step:,}"
         )
     return f"{text}; {shortest(str(run.last if counters.best_loss_nats is None else run.best))}"
-
-
-def _how_to_go_on(trainer: Trainer) -> str:
-    """Say what would have to change of a run that is finished already."""
-    train, counters = trainer.config.train, trainer.counters
-    epochs = counters.step // trainer.limits.steps_per_epoch
-    reached = {
-        "max_epochs": train.max_epochs is not None and epochs >= train.max_epochs,
-        "max_steps": train.max_steps is not None and counters.step >= train.max_steps,
-        "max_minutes": counters.out_of_time,
-        "patience": counters.out_of_patience,
-    }
-    higher = " and ".join(f"train.{name}" for name, is_reached in reached.items() if is_reached)
-    return f"nothing is left to do; with a higher {higher} it goes on"
-
-
-def _outcome(trainer: Trainer, run: RunFolder, signal: int | None) -> Outcome:
-    counters = trainer.counters
-    return Outcome(run.path, counters.step, counters.best_loss_nats, signal)

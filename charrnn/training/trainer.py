@@ -1,4 +1,4 @@
-"""Training: the loop, in the order it happens."""
+"""The training loop: steps, validations, checkpoints, in the order in which they happen."""
 
 from __future__ import annotations
 
@@ -10,18 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from charrnn.errors import (
-    CharRNNError,
-    CheckpointError,
-    Remedy,
-    RunError,
-    WorkerError,
-    WriteError,
-)
+from charrnn.errors import CheckpointError, WriteError
 from charrnn.kernels.optimizers import gradient_norm
 from charrnn.model.evaluation import Score
+from charrnn.model.language_model import LanguageModel
 from charrnn.model.parameters import initial_parameters
-from charrnn.model.sampling import sample_in_training
 from charrnn.runs.checkpoint import Checkpoint, save_checkpoint
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.meta import Counters
@@ -38,19 +31,22 @@ from charrnn.training.limits import Limits
 from charrnn.training.log import TrainingLog
 from charrnn.training.optimizer import clip_gradient, learning_rate, new_optimizer
 from charrnn.training.reporter import Reporter
-from charrnn.training.transfer import VocabularyMatch, transfer_parameters
 from charrnn.workers.group import WorkerGroup
-
-Interrupted = Callable[[], int | None]  # the number of the signal that came, or None
 
 
 class Trainer:
-    """A training in progress; it owns the optimizer state and the counters.
+    """A training in progress; owns the optimizer state and the counters.
 
-    Parameters, gradient and states are in the buffers of its worker group.
+    Parameters, gradient and states are in the buffers of the worker group.
 
-    Every random number is drawn from a generator made for the place that it is drawn at (seed,
-    step, layer), so there is no generator to keep, and sampling disturbs nothing.
+    Random numbers come from generators seeded by where they are used (seed, step, layer). No
+    generator is part of the state, and sampling does not change the training.
+
+    Args:
+        corpus: text to train on.
+        run: folder to write to.
+        reporter: receives what happens.
+        group: workers; the configuration and the model are theirs.
     """
 
     def __init__(
@@ -66,12 +62,10 @@ class Trainer:
         self.model.parameters[...] = initial_parameters(config.model, self.model.V, config.seed)
         self._optimizer = new_optimizer(config.train, self.model)
         self.counters = Counters()
-        self._saved_step, self._saved_at = -1, 0.0
-        self._kept_step: int | None = None  # that a resume would go on from
-        self._start = 0.0  # by the clock, as if it had never been interrupted; set by `run`
+        self.kept_step: int | None = None  # that a resumed run would continue from
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Go on from a checkpoint of the same run."""
+        """Continue from a checkpoint of the same run."""
         self.model.parameters[...] = checkpoint.parameters
         for name, array in checkpoint.optimizer_state.items():
             self._optimizer.state[name][...] = array
@@ -82,15 +76,11 @@ class Trainer:
             self.counters.out_of_time = self.limits.out_of_time(self.counters.elapsed_s)
             if self.limits.total_s is None:
                 self.counters.elapsed_s = 0.0
-        self._kept_step = self.counters.step
-
-    def start_from(self, checkpoint: Checkpoint) -> VocabularyMatch:
-        """Take over the weights of another run."""
-        return transfer_parameters(checkpoint, self.model, self.corpus.vocabulary)
+        self.kept_step = self.counters.step
 
     @property
     def finished(self) -> bool:
-        """Whether a limit is reached, and the validation that is due there made."""
+        """Whether a limit is reached and the validation due at it is done."""
         return self._limit_reached and self.counters.validated_step == self.counters.step
 
     @property
@@ -101,26 +91,32 @@ class Trainer:
 
     @property
     def _elapsed_s(self) -> float:
-        """How long the training has taken, interruptions left out."""
+        """Seconds that the training has taken, without interruptions."""
         return time.monotonic() - self._start
 
-    @property
-    def _elapsed_share(self) -> float:
-        return self.limits.elapsed_share(self._elapsed_s)
+    def run(
+        self, stop_requested: Callable[[], object], metrics: MetricsLog, elapsed_s: float = 0.0
+    ) -> None:
+        """Train until a limit is reached or a stop is requested, and write the last checkpoint.
 
-    def run(self, interrupted: Interrupted, metrics: MetricsLog, elapsed_s: float = 0.0) -> None:
-        """Train until a limit or a signal; the last checkpoint is written in either case.
+        After a step, its metrics, validation and checkpoint follow in this order if they are due. A
+        resumed run catches up on those that an interruption has prevented.
 
-        What is due at a step (a line in the metrics, a validation, a checkpoint) is done in that
-        order before the next one, also when it was interrupted: a resumed run catches up on it.
+        Args:
+            stop_requested: returns a true value if the training is to stop.
+            metrics: the run's metrics.jsonl.
+            elapsed_s: seconds that the run has taken so far, for a run without a time limit.
 
         Raises:
-            RunError: it diverged too often, a worker is gone, or a file cannot be written. In the
-                first two cases what was reached is saved; in each it is said how to go on.
+            RunError: if the training diverged too often; the last checkpoint is written before.
+            WorkerError: if a worker has ended; `save` still works.
+            WriteError: if a file cannot be written.
         """
+        self._stop_requested = stop_requested
+        # The start on the clock, moved forward by the interruptions.
         self._start = time.monotonic() - (self.counters.elapsed_s or elapsed_s)
         self._update_elapsed()
-        self._record = TrainingLog(
+        self._log = TrainingLog(
             self.config, self.model.V, self.limits, metrics, self._reporter, self._start
         )
         self._saved_step, self._saved_at = self.counters.step, time.monotonic()
@@ -128,98 +124,76 @@ class Trainer:
         left_s = None if total_s is None else total_s - self._elapsed_s
         self._reporter.begin(self.counters.step, self.limits.total_steps, left_s)
         try:
-            self._run(interrupted)
-        except WorkerError as error:
-            raise self._saved_after(error) from None
-        except WriteError as error:
-            raise self._to_resume(error.problem) from None
+            self._run()
         finally:
             self._reporter.end()
 
-    def _run(self, interrupted: Interrupted) -> None:
-        while not interrupted():
-            if self.counters.divergences > MAX_DIVERGENCES:
+    def _run(self) -> None:
+        counters = self.counters
+        while not self._stop_requested():
+            if counters.divergences > MAX_DIVERGENCES:
                 self.save()
-                counters = self.counters
                 raise given_up(counters.step, counters.divergences, self._best())
             if self._validation_due():
-                self._validate(interrupted)
+                self._validate()
                 continue
             if self.finished:
                 break
             if self._checkpoint_due():
                 self.save()
-            self._log(*self._step())
+            self._log_training(*self._step())
         self.save()
 
-    def _saved_after(self, error: WorkerError) -> RunError:
-        """Save the training after a worker has failed, and return the error to raise."""
-        try:
-            self.save()
-        except CharRNNError as failure:
-            return self._to_resume(f"{error.problem}; {failure.problem}")
-        saved = f"{error.problem}; saved at step {self.counters.step:,}"
-        return RunError(saved, Remedy("resume=True", "continues from there"))
-
-    def _to_resume(self, problem: str) -> RunError:
-        """Name the step that a resume continues from once the write error is fixed."""
-        if self._kept_step is None:
-            problem += "; no checkpoint had been written yet"
-            return RunError(problem, Remedy("resume=True", "starts again once this is fixed"))
-        problem += f"; step {self._kept_step:,} is kept"
-        return RunError(problem, Remedy("resume=True", "continues from there once this is fixed"))
-
     def _step(self) -> tuple[float, float]:
-        """Read a window, go back through it, clip, update.
+        """Train on the next window: gradient, clipping, update.
 
-        Where the loss or the gradient is not finite there is no update: the states start anew at
-        zero, and the learning rate is halved from there on.
+        If the loss or the gradient is not finite, the update is skipped; see
+        `charrnn.training.divergence`.
 
         Returns:
-            The learning rate, and the gradient's norm before clipping.
+            The learning rate, 0 for a skipped update, and the gradient norm before clipping.
         """
-        counters, began = self.counters, time.monotonic()
-        position = counters.step % self.limits.steps_per_epoch
-        if position == 0:
+        counters, start = self.counters, time.monotonic()
+        if counters.step % self.limits.steps_per_epoch == 0:
             self.group.states[...] = 0
         chars = self.group.worker.window_length(counters.step) * self.config.train.batch_size
-        with np.errstate(over="ignore", invalid="ignore"):  # looked for below
+        with np.errstate(over="ignore", invalid="ignore"):  # `not_finite` checks
             nats = self.group.train(counters.step)
             norm = clip_gradient(self.group.gradient, self.config.train)
         if reason := not_finite(nats, norm):
             rate = 0.0
-            self._skip_update()
+            self.group.states[...] = 0
+            counters.divergences += 1
         else:
             rate = self._update()
             self.group.carry_states()
             counters.unlogged_nats += nats
             counters.unlogged_chars += chars
         counters.step += 1
-        self._record.step(counters.step, chars, nats, time.monotonic() - began)
+        self._log.step(counters.step, chars, nats, time.monotonic() - start)
         self._update_elapsed()
         if reason:
-            self._record.skipped(counters, reason, self._learning_rate())
+            self._log.skipped(counters, reason, self._learning_rate())
         return rate, norm
 
     def _learning_rate(self) -> float:
-        """The learning rate of the next step, halved for each update that was skipped."""
-        counters, train = self.counters, self.config.train
-        scheduled = learning_rate(counters.step, train, self.limits, self._elapsed_share)
-        return scheduled * backoff(counters.divergences)
+        """Return the learning rate of the next step: scheduled, and halved by each divergence."""
+        elapsed_share = self.limits.elapsed_share(self._elapsed_s)
+        scheduled = learning_rate(self.counters.step, self.config.train, self.limits, elapsed_share)
+        return scheduled * backoff(self.counters.divergences)
 
     def _update(self) -> float:
-        """Change the parameters by the gradient; return the learning rate.
+        """Update the parameters by the gradient; return the learning rate.
 
         Raises:
-            RunError: they are beyond what a float holds; they are not to be saved.
+            RunError: if a parameter overflows; the parameters must not be saved then.
         """
-        counters = self.counters
-        with np.errstate(over="ignore", invalid="ignore"):  # looked for below
+        parameters, step = self.model.parameters, self.counters.step + 1
+        with np.errstate(over="ignore", invalid="ignore"):  # checked below
             rate = self._learning_rate()
-            parameters, gradient = self.model.parameters, self.group.gradient
-            self._optimizer.update(parameters, gradient, rate, counters.step + 1)
-        if not math.isfinite(gradient_norm(self.model.parameters)):
-            raise parameters_lost(counters.step + 1, rate, self._best())
+            self._optimizer.update(parameters, self.group.gradient, rate, step)
+        if not math.isfinite(gradient_norm(parameters)):
+            raise parameters_lost(step, rate, self._best())
         return rate
 
     def _update_elapsed(self) -> None:
@@ -228,25 +202,19 @@ class Trainer:
             self.counters.out_of_time = self.limits.out_of_time(self.counters.elapsed_s)
 
     def _best(self) -> Path | None:
-        """The best checkpoint, where there is one that is better than guessing."""
+        """Return best.npz if its loss is better than guessing, else None."""
         loss_nats = self.counters.best_loss_nats
         good = loss_nats is not None and loss_nats < math.log(self.model.V)
         return self._folder.best if good else None
 
-    def _skip_update(self) -> None:
-        """Let nothing of a gradient that is not finite go on."""
-        self.group.states[...] = 0
-        self.counters.divergences += 1
-
-    def _log(self, rate: float, norm: float) -> None:
-        """Write a training line when it is due: the mean loss of the updates since the last."""
+    def _log_training(self, rate: float, norm: float) -> None:
+        """Write a training line if it is due, with the mean loss since the last one."""
         counters = self.counters
-        if counters.step % self.config.train.log_every:
-            return
-        if not counters.unlogged_chars:  # every update since the last line was skipped
+        every_update_skipped = not counters.unlogged_chars  # since the last line
+        if counters.step % self.config.train.log_every or every_update_skipped:
             return
         counters.train_loss_nats = counters.unlogged_nats / counters.unlogged_chars
-        self._record.training(counters.step, counters.train_loss_nats, rate, norm)
+        self._log.training(counters.step, counters.train_loss_nats, rate, norm)
         counters.unlogged_nats, counters.unlogged_chars = 0.0, 0
 
     def _validation_due(self) -> bool:
@@ -257,46 +225,47 @@ class Trainer:
     def _validation_scheduled(self) -> bool:
         return self.counters.step % self.limits.steps(self.config.train.validate_every) == 0
 
-    def _validate(self, interrupted: Interrupted) -> None:
-        """Score the validation part, keep the best, count patience; let the model write a sample.
+    def _validate(self) -> None:
+        """Score the validation part, write best.npz if the loss is the lowest, log a sample.
 
-        One that is interrupted leaves nothing, and is made anew by a resumed run.
+        An interrupted validation leaves nothing; a resumed run repeats it.
         """
         counters, train = self.counters, self.config.train
         start, end = self.corpus.split("valid")
         score = Score(0, 0.0)
         if start < end:
-            self._record.validating()
+            self._reporter.validating()
             for window in self.group.score_windows(start, end):
                 score += window
-                if interrupted():
+                if self._stop_requested():
                     return
-        sample = self._sample(interrupted)
-        if interrupted():
+        sample = self._sample()
+        if self._stop_requested():
             return
         if start < end:
-            scheduled = self._validation_scheduled()  # one at a limit is an extra
+            scheduled = self._validation_scheduled()  # one at a limit does not use up patience
             best = counters.record_validation(score.loss_nats, scheduled, train.patience)
-            self._record.validated(counters.step, score, best)
+            self._log.validated(counters.step, score, best)
         if sample:
-            self._record.sample(counters.step, sample)
+            self._log.sample(counters.step, sample)
         counters.validated_step = counters.step
         self._update_elapsed()
         if counters.best_step == counters.step:
-            self._write(self._folder.best)
-            if self._kept_step is None:
-                self._kept_step = counters.step
+            self._save(self._folder.best)
+            if self.kept_step is None:
+                self.kept_step = counters.step
 
-    def _sample(self, interrupted: Interrupted) -> str:
-        """Let the model write as much as is to be shown, or until it is interrupted."""
+    def _sample(self) -> str:
+        """Sample the configured number of characters, or fewer if a stop is requested."""
         length, seed = self.config.train.sample_length, [self.config.seed, self.counters.step]
         if not length:
             return ""
-        pieces = sample_in_training(self.model, self.corpus.vocabulary, length, seed)
-        return "".join(takewhile(lambda _: not interrupted(), pieces))
+        model = LanguageModel(self.config, self.corpus.vocabulary, self.model)
+        steps = model.stream(length=length, seed=seed)
+        return "".join(piece for (piece,) in takewhile(lambda _: not self._stop_requested(), steps))
 
     def checkpoint(self) -> Checkpoint:
-        """The training as it stands; its arrays are the live ones."""
+        """Return the current state as a checkpoint that shares the training's arrays."""
         return Checkpoint(
             self.config,
             self.corpus.vocabulary,
@@ -310,13 +279,13 @@ class Trainer:
 
     def save(self) -> None:
         """Write last.npz."""
-        self._write(self._folder.last)
-        self._kept_step = self.counters.step
+        self._save(self._folder.last)
+        self.kept_step = self.counters.step
         self._saved_step, self._saved_at = self.counters.step, time.monotonic()
 
-    def _write(self, path: Path) -> None:
+    def _save(self, path: Path) -> None:
         """Write a checkpoint, after the metrics that a run resumed from it does not write again."""
-        self._record.flush_to_disk()
+        self._log.flush_to_disk()
         try:
             save_checkpoint(path, self.checkpoint())
         except CheckpointError as error:

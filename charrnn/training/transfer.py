@@ -1,4 +1,4 @@
-"""Weights of one run as the start of another, with the vocabulary matched by character."""
+"""Starting a run from the weights of another, with the vocabularies matched by character."""
 
 from __future__ import annotations
 
@@ -17,23 +17,28 @@ from charrnn.text.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class VocabularyMatch:
-    """What became of the characters; each a tuple of symbols."""
+    """How two vocabularies match; each field is a tuple of symbols."""
 
     kept: tuple[int, ...]
-    added: tuple[int, ...]  # in the new text alone; their weights start as in a new model
-    dropped: tuple[int, ...]  # in the old text alone
+    added: tuple[int, ...]  # in the new vocabulary only; their weights keep their initial values
+    dropped: tuple[int, ...]  # in the old vocabulary only
 
 
 def transfer_parameters(
     source: Checkpoint, model: Model, vocabulary: Vocabulary
 ) -> VocabularyMatch:
-    """Copy a checkpoint's weights into a new model, in place.
+    """Copy the weights of a checkpoint into a new model, in place.
 
-    What belongs to a character (its input row, its output column and bias) goes to the same
-    character, whatever its code there and here.
+    The weights of a character (its input row, output column and output bias) are copied to the same
+    character, whatever its codes in the two vocabularies.
+
+    Args:
+        source: checkpoint to copy from.
+        model: new model with initial parameters.
+        vocabulary: vocabulary of the new model.
 
     Raises:
-        CheckpointError: where cell, layers or sizes differ, naming each.
+        CheckpointError: if the cell, the sizes or `data.tokens` differ, with the differences.
     """
     theirs, ours = source.config.model, model.config
     differences = [
@@ -44,20 +49,20 @@ def transfer_parameters(
     ]
     if differences:
         raise CheckpointError(
-            f"{', '.join(differences)}; weights can be taken over only by a model of the same "
-            "cell and sizes. Leave these keys out of the configuration, and they are taken over too"
+            f"{', '.join(differences)}; the weights fit only a model of the same cell and sizes. "
+            "Leave these keys out of the configuration to use the checkpoint's values"
         )
     if source.vocabulary.tokens != vocabulary.tokens:
         raise CheckpointError(
             f"its data.tokens is {source.vocabulary.tokens}, the configuration's "
-            f"{vocabulary.tokens}; characters and bytes do not match"
+            f"{vocabulary.tokens}; weights of characters do not fit bytes"
         )
     common, old, new = np.intersect1d(
         source.vocabulary.symbols, vocabulary.symbols, assume_unique=True, return_indices=True
     )
     shapes = parameter_shapes(source.config.model, len(source.vocabulary))
     by_code = {"embedding.E" if "embedding.E" in shapes else "layers.0.Wx": 0}
-    by_code |= {"output.W": 1, "output.b": 0}  # name -> the axis that runs over the vocabulary
+    by_code |= {"output.W": 1, "output.b": 0}  # name -> axis of the vocabulary
     for name, weights in parameter_views(source.parameters, shapes).items():
         if name not in by_code:
             model.views[name][...] = weights

@@ -1,7 +1,7 @@
-"""The work of a step, shared among processes.
+"""Workers: the gradient of a step and the score of a text, shared among processes.
 
-A `worker` computes the gradient of its streams and scores its share of a text; a `group` gives
-tasks to all workers and adds up what they return: in this process, in `processes` of this machine,
-or over `mpi`. `count` resolves how many there are, `scoring` scores a long text on all cores. The
-training loop belongs to `charrnn.training`.
+A `worker` computes the gradient of its streams and scores its share of a text. A `group` gives each
+task to all workers and combines their results. The workers of a group are this process alone,
+`processes` of this machine, or the ranks of `mpi`. `count` resolves the number of workers, and
+`scoring` scores a long text on all cores. The training loop belongs to `charrnn.training`.
 """

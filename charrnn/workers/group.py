@@ -1,4 +1,4 @@
-"""A group of workers: who gives them tasks, and where their arrays lie."""
+"""A group of workers: it gives them tasks and owns the arrays that they read and write."""
 
 from __future__ import annotations
 
@@ -18,84 +18,74 @@ _CACHE_LINE = 16  # floats
 
 
 class WorkerGroup:
-    """Worker 0, in this process; alone, or the first of several.
+    """A group of one worker, in this process; subclasses add workers in other processes.
 
-    The arrays are worker 0's buffers. A task is given to every worker; after a training task
-    `gradient` is the sum over all of them.
+    Every worker does each task. After a training task, `gradient` is the sum over all workers.
+
+    Args:
+        job: what the workers work on.
+        buffers: arrays of worker 0; by default new ones.
+
+    Attributes:
+        worker: worker 0, the one in this process.
+        parameters: (P,), shared by all workers.
+        gradient: (P,), of the last training task.
+        states: `Job.state_shape`, the states that the next training task starts from.
     """
 
     def __init__(self, job: Job, buffers: Buffers | None = None) -> None:
         self.job = job
         self._buffers = buffers or buffers_in(job, np.zeros(floats_needed(job), np.float32))
+        self.parameters, self.states, self.gradient, self._next_states = self._buffers
         self.worker = Worker(job, 0, self._buffers)
 
-    @property
-    def parameters(self) -> Array:
-        """(P,), of all workers."""
-        return self._buffers.parameters
-
-    @property
-    def gradient(self) -> Array:
-        """(P,), of the last training task."""
-        return self._buffers.gradient
-
-    @property
-    def states(self) -> Array:
-        """(layers, states of the cell, N, H), with which the next training task begins."""
-        return self._buffers.states
-
     def train(self, step: int) -> float:
-        """Write the gradient of a step's window; return its loss in nats, summed."""
+        """Write the gradient of a step's window; return its loss, summed over it, in nats."""
         nats: list[float] = self._do(("train", step))
         return sum(nats)
 
     def carry_states(self) -> None:
-        """Let the next training task begin with the states that the last one ended with."""
-        self.states[...] = self._buffers.next_states
+        """Make the last training task's final states the initial states of the next one."""
+        self.states[...] = self._next_states
 
     def score_windows(self, start: int, end: int) -> Iterator[Score]:
-        """Score the characters from `start` to `end` of the text, window by window."""
+        """Yield the score of each window of the characters from `start` to `end` of the text."""
         index = 0
         while (scores := self._do(("score", start, end, index)))[0] is not None:
             yield sum(scores[1:], scores[0])
             index += 1
 
     def peak_gflops(self) -> float:
-        """Return the rate of large products, of all workers at once, in 1e9 operations/s."""
+        """Return the rate of large matrix products on all workers at once, in GFLOP/s."""
         rates: list[float] = self._do(("peak_gflops",))
         return sum(rates)
 
     def close(self) -> None:
-        """Let the other workers end."""
+        """End the other workers."""
 
     def _do(self, task: Task) -> list[Any]:
-        """Give a task to every worker; return the results in their order."""
+        """Give a task to every worker; return their results in the order of the ranks."""
         return [self.worker.do(task)]
 
 
 def floats_needed(job: Job, workers: int = 1) -> int:
-    """Return the size of the memory that `buffers_in` divides."""
-    P, S = _sizes(job)
-    return floats_given(job) + S + P * (workers if job.trains else 1)
+    """Return the size of the memory, in floats, that `buffers_in` divides for some workers."""
+    P, S = _padded_sizes(job)
+    return P + 2 * S + P * (workers if job.trains else 1)
 
 
-def floats_given(job: Job) -> int:
-    """Return how much of it, at its beginning, is given to the workers: parameters and states."""
-    return sum(_sizes(job))
-
-
-def _sizes(job: Job) -> tuple[int, int]:
-    """Return the floats that a vector of parameters and all states take, in whole cache lines."""
+def _padded_sizes(job: Job) -> tuple[int, int]:
+    """Return the floats of a parameter vector and of all states, in whole cache lines."""
     P, S = job.parameter_count, math.prod(job.state_shape)
     return tuple(-(-size // _CACHE_LINE) * _CACHE_LINE for size in (P, S))  # type: ignore[return-value]
 
 
 def buffers_in(job: Job, memory: Array, rank: int = 0) -> Buffers:
-    """Return a worker's buffers in the memory of all.
+    """Return the buffers of a worker, as views of the memory that all workers share.
 
-    A gradient is its own, where there is training to do; the rest is shared.
+    Each worker has its own gradient if there is training to do; the rest is the same for all.
     """
-    P, S = _sizes(job)
+    P, S = _padded_sizes(job)
     own = P + 2 * S + (rank * P if job.trains else 0)
     places = [(0, P), (P, S), (P + S, S), (own, P)]
     parts = [memory[start : start + size] for start, size in places]
@@ -107,15 +97,15 @@ def buffers_in(job: Job, memory: Array, rank: int = 0) -> Buffers:
 
 @dataclass(frozen=True)
 class Failure:
-    """The result of a task that could not be done."""
+    """The result of a call that raised an exception."""
 
     message: str
 
 
-def attempt(call: Callable[[], Any]) -> Any:
-    """Return the result of a call, or the failure to be raised where the other workers are."""
+def attempt(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Return the result of a call, or a `Failure` to be sent to the worker that reports it."""
     try:
-        return call()
+        return function(*arguments)
     except CharRNNError as error:
         return Failure(error.problem)
     except MemoryError:

@@ -1,7 +1,7 @@
 """Workers on several machines: the ranks of `mpiexec -n K charrnn train CONFIG`.
 
-Rank 0 is the program as it is without MPI: it reads the configuration, trains, writes and reports.
-The other ranks wait for its tasks, as the worker processes of one machine do.
+Rank 0 runs the same program as without MPI: it reads the configuration, trains, writes and reports.
+The other ranks wait for its tasks, like the worker processes of one machine.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import os
 import signal
 import sys
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,35 +17,28 @@ import numpy as np
 from charrnn.errors import BackendError, RunError, TextError, WorkerError
 from charrnn.system.signals import SIGNALS, ended_by_signals
 from charrnn.text.corpus import load_corpus
-from charrnn.workers.group import (
-    Failure,
-    WorkerGroup,
-    attempt,
-    buffers_in,
-    floats_given,
-    floats_needed,
-)
+from charrnn.workers.group import Failure, WorkerGroup, attempt, buffers_in, floats_needed
 from charrnn.workers.worker import Buffers, Job, Task, Worker
 
-# How MPICH, Intel MPI and Open MPI tell a process how many were started.
+# Environment variables of MPICH, Intel MPI and Open MPI.
 _SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "PMIX_SIZE")
 _RANKS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK")
 
 
 def ranks() -> Ranks | None:
-    """Return the ranks that this process is one of, or None where it was started alone.
+    """Return the ranks that this process belongs to, or None without MPI.
 
     Raises:
-        BackendError: MPI has started several, and it cannot be used.
+        BackendError: if MPI has started several processes and cannot be used.
     """
-    started = _started()
+    started = _started_processes()
     if started == 1:
         return None
     try:
         with ended_by_signals():
             from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
-        _leave_it_to_rank_0()
+        _exit_unless_rank_0()
         raise BackendError(
             f"mpiexec has started {started} processes, and mpi4py cannot be imported ({error}); "
             "pip install mpi4py mpich"
@@ -54,100 +46,89 @@ def ranks() -> Ranks | None:
     if started != MPI.COMM_WORLD.size:
         raise BackendError(
             f"mpiexec has started {started} processes, and mpi4py sees {MPI.COMM_WORLD.size}: it "
-            "was made for another MPI; use that one's mpiexec"
+            "was built for another MPI; use the mpiexec of that one"
         )
-    return Ranks(MPI.COMM_WORLD)
+    return Ranks(MPI)
 
 
 def refuse_ranks(command: str) -> None:
-    """Refuse to do the work of a command as often as MPI has started it.
+    """Refuse to run a command once in each process that MPI has started.
 
     Raises:
-        RunError: MPI has started several processes.
+        RunError: if MPI has started several processes.
     """
-    started = _started()
+    started = _started_processes()
     if started > 1:
-        _leave_it_to_rank_0()
+        _exit_unless_rank_0()
         raise RunError(
-            f"mpiexec has started {started} processes, and charrnn {command} would do the same in "
-            "each; only charrnn train shares its work. Start it without mpiexec"
+            f"mpiexec has started {started} processes, and charrnn {command} would run in each of "
+            "them; only charrnn train shares its work. Start it without mpiexec"
         )
 
 
-def _started() -> int:
-    """Return how many processes MPI says it has started with this one, 1 where it says nothing."""
+def _started_processes() -> int:
+    """Return the number of processes that MPI has started, 1 without MPI."""
     sizes = (os.environ.get(name, "") for name in _SIZES)
     return max((int(size) for size in sizes if size.isdecimal()), default=1) or 1
 
 
-def _leave_it_to_rank_0() -> None:
-    """End this process without a word, unless it is the one that speaks for all."""
+def _exit_unless_rank_0() -> None:
+    """Exit without a message, unless this process is rank 0, which reports errors for all."""
     if any(os.environ.get(name, "0") != "0" for name in _RANKS):
         sys.exit(1)
 
 
 class Ranks:
-    """The communicator, and whether the other ranks still wait for what rank 0 has to say."""
+    """The processes that MPI has started.
 
-    def __init__(self, comm: Any) -> None:
-        self.comm = comm
-        self._waiting = True
+    Args:
+        mpi: the module `mpi4py.MPI`.
 
-    @property
-    def size(self) -> int:
-        """How many there are."""
-        return int(self.comm.size)
+    Attributes:
+        comm: communicator of all ranks.
+        size: number of ranks.
+        rank: number of this one, from 0.
+    """
 
-    @property
-    def rank(self) -> int:
-        """Which of them this process is."""
-        return int(self.comm.rank)
+    def __init__(self, mpi: Any) -> None:
+        self.mpi = mpi
+        self.comm = mpi.COMM_WORLD
+        self.size, self.rank = int(self.comm.size), int(self.comm.rank)
+        self._waiting = True  # whether the other ranks wait for a message of rank 0
 
     def close(self) -> None:
-        """Rank 0: let the others end."""
+        """End the other ranks; called on rank 0."""
         if self._waiting:
             self._waiting = False
             self.comm.bcast(None)
 
     def lost(self) -> None:
-        """Remember that a rank has ended: nobody can be reached together with it."""
+        """Remember that a rank has ended, after which no message can reach all others."""
         self._waiting = False
 
 
 class MPIGroup(WorkerGroup):
-    """Rank 0's view of all ranks: parameters go out, gradients come back as their sum."""
+    """All ranks as a group, on rank 0: it sends parameters and receives the sum of gradients."""
 
     def __init__(self, job: Job, ranks: Ranks, text_sha256: str) -> None:
-        memory = np.zeros(floats_needed(job), np.float32)
-        self._given = memory[: floats_given(job)]
-        super().__init__(job, buffers_in(job, memory))
+        super().__init__(job)
         self._ranks = ranks
-        self._comm = ranks.comm
-        self._comm.bcast((replace(job, codes=job.codes[:0]), text_sha256))
-        self._check(self._comm.gather(None))
+        ranks.comm.bcast((replace(job, codes=job.codes[:0]), text_sha256))
+        self._check(ranks.comm.gather(None))
 
     def _do(self, task: Task) -> list[Any]:
-        from mpi4py import MPI
-
+        ranks = self._ranks
         try:
-            return self._check(self._results(task))
-        except MPI.Exception:
-            self._ranks.lost()
-            raise WorkerError(f"one of the {self._ranks.size} ranks has ended") from None
-
-    def _results(self, task: Task) -> list[Any]:
-        self._comm.bcast(task)
-        if _needs_parameters(task):
-            self._comm.Bcast(self._given)
-        result = attempt(lambda: self.worker.do(task))
-        if task[0] == "train":
-            _sum_up(self._comm, self.gradient)
-        results, states = zip(*self._comm.gather((result, None)), strict=True)
+            ranks.comm.bcast(task)
+            results, states = zip(*_do_share(ranks, self.worker, self._buffers, task), strict=True)
+        except ranks.mpi.Exception:
+            ranks.lost()
+            raise WorkerError(f"one of the {ranks.size} ranks has ended") from None
         for rank, part in enumerate(states):
             if part is not None:
                 streams = self.job.streams_of(rank)
-                self._buffers.next_states[:, :, streams.start : streams.stop] = part
-        return list(results)
+                self._next_states[:, :, streams.start : streams.stop] = part
+        return self._check(list(results))
 
     def _check(self, results: list[Any]) -> list[Any]:
         for rank, result in enumerate(results):
@@ -156,28 +137,33 @@ class MPIGroup(WorkerGroup):
         return results
 
 
-def _needs_parameters(task: Task) -> bool:
-    """Whether a task is the first since parameters or states have changed."""
-    name, *arguments = task
-    return bool(name == "train" or (name == "score" and arguments[-1] == 0))
+def _do_share(ranks: Ranks, worker: Worker, buffers: Buffers, task: Task) -> Any:
+    """Do this rank's share of a task, at the same time as all others.
 
-
-def _sum_up(comm: Any, gradient: Any) -> None:
-    """Add up the gradients of all ranks into rank 0's."""
-    from mpi4py import MPI
-
-    comm.Reduce(MPI.IN_PLACE if comm.rank == 0 else gradient, gradient, MPI.SUM)
+    Returns:
+        On rank 0, the result and the next states of each rank, or None instead of states for a
+        task other than training.
+    """
+    comm, mpi, (name, *arguments) = ranks.comm, ranks.mpi, task
+    # Parameters and states may have changed before these tasks.
+    if name == "train" or (name == "score" and arguments[-1] == 0):
+        comm.Bcast(buffers.parameters)
+        comm.Bcast(buffers.states)
+    result, states = attempt(worker.do, task), None
+    if name == "train":
+        gradient = buffers.gradient
+        comm.Reduce(mpi.IN_PLACE if ranks.rank == 0 else gradient, gradient, mpi.SUM)
+        states = buffers.next_states[:, :, worker.streams]
+    return comm.gather((result, states))
 
 
 def serve(ranks: Ranks) -> None:
-    """Be a rank other than 0: do its tasks until it says that there are no more."""
-    from mpi4py import MPI
-
+    """Do the tasks that rank 0 sends until it ends; called on the other ranks."""
     try:
         _serve(ranks)
-    except MPI.Exception:  # another rank has ended, which is for rank 0 or mpiexec to say
+    except ranks.mpi.Exception:  # another rank has ended; rank 0 or mpiexec reports it
         os._exit(1)
-    except Exception as error:  # the others would wait for this one for ever
+    except Exception as error:  # without an abort the other ranks would wait for ever
         print(
             f"charrnn: error: rank {ranks.rank} of {ranks.size}: {type(error).__name__}: {error}",
             file=sys.stderr,
@@ -187,32 +173,22 @@ def serve(ranks: Ranks) -> None:
 
 
 def _serve(ranks: Ranks) -> None:
-    for number in SIGNALS:  # they are for rank 0
+    for number in SIGNALS:  # rank 0 handles them
         signal.signal(number, signal.SIG_IGN)
-    comm = ranks.comm
-    order = comm.bcast(None)
-    if order is None:
+    message = ranks.comm.bcast(None)
+    if message is None:
         return
-    job, text_sha256 = order
-    memory = np.zeros(floats_needed(job), np.float32)
-    given, buffers = memory[: floats_given(job)], buffers_in(job, memory)
-    worker = attempt(lambda: _new_worker(job, ranks.rank, buffers, text_sha256))
-    comm.gather(worker if isinstance(worker, Failure) else None)
-    streams = job.streams_of(ranks.rank)
-    while (task := comm.bcast(None)) is not None:
-        if _needs_parameters(task):
-            comm.Bcast(given)
-        result = attempt(partial(worker.do, task))
-        part = None
-        if task[0] == "train":
-            _sum_up(comm, buffers.gradient)
-            part = buffers.next_states[:, :, streams.start : streams.stop]
-        comm.gather((result, part))
+    job, text_sha256 = message
+    buffers = buffers_in(job, np.zeros(floats_needed(job), np.float32))
+    worker = attempt(_new_worker, job, ranks.rank, buffers, text_sha256)
+    ranks.comm.gather(worker if isinstance(worker, Failure) else None)
+    while (task := ranks.comm.bcast(None)) is not None:
+        _do_share(ranks, worker, buffers, task)
 
 
 def _new_worker(job: Job, rank: int, buffers: Buffers, text_sha256: str) -> Worker:
-    """Return this rank's worker, on this machine's copy of the text."""
+    """Return the worker of this rank, with this machine's copy of the text."""
     corpus = load_corpus(job.config.data)
     if corpus.text_sha256 != text_sha256:
-        raise TextError(f"{job.config.data.path}: is another text here than on rank 0")
+        raise TextError(f"{job.config.data.path}: is not the text that rank 0 has read")
     return Worker(replace(job, codes=corpus.codes), rank, buffers)

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
-from functools import partial
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from types import ModuleType
@@ -28,18 +27,21 @@ from charrnn.system.signals import SIGNALS
 from charrnn.workers.group import Failure, WorkerGroup, attempt, buffers_in, floats_needed
 from charrnn.workers.worker import Job, Task, Worker
 
-_PATIENCE_S = 5.0  # with a worker that is to end
+_PATIENCE_S = 5.0  # wait for a worker to end
 
 
 class ProcessGroup(WorkerGroup):
     """Workers in processes of this machine, with parameters, states and gradients in shared memory.
 
-    Each waits at its end of a pipe for a task, and ends when the other end is closed, also because
-    this process was killed. The shared memory has no name, so that nothing of it is left behind.
+    Each worker waits for tasks at its end of a pipe. It ends when this process closes the other end
+    or is killed. The shared memory has no name, so it ends with the processes.
 
     Args:
-        job: what to work on.
-        method: how processes are started, "fork" or "spawn"; see `start_method`.
+        job: what the workers work on.
+        method: how processes are started, "fork" or "spawn"; by default `start_method()`.
+
+    Raises:
+        RunError: if a process cannot be started.
     """
 
     def __init__(self, job: Job, method: str | None = None) -> None:
@@ -52,23 +54,23 @@ class ProcessGroup(WorkerGroup):
         try:
             if blas_threads() == 1:
                 self._stack.enter_context(one_blas_thread())
-            raw = _shared_memory(4 * floats_needed(job, job.size), context)
+            raw = _shared_memory(4 * floats_needed(job, job.workers), context)
             memory = np.frombuffer(raw, np.float32)
             super().__init__(job, buffers_in(job, memory))
-            ranks = range(1, job.size)
+            ranks = range(1, job.workers)
             self._gradients = [buffers_in(job, memory, rank).gradient for rank in ranks]
             if method == "fork":
-                self.worker.warm_up()  # so that the others find it done
+                self.worker.warm_up()  # the forked processes inherit what it compiles
                 self._stack.callback(gc.unfreeze)
-                gc.freeze()  # or the collector's marks would copy the pages that a fork shares
+                gc.freeze()  # the collector's marks would copy pages that a fork shares
             text = job.codes if method == "fork" else _shared_text(job.codes, context)
             for rank in ranks:
                 self._start(context, rank, text, raw)
         except OSError as error:
             self.close()
             raise RunError(
-                f"{job.size} worker processes cannot be started: {error.strerror}; train.workers 1 "
-                "needs none"
+                f"{job.workers} worker processes cannot be started: {error.strerror}; "
+                "train.workers 1 needs none"
             ) from None
         except BaseException:
             self.close()
@@ -77,7 +79,7 @@ class ProcessGroup(WorkerGroup):
     def _start(self, context: Any, rank: int, text: Any, raw: Any) -> None:
         here, there = context.Pipe()
         self._pipes.append(here)
-        # A fork inherits this process's ends; it is told of them, to close them.
+        # A forked process inherits the ends of this one, and has to close them.
         inherited = [*self._pipes] if context.get_start_method() == "fork" else []
         job = replace(self.job, codes=self.job.codes[:0])
         process = context.Process(
@@ -87,28 +89,32 @@ class ProcessGroup(WorkerGroup):
             daemon=True,
         )
         if context.get_start_method() == "spawn" and sys.platform != "win32":
-            resource_tracker.ensure_running()  # when it is started later, it lets signals through
+            resource_tracker.ensure_running()  # starting it later would unblock the signals
         with _signals_blocked(), _nothing_to_import():
             process.start()
         there.close()
         self._processes.append(process)
 
     def _do(self, task: Task) -> list[Any]:
-        for rank in range(1, self.job.size):
+        for rank in range(1, self.job.workers):
             self._exchange(rank, lambda pipe: pipe.send(task))
-        results = [attempt(lambda: self.worker.do(task))]
-        for rank in range(1, self.job.size):
+        results = [attempt(self.worker.do, task)]
+        for rank in range(1, self.job.workers):
             results.append(self._exchange(rank, lambda pipe: pipe.recv()))
         for rank, result in enumerate(results):
             if isinstance(result, Failure):
-                raise WorkerError(f"worker {rank + 1} of {self.job.size}: {result.message}")
+                raise WorkerError(f"worker {rank + 1} of {self.job.workers}: {result.message}")
         if task[0] == "train":
             for gradient in self._gradients:
                 np.add(self.gradient, gradient, out=self.gradient)
         return results
 
     def _exchange(self, rank: int, act: Callable[[Connection], Any]) -> Any:
-        """Send to a worker or receive from it; say so if it is gone."""
+        """Send to a worker or receive from it.
+
+        Raises:
+            WorkerError: if the process of the worker has ended.
+        """
         try:
             return act(self._pipes[rank - 1])
         except (EOFError, OSError):
@@ -118,7 +124,7 @@ class ProcessGroup(WorkerGroup):
         process.join(_PATIENCE_S)
         code = process.exitcode
         how = f"was killed by signal {-code}" if code is not None and code < 0 else "has ended"
-        raise WorkerError(f"worker {rank + 1} of {self.job.size} (process {process.pid}) {how}")
+        raise WorkerError(f"worker {rank + 1} of {self.job.workers} (process {process.pid}) {how}")
 
     def close(self) -> None:
         for pipe in self._pipes:
@@ -137,24 +143,24 @@ class ProcessGroup(WorkerGroup):
 
 
 def start_group(job: Job) -> WorkerGroup:
-    """Return the workers of a job, on this machine."""
-    return WorkerGroup(job) if job.size == 1 else ProcessGroup(job)
+    """Start the workers of a job on this machine."""
+    return WorkerGroup(job) if job.workers == 1 else ProcessGroup(job)
 
 
 def start_method() -> str:
-    """Return how worker processes are best started: a fork where that is quick and safe.
+    """Return how to start worker processes: "fork" where that is safe, else "spawn".
 
-    A forked process shares with this one all that has been imported and compiled. Other threads
-    would not survive a fork, and what they had locked would stay locked.
+    A fork is quick, as the new process shares what this one has imported and compiled. It is not
+    safe beside other threads: they do not survive it, and their locks stay locked.
     """
     alone = threading.active_count() == 1
     return "fork" if sys.platform == "linux" and alone else "spawn"
 
 
 def _shared_memory(size: int, context: Any) -> Any:
-    """Return so many bytes, all zero, that this process and those it starts share.
+    """Return a number of zero bytes that this process shares with those it starts.
 
-    They have no name. A fork inherits them; to a spawned process they are passed.
+    The memory has no name: a forked process inherits it, a spawned one receives it as an argument.
     """
     if context.get_start_method() == "fork":
         return mmap.mmap(-1, size)
@@ -162,7 +168,7 @@ def _shared_memory(size: int, context: Any) -> Any:
 
 
 def _shared_text(codes: Array, context: Any) -> tuple[Any, ...]:
-    """Return what a spawned process needs to have the text without a copy of its own."""
+    """Return a description of the text, from which a spawned process opens it without a copy."""
     if isinstance(codes, np.memmap):
         return str(codes.filename), codes.dtype.str, codes.offset, len(codes)
     raw = context.RawArray("B", max(1, codes.nbytes))
@@ -171,8 +177,8 @@ def _shared_text(codes: Array, context: Any) -> tuple[Any, ...]:
 
 
 def _opened_text(text: Any) -> Array:
-    """Return the text that `_shared_text` has described."""
-    if isinstance(text, np.ndarray):  # forked: it is just there
+    """Return the text that `_shared_text` describes."""
+    if isinstance(text, np.ndarray):  # a forked process inherits it
         return text
     where, dtype, offset, length = text
     if isinstance(where, str):
@@ -183,22 +189,22 @@ def _opened_text(text: Any) -> Array:
 def _serve(
     job: Job, text: Any, rank: int, raw: Any, pipe: Connection, inherited: list[Connection]
 ) -> None:
-    """Be a worker: do the tasks that come through the pipe until it is closed."""
-    for number in SIGNALS:  # they are for the first process, which sees to the others
+    """Do the tasks that come through the pipe until it is closed; runs in the new process."""
+    for number in SIGNALS:  # the first process handles them and ends the others
         signal.signal(number, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     for end in inherited:
-        end.close()  # or the pipes would not close with the process whose ends these are
+        end.close()  # an open copy would keep the pipe open after the first process has ended
     with one_blas_thread() if blas_threads() == 1 else nullcontext():
-        worker = attempt(lambda: _new_worker(job, text, rank, raw))
+        worker = attempt(_new_worker, job, text, rank, raw)
         while True:
             try:
                 task = pipe.recv()
                 failed = isinstance(worker, Failure)
-                pipe.send(worker if failed else attempt(partial(worker.do, task)))
+                pipe.send(worker if failed else attempt(worker.do, task))
             except (EOFError, OSError):
-                return  # nobody is at the other end any more
+                return  # the other end is closed
 
 
 def _new_worker(job: Job, text: Any, rank: int, raw: Any) -> Worker:
@@ -208,7 +214,7 @@ def _new_worker(job: Job, text: Any, rank: int, raw: Any) -> Worker:
 
 @contextmanager
 def _signals_blocked() -> Iterator[None]:
-    """Keep signals waiting, for a new process too, until it has said what to do with them."""
+    """Block signals while a process starts; the new one unblocks them once it ignores them."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -221,7 +227,7 @@ def _signals_blocked() -> Iterator[None]:
 
 @contextmanager
 def _nothing_to_import() -> Iterator[None]:
-    """Keep a spawned process from running the user's script again, of which it needs nothing."""
+    """Keep a spawned process from importing the user's script again, which it does not need."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:

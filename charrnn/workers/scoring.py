@@ -1,4 +1,4 @@
-"""A long text scored by all cores."""
+"""Scoring a long text on all cores."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from charrnn.system.cores import free_cores
 from charrnn.workers.processes import start_group
 from charrnn.workers.worker import Job
 
-_CHARS_FOR_A_WORKER = 20_000  # for fewer it does not pay to start one
-_CHARS_FOR_COMPILED = 2_000_000  # and for fewer than these, to import the compiler
+_MIN_CHARS_PER_WORKER = 20_000  # for fewer, starting a process takes longer than it saves
+_MIN_CHARS_COMPILED = 2_000_000  # for fewer, importing Numba takes longer than it saves
 
 
 def score_by_workers(
@@ -27,15 +27,21 @@ def score_by_workers(
     end: int,
     scored: Callable[[int], object] = lambda _: None,
 ) -> Score:
-    """Score the characters from `start` to `end` of a text with all cores, if it is long enough.
+    """Score the characters from `start` to `end` of a text, on all cores if it is long.
 
-    `scored` is told the number of characters after each window.
+    Args:
+        config: configuration of the model.
+        V: size of the vocabulary.
+        parameters: (P,), parameters of the model.
+        codes: (n,), the whole text; the characters before `start` serve as context.
+        start, end: the part to score.
+        scored: called with the number of characters of each window, once it is scored.
     """
     chars = end - start
     train = replace(
         config.train,
-        workers=max(1, min(free_cores(), chars // _CHARS_FOR_A_WORKER)),
-        backend=resolve_backend("auto") if chars >= _CHARS_FOR_COMPILED else "numpy",
+        workers=max(1, min(free_cores(), chars // _MIN_CHARS_PER_WORKER)),
+        backend=resolve_backend("auto") if chars >= _MIN_CHARS_COMPILED else "numpy",
     )
     config = replace(config, train=train)
     total = Score(0, 0.0)

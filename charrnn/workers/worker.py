@@ -1,4 +1,4 @@
-"""One worker: its streams of each training window, its share of a text to score."""
+"""A worker: the gradient of its streams, and the score of its share of a text."""
 
 from __future__ import annotations
 
@@ -19,62 +19,69 @@ from charrnn.model.model import Model, States
 from charrnn.model.parameters import parameter_count, parameter_views
 from charrnn.text.streams import Streams
 
-Task = tuple[Any, ...]  # the name of a method of `Worker`, and its arguments
+Task = tuple[Any, ...]  # name of a method of `Worker`, and its arguments
 
 
 @dataclass(frozen=True)
 class Job:
-    """What workers work on together: the same for each of them."""
+    """What a group of workers works on; the same for all of them."""
 
     config: Config  # with the number of workers and the backend resolved
     V: int
-    codes: Array  # (n,), the whole text; empty while it is on its way to another process
-    train_end: int  # where the training part ends; 0: there is only scoring to do
+    codes: Array  # (n,), the whole text; empty in a job that is sent to another process
+    train_end: int  # end of the training part; 0 if there is only scoring to do
 
     @property
-    def size(self) -> int:
-        """How many workers there are."""
+    def workers(self) -> int:
+        """Number of workers."""
         return int(self.config.train.workers)
 
     @property
     def trains(self) -> bool:
-        """Whether there is training to do."""
+        """Whether there is training to do, and not only scoring."""
         return self.train_end > 0
 
     def streams_of(self, rank: int) -> range:
-        """Return which of the batch's streams are a worker's."""
+        """Return the streams of the batch that belong to a worker."""
         N = self.config.train.batch_size
-        return range(N * rank // self.size, N * (rank + 1) // self.size)
+        return range(N * rank // self.workers, N * (rank + 1) // self.workers)
 
     @property
     def parameter_count(self) -> int:
-        """P."""
+        """P, the number of parameters."""
         return parameter_count(self.config.model, self.V)
 
     @property
     def state_shape(self) -> tuple[int, ...]:
-        """Shape of all states of the batch: (layers, states of the cell, N, H)."""
+        """Shape of all states of the batch: (layers, states per layer, N, H)."""
         model = self.config.model
         states = len(CELLS[model.cell].states)
         return model.num_layers, states, self.config.train.batch_size, model.hidden_size
 
 
 class Buffers(NamedTuple):
-    """What a worker reads and writes; between training tasks it keeps nothing else."""
+    """The arrays of a worker; it keeps no other state between training tasks."""
 
     parameters: Array  # (P,), read
-    states: Array  # `Job.state_shape`, of which it reads its streams
-    gradient: Array  # (P,), written: its own
-    next_states: Array  # `Job.state_shape`, of which it writes its streams
+    states: Array  # `Job.state_shape`, of which its streams are read
+    gradient: Array  # (P,), written
+    next_states: Array  # `Job.state_shape`, of which its streams are written
 
 
 class Worker:
-    """Does the tasks; the result of each is small, and the gradient lies in the buffers."""
+    """Does tasks for its streams.
+
+    Args:
+        job: what the group works on.
+        rank: number of this worker, from 0.
+        buffers: arrays to read and write; the results of tasks are small.
+    """
 
     def __init__(self, job: Job, rank: int, buffers: Buffers) -> None:
         self._job = job
         self._rank = rank
         self._mine = job.streams_of(rank)
+        self.streams = slice(self._mine.start, self._mine.stop)  # its part of the batch
         self._buffers = buffers
         self.model = Model(
             job.config.model, job.V, buffers.parameters, backend(job.config.train.backend)
@@ -84,7 +91,7 @@ class Worker:
         self._scores: Iterator[Score] = iter(())
 
     @cached_property
-    def _streams(self) -> Streams:
+    def _training_streams(self) -> Streams:
         train, codes = self._job.config.train, self._job.codes
         part, fresh = codes[: self._job.train_end], train.streams == "fresh"
         seed = self._job.config.seed if fresh else None
@@ -92,15 +99,15 @@ class Worker:
 
     @property
     def windows(self) -> int:
-        """Training windows in an epoch."""
-        return self._streams.windows
+        """Number of training windows in an epoch."""
+        return self._training_streams.windows
 
     def window_length(self, step: int) -> int:
-        """Return the characters that a training step reads of each stream."""
-        return self._streams.window_length(step)
+        """Return the length T of a training step's window; the last of an epoch is shorter."""
+        return self._training_streams.window_length(step)
 
     def warm_up(self) -> None:
-        """Compile what training and scoring call, or read it from where it is kept."""
+        """Compile the functions that training and scoring call, or load them from the cache."""
         one = np.zeros((1, 1), np.intp)
         self.model.loss_gradient(one, one, self.model.zero_states(1), self._gradient)
 
@@ -110,19 +117,18 @@ class Worker:
         return getattr(self, name)(*arguments)
 
     def train(self, step: int) -> float:
-        """Write the gradient of a step's window, as far as it comes from this worker's streams.
+        """Write this worker's share of the gradient and its next states.
 
         Args:
             step: counted from 0.
 
         Returns:
-            nats: the loss, summed over its characters.
+            nats: loss summed over the characters of its streams.
         """
-        mine = slice(self._mine.start, self._mine.stop)
-        inputs, targets = self._streams.window(step, mine)  # (T, n) each
+        inputs, targets = self._training_streams.window(step, self.streams)  # (T, n) each
         T, N = len(inputs), self._job.config.train.batch_size
-        states: States = [tuple(layer[:, mine]) for layer in self._buffers.states]
-        with np.errstate(over="ignore", invalid="ignore"):  # the trainer looks for them
+        states: States = [tuple(layer[:, self.streams]) for layer in self._buffers.states]
+        with np.errstate(over="ignore", invalid="ignore"):  # the trainer checks
             nats, states = self.model.loss_gradient(
                 inputs,
                 targets,
@@ -133,11 +139,11 @@ class Worker:
             )
         for next_layer, layer in zip(self._buffers.next_states, states, strict=True):
             for next_state, state in zip(next_layer, layer, strict=True):
-                next_state[mine] = state
+                next_state[self.streams] = state
         return nats
 
     def peak_gflops(self) -> float:
-        """Return the rate of large float32 products, in 1e9 operations/s; it takes a while."""
+        """Return the rate of large float32 matrix products in GFLOP/s; takes 0.4 s or more."""
         side = 1024
         a, b, c = np.random.default_rng(1).random((3, side, side), np.float32)
         start, products = time.perf_counter(), 0
@@ -147,14 +153,16 @@ class Worker:
         return products * 2 * side**3 / elapsed_s / 1e9
 
     def score(self, start: int, end: int, index: int) -> Score | None:
-        """Score this worker's share of a window of the text from `start` to `end`.
+        """Score this worker's share of a window of the characters from `start` to `end`.
 
-        Windows are scored in order; index 0 begins anew.
+        Args:
+            start, end: part of the text.
+            index: number of the window; windows are scored in order, and 0 starts again.
 
         Returns:
-            The share's score, or None when there are no more windows.
+            The score, or None after the last window.
         """
         if index == 0:
-            share = (self._rank, self._job.size)
+            share = (self._rank, self._job.workers)
             self._scores = score_windows(self.model, self._job.codes, start, end, share=share)
         return next(self._scores, None)

@@ -12,14 +12,13 @@ from contextlib import closing
 
 from charrnn.config.reader import override_defaults
 from charrnn.config.schema import Config
-from charrnn.model.parameters import initial_parameters
 from charrnn.planning.benchmark import V, training_job, training_step
 from charrnn.workers.count import resolve_workers
 from charrnn.workers.processes import start_group
 
 
 def configuration(backend: str, cell: str, layers: int, H: int, T: int, N: int) -> Config:
-    """Return the settled configuration of a shape."""
+    """Return the resolved configuration of a shape."""
     values = {"model.cell": cell, "model.num_layers": layers, "model.hidden_size": H}
     values |= {"model.dropout": 0, "model.dropout_per": "step", "model.weight_dropout": 0}
     values |= {"train.seq_length": T, "train.batch_size": N, "train.streams": "fixed"}
@@ -35,7 +34,6 @@ def main() -> None:
     backend, cell, *sizes = sys.argv[1:]
     config = configuration(backend, cell, *map(int, sizes))
     with closing(start_group(training_job(config))) as group:
-        group.parameters[...] = initial_parameters(config.model, V, config.seed)
         step = training_step(group)
         for line in sys.stdin:
             if line.strip() == "peak":

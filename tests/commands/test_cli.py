@@ -1,4 +1,4 @@
-"""The command line: wrong use and its messages, help, which checkpoint is meant, clean streams."""
+"""The command line: refusals and their messages, help, finding a checkpoint, output streams."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ COMMANDS = ("init", "train", "sample", "eval", "inspect", "report", "plot", "inf
 VIEWS = tuple(f"inspect {view}" for view in ("predictions", "surprise", "cells", "gradients"))
 USAGE, ERROR = 2, 1
 
-# A command line in a folder with tiny.yaml, text.txt, a finished run runs/tiny and an empty folder
-# -> its exit code, and what the message must say.
+# A command line in a folder with tiny.yaml, text.txt, a finished run runs/tiny and an empty folder;
+# its exit code; and what its message contains.
 REFUSED: list[tuple[str, int, tuple[str, ...]]] = [
     ("trian tiny.yaml", USAGE, ("No such command 'trian'", "charrnn --help")),
     ("--verbose", USAGE, ("No such option", "--verbose")),
@@ -45,7 +45,7 @@ REFUSED: list[tuple[str, int, tuple[str, ...]]] = [
     (
         "train tiny.yaml --run-dir new --init-from gone.npz",
         ERROR,
-        ("gone.npz: no such file or folder", "name a checkpoint or a run's folder"),
+        ("gone.npz: no such file or folder", "name a checkpoint or a run folder"),
     ),
     ("train tiny.yaml --run-dir new --init-from empty", ERROR, ("empty: has no best.npz",)),
     ("train tiny.yaml --run-dir new --init-from tiny.yaml", ERROR, ("not a checkpoint",)),
@@ -107,7 +107,7 @@ REFUSED: list[tuple[str, int, tuple[str, ...]]] = [
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a finished run; what is tested here leaves it as it is."""
+    """A folder with a finished run, which the tests do not change."""
     place = tmp_path_factory.mktemp("place")
     write_config(place)
     config = str(place / "tiny.yaml")
@@ -120,13 +120,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def in_place(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The same, as the current folder."""
+    """`place`, as the current folder."""
     monkeypatch.chdir(place)
     return place
 
 
 def split(command_line: str) -> list[str]:
-    """Arguments as a shell passes them; '' is an empty one."""
+    """Return the arguments as a shell passes them; '' is an empty one."""
     return ["" if word == "''" else word for word in command_line.split()]
 
 
@@ -138,7 +138,7 @@ def test_refused(
     in_place: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A message on stderr, nothing on stdout, nothing written."""
+    """There is a message on stderr, nothing on stdout, and no file is written."""
     before = contents(in_place)
     assert run(split(line)) == code
     out, err = capsys.readouterr()
@@ -152,7 +152,7 @@ def test_refused(
     assert contents(in_place) == before
 
 
-def test_a_usage_error_is_short_and_gives_the_terminal_no_orders(
+def test_a_usage_error_is_short_and_has_no_control_characters(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert run(["sample", "--\x1b[2J" + "9" * 10_000]) == USAGE
@@ -179,13 +179,15 @@ def test_no_run_found(
 @pytest.mark.parametrize("command", [*COMMANDS, *VIEWS])
 @pytest.mark.parametrize("option", ["--help", "-h"])
 def test_help(command: str, option: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Every option is explained, and the help is the product: it goes to stdout."""
+    """The help explains every option, and goes to stdout."""
     assert run([*command.split(), option]) == 0
     out, err = capsys.readouterr()
     assert err == ""
     assert out.startswith(f"Usage: charrnn {command} ")
     options = re.findall(
-        r"^  (?:-\w, )?(--[\w-]+)(?:, --\w+)*(.*(?:\n {10,}.*)*)", out, re.MULTILINE
+        r"^  (?:-\w, )?(--[\w-]+)(?:, --\w+)*(.*(?:\n {10,}.*)*)",
+        out.partition("\nOptions:\n")[2],
+        re.MULTILINE,
     )
     assert "--help" in [name for name, _ in options]
     for name, rest in options:
@@ -198,6 +200,18 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert err == ""
     listed = re.findall(r"^  (\w+)  ", out.partition("Commands:")[2], re.MULTILINE)
     assert sorted(listed) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize("group", ["--help", "inspect --help"])
+def test_each_command_has_a_summary_of_one_line(
+    group: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Click cuts off a first sentence that does not fit into 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run(group.split()) == 0
+    summaries = capsys.readouterr().out.partition("Commands:\n")[2].splitlines()
+    assert len(summaries) >= 4
+    assert all(re.fullmatch(r"  \w+ +[A-Z].*[^.]\.", line) for line in summaries), summaries
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -214,7 +228,7 @@ def test_training_writes_nothing_to_stdout(
     assert "finished: 20 steps" in err
 
 
-def test_what_was_left_open_and_chosen_is_told(
+def test_the_values_of_unset_keys_are_printed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train(tmp_path, {"model.hidden_size": None, "train.warmup_steps": None})
@@ -223,7 +237,7 @@ def test_what_was_left_open_and_chosen_is_told(
 
 @pytest.mark.usefixtures("in_place")
 def test_products_go_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
-    """The text, the figures, the description; the seed and the checkpoint's name are beside."""
+    """The text, the figures, the description; the seed and the checkpoint's name go to stderr."""
     assert run(["sample", "--prime", "the", "--length", "5"]) == 0
     out, err = capsys.readouterr()
     assert re.fullmatch(r"the[\s\S]{5}\n?", out)
@@ -246,7 +260,7 @@ def test_products_go_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def described(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """The checkpoint that `info` says it describes."""
+    """Return the path of the checkpoint that `info` describes."""
     assert run(["info", *arguments]) == 0
     return capsys.readouterr().out.split()[1]
 
@@ -257,7 +271,7 @@ def test_the_newest_run_is_the_one_with_the_newest_last_npz(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Not the newest folder, nor the newest best.npz."""
+    """The times of the folder and of best.npz do not matter."""
     monkeypatch.chdir(tmp_path)
     for name, last_at, best_at in (("old", 100, 900), ("new", 300, 200), ("older", 50, 400)):
         shutil.copytree(place / "runs" / "tiny", tmp_path / "runs" / name)
@@ -291,7 +305,7 @@ def test_best_is_preferred_in_a_folder(
 def test_the_run_folder_is_named_after_the_configuration(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """runs/NAME in the current folder, wherever the configuration lies."""
+    """It is runs/NAME in the current folder, for a configuration in any folder."""
     (tmp_path / "configs").mkdir()
     (tmp_path / "here").mkdir()
     config = write_config(tmp_path / "configs", {"train.max_steps": 1}, name="my.small")
@@ -319,7 +333,7 @@ def test_a_single_argument_of_eval_may_be_the_text(
 
 
 def test_a_closed_stream_is_no_error(tmp_path: Path) -> None:
-    """As with `2>&-` in a shell."""
+    """A shell closes one with `2>&-`."""
     train(tmp_path)
     for closed in ("2>&-", ">&-"):
         command = f'"{sys.executable}" -m charrnn sample run --length 5 --greedy {closed}'
@@ -330,7 +344,7 @@ def test_a_closed_stream_is_no_error(tmp_path: Path) -> None:
 
 
 def test_any_character_can_be_printed_anywhere(tmp_path: Path) -> None:
-    """Also where the surroundings speak of an encoding without it."""
+    """Output is UTF-8, also if the environment names another encoding."""
     (tmp_path / "text.txt").write_text("жук и жаба " * 60, encoding="utf-8")
     train(tmp_path)
     done = subprocess.run(
@@ -343,8 +357,8 @@ def test_any_character_can_be_printed_anywhere(tmp_path: Path) -> None:
     assert "' абжику'" in done.stdout.decode("utf-8")
 
 
-def test_a_reader_of_the_progress_that_goes_away_does_not_stop_a_training(tmp_path: Path) -> None:
-    """As with `2>&1 | head -1`."""
+def test_a_training_continues_when_the_reader_of_its_progress_goes_away(tmp_path: Path) -> None:
+    """That happens with `2>&1 | head -1`."""
     write_config(tmp_path)
     reading, writing = os.pipe()
     os.close(reading)
@@ -356,8 +370,8 @@ def test_a_reader_of_the_progress_that_goes_away_does_not_stop_a_training(tmp_pa
 
 
 @pytest.mark.parametrize("command", ["inspect surprise", "eval --json", "sample", "info"])
-def test_a_reader_that_has_enough_is_no_error(tmp_path: Path, command: str) -> None:
-    """As with `| head -1`."""
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path, command: str) -> None:
+    """That happens with `| head -1`."""
     train(tmp_path)
     reading, writing = os.pipe()
     os.close(reading)
@@ -370,11 +384,11 @@ def test_a_reader_that_has_enough_is_no_error(tmp_path: Path, command: str) -> N
     assert "rror" not in done.stderr
 
 
-def test_a_resume_of_nothing_says_that_it_begins(
+def test_resume_without_a_run_starts_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train(tmp_path, None, "--resume")
-    assert "nothing to resume here: beginning" in capsys.readouterr().err
+    assert "nothing to resume here: starting a new run" in capsys.readouterr().err
 
 
 def test_a_model_larger_than_the_memory_is_refused_at_once(
@@ -406,7 +420,7 @@ def test_a_model_larger_than_the_memory_is_refused_at_once(
 def test_mpiexec_starts_no_command_but_train_several_times(
     command: str, mpi: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One of the processes says so, the others end without a word."""
+    """Rank 0 prints the error; the others end without output."""
     monkeypatch.setenv(f"{mpi}_SIZE", "4")
     monkeypatch.setenv(f"{mpi}_RANK", "0")
     words = command.split()
@@ -423,15 +437,13 @@ def test_mpiexec_starts_no_command_but_train_several_times(
 
 @pytest.mark.parametrize("size", ["1", "0", "", "many", "-4"])
 @pytest.mark.usefixtures("in_place")
-def test_a_size_of_mpi_that_says_nothing_is_none(
-    size: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_invalid_number_of_ranks_is_ignored(size: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PMI_SIZE", size)
     assert run(["info"]) == 0
     assert ranks() is None
 
 
-def test_a_run_without_a_checkpoint_yet_is_told_from_another_folder(
+def test_a_run_without_a_checkpoint_has_its_own_message(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "metrics.jsonl").touch()

@@ -1,4 +1,4 @@
-"""charrnn eval: what it scores, what it prints, what it refuses."""
+"""charrnn eval: the characters it scores, its output, its errors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TALES = Path(__file__).parents[2] / "data" / "tales.txt"
 def run_dir(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Path:
-    """A run with three parts, in runs/ of the current folder."""
+    """A run with three splits, in runs/ of the current folder."""
     monkeypatch.chdir(tmp_path)
     folder = train(tmp_path, {"data.valid_fraction": 0.2, "data.test_fraction": 0.1})
     (tmp_path / "runs").mkdir()
@@ -35,13 +35,13 @@ def run_dir(
 
 
 def figures(capsys: pytest.CaptureFixture[str], *arguments: str) -> SimpleNamespace:
-    """Run `charrnn eval --json`; return its figures."""
+    """Run `charrnn eval --json` and return its figures."""
     assert run(["eval", "--json", *arguments]) == 0
     return SimpleNamespace(**json.loads(capsys.readouterr().out))
 
 
 @pytest.mark.usefixtures("run_dir")
-def test_json_is_all_that_stdout_gets(capsys: pytest.CaptureFixture[str]) -> None:
+def test_stdout_gets_only_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["eval", "--json"]) == 0
     captured = capsys.readouterr()
     assert captured.out.count("\n") == 1
@@ -54,7 +54,7 @@ def test_json_is_all_that_stdout_gets(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 @pytest.mark.usefixtures("run_dir")
-def test_without_json_stdout_gets_a_figure_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_json_stdout_gets_one_figure_per_line(capsys: pytest.CaptureFixture[str]) -> None:
     found = figures(capsys)
     assert run(["eval"]) == 0
     assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
@@ -68,7 +68,7 @@ def test_without_json_stdout_gets_a_figure_a_line(capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize(
     ("split", "start", "end"), [("train", 0, 420), ("valid", 420, 540), ("test", 540, 600)]
 )
-def test_a_split_is_scored_whole(
+def test_every_character_of_a_split_is_scored(
     run_dir: Path, capsys: pytest.CaptureFixture[str], split: str, start: int, end: int
 ) -> None:
     found = figures(capsys, "--split", split)
@@ -78,7 +78,7 @@ def test_a_split_is_scored_whole(
     assert found.loss_nats == pytest.approx(sum(costs) / len(costs), abs=1e-3)
 
 
-def test_valid_is_the_default_and_what_the_training_measured(
+def test_the_default_is_the_validation_loss_of_the_training(
     run_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = figures(capsys)
@@ -88,8 +88,8 @@ def test_valid_is_the_default_and_what_the_training_measured(
 
 
 def test_which_argument_is_which(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A folder or an .npz is a model; any other single argument is a text."""
-    text = Path("other")  # the name says nothing
+    """A folder or an .npz file is a model; any other single argument is a text."""
+    text = Path("other")  # its name has no ending
     text.write_text(tiny_text(300), encoding="utf-8")
     last = str(run_dir / "last.npz")
     of_split, of_text = vars(figures(capsys)), vars(figures(capsys, "other"))
@@ -160,14 +160,14 @@ def test_standard_input_that_cannot_be_scored_is_refused(
     raw: bytes | None,
     problem: str,
 ) -> None:
-    closed = raw is None  # by whoever started the program
+    closed = raw is None  # by the parent process
     monkeypatch.setattr(sys, "stdin", None if closed else io.TextIOWrapper(io.BytesIO(raw or b"")))
     assert run(["eval", "-"]) == 1
     assert capsys.readouterr().err.startswith(f"charrnn: error: standard input: {problem}")
 
 
 @pytest.mark.usefixtures("run_dir")
-def test_unknown_characters_are_left_out_where_it_is_asked_for(
+def test_unknown_characters_are_skipped_on_request(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     Path("other").write_text("Yin theZ Bbox", encoding="utf-8")
@@ -194,7 +194,7 @@ def test_unknown_characters_are_left_out_where_it_is_asked_for(
     [lambda text: text + "a", lambda text: text[:-1], str.swapcase, lambda text: text[::-1]],
     ids=["longer", "shorter", "other characters", "same characters"],
 )
-def test_a_text_that_has_changed_has_no_splits_any_more(
+def test_the_splits_of_a_changed_text_are_refused(
     capsys: pytest.CaptureFixture[str], change: object
 ) -> None:
     assert callable(change)
@@ -208,7 +208,7 @@ def test_a_text_that_has_changed_has_no_splits_any_more(
 
 
 @pytest.mark.parametrize(("split", "other"), [("valid", "train"), ("test", "valid")])
-def test_an_empty_split_is_refused_with_the_ways_out(
+def test_an_empty_split_is_refused_with_remedies(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], split: str, other: str
 ) -> None:
     folder = train(tmp_path, {f"data.{split}_fraction": 0})

@@ -1,4 +1,4 @@
-"""charrnn init: what it sees in a text, what it writes, and that it can be trained."""
+"""charrnn init: its summary of the text, the configuration it writes, training with that."""
 
 from __future__ import annotations
 
@@ -26,22 +26,24 @@ def _a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def written(path: str) -> dict[str, Any]:
-    """The keys of a file, dotted."""
+    """Return the values of a configuration file by dotted key."""
     sections = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     return {f"{name}.{key}": v for name, keys in sections.items() for key, v in keys.items()}
 
 
-def test_it_writes_what_can_be_trained_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_writes_a_configuration_that_trains(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["init", "tales.txt", "--minutes", "0.05"]) == 0
     out, err = capsys.readouterr()
     assert out == ""
-    assert "tales.txt: 20,000 characters, 17 distinct; 600 lines, of 32 characters" in err
+    assert (
+        "tales.txt: 20,000 characters, 17 distinct; 600 lines with a median of 32 characters" in err
+    )
     assert "charrnn train tales.yaml" in err
     text = Path("tales.yaml").read_text(encoding="utf-8")
     assert text.startswith("# tales.txt: 20,000 characters")
     assert "path: tales.txt\n" in text
     config = load_config("tales.yaml")
-    assert fill_defaults(config, 20_000, 17) == config  # nothing is left open
+    assert fill_defaults(config, 20_000, 17) == config  # no key is unset
     assert run(["train", "tales.yaml", "--set", "train.sample_length=0"]) == 0
     (last,) = [r for r in read_metrics(Path("runs/tales/metrics.jsonl")) if r["split"] == "valid"][
         -1:
@@ -57,7 +59,7 @@ def test_to_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
     assert not Path("tales.yaml").exists()
 
 
-def test_a_path_is_relative_to_the_file_it_stands_in() -> None:
+def test_a_path_is_relative_to_the_configuration_file() -> None:
     Path("configs").mkdir()
     assert run(["init", "tales.txt", "--minutes", "0.01", "-o", "configs/my.yaml"]) == 0
     assert written("configs/my.yaml")["data.path"] == "../tales.txt"
@@ -85,7 +87,7 @@ def test_any_name_of_a_text_is_read_back(name: str) -> None:
 
 
 @pytest.mark.parametrize("folder", ["~", "~root"])
-def test_a_folder_that_reads_like_somebodys_home(folder: str) -> None:
+def test_a_folder_named_like_a_home_is_not_expanded(folder: str) -> None:
     Path(folder).mkdir()
     text = Path(folder, "t.txt")
     text.write_text(tiny_text(2_000), encoding="utf-8")
@@ -101,13 +103,13 @@ def test_several_texts_and_globs() -> None:
     assert written("all.yaml")["data.path"] == "*.txt"
 
 
-def test_a_file_with_the_signs_of_a_glob_in_its_name_is_one_text() -> None:
+def test_a_file_named_like_a_glob_is_one_text() -> None:
     Path("a[1]*.txt").write_text(tiny_text(2_000), encoding="utf-8")
     assert run(["init", "a[1]*.txt", "--minutes", "0.01"]) == 0
     assert load_config("a[1]*.yaml").data.path == str(Path("a[1]*.txt").absolute())
 
 
-def test_long_values_stand_without_comments_beside_them() -> None:
+def test_long_values_have_no_comments_beside_them() -> None:
     folder = Path("f" * 60)
     folder.mkdir()
     (folder / "t.txt").write_text(tiny_text(2_000), encoding="utf-8")
@@ -116,7 +118,7 @@ def test_long_values_stand_without_comments_beside_them() -> None:
     assert written("t.yaml")["data.valid_fraction"] == 0.12345678901234568
 
 
-def test_what_was_chosen_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_chosen_values_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     given = ["model.hidden_size=48", "model.dropout=0.125", "train.max_steps=2345678"]
     arguments = [word for one in given for word in ("--set", one)]
     assert run(["init", "tales.txt", "--minutes", "0.01", *arguments]) == 0
@@ -138,7 +140,7 @@ def test_more_minutes_make_it_larger_or_longer() -> None:
     )
 
 
-def test_what_is_given_is_written_and_the_rest_goes_by_it() -> None:
+def test_given_values_are_written() -> None:
     sets = ["model.cell=gru", "train.clip_norm=2", "seed=7", "data.tokens=byte"]
     arguments = [word for one in sets for word in ("--set", one)]
     assert run(["init", "tales.txt", "--minutes", "0.01", *arguments]) == 0
@@ -147,7 +149,7 @@ def test_what_is_given_is_written_and_the_rest_goes_by_it() -> None:
     assert config.data.tokens == "byte"
 
 
-def test_a_text_that_is_less_than_an_epoch_gets_steps() -> None:
+def test_less_than_an_epoch_is_a_number_of_steps() -> None:
     Path("large.txt").write_text(tiny_text(400_000), encoding="utf-8")
     assert run(["init", "large.txt", "--minutes", "0.001"]) == 0
     keys = written("large.yaml")
@@ -157,10 +159,10 @@ def test_a_text_that_is_less_than_an_epoch_gets_steps() -> None:
 
 @pytest.mark.parametrize("minutes", [0.3, 2, 10, 60])
 @pytest.mark.parametrize("chars_per_s", [2_000, 60_000])
-def test_the_estimate_is_the_minutes_asked_for(
+def test_the_estimate_is_the_given_minutes(
     minutes: float, chars_per_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a machine whose speed is known; a text that is small for the time is not read for ever."""
+    """The speed is fixed; a small text gets at most MOST_EPOCHS."""
     monkeypatch.setattr(charrnn.planning.proposal, "_training_speed", lambda *_: chars_per_s)
     monkeypatch.setattr(charrnn.planning.proposal, "_scoring_speed", lambda *_: 4 * chars_per_s)
     proposal = propose(override_defaults(text="tales.txt"), minutes)
@@ -175,7 +177,7 @@ def test_the_estimate_is_the_minutes_asked_for(
     assert proposal.estimated_s == pytest.approx(1 + read / chars_per_s, rel=0.15)
 
 
-def test_a_limit_of_time_is_sized_for_like_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_max_minutes_sizes_a_model_like_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(charrnn.planning.proposal, "_training_speed", lambda *_: 50_000.0)
     sizes = {
         propose(override_defaults(overrides, text="tales.txt"), minutes).config.model.hidden_size
@@ -191,7 +193,7 @@ def test_a_limit_of_time_is_sized_for_like_minutes(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("limit", ["max_steps=7", "max_epochs=2", "max_minutes=0.01"])
-def test_a_limit_that_is_given_is_kept(limit: str) -> None:
+def test_a_given_limit_is_kept(limit: str) -> None:
     name, value = limit.split("=")
     minutes = [] if name == "max_minutes" else ["--minutes", "0.01"]
     assert run(["init", "tales.txt", *minutes, "--set", f"train.{limit}"]) == 0
@@ -202,15 +204,15 @@ def test_a_limit_that_is_given_is_kept(limit: str) -> None:
 
 
 REFUSED: dict[str, tuple[list[str], str]] = {
-    "a file that is there": (["tales.txt", "-o", "short.txt"], "--overwrite writes over it"),
+    "a file that exists": (["tales.txt", "-o", "short.txt"], "--overwrite replaces it"),
     "a device": (["tales.txt", "-o", "/dev/null", "--overwrite"], "is a pipe or a device"),
     "the text itself": (["tales.txt", "-o", "./tales.txt", "--overwrite"], "is the text itself"),
-    "the text by another way": (["tales.txt", "-o", "folder/../tales.txt"], "is the text itself"),
+    "the text by another path": (["tales.txt", "-o", "folder/../tales.txt"], "is the text itself"),
     "one of the texts": (["t*.txt", "-o", "tales.txt", "--overwrite"], "is the text itself"),
     "a file without a name": (["tales.txt", "short.txt", "-o", ""], "names no file to write"),
     "a glob that matches nothing": (["none*"], "no file matches; name a text file"),
-    "another text": (["tales.txt", "--set", "data.path=x.txt"], "the text is named by TEXT"),
-    "a pipe": (["fifo"], "fifo: is no file that a training can read again"),
+    "another text": (["tales.txt", "--set", "data.path=x.txt"], "the argument TEXT names the text"),
+    "a pipe": (["fifo"], "fifo: is not a file that a training can read again"),
     "several without a name": (["tales.txt", "short.txt"], "-o names it"),
     "a glob without a name": (["*.txt"], "-o names it"),
     "a folder": (["tales.txt", "-o", "folder", "--overwrite"], "folder: is a folder"),
@@ -223,7 +225,7 @@ REFUSED: dict[str, tuple[list[str], str]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_is_refused(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_refused(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     Path("empty.txt").touch()
     Path("short.txt").write_text("ab")
     Path("folder").mkdir()
@@ -238,11 +240,11 @@ def test_what_is_refused(name: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("minutes", ["0", "-1", "soon"])
-def test_minutes_are_above_zero(minutes: str) -> None:
+def test_minutes_must_be_above_zero(minutes: str) -> None:
     assert run(["init", "tales.txt", "--minutes", minutes]) == 2
 
 
-def test_the_minutes_are_given_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_minutes_and_max_minutes_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
     command = ["init", "tales.txt", "--minutes", "5", "--set", "train.max_minutes=0.01"]
     assert run(command) == 2
-    assert "--minutes and train.max_minutes both say how long; give one" in capsys.readouterr().err
+    assert "--minutes and train.max_minutes both set a time; give one" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""charrnn inspect: its views in a pipe, on a terminal, as JSON; what it refuses."""
+"""charrnn inspect: its output in a pipe, on a terminal and as JSON; what it refuses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support import tiny_text, train
 
 from charrnn.commands.cli import run
 from charrnn.inspection.colours import ACTIVATION, NATS, coloured_lines
-from charrnn.inspection.glyphs import columns_of, glyphs
+from charrnn.inspection.glyphs import display_width, token_glyphs
 from charrnn.kernels import CELLS
 from charrnn.runs.checkpoint import save_checkpoint
 from charrnn.text.vocabulary import Vocabulary
@@ -25,7 +25,7 @@ LONG = {"data.path": "long.txt", "train.max_steps": 60, "data.valid_fraction": 0
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a run of each cell, on a text of lines."""
+    """Return a folder with a run of each cell, on a text with lines."""
     folder = tmp_path_factory.mktemp("inspect")
     (folder / "long.txt").write_text(tiny_text(4000), encoding="utf-8")
     for cell in CELLS:
@@ -42,19 +42,19 @@ def _there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """What a view prints."""
+    """Return what a command prints."""
     assert run(["inspect", *arguments]) == 0
     return capsys.readouterr().out
 
 
 def as_json(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
-    """The one JSON object that a view prints."""
+    """Return the one JSON object that a command prints."""
     out = printed(capsys, *arguments, "--json")
     assert out.count("\n") == 1
     return json.loads(out)
 
 
-def test_predictions_of_a_model_that_recites(
+def test_predictions_of_a_model_that_knows_its_text(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save_checkpoint(tmp_path / "m.npz", reciting("hel\no"))
@@ -66,7 +66,7 @@ def test_predictions_of_a_model_that_recites(
         ["e", "l", "1.0000", "1", "✓"],
         ["l", "↵", "1.0000", "1", "✓"],
     ]
-    assert "✓" not in rows[3]  # after the line's end comes o
+    assert "✓" not in rows[3]  # the model expects o after a newline
     assert [row.split()[-4] for row in rows] == ["e", "l", "↵", "o", "↵"]
     assert len(rows) == 5
     found = as_json(capsys, *arguments)["predictions"]
@@ -84,7 +84,7 @@ def test_predictions_of_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.parametrize("text", [[], ["long.txt"], ["--split", "train"]], ids=str)
-def test_the_mean_surprise_is_what_eval_tells(
+def test_the_mean_surprise_is_that_of_eval(
     text: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = as_json(capsys, "surprise", "runs/gru", *text)
@@ -100,7 +100,7 @@ def test_the_mean_surprise_is_what_eval_tells(
     )
 
 
-def test_the_most_surprising_places_are_told_with_their_lines(
+def test_the_most_surprising_characters_have_their_lines(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     found = as_json(capsys, "surprise", "runs/lstm", "--top", "4")
@@ -117,7 +117,7 @@ def test_the_most_surprising_places_are_told_with_their_lines(
         assert row.split()[:2] == [f"{one['line']:,}", f"{one['nats']:.2f}"]
 
 
-def test_in_a_pipe_the_text_has_marks_below_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_pipe_gets_marks_below_the_text(capsys: pytest.CaptureFixture[str]) -> None:
     out = printed(capsys, "surprise", "runs/rnn", "--length", "200", "--top", "0")
     assert "\x1b" not in out
     assert max(map(len, out.splitlines())) <= 80
@@ -132,7 +132,7 @@ def test_in_a_pipe_the_text_has_marks_below_it(capsys: pytest.CaptureFixture[str
     ("choice", "environment", "coloured"),
     [("auto", {}, False), ("always", {}, True), ("always", {"NO_COLOR": "1"}, True)],
 )
-def test_colours_where_they_are_asked_for(
+def test_colours_in_a_pipe(
     choice: str,
     environment: dict[str, str],
     coloured: bool,
@@ -150,7 +150,7 @@ def test_colours_where_they_are_asked_for(
     ("environment", "coloured"),
     [({"TERM": "xterm"}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)],
 )
-def test_on_a_terminal_no_color_is_heeded(
+def test_no_color_turns_colours_off_on_a_terminal(
     environment: dict[str, str],
     coloured: bool,
     capsys: pytest.CaptureFixture[str],
@@ -164,25 +164,25 @@ def test_on_a_terminal_no_color_is_heeded(
     assert ("\x1b[48;5;" in out) is coloured
 
 
-def test_a_text_in_colours_is_the_text() -> None:
+def test_a_coloured_text_is_the_text() -> None:
     text = "ab\t\x1b[31m漢字 é\u0301\n" * 3
-    vocabulary = Vocabulary.of(np.array([ord(c) for c in text]), "char")
+    vocabulary = Vocabulary.from_pieces([np.array([ord(c) for c in text])], "char")
     codes = vocabulary.encode(vocabulary.symbols_of(text), "")
-    signs = glyphs(vocabulary, spaces=False)
-    assert {columns_of(sign) for sign in signs} == {1, 2, 8}
+    glyphs = token_glyphs(vocabulary, spaces=False)
+    assert {display_width(glyph) for glyph in glyphs} == {1, 2, 8}
     values = np.linspace(-1, 7, len(text))
     for scale in (NATS, ACTIVATION):
-        coloured = list(coloured_lines(codes, values, signs, scale, columns=9, coloured=True))
-        plain = list(coloured_lines(codes, values, signs, scale, columns=9, coloured=False))
+        coloured = list(coloured_lines(codes, values, glyphs, scale, columns=9, coloured=True))
+        plain = list(coloured_lines(codes, values, glyphs, scale, columns=9, coloured=False))
         without_marks = [line for line in plain if not set(line) <= set(scale.marks)]
         for lines in (coloured, without_marks):
             shown = "".join(ANSI.sub("", line) for line in lines)
             assert shown.replace(" ", "").startswith("ab⇥␛[31m漢字é<U+0301>↵ab⇥")
-        assert all(columns_of(ANSI.sub("", line)) <= 9 for line in [*coloured, *plain])
+        assert all(display_width(ANSI.sub("", line)) <= 9 for line in [*coloured, *plain])
         assert "\x1b[31m" not in "".join(ANSI.sub("", line) for line in coloured)
 
 
-def test_a_number_that_is_not_there_has_neither_colour_nor_mark() -> None:
+def test_nan_has_neither_colour_nor_mark() -> None:
     assert NATS.coloured("a", float("nan")) == "a"
     assert (NATS.mark(float("nan")), NATS.mark(0.5), NATS.mark(9)) == (" ", " ", "6")
     assert NATS.legend(coloured=False).startswith("nats: 1 = 1 to 2, 2 = 2 to 3")
@@ -193,14 +193,14 @@ def test_a_number_that_is_not_there_has_neither_colour_nor_mark() -> None:
         assert len(scale.legend(coloured=False)) <= 80
 
 
-def test_units_that_follow_something(capsys: pytest.CaptureFixture[str]) -> None:
+def test_units_that_track_a_feature(capsys: pytest.CaptureFixture[str]) -> None:
     found = as_json(capsys, "cells", "runs/lstm")["units"]
     assert [abs(one["r"]) for one in found] == sorted(
         (abs(one["r"]) for one in found), reverse=True
     )
     by_name = {one["follows"]: one for one in found}
     assert {"inside a word", "position in the line"} <= by_name.keys()
-    assert "inside quotes" not in by_name  # there are none in this text
+    assert "inside quotes" not in by_name  # this text has none
     assert abs(by_name["inside a word"]["r"]) > 0.3
     assert {one["state"] for one in found} <= {"h", "c"}
     out = printed(capsys, "cells", "runs/lstm", "--top", "2")
@@ -208,14 +208,14 @@ def test_units_that_follow_something(capsys: pytest.CaptureFixture[str]) -> None
     assert "(weak)" in out
     of_layer = as_json(capsys, "cells", "runs/lstm", "--layer", "0", "--state", "c")["units"]
     assert {(one["layer"], one["state"]) for one in of_layer} == {(0, "c")}
-    assert "the same throughout a half of this text: inside quotes, inside brackets, " in out
+    assert "constant in one half of this text: inside quotes, inside brackets, " in out
     command = re.search(r"charrnn (inspect cells .*)", out)
     assert command
     view = printed(capsys, *command[1].split()[1:])
     assert f"layer {found[0]['layer']}, {found[0]['state']} {found[0]['unit']}" in view
 
 
-def test_one_unit_along_the_text(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_activation_of_one_unit(capsys: pytest.CaptureFixture[str]) -> None:
     found = as_json(capsys, "cells", "runs/lstm", "--unit", "3", "--layer", "0", "--state", "c")
     assert (found["layer"], found["state"], found["unit"]) == (0, "c", 3)
     assert len(found["activations"]) == 2000
@@ -254,14 +254,17 @@ REFUSED: dict[str, tuple[int, str]] = {
     "predictions runs/rnn --text €": (1, "this model knows; --unknown skip leaves such"),
     "predictions runs/rnn --text € --unknown skip": (1, "--text: has no character that the model"),
     "predictions none --text a": (1, "none: no such file or folder"),
-    "surprise runs/rnn long.txt --split test": (2, "--split is of the model's own text"),
+    "surprise runs/rnn long.txt --split test": (
+        2,
+        "--split selects a part of the model's own text",
+    ),
     "surprise runs/rnn --split test": (1, "has no test part"),
     "surprise a b c": (2, "too many arguments"),
-    "cells runs/rnn --layer 2": (2, "this model has layer 0 to 1"),
+    "cells runs/rnn --layer 2": (2, "this model has layers 0 to 1"),
     "cells runs/rnn --unit 8": (2, "a layer has units 0 to 7"),
-    "cells runs/rnn --unit 1 --layer 2": (2, "this model has layer 0 to 1"),
+    "cells runs/rnn --unit 1 --layer 2": (2, "this model has layers 0 to 1"),
     "cells runs/rnn --unit 1 --state c": (2, "this model has h"),
-    "gradients runs/rnn --lags 4000": (1, "--lags 3999 would do"),
+    "gradients runs/rnn --lags 4000": (1, "--lags 3999 is the most"),
     "gradients runs/rnn -o g.bmp": (1, "name a file that ends in .png, .svg, .pdf or .gif"),
     "gradients runs/rnn runs/gru -": (2, "- can be read once"),
 }
@@ -277,7 +280,7 @@ def test_what_is_refused(command: str, capsys: pytest.CaptureFixture[str]) -> No
     assert message in err
 
 
-def test_too_short_a_text_to_tell_what_units_follow(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_text_too_short_for_correlations(capsys: pytest.CaptureFixture[str]) -> None:
     Path("short.txt").write_text("hums in the blue box")
     assert run(["inspect", "cells", "runs/rnn", "short.txt"]) == 1
     assert "short.txt: is too short" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""charrnn sample, and `sample` from Python: what is printed, primes, seeds, refusals."""
+"""charrnn sample, and `sample` from Python: output, primes, seeds, errors."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from charrnn.model.sampling import SamplingParams
 from charrnn.runs.checkpoint import save_checkpoint
 from charrnn.system.terminal import visible
 
-sample = import_module("charrnn.commands.sample")  # its name in the package is the command's
-_write = sample._write
+sample = import_module("charrnn.commands.sample")  # the package attribute is the command
+_print_text = sample._print_text
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, with a model that recites and one that wanders."""
+    """The current folder, with deterministic models and a random one."""
     monkeypatch.chdir(tmp_path)
     save_checkpoint(tmp_path / "reciting.npz", reciting("abcdef\n"))
     save_checkpoint(tmp_path / "bytes.npz", reciting("a\u00e9\u20ac\n", tokens="byte"))
@@ -42,18 +42,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def sampled(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """Run `charrnn sample` with a seed; return its stdout."""
+    """Run `charrnn sample` with a seed and return its stdout."""
     assert run(["sample", *arguments, "--seed", "1"]) == 0
     captured = capsys.readouterr()
-    said = "left out: 2 characters that the model does not know\n" if "skip" in arguments else ""
-    assert captured.err == said
+    message = "left out: 2 characters that the model does not know\n" if "skip" in arguments else ""
+    assert captured.err == message
     return captured.out
 
 
 # From Python.
 
 
-def test_the_same_seed_writes_the_same_text(folder: Path) -> None:
+def test_a_seed_makes_the_text_reproducible(folder: Path) -> None:
     model = charrnn.load(folder / "wandering.npz")
     first = model.sample("abc", length=100, seed=5)
     assert len(first) == 100
@@ -63,7 +63,7 @@ def test_the_same_seed_writes_the_same_text(folder: Path) -> None:
     assert model.sample("abc", length=50, seed=5) == first[:50]
 
 
-def test_half_of_a_pair_is_refused(folder: Path) -> None:
+def test_a_lone_surrogate_is_refused(folder: Path) -> None:
     with pytest.raises(TextError, match=r"prime: '\\ud800' \(U\+D800\) at position 1 is half of"):
         charrnn.load(folder / "bytes.npz").sample("a\ud800")
     with pytest.raises(TextError, match=r"text: '\\ud800' \(U\+D800\) at position 1 is not among"):
@@ -79,14 +79,14 @@ def test_half_of_a_pair_is_refused(folder: Path) -> None:
     [
         (["--prime", "ab", "--length", "3"], "abcde\n"),
         (["--prime", "ab", "--length", "3", "--no-prime"], "cde\n"),
-        (["--prime", "ab", "--length", "5"], "abcdef\n"),  # it ends in a line's end itself
+        (["--prime", "ab", "--length", "5"], "abcdef\n"),  # it ends in a newline already
         (["--prime", "ab", "--length", "6"], "abcdef\na\n"),
         (["--prime", "ab\n", "--length", "0"], "ab\n"),
         (["--prime", "ab", "--length", "0"], "ab\n"),
         (["--length", "4"], "abcd\n"),
         (["--prime", "ab", "--stop", "ef"], "abcdef\n"),
         (["--prime", "ab", "--stop", "f\n"], "abcdef\n"),
-        (["--prime", "abc", "--stop", "bc"], "abcdef\nabc\n"),  # the prime's does not count
+        (["--prime", "abc", "--stop", "bc"], "abcdef\nabc\n"),  # one in the prime does not count
         (["--prime", "xaXb", "--unknown", "skip", "--length", "2"], "xaXbcd\n"),
         (["--prime", "a", "--length", "2", "--num-samples", "2"], "abc\n---\nabc\n"),
         (
@@ -100,9 +100,7 @@ def test_half_of_a_pair_is_refused(folder: Path) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_is_printed(
-    capsys: pytest.CaptureFixture[str], arguments: list[str], out: str
-) -> None:
+def test_output(capsys: pytest.CaptureFixture[str], arguments: list[str], out: str) -> None:
     assert sampled(capsys, "reciting.npz", *arguments) == out
 
 
@@ -117,7 +115,7 @@ def test_bytes_are_printed_as_text(capsys: pytest.CaptureFixture[str]) -> None:
     ("model", "raw", "out"),
     [
         ("reciting.npz", b"ab", b"abcde\n"),
-        ("reciting.npz", b"\xef\xbb\xbfab\r\n", b"ab\nabc\n"),  # as a training text is read
+        ("reciting.npz", b"\xef\xbb\xbfab\r\n", b"ab\nabc\n"),  # read as a training text is
         ("bytes.npz", b"a\xc3\xa9", "a\u00e9\u20ac\na\n".encode()),
     ],
 )
@@ -148,10 +146,10 @@ def test_several_samples_are_several_texts(capsys: pytest.CaptureFixture[str]) -
 
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("arguments", [[], ["--prime", "abc"]], ids=["no prime", "prime"])
-def test_more_samples_than_a_group_are_written_group_by_group(
+def test_samples_are_written_in_groups(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ) -> None:
-    """The first group is what it would be alone, and no text is another group's."""
+    """The first group is the same without others, and every text is different."""
     arguments = ["wandering.npz", *arguments, "--length", "30", "--num-samples"]
     whole = sampled(capsys, *arguments, "7")
     monkeypatch.setattr(sample, "_GROUP_TEXTS", 3)
@@ -164,7 +162,7 @@ def test_more_samples_than_a_group_are_written_group_by_group(
 
 @pytest.mark.parametrize("length", [0, 1, 1000, 10**6, 10**9])
 @pytest.mark.parametrize("num_samples", [1, 3, 256, 257, 10**5])
-def test_groups_are_all_texts_and_bounded_in_size(num_samples: int, length: int) -> None:
+def test_groups_have_all_texts_and_a_bounded_size(num_samples: int, length: int) -> None:
     groups = list(islice(sample._groups(num_samples, length, seed=5), 10_000))
     sizes = [N for N, _ in groups]
     assert sum(sizes) == num_samples or len(groups) == 10_000
@@ -175,7 +173,7 @@ def test_groups_are_all_texts_and_bounded_in_size(num_samples: int, length: int)
 
 
 @pytest.mark.parametrize("raw", [b"x" * ((1 << 24) + 1), None], ids=["file", "/dev/zero"])
-def test_a_prime_without_end_is_refused(
+def test_a_very_long_prime_is_refused(
     folder: Path, capsys: pytest.CaptureFixture[str], raw: bytes | None
 ) -> None:
     file = folder / "large.txt" if raw else Path("/dev/zero")
@@ -189,8 +187,8 @@ def test_a_prime_without_end_is_refused(
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_on_a_terminal_no_character_is_an_order(folder: Path, terminal: bool) -> None:
-    """The text of a hostile model, and its prime, are to be read and to do nothing."""
+def test_a_terminal_gets_no_control_characters(folder: Path, terminal: bool) -> None:
+    """Neither the text of a hostile model nor its prime can control the terminal."""
     text = "a\x1b[2J\r\x07\x7f\x9b\t\n"
     symbols = list(dict.fromkeys(text))
     save_checkpoint(folder / "hostile.npz", reciting("".join(symbols)))
@@ -210,7 +208,7 @@ def test_on_a_terminal_no_character_is_an_order(folder: Path, terminal: bool) ->
 
 
 @given(st.text())
-def test_what_is_visible_holds_no_control_character(text: str) -> None:
+def test_visible_text_has_no_control_characters(text: str) -> None:
     seen = visible(text)
     assert len(seen) == len(text)
     controls = {c for c in seen if unicodedata.category(c) == "Cc"}
@@ -219,15 +217,15 @@ def test_what_is_visible_holds_no_control_character(text: str) -> None:
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_seed_that_was_not_given_is_told_and_gives_the_text_again(
+def test_a_random_seed_is_printed_and_reproduces_the_text(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     arguments = ["sample", "wandering.npz", "--prime", "abc", "--length", "80"]
     assert run(arguments) == 0
     first = capsys.readouterr()
-    told = re.fullmatch(r"seed (\d+)\n", first.err)
-    assert told
-    assert run([*arguments, "--seed", told[1]]) == 0
+    printed = re.fullmatch(r"seed (\d+)\n", first.err)
+    assert printed
+    assert run([*arguments, "--seed", printed[1]]) == 0
     again = capsys.readouterr()
     assert again.out == first.out
     assert again.err == ""
@@ -244,7 +242,7 @@ def test_a_seed_that_was_not_given_is_told_and_gives_the_text_again(
         ("bytes.npz", "ab", "byte 0x62 at position 1"),
     ],
 )
-def test_an_unknown_character_of_the_prime_is_named_with_the_way_out(
+def test_an_unknown_character_of_the_prime_is_named_with_a_remedy(
     capsys: pytest.CaptureFixture[str], model: str, prime: str, named: str
 ) -> None:
     assert run(["sample", model, "--prime", prime, "--seed", "1"]) == 1
@@ -257,7 +255,7 @@ def test_an_unknown_character_of_the_prime_is_named_with_the_way_out(
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_prime_file_in_another_encoding_is_refused_with_a_way_out_that_exists(
+def test_a_prime_file_in_another_encoding_is_refused_with_a_remedy_that_exists(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     Path("prime.txt").write_bytes(b"ab\xe9")
@@ -266,7 +264,7 @@ def test_a_prime_file_in_another_encoding_is_refused_with_a_way_out_that_exists(
     assert captured.err.startswith(
         "charrnn: error: --prime-file prime.txt: byte 2 (0xe9) is not utf-8"
     )
-    assert "data." not in captured.err  # sampling has no configuration to set
+    assert "data." not in captured.err  # sampling takes no configuration keys
 
 
 @pytest.mark.usefixtures("folder")
@@ -306,7 +304,7 @@ def test_a_missing_prime_file_is_named(capsys: pytest.CaptureFixture[str]) -> No
 
 
 class Flushed(io.StringIO):
-    """A stream that counts its flushes, and knows how much of it is out."""
+    """A stream that counts its flushes and remembers the flushed text."""
 
     count = 0
     out = ""
@@ -316,7 +314,7 @@ class Flushed(io.StringIO):
         self.out = self.getvalue()
 
 
-def test_a_text_that_is_made_slowly_comes_out_character_by_character(
+def test_a_slow_text_is_flushed_at_each_character(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys, "stdout", stdout := Flushed())
@@ -327,26 +325,26 @@ def test_a_text_that_is_made_slowly_comes_out_character_by_character(
             yield piece
             assert stdout.out == "abc"[: i + 1]
 
-    _write(pieces())
+    _print_text(pieces())
     assert stdout.out == "abc\n"
 
 
-def test_a_text_that_is_made_fast_is_not_flushed_for_each_character(
+def test_a_fast_text_is_flushed_now_and_then(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys, "stdout", stdout := Flushed())
-    _write("a" for _ in range(10_000))
+    _print_text("a" for _ in range(10_000))
     assert stdout.out == "a" * 10_000 + "\n"
     assert stdout.count < 500
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_reader_that_has_enough_is_no_error() -> None:
+def test_a_reader_that_goes_away_is_no_error() -> None:
     command = [sys.executable, "-m", "charrnn", "sample", "wandering.npz", "--length", "100000"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        assert len(process.stdout.read(10)) == 10  # what is written comes out at once
+        assert len(process.stdout.read(10)) == 10  # the text is flushed at once
         process.stdout.close()
         error = process.stderr.read()
         assert process.wait() == 0
@@ -358,6 +356,6 @@ def test_a_reader_that_has_enough_is_no_error() -> None:
     [{"temperature": -1.0}, {"temperature": float("nan")}, {"top_k": 0}, {"top_p": 0.0}],
     ids=str,
 )
-def test_a_way_of_choosing_that_does_not_exist_is_refused(wrong: dict[str, Any]) -> None:
+def test_invalid_sampling_parameters_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(SamplingError, match=next(iter(wrong))):
         SamplingParams(**wrong)

@@ -1,4 +1,4 @@
-"""What is told of a model: predictions, surprise, units, gradients; each against the plain way."""
+"""Predictions, surprise, units and gradients of a model, each compared with a plain computation."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from small_models import reciting, symbols_of
 from support import plain_config
 
 from charrnn.inspection.features import line_numbers, text_features
-from charrnn.inspection.gradient_flow import follow_back, gradient_by_lag
+from charrnn.inspection.gradient_flow import backpropagate_last_loss, gradient_by_lag
 from charrnn.inspection.predictions import predictions
 from charrnn.inspection.surprise import most_surprising, nats_by_character
-from charrnn.inspection.units import Unit, activations, correlated_units, units_of
+from charrnn.inspection.units import Unit, activations, all_units, correlated_units
 from charrnn.kernels import CELLS, Array
 from charrnn.model.evaluation import score
 from charrnn.model.model import Model, States
@@ -28,7 +28,7 @@ each_cell = pytest.mark.parametrize("cell", CELLS)
 
 
 def model_of(cell: str, embedding: int | None = None, dtype: Any = np.float64) -> Model:
-    """A new model of two layers."""
+    """Return a new model of two layers."""
     config = plain_config(
         {"model.cell": cell, "model.hidden_size": H, "model.embedding_size": embedding}
     ).model
@@ -36,15 +36,15 @@ def model_of(cell: str, embedding: int | None = None, dtype: Any = np.float64) -
 
 
 def random_codes(n: int, seed: int = 1) -> Array:
-    """Codes (n,) in no order."""
+    """Return random codes (n,)."""
     return np.random.default_rng(seed).integers(0, V, n)
 
 
 def last_loss(
-    model: Model, window: Array, states: States, place: tuple[int, int, int], value: Array
+    model: Model, window: Array, states: States, index: tuple[int, int, int], value: Array
 ) -> float:
-    """The loss of a stream's last character, one of its states before the window changed."""
-    layer, s, n = place
+    """Return the loss of a stream's last character after a change of one state of a layer."""
+    layer, s, n = index
     changed = [[state.copy() for state in of_layer] for of_layer in states]
     changed[layer][s][n] = value
     nats, _ = model.score(window[:-1], window[1:], [tuple(of_layer) for of_layer in changed])
@@ -53,13 +53,13 @@ def last_loss(
 
 @each_cell
 @pytest.mark.parametrize("embedding", [None, 3])
-def test_gradients_by_lag_are_those_of_finite_differences(cell: str, embedding: int | None) -> None:
+def test_gradients_by_lag_equal_finite_differences(cell: str, embedding: int | None) -> None:
     K, N = 4, 2
     model = model_of(cell, embedding)
     window = random_codes((K + 1) * N).reshape(K + 1, N)
     rng = np.random.default_rng(2)
     states = [tuple(rng.normal(size=(N, H)) for _ in layer) for layer in model.zero_states(N)]
-    norms = follow_back(model, window, [tuple(layer) for layer in states])
+    norms = backpropagate_last_loss(model, window, [tuple(layer) for layer in states])
     assert norms.shape == (2, len(CELLS[cell].states), K, N)
     for k in range(1, K + 1):
         before = states
@@ -75,31 +75,33 @@ def test_gradients_by_lag_are_those_of_finite_differences(cell: str, embedding: 
 
 
 @each_cell
-def test_losses_are_followed_from_where_they_are_in_the_text(cell: str) -> None:
-    """Many at once are as each by itself, after reading the text before them."""
+def test_a_batch_of_losses_equals_each_by_itself(cell: str) -> None:
+    """Each loss is backpropagated at its position, after reading the text before it."""
     model, codes, K = model_of(cell, dtype=np.float32), random_codes(400), 6
-    places = np.array([199, 250, 399, *range(200, 240)])
-    together = gradient_by_lag(model, codes, places, K)
-    assert [(lag.layer, lag.state) for lag in together] == [
+    positions = np.array([199, 250, 399, *range(200, 240)])
+    together = gradient_by_lag(model, codes, positions, K)
+    assert [(gradient.layer, gradient.state) for gradient in together] == [
         (layer, state) for layer in range(2) for state in CELLS[cell].states
     ]
     exact = Model(model.config, V, model.parameters.astype(np.float64))
     for n in (0, 2, 3, 40):
-        _, states, _ = exact.forward(codes[: places[n] - K, None], exact.zero_states(1))
-        alone = follow_back(exact, codes[places[n] - K : places[n] + 1, None], states)
-        of_n = np.array([lag.norms[:, n] for lag in together])
+        _, states, _ = exact.forward(codes[: positions[n] - K, None], exact.zero_states(1))
+        alone = backpropagate_last_loss(
+            exact, codes[positions[n] - K : positions[n] + 1, None], states
+        )
+        of_n = np.array([gradient.norms[:, n] for gradient in together])
         np.testing.assert_allclose(of_n, alone.reshape(of_n.shape), rtol=1e-4)
 
 
 @each_cell
-def test_the_first_loss_that_has_so_many_steps_before_it(cell: str) -> None:
+def test_a_loss_without_text_before_its_lags(cell: str) -> None:
     model, codes = model_of(cell), random_codes(20)
     (first, *_) = gradient_by_lag(model, codes, np.array([6]), 6)
-    alone = follow_back(model, codes[:7, None], model.zero_states(1))
+    alone = backpropagate_last_loss(model, codes[:7, None], model.zero_states(1))
     np.testing.assert_allclose(first.norms[:, 0], alone[0, 0, :, 0])
 
 
-def test_predictions_are_the_models_own() -> None:
+def test_predictions_agree_with_the_loss() -> None:
     model, codes = model_of("lstm"), random_codes(30)
     found = predictions(model, codes, 3)
     assert [p.read for p in found] == codes.tolist()
@@ -118,7 +120,7 @@ def test_predictions_are_the_models_own() -> None:
     assert found[-1].rank is None
 
 
-def test_predictions_of_a_model_that_recites() -> None:
+def test_predictions_of_a_model_that_knows_its_text() -> None:
     checkpoint = reciting("abcd")
     codes = checkpoint.vocabulary.encode(symbols_of("abdab", "char"), "")
     found = predictions(checkpoint.model(), codes, 1)
@@ -129,7 +131,7 @@ def test_predictions_of_a_model_that_recites() -> None:
 
 @pytest.mark.parametrize("start", [0, 1, 40])
 @pytest.mark.parametrize("n", [60, 3000])
-def test_surprise_is_what_evaluation_sums_up(start: int, n: int) -> None:
+def test_surprise_sums_to_the_score(start: int, n: int) -> None:
     model, codes = model_of("gru", dtype=np.float32), random_codes(n)
     nats = nats_by_character(model, codes, start, n)
     total = score(model, codes, start, n)
@@ -141,16 +143,19 @@ def test_surprise_is_what_evaluation_sums_up(start: int, n: int) -> None:
         np.testing.assert_allclose(nats[~np.isnan(nats)], expected, rtol=1e-4)
 
 
-def test_the_most_surprising_places() -> None:
+def test_the_most_surprising_characters() -> None:
     nats = np.array([np.nan, 1, 5, 2, 5, 0])
-    found = most_surprising(nats, np.array([1, 1, 1, 2, 2, 2]), 3)
-    assert [(p.place, p.line, p.nats) for p in found] == [(2, 1, 5.0), (4, 2, 5.0), (3, 2, 2.0)]
-    assert len(most_surprising(nats, np.ones(6), 100)) == 5
+    codes = np.arange(6) + 10
+    found = most_surprising(codes, nats, np.array([1, 1, 1, 2, 2, 2]), 3)
+    assert [(s.position, s.line, s.nats) for s in found] == [(2, 1, 5.0), (4, 2, 5.0), (3, 2, 2.0)]
+    assert [s.code for s in found] == [12, 14, 13]
+    assert found[0].before.tolist() == [10, 11]
+    assert len(most_surprising(codes, nats, np.ones(6), 100)) == 5
 
 
 @each_cell
 @pytest.mark.parametrize("start", [0, 20])
-def test_activations_are_those_of_reading_step_by_step(cell: str, start: int) -> None:
+def test_activations_equal_reading_step_by_step(cell: str, start: int) -> None:
     model, codes = model_of(cell, dtype=np.float32), random_codes(50)
     for unit in (Unit(0, "h", 2), Unit(1, CELLS[cell].states[-1], 4)):
         found = activations(model, codes, start, 50, unit)
@@ -179,7 +184,7 @@ FEATURES = {
 
 def test_the_features_of_a_text() -> None:
     symbols = symbols_of(TEXT, "char")
-    vocabulary = Vocabulary.of(symbols, "char")
+    vocabulary = Vocabulary.from_pieces([symbols], "char")
     codes = vocabulary.encode(symbols, "")
     found = text_features(codes, vocabulary, 0, len(codes))
     for name, values in text_features(codes, vocabulary, 12, 20).items():
@@ -195,33 +200,33 @@ def test_the_features_of_a_text() -> None:
 
 
 def features_of(text: str, tokens: str = "char") -> dict[str, str]:
-    """The features of a text as digits."""
+    """Return the features of a text as digits."""
     symbols = symbols_of(text, tokens)
-    vocabulary = Vocabulary.of(symbols, tokens)
+    vocabulary = Vocabulary.from_pieces([symbols], tokens)
     found = text_features(vocabulary.encode(symbols, ""), vocabulary, 0, len(symbols))
     return {name: "".join(f"{value:.0f}" for value in values) for name, values in found.items()}
 
 
-def test_quotes_and_brackets_of_other_kinds() -> None:
+def test_other_quotes_and_unmatched_brackets() -> None:
     assert features_of("„Ja“ sagt")["inside quotes"] == "111000000"
     assert features_of(":) (a)b")["inside brackets"] == "0001100"
     assert features_of('"a\r\n\r\nb')["inside quotes"] == "1111100"
     assert features_of("(]\n\n)(a")["inside brackets"] == "1000011"
 
 
-def test_bytes_beyond_ascii_are_parts_of_letters() -> None:
+def test_bytes_beyond_ascii_count_as_letters() -> None:
     found = features_of("ë ß", "byte")
     assert found["inside a word"] == "11011"
     assert found["capital letter"] == found["inside quotes"] == "00000"
 
 
 @each_cell
-def test_followers_have_the_correlation_that_numpy_finds(cell: str) -> None:
+def test_correlated_units_agree_with_numpy(cell: str) -> None:
     model, codes = model_of(cell, dtype=np.float32), random_codes(4000)
     start, end = 100, 4000
     features = {"code": codes[start:].astype(float), "one": np.ones(end - start)}
     found = correlated_units(model, codes, start, end, features, 2)
-    assert [f.feature for f in found] == ["code", "code"]  # nothing follows what does not vary
+    assert [f.feature for f in found] == ["code", "code"]  # a constant correlates with nothing
     assert [abs(f.r) for f in found] == sorted((abs(f.r) for f in found), reverse=True)
     middle = (start + end) // 2 - start
     for one in found[:2]:
@@ -229,7 +234,7 @@ def test_followers_have_the_correlation_that_numpy_finds(cell: str) -> None:
         r = np.corrcoef(values, features["code"][middle:-1])[0, 1]
         assert one.r == pytest.approx(r, abs=1e-4)
     best = max(
-        units_of(model),
+        all_units(model),
         key=lambda u: abs(
             np.corrcoef(
                 activations(model, codes, start, end, u)[:middle], features["code"][:middle]
@@ -239,8 +244,8 @@ def test_followers_have_the_correlation_that_numpy_finds(cell: str) -> None:
     assert best in {found[0].unit, found[1].unit}
 
 
-def test_what_follows_by_chance_is_measured_where_it_was_not_looked_for() -> None:
-    """The best of 20 units in 300 places of noise has an r that does not repeat."""
+def test_a_correlation_by_chance_is_small_in_the_other_half() -> None:
+    """The unit that noise selects in one half does not correlate with it in the other."""
     model, codes = model_of("lstm", dtype=np.float32), random_codes(2000)
     noise = {f"noise {i}": np.random.default_rng(i).normal(size=300) for i in range(20)}
     found = correlated_units(model, codes, 1700, 2000, noise, 1)

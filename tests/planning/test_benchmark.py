@@ -1,4 +1,4 @@
-"""charrnn bench: what it measures, what it prints, and that it writes nothing."""
+"""charrnn bench: its figures, its output, and that it writes no file."""
 
 from __future__ import annotations
 
@@ -75,21 +75,23 @@ def test_the_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ("lstm", "5", 6 * (5 * 64 + 3 * 16 * 64 + 16 * V)),
     ],
 )
-def test_operations_are_those_of_the_products(cell: str, embedding: str, flops: int) -> None:
+def test_training_flops_count_the_matrix_products(cell: str, embedding: str, flops: int) -> None:
     sets = [*SMALL, f"model.cell={cell}", f"model.embedding_size={embedding}"]
     config = resolve_workers(override_defaults(sets), V)
     assert training_flops(config.model, V) == flops
 
 
-def test_the_memory_of_no_process_is_not_told() -> None:
+def test_the_memory_of_a_missing_process_is_none() -> None:
     alone = memory_mb()
     if alone is None:
-        pytest.skip("this system does not tell")
+        pytest.skip("the system does not report it")
     assert alone > 10
-    assert memory_mb(2**22 + 1) is None  # there is no such process
+    assert memory_mb(2**22 + 1) is None  # no such process
 
 
-def test_a_model_beyond_the_memory_is_refused_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_model_larger_than_the_memory_is_refused_at_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert run(["bench", "--set", "model.hidden_size=200000"]) == 1
     assert "and this machine has" in capsys.readouterr().err
 
@@ -98,10 +100,10 @@ def test_a_model_beyond_the_memory_is_refused_at_once(capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(
     ("layers", "H", "N", "T"), [(1, 8, 50, 20), (3, 64, 10, 30), (2, 20, 7, 60)]
 )
-def test_the_least_memory_of_a_window_is_near_what_it_takes_and_no_more(
+def test_the_lower_bound_on_the_memory_of_a_window_is_tight(
     cell: str, layers: int, H: int, N: int, T: int
 ) -> None:
-    """A training that fits into memory must not be refused."""
+    """A bound above the real size would refuse a training that fits."""
     sets = [f"model.cell={cell}", f"model.num_layers={layers}", f"model.hidden_size={H}"]
     sets += [f"train.batch_size={N}", f"train.seq_length={T}"]
     config = resolve_workers(
@@ -115,7 +117,7 @@ def test_the_least_memory_of_a_window_is_near_what_it_takes_and_no_more(
     assert model.workspace_bytes / 3 < least <= model.workspace_bytes
 
 
-def test_a_window_beyond_the_memory_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_window_larger_than_the_memory_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     sets = ["model.hidden_size=128", "train.batch_size=1000000", "train.seq_length=1000000"]
     assert run(["bench", *(word for key in sets for word in ("--set", key))]) == 1
     err = capsys.readouterr().err

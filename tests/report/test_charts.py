@@ -1,4 +1,4 @@
-"""Pictures of curves and of gradients: charrnn plot, charrnn inspect gradients -o."""
+"""Charts in files: charrnn plot, charrnn inspect gradients -o."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from drawn_runs import LONG
 from support import tiny_text, train
 
 from charrnn.commands.cli import run
+from charrnn.report.charts import _gradient_curves
 from charrnn.runs.checkpoint import load_checkpoint, save_checkpoint
 
 pytest.importorskip("matplotlib")
@@ -23,7 +24,7 @@ STARTS = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF", "gif": b"GIF8"}
 @pytest.mark.parametrize(
     ("kind", "what"), [("png", "loss"), ("svg", "rate"), ("pdf", "norm"), ("png", "speed")]
 )
-def test_pictures_of_curves(kind: str, what: str, drawn: Path) -> None:
+def test_charts_of_metrics(kind: str, what: str, drawn: Path) -> None:
     made = []
     for _ in range(2):
         assert run(["plot", "runs/tiny", "-o", f"curves.{kind}", "--what", what]) == 0
@@ -33,40 +34,44 @@ def test_pictures_of_curves(kind: str, what: str, drawn: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf", "gif"])
-def test_pictures_of_gradients(kind: str, drawn: Path) -> None:
+def test_charts_of_gradients(kind: str, drawn: Path) -> None:
     (drawn / "t.txt").write_text(tiny_text(600))
     command = ["inspect", "gradients", "runs/tiny", "runs/tiny", "t.txt", "--lags", "9"]
     assert run([*command, "--losses", "3", "-o", f"g.{kind}"]) == 0
     content = (drawn / f"g.{kind}").read_bytes()
-    assert content.startswith(
-        {"png": b"\x89PNG", "svg": b"<?x", "pdf": b"%PDF", "gif": b"GIF8"}[kind]
-    )
+    assert content.startswith(STARTS[kind])
 
 
-def test_several_models_are_told_apart(drawn: Path) -> None:
+def test_several_models_have_distinct_names(drawn: Path) -> None:
     (drawn / "long.txt").write_text(tiny_text(4000), encoding="utf-8")
     train(drawn, LONG | {"model.cell": "rnn"}).rename(drawn / "runs" / "other")
     shutil.copytree("runs/tiny", "runs/again")
     command = ["inspect", "gradients", "runs/tiny", "runs/other", "runs/again", "long.txt"]
-    curves: list[Any] = []
+    found: list[Any] = []
 
-    def keep(drawn: Any, *_: Any) -> None:
-        curves.extend(drawn)
+    def keep(models: Any, *_: Any) -> None:
+        found.extend(models)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("charrnn.report.charts.gradient_chart", keep)
         assert run([*command, "--lags", "5", "--losses", "3", "-o", "g.png"]) == 0
-    assert [(one.name, one.model) for one in curves] == [
-        ("tiny, layer 0, h", 0),
-        ("tiny, layer 0, c", 0),
-        ("rnn, layer 0, h", 1),
-        ("again, layer 0, h", 2),
-        ("again, layer 0, c", 2),
+    assert [(name, [str(state) for state in states]) for name, states in found] == [
+        ("tiny", ["layer 0, h", "layer 0, c"]),
+        ("rnn", ["layer 0, h"]),
+        ("again", ["layer 0, h", "layer 0, c"]),
+    ]
+    labels = [(label, colour, style) for label, colour, style, _ in _gradient_curves(found, "abc")]
+    assert labels == [
+        ("tiny, layer 0, h", "a", "-"),
+        ("tiny, layer 0, c", "a", "--"),
+        ("rnn, layer 0, h", "b", "-"),
+        ("again, layer 0, h", "c", "-"),
+        ("again, layer 0, c", "c", "--"),
     ]
 
 
 @pytest.mark.parametrize("kind", ["png", "gif"])
-def test_gradients_that_are_zero_are_drawn_all_the_same(kind: str, drawn: Path) -> None:
+def test_gradients_of_zero_are_drawn(kind: str, drawn: Path) -> None:
     (drawn / "t.txt").write_text(tiny_text(600))
     checkpoint = load_checkpoint(drawn / "runs" / "tiny" / "best.npz")
     checkpoint.parameters[...] *= 30_000

@@ -1,4 +1,4 @@
-"""The page of charrnn report as Chromium shows it."""
+"""The page of charrnn report in Chromium."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytest.importorskip("jinja2")
 CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 )
-QUIET = [  # and what Chromium needs where it is started by root
+QUIET = [  # with the options that Chromium needs if root starts it
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
     *("--hide-scrollbars", "--enable-logging=stderr", "--v=0"),
@@ -25,10 +25,10 @@ QUIET = [  # and what Chromium needs where it is started by root
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 @pytest.mark.parametrize("width", [400, 1200])
-def test_in_a_browser_nothing_is_wrong_or_wider_than_the_window(
+def test_the_page_has_no_errors_and_fits_the_window(
     width: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No message on its console, and a page that needs no scrolling to the side."""
+    """The console stays empty, and the page does not scroll to the side."""
     monkeypatch.chdir(tmp_path)
     make_run(tmp_path)
     page = report("runs/tiny")

@@ -1,4 +1,4 @@
-"""charrnn report: pages about runs of every kind; what it and the pictures refuse."""
+"""charrnn report: pages about runs of every kind; what report and plot refuse."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_page_has_curves_samples_views_and_configuration(drawn: Path) -> None:
         "Loss",
         "Learning rate",
         "clipped",
-        "What it expects",
+        "Predictions",
         "inside a word",
         "Configuration",
     ):
@@ -49,25 +49,23 @@ def test_a_page_has_curves_samples_views_and_configuration(drawn: Path) -> None:
     assert f"{history.best[1]:.4f} nats/char at step {history.best[0]}" in outline.text
     assert page.count("hidden_size: 8") == 1
     assert "steps60 of 60" in re.sub(r"\s*\n\s*", "", outline.text)
-    assert str(drawn) not in page  # nobody's business
+    assert str(drawn) not in page  # a shared page must not reveal folders
     before = page
-    assert run(["report", "runs/tiny"]) == 0  # over the old one, and the same again
+    assert run(["report", "runs/tiny"]) == 0  # replaces the page, with the same content
     assert (drawn / "runs" / "tiny" / "report.html").read_text(encoding="utf-8") == before
 
 
-def test_several_runs_side_by_side_and_what_differs(drawn: Path) -> None:
+def test_several_runs_side_by_side_with_their_differences(drawn: Path) -> None:
     (drawn / "long.txt").write_text(tiny_text(4000), encoding="utf-8")
     train(drawn, LONG | {"model.hidden_size": 12}).rename(drawn / "runs" / "other")
     outline = Outline(report("runs/tiny", "runs/other"))
     assert outline.tags.count("svg") == 6
     assert "model.hidden_size" in outline.text
     assert re.search(r"model\.cell\s*lstm\s*rnn", outline.text)
-    assert "train.batch_size" not in outline.text.split("The training")[0]
+    assert "train.batch_size" not in outline.text.split("\nTraining\n")[0]
 
 
-def test_what_a_user_wrote_is_shown_and_never_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_text_from_a_user_is_escaped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     name = "<b>&\u202e"
     Path(f"{name}.txt").write_text(HOSTILE * 40, encoding="utf-8")
@@ -148,21 +146,21 @@ KINDS: dict[str, tuple[Any, list[str]]] = {
         without_validation,
         ["none: data.valid_fraction is 0", "the training part"],
     ),
-    "of one step": (of_one_step, ["steps1", "What it expects"]),
-    "of a tiny text": (of_a_tiny_text, ["The text is too short to tell."]),
-    "still running": (still_running, ["has not written a checkpoint yet", "steps9"]),
-    "diverged": (diverged, ["updates skipped1, as they were not finite"]),
-    "damaged": (damaged, ["lines damaged1 of the metrics, left out", "with last.npz: "]),
+    "of one step": (of_one_step, ["steps1", "Predictions"]),
+    "of a tiny text": (of_a_tiny_text, ["The text is too short to measure correlations."]),
+    "still running": (still_running, ["it has no checkpoint yet", "steps9"]),
+    "diverged": (diverged, ["updates skipped1, because they were not finite"]),
+    "damaged": (damaged, ["damaged lines1 of the metrics, ignored", "with last.npz on "]),
     "its text gone": (
         moved,
-        ["Nothing can be shown of the model: the model's own text: long.txt: no such file."],
+        ["The model cannot be shown: the model's own text: long.txt: no such file."],
     ),
     "without metrics": (empty, ["nothing was recorded", "validationnone yet"]),
 }
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_run_gets_a_sensible_page(kind: str, drawn: Path) -> None:
+def test_every_kind_of_run_gets_a_page(kind: str, drawn: Path) -> None:
     change, words = KINDS[kind]
     change(drawn)
     text = re.sub(r"\s*\n\s*", "", Outline(report("runs/tiny")).text)
@@ -172,7 +170,9 @@ def test_a_run_gets_a_sensible_page(kind: str, drawn: Path) -> None:
     assert run(["plot", "-o", "curve.png", "runs/tiny"]) == 0
 
 
-def test_what_a_page_could_not_use_is_told(drawn: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unreadable_checkpoint_is_reported(
+    drawn: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (drawn / "runs" / "tiny" / "best.npz").write_bytes(b"junk")
     report("runs/tiny")
     assert "best.npz" in capsys.readouterr().err
@@ -192,13 +192,13 @@ def test_a_run_may_be_called_anything(name: str, drawn: Path) -> None:
     assert (drawn / "c.svg").stat().st_size > 1000
 
 
-def test_a_run_without_a_checkpoint_differs_in_nothing_that_is_known(drawn: Path) -> None:
+def test_a_run_without_a_checkpoint_has_no_known_differences(drawn: Path) -> None:
     shutil.copytree("runs/tiny", "runs/young")
     for file in ("best.npz", "last.npz"):
         (drawn / "runs" / "young" / file).unlink()
     text = Outline(report("runs/tiny", "runs/young")).text
-    assert "What differs" not in text
-    assert "its training has not written a checkpoint yet" in text
+    assert "Differences" not in text
+    assert "it has no checkpoint yet" in text
 
 
 def test_a_resumed_run_has_one_history(drawn: Path) -> None:
@@ -213,7 +213,7 @@ def test_a_resumed_run_has_one_history(drawn: Path) -> None:
 
 
 def test_a_long_run_is_drawn_in_seconds(drawn: Path) -> None:
-    """100,000 lines; the page is no larger for it."""
+    """A page about 100,000 lines stays small."""
     record = json.loads(lines_of(drawn)[0])
     with open(drawn / "runs" / "tiny" / "metrics.jsonl", "w") as file:
         for step in range(1, 100_001):
@@ -221,14 +221,14 @@ def test_a_long_run_is_drawn_in_seconds(drawn: Path) -> None:
             file.write(json.dumps(record | values) + "\n")
     start = time.perf_counter()
     page = report("runs/tiny")
-    assert time.perf_counter() - start < 10  # on a machine that has other things to do
+    assert time.perf_counter() - start < 10  # on a busy machine
     assert len(page) < 1_000_000
 
 
 ODD = [None, "x", 1e308, -1e308, 1e-320, 0, -5, 2**70, [], {}, True, "1e400", "\ud800", math.nan]
 
 
-def test_metrics_that_hold_anything_make_a_page(drawn: Path) -> None:
+def test_odd_values_in_the_metrics_do_not_prevent_a_page(drawn: Path) -> None:
     kinds = {json.loads(line)["split"]: json.loads(line) for line in lines_of(drawn)}
     with open(drawn / "runs" / "tiny" / "metrics.jsonl", "w") as file:
         for record in kinds.values():
@@ -236,11 +236,11 @@ def test_metrics_that_hold_anything_make_a_page(drawn: Path) -> None:
                 for value in ODD:
                     file.write(json.dumps(record | {field: value}) + "\n")
     text = Outline(report("runs/tiny")).text
-    assert " of the metrics, left out" in text
+    assert " of the metrics, ignored" in text
 
 
 @pytest.mark.parametrize("norm", [0, -1, None])
-def test_norms_that_have_no_logarithm(drawn: Path, norm: float | None) -> None:
+def test_norms_without_a_logarithm(drawn: Path, norm: float | None) -> None:
     metrics = drawn / "runs" / "tiny" / "metrics.jsonl"
     records = [json.loads(line) | {"gradient_norm": norm} for line in lines_of(drawn)]
     metrics.write_text("".join(json.dumps(record) + "\n" for record in records))
@@ -262,9 +262,9 @@ def test_a_long_curve_keeps_its_extremes() -> None:
 
 
 REFUSED = {
-    "report none": (1, "none: is not a run's folder"),
-    "report runs": (1, "runs: is not a run's folder"),
-    "report runs/tiny -o notes.html": (1, "is there already, and not from charrnn"),
+    "report none": (1, "none: is not a run folder"),
+    "report runs": (1, "runs: is not a run folder"),
+    "report runs/tiny -o notes.html": (1, "exists already and is not from charrnn"),
     "report runs/tiny -o notes.md": (1, "name a file that ends in .html"),
     "report runs/tiny runs/../runs/tiny": (1, "the same run is named twice"),
     "report runs/tiny -o runs": (1, "runs: is a folder; name a file in it"),
@@ -272,10 +272,10 @@ REFUSED = {
     "report a b c d e f g": (1, "7 runs are too many for a page"),
     "plot runs/tiny": (2, "Missing option '-o'"),
     "plot runs/tiny -o curve.bmp": (1, "name a file that ends in .png, .svg or .pdf"),
-    "plot runs/tiny -o mine.svg": (1, "is there already, and not from charrnn"),
-    "inspect gradients runs/tiny -o mine.svg": (1, "is there already, and not from charrnn"),
+    "plot runs/tiny -o mine.svg": (1, "exists already and is not from charrnn"),
+    "inspect gradients runs/tiny -o mine.svg": (1, "exists already and is not from charrnn"),
     "report runs/tiny -o /dev/full": (1, "name a file that ends in .html"),
-    "plot none -o curve.png": (1, "none: is not a run's folder"),
+    "plot none -o curve.png": (1, "none: is not a run folder"),
 }
 
 
@@ -296,7 +296,7 @@ def test_what_is_refused(command: str, drawn: Path, capsys: pytest.CaptureFixtur
     "command", ["report", "plot -o c.png", "inspect gradients runs/tiny -o g.png"]
 )
 @pytest.mark.parametrize("package", ["matplotlib", "jinja2"])
-def test_what_is_missing_is_named(
+def test_a_missing_library_is_named(
     package: str,
     command: str,
     drawn: Path,  # noqa: ARG001

@@ -1,4 +1,4 @@
-"""A file is whole at any moment; whatever fails is told, and nothing is left of it."""
+"""A file has its old or its new contents; a failed write is reported and leaves no file."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def failing(error: int) -> Any:
     return fails
 
 
-def test_the_order_of_what_is_done(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Written, on the disk, under its name, and the name on the disk."""
+def test_the_order_of_the_calls(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is written and flushed, then renamed, and then its folder is flushed."""
     done = []
 
     def noted(name: str) -> None:
@@ -71,7 +71,7 @@ def test_a_failure_of_another_file_keeps_its_name(file: Path) -> None:
         open(file.parent / "elsewhere")  # noqa: SIM115
 
 
-def test_the_first_failure_is_told_when_clearing_up_fails_too(
+def test_the_first_failure_is_raised_when_the_removal_fails_too(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("os.fsync", failing(errno.ENOSPC))
@@ -80,10 +80,10 @@ def test_the_first_failure_is_told_when_clearing_up_fails_too(
         write(file)
 
 
-def test_the_first_failure_is_told_when_closing_fails_too(
+def test_the_first_failure_is_raised_when_closing_fails_too(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What could not be written is tried once more at the close."""
+    """Closing a file writes again what could not be written."""
 
     class Full:
         def __init__(self, path: str, _: str) -> None:
@@ -103,15 +103,15 @@ def test_the_first_failure_is_told_when_closing_fails_too(
     assert file.read_bytes() == b"old"
 
 
-def test_its_mode_is_that_of_any_new_file(tmp_path: Path) -> None:
+def test_the_mode_is_that_of_any_new_file(tmp_path: Path) -> None:
     write(tmp_path / "atomic")
     (tmp_path / "plain").write_bytes(b"")
     assert (tmp_path / "atomic").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
-def test_only_what_a_killed_write_left_is_removed(file: Path) -> None:
-    """An editor has a file open under a name that begins alike."""
-    leftovers = [".last.npz.0a1b2c3d", ".last.npz.a_z09xyz"]  # of this and an earlier version
+def test_only_the_temporary_files_of_killed_writes_are_removed(file: Path) -> None:
+    """An editor's temporary file has a name that begins alike."""
+    leftovers = [".last.npz.0a1b2c3d", ".last.npz.a_z09xyz"]  # tempfile uses the underscore
     others = [".last.npz.swp", ".last.npz.backup-1", "last.npz.0a1b2c3d", ".last.npz"]
     for name in (*leftovers, *others):
         (file.parent / name).write_bytes(b"")
@@ -119,8 +119,10 @@ def test_only_what_a_killed_write_left_is_removed(file: Path) -> None:
     assert sorted(os.listdir(file.parent)) == sorted([*others, "last.npz"])
 
 
-def test_a_killed_write_leaves_what_is_removed(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.unlink", failing(errno.EIO))  # as if it came no further
+def test_the_temporary_file_of_a_killed_write_is_removed(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.unlink", failing(errno.EIO))  # as if the process had been killed
     monkeypatch.setattr("os.fsync", failing(errno.EIO))
     with pytest.raises(OSError, match="Input/output error"):
         write(file)
@@ -130,7 +132,7 @@ def test_a_killed_write_leaves_what_is_removed(file: Path, monkeypatch: pytest.M
     assert os.listdir(file.parent) == ["last.npz"]
 
 
-def test_new_folders_are_flushed_with_those_above(
+def test_the_parents_of_new_folders_are_flushed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flushed: list[Path] = []
@@ -142,16 +144,14 @@ def test_new_folders_are_flushed_with_those_above(
 
 
 @pytest.mark.parametrize("error", [errno.EINVAL, errno.ENOTSUP])
-def test_a_file_system_that_cannot_flush_folders_is_put_up_with(
+def test_a_file_system_that_cannot_flush_folders_is_no_error(
     error: int, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("os.fsync", failing(error))
     flush_folder(file.parent)
 
 
-def test_a_folder_that_cannot_be_flushed_is_told(
-    file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_flush_of_a_folder_is_raised(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.fsync", failing(errno.EIO))
     with pytest.raises(OSError, match="Input/output error"):
         flush_folder(file.parent)

@@ -1,4 +1,4 @@
-"""The folder for caches, and how it is named and turned off."""
+"""The folder for caches: its path, and how to turn caches off."""
 
 from __future__ import annotations
 
@@ -57,19 +57,19 @@ def test_without_a_home_there_are_no_caches(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
-def test_machine_code_is_kept_where_only_its_user_can_write(
+def test_machine_code_is_cached_where_only_its_user_can_write(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What lies there is run."""
+    """The files in it are executed."""
     pytest.importorskip("numba")
-    from charrnn.backends.jit import _kept_folder
+    from charrnn.backends.jit import _machine_code_folder
 
     monkeypatch.setenv("CHARRNN_CACHE_DIR", str(tmp_path))
-    kept = _kept_folder()
+    kept = _machine_code_folder()
     assert kept is not None
     assert stat.S_IMODE(kept.stat().st_mode) == 0o700
     kept.chmod(0o777)
-    assert _kept_folder() == kept
+    assert _machine_code_folder() == kept
     assert stat.S_IMODE(kept.stat().st_mode) == 0o700
     monkeypatch.setattr("os.geteuid", lambda: kept.stat().st_uid + 1)
-    assert _kept_folder() is None  # it is another user's
+    assert _machine_code_folder() is None  # another user owns it

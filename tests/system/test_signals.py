@@ -1,4 +1,4 @@
-"""Signals: a clean stop, whatever the program is doing, and how a shell has started it."""
+"""Signals: a clean stop during any work, also for a shell's background job."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from support import assert_same_run, timeless, train, wait_until, write_config
 
-# Imported while a name is patched, it would keep what is there.
+# Imported while a test patches a name, this module would keep the patch.
 import charrnn.model.language_model
 import charrnn.system.signals
 from charrnn.commands.cli import run
@@ -31,17 +31,17 @@ each_signal = pytest.mark.parametrize(
 
 
 def as_usual() -> None:
-    """What a process begins with."""
+    """Change nothing: the defaults of a process."""
 
 
 def in_the_background() -> None:
-    """A shell without job control lets its background jobs begin so."""
+    """Ignore what a shell without job control makes its background jobs ignore."""
     for number in (signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
 
 
 def started(place: Path, first: Callable[[], None], *arguments: str) -> subprocess.Popen[str]:
-    """Start a training without end."""
+    """Start an endless training."""
     config = write_config(place, ENDLESS)
     return subprocess.Popen(
         [sys.executable, "-m", "charrnn", "train", str(config), "--run-dir", "run", *arguments],
@@ -53,7 +53,7 @@ def started(place: Path, first: Callable[[], None], *arguments: str) -> subproce
     )
 
 
-def under_way(process: subprocess.Popen[str]) -> None:
+def wait_for_validation(process: subprocess.Popen[str]) -> None:
     """Wait for the first validation."""
     assert process.stderr is not None
     for line in process.stderr:
@@ -62,7 +62,7 @@ def under_way(process: subprocess.Popen[str]) -> None:
 
 
 def communicated(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """Return what a process has said when it has ended, which it is to do soon."""
+    """Wait for the end of a process, which must come soon, and return its output."""
     try:
         return process.communicate(timeout=20)
     finally:
@@ -87,11 +87,11 @@ def test_a_signal_saves_and_stops(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with started(tmp_path, first, "--set", f"train.workers={workers}") as process:
-        under_way(process)
+        wait_for_validation(process)
         began = time.monotonic()
         process.send_signal(number)
         out, err = communicated(process)
-    assert time.monotonic() - began < 5  # some of it because other programs are running
+    assert time.monotonic() - began < 5  # seconds, some of them for other programs
     assert process.returncode == code
     assert out == ""
     assert "Traceback" not in err
@@ -103,18 +103,18 @@ def test_a_signal_saves_and_stops(
     assert not list(run_dir.glob(".*"))
     command = ["train", str(tmp_path / "tiny.yaml"), "--run-dir", str(run_dir), "--resume"]
     assert run([*command, "--set", f"train.max_steps={step + 10}"]) == 0
-    said = capsys.readouterr().err
-    assert f"going on from step {step:,}" in said
-    assert f"finished: {step + 10:,} steps" in said
+    err = capsys.readouterr().err
+    assert f"continuing from step {step:,}" in err
+    assert f"finished: {step + 10:,} steps" in err
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="asks /proc who handles what")
 @each_signal
 @pytest.mark.parametrize("after_s", [0.0, 0.2])
-def test_a_signal_while_it_starts(
+def test_a_signal_during_the_start(
     number: signal.Signals, code: int, after_s: float, tmp_path: Path
 ) -> None:
-    """No traceback, and the folder is as if nothing had been begun, or can be gone on from."""
+    """There is no traceback, and the folder holds nothing or a run that can be resumed."""
     with started(tmp_path, in_the_background) as process:
         wait_until(lambda: handles(process.pid, number), 20)
         time.sleep(after_s)
@@ -126,7 +126,7 @@ def test_a_signal_while_it_starts(
     run_dir = tmp_path / "run"
     assert not run_dir.exists() or not list(run_dir.glob(".*"))
     train(tmp_path, ENDLESS | {"train.max_steps": 30}, "--resume")
-    if load_checkpoint(run_dir / "last.npz").counters.step == 30:  # it had not got further
+    if load_checkpoint(run_dir / "last.npz").counters.step == 30:  # it was not at a later step
         whole = tmp_path / "whole"
         config = write_config(tmp_path, ENDLESS | {"train.max_steps": 30})
         assert run(["train", str(config), "--run-dir", str(whole)]) == 0
@@ -134,7 +134,7 @@ def test_a_signal_while_it_starts(
 
 
 def handles(process: int, number: signal.Signals) -> bool:
-    """Whether a process has a function of its own for a signal."""
+    """Return whether a process handles a signal itself."""
     try:
         status = Path(f"/proc/{process}/status").read_text()
     except OSError:
@@ -143,7 +143,7 @@ def handles(process: int, number: signal.Signals) -> bool:
     return bool(caught >> (number - 1) & 1)
 
 
-def test_a_second_press_while_it_starts_ends_it_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_signal_during_the_start_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     now_s, codes = 0.0, []
     monkeypatch.setattr("charrnn.system.signals.time.monotonic", lambda: now_s)
     monkeypatch.setattr("charrnn.system.signals.os._exit", codes.append)
@@ -161,10 +161,8 @@ def test_a_second_press_while_it_starts_ends_it_at_once(monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     "body", ["import outer\n    print('went on')", "return __import__('outer')"]
 )
-def test_an_interrupt_in_the_middle_of_an_import_waits_for_its_end(
-    body: str, tmp_path: Path
-) -> None:
-    """Some modules print whatever exception comes while they import another, and go on."""
+def test_an_interrupt_during_an_import_waits_for_its_end(body: str, tmp_path: Path) -> None:
+    """Some modules print an exception in an import and continue."""
     (tmp_path / "inner.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\n")
     (tmp_path / "outer.py").write_text(
         "import traceback\n"
@@ -193,15 +191,15 @@ def test_an_interrupt_in_the_middle_of_an_import_waits_for_its_end(
     assert (done.returncode, done.stdout, done.stderr) == (0, "imported\n15\n", "")
 
 
-def test_an_interrupt_that_was_swallowed_is_not_forgotten() -> None:
+def test_an_interrupt_is_raised_again_if_its_exception_was_lost() -> None:
     with charrnn.system.signals.prompt_interrupts(__name__):
         with contextlib.suppress(charrnn.system.signals.Interrupted):
             signal.raise_signal(signal.SIGTERM)
         with pytest.raises(charrnn.system.signals.Interrupted), graceful_interrupts():
-            raise AssertionError("nothing is begun")
+            raise AssertionError("the work has started")
 
 
-def test_what_is_not_a_training_ends_with_the_code_of_the_signal(
+def test_another_command_ends_with_the_code_of_the_signal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def find(argument: str | None) -> Path:
@@ -213,10 +211,10 @@ def test_what_is_not_a_training_ends_with_the_code_of_the_signal(
     assert capsys.readouterr().err == "charrnn: interrupted\n"
 
 
-def test_a_sample_shown_in_training_is_cut_off_and_made_anew(
+def test_a_sample_in_training_is_interrupted_and_made_again(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A long one of a large model takes minutes."""
+    """A long sample of a large model takes minutes."""
     written = 0
 
     def counted(*arguments: object, **named: object) -> Iterator[list[str]]:
@@ -227,7 +225,7 @@ def test_a_sample_shown_in_training_is_cut_off_and_made_anew(
                 signal.raise_signal(signal.SIGINT)
             yield piece
 
-    monkeypatch.setattr("charrnn.model.sampling.continuations", counted)
+    monkeypatch.setattr("charrnn.model.language_model.continuations", counted)
     config = write_config(tmp_path, {"train.validate_every": 5, "train.sample_length": 1000})
     assert run(["train", str(config), "--run-dir", str(tmp_path / "run")]) == 130
     assert written < 110
@@ -241,7 +239,7 @@ def test_a_sample_shown_in_training_is_cut_off_and_made_anew(
     ]
 
 
-def test_a_second_interrupt_leaves_at_once_if_it_is_not_the_same_press(
+def test_a_second_interrupt_ends_the_process_if_it_is_not_the_same_press(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now_s, codes = 0.0, []
@@ -257,8 +255,8 @@ def test_a_second_interrupt_leaves_at_once_if_it_is_not_the_same_press(
         assert (interrupted(), codes) == (signal.SIGINT, [128 + signal.SIGTERM])
 
 
-def test_a_hang_up_that_is_ignored_stays_ignored() -> None:
-    """As under nohup; an interrupt is heeded even where a shell's background job ignores it."""
+def test_an_ignored_hang_up_stays_ignored() -> None:
+    """It is ignored under nohup. An interrupt is handled, also in a shell's background job."""
     before = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGINT)}
     try:
         for number in before:
@@ -274,14 +272,14 @@ def test_a_hang_up_that_is_ignored_stays_ignored() -> None:
             signal.signal(number, handler)
 
 
-def test_on_a_terminal_it_is_said_what_the_first_press_does(
+def test_the_first_press_is_explained_on_a_terminal(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The step may take a while, and a second press would lose it."""
+    """The step may take a while, and a second press loses it."""
     for terminal in (False, True):
         monkeypatch.setattr("charrnn.system.signals.os.isatty", lambda _, answer=terminal: answer)
         with graceful_interrupts():
             signal.raise_signal(signal.SIGINT)
             signal.raise_signal(signal.SIGINT)
-        said = "\nfinishing the step and saving; a second time stops at once\n"
-        assert capfd.readouterr().err == (said if terminal else "")
+        message = "\nfinishing the step and saving; a second Ctrl-C stops at once\n"
+        assert capfd.readouterr().err == (message if terminal else "")

@@ -1,4 +1,4 @@
-"""What is put on a terminal."""
+"""Text for a terminal: visible and wrapped."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ import pytest
 from charrnn.system.terminal import visible, wrapped
 
 
-def test_what_would_act_on_a_terminal_is_shown() -> None:
+def test_control_characters_become_visible() -> None:
     assert visible("a\x1b[2Jb\x07\x7f\x00\n\té\x9b") == "a␛[2Jb␇␡␀\n\té�"
     assert visible("héllo") == "héllo"
     assert visible("a\u202eb\u2066") == "a<U+202E>b<U+2066>"
 
 
-def test_where_there_is_no_terminal_lines_stay_as_they_are() -> None:
+def test_text_for_a_file_is_unchanged() -> None:
     text = "a " * 100 + "\x1b[2J"
     assert wrapped(text, io.StringIO()) == text
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has other terminals")
-def test_on_a_narrow_terminal_lines_end_between_words() -> None:
+def test_lines_are_wrapped_between_words_on_a_narrow_terminal() -> None:
     import fcntl
     import pty
     import struct
     import termios
 
-    leader, correlation = pty.openpty()
+    leader, follower = pty.openpty()
     try:
-        fcntl.ioctl(correlation, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 30, 0, 0))
-        with os.fdopen(correlation, "w") as stream:
+        fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 30, 0, 0))
+        with os.fdopen(follower, "w") as stream:
             text = (
                 "a configuration needs at least\ndata:\n  path: "
                 + "x" * 40
@@ -55,13 +55,13 @@ def test_on_a_narrow_terminal_lines_end_between_words() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has other terminals")
-def test_on_a_terminal_of_unknown_width_lines_are_not_broken() -> None:
-    """As in a container, or where a script has opened it: its width is 0."""
+def test_lines_are_not_wrapped_on_a_terminal_of_unknown_width() -> None:
+    """Its width is 0, as in a container."""
     import pty
 
-    leader, correlation = pty.openpty()
+    leader, follower = pty.openpty()
     try:
-        with os.fdopen(correlation, "w") as stream:
+        with os.fdopen(follower, "w") as stream:
             assert wrapped("a " * 100 + "\x1b[2J", stream) == "a " * 100 + "\u241b[2J"
     finally:
         os.close(leader)

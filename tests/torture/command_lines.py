@@ -1,4 +1,4 @@
-"""Command lines at random, in a folder with a run and texts: the product, or one message."""
+"""Random command lines, in a folder with runs and texts, give output or one error message."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ import charrnn.planning.benchmark
 from charrnn.commands.cli import run
 from charrnn.config.schema import all_keys
 
-# What a training may become at most; the last of a key that is set twice counts.
+# These keep a training short. Of a key that is set twice, the last value counts.
 BRIEF = ("train.max_steps=3", "model.hidden_size=6", "model.num_layers=1", "train.sample_length=9")
 BRIEF += ("train.workers=1", "model.embedding_size=null")
 
 
-_PIECES = [piece.replace("\0", "") for piece in PIECES]  # which no argument can hold
+_PIECES = [piece.replace("\0", "") for piece in PIECES]  # no argument can hold a null character
 
 
 def command_lines(folder: Path, count: int, seed: int) -> str:
-    """Run random command lines; return what came of them."""
+    """Run random command lines and return a summary."""
     measure = charrnn.planning.benchmark.measure
-    # A whole measurement takes ten seconds, and is the same work several times.
+    # A whole measurement takes ten seconds, and repeats the same work.
     charrnn.planning.benchmark.measure = partial(measure, rounds=1, round_s=0.001)
     try:
         warm_up(folder)
@@ -54,7 +54,7 @@ def command_lines(folder: Path, count: int, seed: int) -> str:
 
 
 def fill(place: Path) -> None:
-    """Make what a command line may name."""
+    """Make the files and runs that a command line may name."""
     write_texts(place)
     sets = ["--set", "model.hidden_size=6", "--set", "train.max_steps=3"]
     write_config(place)
@@ -67,13 +67,13 @@ def fill(place: Path) -> None:
     (place / "text.npz").write_text(tiny_text(), encoding="utf-8")
     (place / "link.npz").symlink_to(Path("runs", "tiny", "last.npz"))
     (place / "loop.npz").symlink_to("loop.npz")
-    # What is imported once, or a message where Matplotlib is missing.
+    # Import Matplotlib once, if it is installed.
     run(["report", str(place / "runs" / "tiny"), "-o", str(place / "page.html")])
     run(["plot", str(place / "runs" / "tiny"), "-o", str(place / "curve.svg")])
 
 
 def case(seed: int, number: int, model: Path) -> Case:
-    """Return a case, which is always the same for the same numbers."""
+    """Return a case, which depends only on the numbers."""
 
     def prepare_folder(place: Path) -> Sequence[str]:
         shutil.copytree(model, place, symlinks=True, dirs_exist_ok=True)
@@ -88,22 +88,22 @@ def case(seed: int, number: int, model: Path) -> Case:
 
 
 def _files(place: Path) -> dict[Path, tuple[int, int]]:
-    """Return the size and the time of each file in a folder."""
+    """Return the size and the modification time of each file in a folder."""
     found = [file for file in place.rglob("*") if file.is_file() and not file.is_symlink()]
     status = [(file.relative_to(place), file.stat()) for file in found]
     return {name: (one.st_size, one.st_mtime_ns) for name, one in status}
 
 
 def problem(code: int, out: str, err: str, written: bool) -> str:
-    """Say what is wrong with how a command ended."""
+    """Return what is wrong with the result of a command, or an empty text."""
     if code == 1 and err.count("charrnn: error: ") != 1:
-        return f"exit code 1, and it says: {err[:1000]}"
+        return f"exit code 1, with stderr: {err[:1000]}"
     if code == 2 and err.count("Error: ") != 1 and not err.startswith("Usage: charrnn [OPTIONS] C"):
-        return f"exit code 2, and it says: {err[:1000]}"
+        return f"exit code 2, with stderr: {err[:1000]}"
     if code == 2 and out:
-        return f"exit code 2, and on stdout: {out[:1000]}"
+        return f"exit code 2, with stdout: {out[:1000]}"
     if not code and not out and not written:
-        return f"neither a product nor a run: {err[:1000]}"
+        return f"neither output nor a run: {err[:1000]}"
     return ""
 
 
@@ -114,12 +114,12 @@ def arguments(seed: int, number: int) -> list[str]:
     words = COMMANDS[command][1](chance)
     for _ in range(chance.choice((0, 0, 0, 0, 0, 0, 0, 1, 2))):
         words.insert(chance.randint(0, len(words)), chance.choice(WORDS))
-    # Not where a text would be lost, and a pipe stand in its place.
+    # Without its checkpoint, a command could take a pipe for its text, and wait.
     if words and command not in ("eval", "inspect") and chance.random() < 0.05:
         words.pop(chance.randrange(len(words)))
     if chance.random() < 0.02:
         return words
-    # Whatever else is said, a training is brief; where this makes no sense it is wrong usage.
+    # Every training is short.
     brief = [word for key in BRIEF for word in ("--set", key)]
     return [command, *words, *(brief if command in ("train", "bench") else ())]
 
@@ -172,9 +172,9 @@ def _eval(chance: random.Random) -> list[str]:
 
 def _model_and_text(chance: random.Random) -> list[str]:
     words = [chance.choice(CHECKPOINTS)] if chance.random() < 0.3 else []
-    if chance.random() < 0.6:  # after a checkpoint, or else a pipe would be a text
+    if chance.random() < 0.6:  # a single argument could be a pipe, read as a text
         words = [_mostly(CHECKPOINTS, 4, chance), _mostly(TEXTS, 2, chance)]
-    if words in (["fifo"], ["/dev/zero"]):  # which would be texts without end
+    if words in (["fifo"], ["/dev/zero"]):  # endless texts
         words = ["gone.txt"]
     if chance.random() < 0.3:
         words += ["--split", chance.choice(("train", "valid", "test", "x", ""))]
@@ -224,7 +224,7 @@ def _bench(chance: random.Random) -> list[str]:
 
 
 def _mostly(words: Sequence[str], good: int, chance: random.Random) -> str:
-    """Return one of the words, mostly of the first ones."""
+    """Return one of the words, most often one of the first `good`."""
     return chance.choice(words[:good] if chance.random() < 0.6 else words)
 
 
@@ -237,7 +237,7 @@ def _sets(chance: random.Random) -> list[str]:
     return words
 
 
-# Each command: its share of the lines, and what makes its words.
+# The share of each command, and the function that makes its arguments.
 COMMANDS: dict[str, tuple[int, Callable[[random.Random], list[str]]]] = {
     "init": (1, _init),
     "train": (2, _train),

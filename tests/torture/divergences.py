@@ -1,4 +1,4 @@
-"""Trainings whose gradients overflow by themselves: long windows, and a rate far too high."""
+"""Trainings whose gradients overflow: long windows and a learning rate far too high."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Stop(Reporter):
 
 
 def recovered_or_stopped(folder: Path, count: int, seed: int) -> str:
-    """Train every cell with `count` seeds; hold what comes of it against the rules."""
+    """Train every cell with `count` seeds; check that each recovers or stops, also if resumed."""
     (folder / "text.txt").write_text(tiny_text(CHARS))
     ends: Counter[str] = Counter()
     rng = random.Random(seed)
@@ -70,7 +70,7 @@ def recovered_or_stopped(folder: Path, count: int, seed: int) -> str:
 
 
 def _end(config: Config, run_dir: Path, stop_after: int = 0) -> str:
-    """Train, also with an interruption; return how it ended, which is by the rules."""
+    """Train, perhaps with an interruption; check the files and return how it ended."""
     error = ""
     try:
         if stop_after:
@@ -78,7 +78,7 @@ def _end(config: Config, run_dir: Path, stop_after: int = 0) -> str:
         train(config, run_dir, resume=bool(stop_after))
     except RunError as stopped:
         error = str(stopped)
-    last = load_checkpoint(run_dir / "last.npz")  # which has nothing that is not finite
+    last = load_checkpoint(run_dir / "last.npz")  # reading it checks its counters
     assert np.isfinite(last.parameters).all()
     skipped = [r for r in read_metrics(run_dir / "metrics.jsonl") if r["split"] == "skipped"]
     assert len(skipped) == last.counters.divergences <= MAX_DIVERGENCES + 1

@@ -1,4 +1,4 @@
-"""Each call of a run's writes fails in turn, as on a disk that is full, broken or locked."""
+"""Each call that writes a run's files fails in turn, as on a full, broken or locked disk."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from charrnn.runs.checkpoint import load_checkpoint
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EDQUOT, errno.EROFS)
 FILES = ("best.npz", "config.yaml", "last.npz", "metrics.jsonl")
 CHECKPOINTS = ("last.npz", "best.npz")
-# Every file but config.yaml is written more than once.
+# This run writes every file but config.yaml more than once.
 RUN: dict[str, Any] = {
     "model.cell": "lstm",
     "model.dropout": 0.2,
@@ -34,16 +34,16 @@ RUN: dict[str, Any] = {
     "train.validate_every": 10,
     "train.checkpoint_every": 10,
 }
-_FEWEST = 60  # calls of such a run; fewer would mean that the layer is gone round
+_FEWEST = 60  # calls of such a run; with fewer, some would bypass the hook
 
 
 class Fault(NamedTuple):
-    """What is to fail, how, and for how long."""
+    """The call that fails, how, and for how long."""
 
     number: int  # of the first call that fails
-    error: int  # 0: none, and what was short is gone on with
-    lasting: bool = False  # every later call fails too, but for those that close or remove
-    short: bool = False  # a write does one half first, and the call after it fails
+    error: int  # 0: none, and a short write is completed
+    lasting: bool = False  # every later call fails too, except those that close or remove
+    short: bool = False  # the write writes one half, and the call after it fails
 
     def __call__(self, call: Call) -> Any:
         if call.number == self.number and self.short and call.half:
@@ -55,31 +55,31 @@ class Fault(NamedTuple):
         return call.do()
 
     def _still_possible(self) -> tuple[str, ...]:
-        """A full disk lets files be removed and cut off; a broken one does not."""
+        """Return the calls that succeed; a full disk lets files be removed and truncated."""
         removing = ("os.unlink", "os.ftruncate") if self.error == errno.ENOSPC else ()
         return ("close", "os.close", *removing)
 
 
 def _named(call: Call) -> list[str]:
-    """Return the file that the system's error names: that of a call by name, not by descriptor."""
+    """Return the file that the system's error names: a call by descriptor names none."""
     return [call.path] if call.name in ("open", "os.open", "os.replace", "os.unlink") else []
 
 
 class Calls(NamedTuple):
     """The calls of a run without faults."""
 
-    names: list[tuple[str, str]]  # of each call: its own and its file's
-    saved: list[tuple[bytes, bytes]]  # what last.npz and best.npz held after it
+    names: list[tuple[str, str]]  # name and file of each call
+    saved: list[tuple[bytes, bytes]]  # contents of last.npz and best.npz after each call
 
 
 def every_call(folder: Path, count: int, seed: int, every: int = 1) -> str:
-    """Let each call fail in each way, then each limit of size, then a disk that is full.
+    """Train with each call failing in each way, with limits of file size, and on full disks.
 
     Args:
-        folder: to work in.
-        count: how many models, each with its own files.
-        seed: of the models and of the sizes.
-        every: only every so manieth call, beginning with one that depends on the seed.
+        folder: the folder to work in.
+        count: number of models, each with its own files.
+        seed: seed of the models and the sizes.
+        every: distance between the calls that fail; the first one depends on the seed.
     """
     rng, texts = random.Random(seed), []
     for number in range(count):
@@ -104,20 +104,20 @@ def _train(place: Path, name: str, *arguments: str) -> list[str]:
 
 
 def _about(run: Path, path: str) -> str:
-    """Return which file of a run a path means, also as the temporary one; or which folder."""
+    """Return the file of a run that a path names, also as a temporary file; or the folder."""
     relative = os.path.relpath(path, run)
     return next((file for file in FILES if file in relative), relative)
 
 
 def _held(run: Path) -> tuple[bytes, bytes]:
-    """Return what last.npz and best.npz hold."""
+    """Return the contents of last.npz and best.npz."""
     files = [run / name for name in CHECKPOINTS]
     last, best = (file.read_bytes() if file.exists() else b"" for file in files)
     return last, best
 
 
 def _dry_run(place: Path) -> Calls:
-    """Note the calls of a run, and what its checkpoints hold after each."""
+    """Return the calls of a run, and the contents of its checkpoints after each."""
     noted, run = place / "calls", place / "dry"
 
     def note(call: Call) -> Any:
@@ -133,7 +133,7 @@ def _dry_run(place: Path) -> Calls:
         return result
 
     command = start(_train(place, "dry"), place / "log", lambda: install(note))
-    assert command.wait() == 0, command.said()
+    assert command.wait() == 0, command.output()
     assert_same_run(run, place / "whole")
     calls = Calls([], [])
     with noted.open("rb") as file:
@@ -162,7 +162,7 @@ def _faults(place: Path, calls: Calls, every: int, seed: int) -> Counter[int]:
                 if not code or fault.lasting or fault.error == errno.ENOSPC:
                     assert_same_run(run, place / "whole")
                     assert sorted(os.listdir(run)) == sorted(FILES), os.listdir(run)
-            except Exception as problem:  # whatever it is, it is to be told for which fault
+            except Exception as problem:  # name the fault
                 raise AssertionError(f"{where}: {problem!r}") from problem
             if run.exists():
                 shutil.rmtree(run)
@@ -182,23 +182,23 @@ def _faults_of(number: int, name: str) -> Iterator[Fault]:
 
 
 def _check(run: Path, command: Command, code: int, fault: Fault, calls: Calls) -> None:
-    """What must be so right after a fault."""
+    """Check the run folder and the message after a fault."""
     name, about = calls.names[fault.number]
-    said = command.said()
-    assert "Traceback" not in said, said
+    output = command.output()
+    assert "Traceback" not in output, output
     if code == 0 and ((name, about) == ("close", "metrics.jsonl") or not fault.error):
-        return  # all metrics were on the disk before; or a part of a write was made up for
-    assert code == 1, f"exit code {code}: {said}"
-    message = said.splitlines()[-1]
-    assert said.count("charrnn: error: ") == 1, said
-    told = {about} if about in FILES and not fault.lasting else {*FILES, ".", ".."}
+        return  # the metrics were on the disk already, or the short write was completed
+    assert code == 1, f"exit code {code}: {output}"
+    message = output.splitlines()[-1]
+    assert output.count("charrnn: error: ") == 1, output
+    expected = {about} if about in FILES and not fault.lasting else {*FILES, ".", ".."}
     assert message.split("; ")[0] in {
         f"charrnn: error: {os.path.normpath(run / what)}: cannot be written: "
         + os.strerror(fault.error)
-        for what in told
+        for what in expected
     }, message
     before = calls.saved[fault.number - 1] if fault.number else (b"", b"")
-    assert _held(run) == before, "it does not hold the checkpoints of the moment"
+    assert _held(run) == before, "the checkpoints are not those before the fault"
     for file in CHECKPOINTS:
         if (run / file).exists():
             load_checkpoint(run / file)
@@ -210,7 +210,7 @@ def _check(run: Path, command: Command, code: int, fault: Fault, calls: Calls) -
 
 
 def _limits_of_size(place: Path, rng: random.Random, count: int) -> int:
-    """No file may grow beyond so many bytes, be it the metrics or a checkpoint."""
+    """Train with a limit of file size, which stops the metrics or a checkpoint."""
     largest = max(file.stat().st_size for file in (place / "whole").iterdir())
     for limit in {1, largest - 1, *(rng.randrange(largest) for _ in range(count))}:
         run = place / f"limit{limit}"
@@ -218,20 +218,20 @@ def _limits_of_size(place: Path, rng: random.Random, count: int) -> int:
         def at_most(limit: int = limit) -> None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
-        # What it says goes through a pipe, which knows no limit.
+        # The output goes through a pipe, which has no limit.
         read, write = os.pipe()
         command = start(_train(place, run.name), Path(f"/dev/fd/{write}"), at_most)
         os.close(write)
         with os.fdopen(read, encoding="utf-8") as pipe:
-            said = pipe.read()
+            output = pipe.read()
         code = command.wait()
-        assert code == 1, f"at most {limit} bytes: exit code {code}: {said}"
-        assert "Traceback" not in said, f"at most {limit} bytes: {said}"
-        message = said.splitlines()[-1]
+        assert code == 1, f"at most {limit} bytes: exit code {code}: {output}"
+        assert "Traceback" not in output, f"at most {limit} bytes: {output}"
+        message = output.splitlines()[-1]
         first = message.split("; ")[0]
         assert first.endswith(f"cannot be written: {os.strerror(errno.EFBIG)}"), message
         assert any(f"{run.name}/{file}" in message for file in FILES), message
-        for file in run.glob("*"):  # it is gone where not even a configuration could be written
+        for file in run.glob("*"):  # there is no folder if not even config.yaml was written
             assert file.name in FILES, f"at most {limit} bytes: {file.name} is left"
             if file.suffix == ".npz":
                 load_checkpoint(file)

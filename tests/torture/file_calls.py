@@ -1,4 +1,4 @@
-"""A layer under a run's files through which every call goes that changes something on the disk."""
+"""Passes every call that changes a run's files on the disk through a hook."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ _OF_OS = ("fsync", "replace", "unlink", "open", "close", "ftruncate")
 
 
 class Call(NamedTuple):
-    """A call, of `open`, of a file's method, or of a function in `os`."""
+    """A call of `open`, of a file's method, or of a function in `os`."""
 
     number: int  # from 0, in this process
     name: str
-    path: str  # what it is about, as it was opened
+    path: str  # the file, as it was opened
     do: Callable[[], Any]
-    half: Callable[[], int] | None  # of a write: do one half, and return its size
+    half: Callable[[], int] | None  # of a write: write one half, and return its size
 
 
-Hook = Callable[[Call], Any]  # given a call, makes it or does not, and returns its result
+Hook = Callable[[Call], Any]  # makes the call or not, and returns its result
 
 
 def install(hook: Hook) -> None:
-    """Lead every call of this process through a hook."""
+    """Pass every call of this process through a hook."""
     calls = _Calls(hook)
     for module in (charrnn.system.atomic, charrnn.runs.metrics):
         module.open = calls.open_file  # type: ignore[attr-defined]
@@ -35,7 +35,7 @@ def install(hook: Hook) -> None:
 
 
 class _Calls:
-    """What stands in for `os`, and for `open`."""
+    """Replaces `os` and `open`."""
 
     def __init__(self, hook: Hook) -> None:
         self._hook = hook
@@ -61,19 +61,21 @@ class _Calls:
         if name not in _OF_OS:
             return function
 
-        def led(what: Any, *arguments: Any) -> Any:
+        def hooked(what: Any, *arguments: Any) -> Any:
             path = self._paths.get(what, "") if isinstance(what, int) else os.fspath(what)
             result = self.through(f"os.{name}", path, lambda: function(what, *arguments))
             if name == "open":
                 self._paths[result] = path
             return result
 
-        return led
+        return hooked
 
 
 class _Raw(io.FileIO):
-    """A file without a buffer. Its seeks go by: what a seek flushes is a write, and the rest of it
-    fails in a regular file for none of the reasons for which a disk refuses something.
+    """A file without a buffer.
+
+    Its seeks do not pass through the hook: the flush before a seek is a write, and the seek itself
+    does not touch the disk.
     """
 
     calls: _Calls
@@ -90,4 +92,4 @@ class _Raw(io.FileIO):
             if not self.closed and hasattr(self, "calls"):
                 self.calls.through("close", str(self.name), close)
         finally:
-            close()  # as the system does it, whatever it has said
+            close()  # the system closes a file even if it reports an error

@@ -1,4 +1,4 @@
-"""Commands in processes forked from this one, which need not import everything anew."""
+"""Commands in forks of this process, which has already imported the package."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-# So that a fork finds imported what a training needs.
+# Importing this first spares each fork the time.
 from charrnn.commands.cli import run
 
 
 class Command(NamedTuple):
-    """A command under way, the leader of a process group of its own."""
+    """A running command, the leader of its own process group."""
 
     pid: int
-    log: Path  # what it says
+    log: Path  # its output
 
     def wait(self) -> int:
-        """Wait for its end; return its exit code, or minus the signal that killed it."""
+        """Wait for its end and return its exit code, or minus the signal that killed it."""
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
     def poll(self) -> int | None:
-        """Return the same, or None while it is under way."""
+        """Return the exit code as `wait` does, or None while the command is running."""
         pid, status = os.waitpid(self.pid, os.WNOHANG)
         return os.waitstatus_to_exitcode(status) if pid else None
 
-    def said(self) -> str:
-        """Return what it has said."""
+    def output(self) -> str:
+        """Return its output so far."""
         return self.log.read_text(encoding="utf-8", errors="replace")
 
 
@@ -39,9 +39,9 @@ def start(
     """Start a command in a fork.
 
     Args:
-        arguments: of charrnn.
+        arguments: the arguments of charrnn.
         log: the file for its standard output and error.
-        prepare_folder: called in the fork before the command.
+        prepare_folder: a function that the fork calls before the command.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -70,7 +70,7 @@ def start(
 
 
 def start_new(arguments: Sequence[str], log: Path) -> Command:
-    """Start a command as a user does, in a new process."""
+    """Start a command in a new process, as a user does."""
     with log.open("wb") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", "charrnn", *arguments],
@@ -79,12 +79,12 @@ def start_new(arguments: Sequence[str], log: Path) -> Command:
             stderr=file,
             start_new_session=True,
         )
-    process.returncode = 0  # its end is waited for by `Command.wait`
+    process.returncode = 0  # `Command.wait` waits for its end
     return Command(process.pid, log)
 
 
 def finished(arguments: Sequence[str], log: Path) -> None:
-    """Run a command that is to succeed."""
+    """Run a command that must succeed."""
     command = start(arguments, log)
     code = command.wait()
-    assert code == 0, f"charrnn {' '.join(arguments)}: exit code {code}: {command.said()}"
+    assert code == 0, f"charrnn {' '.join(arguments)}: exit code {code}: {command.output()}"

@@ -1,4 +1,4 @@
-"""A small disk of its own that is filled up, and one that may only be read."""
+"""Trainings on a small disk that fills up, and on one that is read-only."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from torture.forked import finished, start
 from charrnn.runs.checkpoint import load_checkpoint
 
 _PAGE = 4096
-# A mount that nobody else sees, and that goes with the process; no privileges are needed for it.
+# This needs no privileges. Other processes do not see the mounts, which end with the process.
 _APART = ["unshare", "--user", "--map-root-user", "--mount"]
 
 
 def tried(place: Path, rng: random.Random, count: int) -> str:
-    """Fill a disk to so many degrees; say how many, or why there is none.
+    """Train on disks of several sizes; return their number, or why there are none.
 
     Args:
-        place: with tiny.yaml, and the run `whole`, which had room enough.
-        rng: draws how much room there is.
-        count: of degrees.
+        place: a folder with tiny.yaml and the run `whole`, which had enough room.
+        rng: draws the sizes.
+        count: number of sizes.
     """
     if not shutil.which("unshare"):
-        return "no full disk, for want of unshare"
+        return "no full disk: unshare is not installed"
     disk = place / "disk"
     disk.mkdir()
     mounting = [*_APART, "mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
@@ -48,7 +48,7 @@ def tried(place: Path, rng: random.Random, count: int) -> str:
 
 
 def _main(name: str, seed: float, count: int) -> None:
-    """Mount, fill, train, free, resume; say how often."""
+    """Mount each disk, train until it is full, enlarge it and resume; print the numbers."""
     place, rng = Path(name), random.Random(seed)
     disk, whole = place / "disk", place / "whole"
     mount = ["mount", "-t", "tmpfs"]
@@ -62,9 +62,9 @@ def _main(name: str, seed: float, count: int) -> None:
         code = command.wait()
         if code:
             full += 1
-            message = command.said().splitlines()[-1]
-            assert code == 1, f"{pages} pages: exit code {code}: {command.said()}"
-            assert "Traceback" not in command.said(), command.said()
+            message = command.output().splitlines()[-1]
+            assert code == 1, f"{pages} pages: exit code {code}: {command.output()}"
+            assert "Traceback" not in command.output(), command.output()
             assert message.startswith(f"charrnn: error: {run}"), message
             first = message.split("; ")[0]
             assert first.endswith(f"cannot be written: {os.strerror(errno.ENOSPC)}"), message
@@ -76,14 +76,14 @@ def _main(name: str, seed: float, count: int) -> None:
         assert_same_run(run, whole)
         left = {file.name for file in run.iterdir()} - {file.name for file in whole.iterdir()}
         assert not left, f"{pages} pages: {left} is left"
-        _only_to_be_read(arguments, disk, log)
+        _read_only(arguments, disk, log)
         subprocess.run(["umount", str(disk)], check=True)
     assert full, "no disk was ever full"
-    print(f"{full} full disks, and {len(sizes)} only to be read")
+    print(f"{full} full disks, and {len(sizes)} read-only")
 
 
-def _only_to_be_read(arguments: list[str], disk: Path, log: Path) -> None:
-    """Training says that nothing can be written; what only reads goes on working."""
+def _read_only(arguments: list[str], disk: Path, log: Path) -> None:
+    """Check that trainings fail on a read-only disk, and that other commands work."""
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     run = disk / "run"
     before = [file.stat() for file in sorted(run.iterdir())]
@@ -93,8 +93,8 @@ def _only_to_be_read(arguments: list[str], disk: Path, log: Path) -> None:
         [*arguments[:-1], str(disk / "new" / "run")],
     ):
         command = start(words, log)
-        code, message = command.wait(), command.said().splitlines()[-1]
-        assert code == 1, command.said()
+        code, message = command.wait(), command.output().splitlines()[-1]
+        assert code == 1, command.output()
         assert message.startswith(f"charrnn: error: {disk}"), message
         assert message.endswith(f"cannot be written: {os.strerror(errno.EROFS)}"), message
     for words in (["sample", str(run), "--length", "5"], ["eval", str(run)], ["info", str(run)]):

@@ -1,8 +1,8 @@
-"""Trainings killed without a warning, again and again, and resumed each time.
+"""Trainings that are killed again and again, and resumed each time.
 
 Most are forks of this process, which has imported everything; one in five is a command line in a
-process of its own. Half are killed by themselves in the middle of a checkpoint's write: before a
-call, after it, or when one half of the bytes are written.
+new process. Half kill themselves in the middle of a checkpoint's write: before a call, after it, or
+when one half of the bytes is written.
 """
 
 from __future__ import annotations
@@ -38,31 +38,31 @@ RUN: dict[str, Any] = {
     "train.checkpoint_every": 30,
 }
 _STEPS = 1500
-_CALLS_AT_FIRST = 14  # of config.yaml and of the metrics
-_CALLS = 0.25  # a life ends within so many calls a step, some eight checkpoints of 50,
-_SECONDS = 0.0005  # or within this time a step
-_LONGEST_S = 60  # of any life; it has hung if it takes longer
+_FIRST_CALLS = 14  # of config.yaml and the metrics
+_CALLS = 0.25  # per step; a life ends within this many calls, about eight checkpoints
+_SECONDS = 0.0005  # per step; or a life ends within this time
+_LONGEST_S = 60  # of any life; a longer one has hung
 
 
 def one_process(folder: Path, count: int, seed: int, steps: int = _STEPS) -> str:
-    """Kill a training of so many steps, without further processes."""
+    """Kill trainings in one process."""
     return _Kills(folder, random.Random(seed), 1, steps).until(count)
 
 
 def two_workers(folder: Path, count: int, seed: int, steps: int = _STEPS) -> str:
-    """Kill the parent, or a worker, or both."""
+    """Kill trainings with two workers: the parent, a worker, or both."""
     return _Kills(folder, random.Random(seed), 2, steps).until(count)
 
 
 class _Kills:
-    """Lives of trainings in a folder, and how they ended."""
+    """Trainings in a folder. A life is one process, from its start to its end or kill."""
 
     def __init__(self, folder: Path, rng: random.Random, workers: int, steps: int) -> None:
         self._rng, self._workers, self._steps, self._folder = rng, workers, steps, folder
         self._log = folder / "log"
         self._kills: Counter[str] = Counter()
         self._loads = 0
-        self._seen: dict[Path, int] = {}  # the steps of the checkpoints that were once there
+        self._seen: dict[Path, int] = {}  # the step of each checkpoint when it was last loaded
         write_config(folder, {**RUN, "train.workers": workers, "train.max_steps": steps})
         finished(self._train(folder / "whole"), self._log)
 
@@ -70,7 +70,7 @@ class _Kills:
         return ["train", str(self._folder / "tiny.yaml"), "--run-dir", str(run), "--resume"]
 
     def until(self, count: int) -> str:
-        """Kill so often; compare each run that comes to its end."""
+        """Kill `count` times; compare each finished run with one that was never killed."""
         runs = 0
         while self._kills.total() < count:
             runs += 1
@@ -80,19 +80,19 @@ class _Kills:
                     lives += 1
                 assert_same_run(run, self._folder / "whole")
                 assert sorted(os.listdir(run)) == FILES, f"it holds {sorted(os.listdir(run))}"
-            except Exception as problem:  # whatever it is, it is to be told where it happened
+            except Exception as problem:  # name the run
                 raise AssertionError(
                     f"run {runs}, after {lives} kills of it, {dict(self._kills)}: "
                     f"{type(problem).__name__}: {problem}"
                 ) from problem
         ways = ", ".join(f"{number} {way}" for way, number in sorted(self._kills.items()))
         return (
-            f"{self._kills.total()} kills ({ways}); {runs} runs came to the same bits; "
-            f"a checkpoint was loaded {self._loads:,} times meanwhile"
+            f"{self._kills.total()} kills ({ways}); {runs} runs ended with the same bits; "
+            f"checkpoints were loaded {self._loads:,} times meanwhile"
         )
 
     def _life(self, run: Path, mortal: bool) -> bool:
-        """Start or resume a run and kill it, if it is mortal; return whether it came to its end."""
+        """Start or resume a run, and kill it if it is mortal; return whether it has finished."""
         in_a_write = mortal and self._rng.random() < 0.5
         by_command = not in_a_write and self._rng.random() < 0.4
         if by_command:
@@ -108,34 +108,34 @@ class _Kills:
         if code == 0:
             self._ended(command)
             return True
-        said = command.said()
+        output = command.output()
         if whom == "a worker":
-            assert code == 1, f"a worker was killed: exit code {code}: {said}"
+            assert code == 1, f"a worker was killed: exit code {code}: {output}"
             pattern = (
                 r"charrnn: error: worker 2 of 2 \(process \d+\) was killed by signal 9; saved at"
             )
-            assert re.match(pattern, said.splitlines()[-1]), said
+            assert re.match(pattern, output.splitlines()[-1]), output
             self._ended(command)
         else:
-            assert mortal, f"exit code {code}: {said}"
-            assert code == -signal.SIGKILL, f"exit code {code}: {said}"
-        assert "Traceback" not in said, said
+            assert mortal, f"exit code {code}: {output}"
+            assert code == -signal.SIGKILL, f"exit code {code}: {output}"
+        assert "Traceback" not in output, output
         self._check(run)
-        if self._rng.random() < 0.5:  # else it is resumed while its workers are still ending
+        if self._rng.random() < 0.5:  # else the next life starts while these workers are ending
             self._ended(command)
         what = "in a write" if in_a_write else "of a command line" if by_command else "of a fork"
         self._kills[what + (f" ({whom})" if self._workers > 1 else "")] += 1
         return False
 
     def _watched(self, command: Command, run: Path, kill_at: float) -> tuple[int, str]:
-        """Load the checkpoints until the end; return the exit code, and whom was killed."""
+        """Load the checkpoints until the end; return the exit code and the killed process."""
         began, whom = time.monotonic(), "the parent"
         killed = False
         while (code := command.poll()) is None:
             now = time.monotonic() - began
             if now > kill_at and not killed:
                 whom, killed = self._kill(command), True
-            assert now < _LONGEST_S, f"it has hung, {whom} killed: {command.said()}"
+            assert now < _LONGEST_S, f"it has hung, {whom} killed: {command.output()}"
             self._check(run)
             time.sleep(0.005)
         return code, whom
@@ -150,27 +150,27 @@ class _Kills:
         return whom
 
     def _check(self, run: Path) -> None:
-        """Whatever was once saved is there, whole, and not older than before."""
+        """Check that a checkpoint is not lost or damaged once it is there, and never gets older."""
         for file in (run / "last.npz", run / "best.npz"):
             if file in self._seen or file.exists():
                 step = load_checkpoint(file).counters.step
                 before = self._seen.get(file, 0)
-                assert step >= before, f"{file}: it was of step {before}, and is of step {step}"
+                assert step >= before, f"{file}: has step {step}, after step {before}"
                 self._seen[file] = step
                 self._loads += 1
 
     @staticmethod
     def _ended(command: Command) -> None:
-        """Nothing of a command is left."""
+        """Wait until no process of a command is left."""
         wait_until(lambda: not processes_of(command.pid))
 
 
 def _in_a_write(run: Path, rng: random.Random, calls: int) -> Callable[[], None]:
-    """Return what makes a process kill itself at one of its first calls of whole files' writes.
+    """Return a function that makes a process kill itself in one of its first atomic writes.
 
-    These are config.yaml and what is kept of the metrics, at its beginning, and the checkpoints.
+    It writes config.yaml and the metrics so at its start, and the checkpoints later.
     """
-    left, way = rng.randrange(calls + _CALLS_AT_FIRST), rng.choice(["before", "half", "after"])
+    left, way = rng.randrange(calls + _FIRST_CALLS), rng.choice(["before", "half", "after"])
 
     def end(call: Call) -> Any:
         nonlocal left

@@ -1,4 +1,4 @@
-"""Random trainings, each stopped at random steps and resumed: the same bits as undisturbed."""
+"""Random trainings, each stopped at random steps and resumed: the bits must not change."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from charrnn.training.train import train
 _LOT = 3  # configurations
 _MOST_CHARS = 1200
 
-# What a hyperparameter of an optimiser may be.
+# Values of the hyperparameters of optimisers.
 HYPERPARAMETERS: dict[str, st.SearchStrategy[float]] = {
     "momentum": st.floats(0, 0.95),
     "decay_rate": st.floats(0.5, 0.99),
@@ -38,7 +38,7 @@ HYPERPARAMETERS: dict[str, st.SearchStrategy[float]] = {
     "weight_decay": st.floats(0, 0.1),
 }
 
-# What a schedule may be given.
+# Values of the keys of schedules.
 SCHEDULED: dict[str, st.SearchStrategy[Any]] = {
     "decay_every": st.just("epoch") | st.integers(1, 20),
     "decay_factor": st.floats(0.3, 1),
@@ -47,7 +47,7 @@ SCHEDULED: dict[str, st.SearchStrategy[Any]] = {
 
 
 class Kill(Exception):  # noqa: N818
-    """In place of a kill: nothing is saved on the way out."""
+    """Stands for a kill: nothing is saved."""
 
 
 class Stop(Reporter):
@@ -70,7 +70,7 @@ class Stop(Reporter):
 
 @st.composite
 def overrides(draw: st.DrawFn, cell: str) -> dict[str, Any]:
-    """Draw what is over the tiny configuration: whatever has a part in a resume."""
+    """Draw overrides of the tiny configuration: everything that a resume restores."""
     optimizer = draw(st.sampled_from(sorted(OPTIMIZERS)))
     schedule = draw(st.sampled_from(sorted(SCHEDULES)))
     valid_fraction = draw(st.sampled_from([0, 0.1, 0.25]))
@@ -116,14 +116,15 @@ def overrides(draw: st.DrawFn, cell: str) -> dict[str, Any]:
     }
 
 
-# Where in the run each stop comes, as a share of its steps, and whether by a signal.
+# The place of each stop, as a share of the steps, and whether a signal causes it.
 STOPS = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=3)
 
 
 def pairs(folder: Path, count: int, seed: int) -> str:
-    """Train so many random configurations twice, once stopped and resumed, and compare.
+    """Train random configurations twice, once with stops and resumes, and compare the runs.
 
-    Every cell has its share of them, drawn in small lots: a long lot of Hypothesis repeats itself.
+    The cells take turns, with a few configurations each: long series of Hypothesis repeat
+    themselves.
     """
     seen: Counter[str] = Counter()
     places = (folder / f"pair{number}" for number in numbers(1))
@@ -138,7 +139,7 @@ def pairs(folder: Path, count: int, seed: int) -> str:
 
 
 def _lot(cell: str, count: int, seed: int, places: Iterator[Path], seen: Counter[str]) -> None:
-    """Try so many configurations of a cell; count what was seen."""
+    """Try a few configurations of a cell; count what happens in `seen`."""
 
     @hypothesis.seed(seed)
     @settings(
@@ -157,9 +158,9 @@ def _lot(cell: str, count: int, seed: int, places: Iterator[Path], seen: Counter
         (place / "text.txt").write_text(tiny_text(_MOST_CHARS), encoding="utf-8")
         try:
             done = _pair(place, values, stops)
-        except RunError:  # it diverged, which is another matter
+        except RunError:  # a divergence is not tested here
             hypothesis.reject()
-        except Exception as problem:  # whatever it is, it is to be told for what configuration
+        except Exception as problem:  # name the configuration of any failure
             raise AssertionError(f"{values}, {stops}: {problem!r}") from problem
         finally:
             shutil.rmtree(place)
@@ -170,7 +171,7 @@ def _lot(cell: str, count: int, seed: int, places: Iterator[Path], seen: Counter
 
 
 def _pair(place: Path, values: dict[str, Any], stops: list[tuple[float, bool]]) -> Counter[str]:
-    """Train once and again; return how the second was stopped."""
+    """Train without and with stops; return how often a signal and a kill stopped the second run."""
     config = load_config(write_config(place, values))
     whole, resumed = place / "whole", place / "resumed"
     total = train(config, whole).steps
@@ -181,7 +182,7 @@ def _pair(place: Path, values: dict[str, Any], stops: list[tuple[float, bool]]) 
         except Kill:
             done["kills"] += 1
             continue
-        if outcome.signal:  # else an earlier stop came at this step, which is made already
+        if outcome.signal:  # otherwise an earlier stop came at the same step
             assert (outcome.steps, outcome.signal) == (at, signal.SIGINT)
             assert load_checkpoint(resumed / "last.npz").counters.step == at
             done["signals"] += 1

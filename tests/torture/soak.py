@@ -1,4 +1,4 @@
-"""Memory and open files in a long training and in a long sampling: what they were at first."""
+"""Memory and open files in a long training and in a long sampling: they must not grow."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ RUN: dict[str, Any] = {
 
 
 class Reading(NamedTuple):
-    """What a process took at a moment."""
+    """The resources of a process at a moment."""
 
-    share: float  # of its work, done
-    resident: int  # bytes
-    files: int  # open
+    share: float  # of its work that is done
+    resident: int  # memory, bytes
+    files: int  # open files
 
 
 def training(folder: Path, count: int, seed: int) -> str:
-    """Make so many steps, with a validation, a sample and a checkpoint each thousand."""
+    """Train `count` steps, with a validation, a sample and a checkpoint every thousand."""
     if not Path("/proc/self/fd").exists():
         return "not measured: there is no /proc here"
     config = write_config(folder, {**RUN, "seed": seed, "train.max_steps": count})
@@ -54,7 +54,7 @@ def training(folder: Path, count: int, seed: int) -> str:
 
 
 def sampling(folder: Path, count: int, seed: int) -> str:
-    """Sample so many characters into a pipe."""
+    """Sample `count` characters into a pipe."""
     if not Path("/proc/self/fd").exists():
         return "not measured: there is no /proc here"
     run, readings, read = folder / "run", [], 0
@@ -87,7 +87,7 @@ def _last_step(metrics: Path) -> int:
 
 
 def _reading(pid: int, share: float) -> list[Reading]:
-    """Read what a process takes; nothing if it is just ending."""
+    """Return a reading of a process; none if the process is ending."""
     folder = Path("/proc") / str(pid)
     try:
         status = dict(line.split(":", 1) for line in (folder / "status").read_text().splitlines())
@@ -98,14 +98,14 @@ def _reading(pid: int, share: float) -> list[Reading]:
 
 
 def _flat(readings: Sequence[Reading]) -> str:
-    """Hold the end, the last tenth, against the tenth after the first twentieth."""
+    """Compare the last tenth of the readings with the tenth after the first twentieth."""
     early = [r for r in readings if 0.05 <= r.share <= 0.15]
-    late = [r for r in readings if 0.9 <= r.share < 1]  # at 1 it is closing its files
-    assert early, "it was not looked at after the first 5%"
-    assert late, "it was not looked at near its end"
+    late = [r for r in readings if 0.9 <= r.share < 1]  # at 1 the process closes its files
+    assert early, "no reading after the first 5%"
+    assert late, "no reading near the end"
     began, ended = (median(r.resident for r in part) for part in (early, late))
     most = max(r.resident for r in readings if r.share >= 0.05)
-    # A file is open now and then while a checkpoint is written: the fewest are those that stay.
+    # A checkpoint being written is open for a moment, so the minimum counts.
     files = [min(r.files for r in part) for part in (early, late)]
     text = (
         f"{began / MEGABYTE:.1f} MB after the first 5%, {ended / MEGABYTE:.1f} MB at the end, at "

@@ -1,7 +1,7 @@
-"""Many commands, one after the other, each watched for whatever it must not do.
+"""Runs many commands, one after the other, and reports what each must not do.
 
-A command must end by itself, in time, within the memory, with exit code 0, 1 or 2, say no
-traceback, write nothing outside its folder and the caches, and open no pickle.
+A command must end by itself, in time, within the memory, with exit code 0, 1 or 2. It must not
+print a traceback, write outside its folder and the caches, or load a pickle.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from typing import Any, NamedTuple
 
 from charrnn.commands.cli import run
 
-SECONDS = 10  # of computing
-_WAITING = 3  # times as long may pass on a busy machine
+SECONDS = 10  # of processor time
+_WAITING = 3  # multiple of SECONDS that may pass on a busy machine
 MEMORY = 1 << 30  # bytes
-_ADDRESSES = 8 << 30  # bytes of address space, so that no case can harm the machine
-_BATCH = 200  # commands of one process
+_ADDRESSES = 8 << 30  # bytes of address space; protects the machine
+_BATCH = 200  # commands in a process
 
 
 class Case(NamedTuple):
-    """A command line to be run in a folder of its own."""
+    """A command line, and the folder in which it runs."""
 
-    name: str  # says how it can be made again
+    name: str  # code that makes the case again
     prepare_folder: Callable[[Path], Sequence[str]]  # fills the folder; returns the arguments
     check: Callable[[Path, int, str, str], str] | None = None
-    """Given folder, exit code, stdout and stderr: what is wrong, or nothing."""
+    """Takes folder, exit code, stdout and stderr; returns what is wrong, or an empty text."""
 
 
 class Watched(NamedTuple):
-    """What came of many cases."""
+    """The results of many cases."""
 
-    codes: Counter[int]  # how often each exit code
+    codes: Counter[int]  # number of cases by exit code
     problems: list[str]
     slowest_s: float
-    most_bytes: int  # of memory, in any process
+    most_bytes: int  # of memory in a process
 
     def __str__(self) -> str:
         codes = ", ".join(f"{n:,} with exit code {code}" for code, n in sorted(self.codes.items()))
@@ -51,7 +51,11 @@ class Watched(NamedTuple):
 
 
 def watch(cases: Iterable[Case], folder: Path) -> Watched:
-    """Run the cases; raise an AssertionError with the first problems there are."""
+    """Run the cases and return their results.
+
+    Raises:
+        AssertionError: if there are problems, with the first ones.
+    """
     watched = Watched(Counter(), [], 0.0, 0)
     cases = iter(cases)
     while batch := list(islice(cases, _BATCH)):
@@ -64,7 +68,7 @@ def watch(cases: Iterable[Case], folder: Path) -> Watched:
 
 
 def _run_batch(batch: list[Case], folder: Path, so_far: Watched) -> tuple[Watched, list[Case]]:
-    """Run cases in a process; return what came of them, and those left where it died."""
+    """Run cases in a process; return the results, and the cases left if the process has died."""
     read, write = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -73,7 +77,7 @@ def _run_batch(batch: list[Case], folder: Path, so_far: Watched) -> tuple[Watche
         try:
             os.close(read)
             _be_watched(batch, folder, write)
-        finally:  # never as a second run of the tests, whatever a case does
+        finally:  # the fork must not continue as a second run of the tests
             traceback.print_exc()
             os._exit(70)
     os.close(write)
@@ -97,11 +101,11 @@ def _run_batch(batch: list[Case], folder: Path, so_far: Watched) -> tuple[Watche
 
 
 def _be_watched(batch: list[Case], folder: Path, write: int) -> None:
-    """Run cases, and write a line for each; never return."""
+    """Run cases, write a line for each, and end the process."""
     resource.setrlimit(resource.RLIMIT_AS, (_ADDRESSES, _ADDRESSES))
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    for name, number in (("stdout", 1), ("stderr", 2)):  # which pytest has put others in place of
+    for name, number in (("stdout", 1), ("stderr", 2)):  # pytest has replaced them
         setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
     audit = _Audit()
     sys.addaudithook(audit)
@@ -111,7 +115,7 @@ def _be_watched(batch: list[Case], folder: Path, write: int) -> None:
         used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
         used = max(used, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss << 10)
         if used > MEMORY and not problem:
-            problem = f"it took {used >> 20} MB"
+            problem = f"it used {used >> 20} MB"
         text = problem.encode("unicode_escape").decode("ascii")
         os.write(write, f"{code}\t{seconds:.3f}\t{used}\t{text}\n".encode())
         if used > MEMORY:
@@ -120,7 +124,7 @@ def _be_watched(batch: list[Case], folder: Path, write: int) -> None:
 
 
 def _watched(case: Case, place: Path, audit: _Audit) -> tuple[int, float, str]:
-    """Run a case; return its exit code, its seconds, and what is wrong."""
+    """Run a case; return its exit code, its seconds, and what is wrong with it."""
     arguments = list(case.prepare_folder(place))
     os.chdir(place)
     out, err = (open(place.parent / name, "w+b") for name in ("stdout", "stderr"))  # noqa: SIM115
@@ -160,17 +164,17 @@ def _wrong(case: Case, place: Path, code: int, out: str, err: str, found: list[s
     if "Traceback" in err or "Traceback" in out:
         return f"a traceback: {err}{out}"
     if code and not err.strip():
-        return f"exit code {code} without a word"
+        return f"exit code {code} without a message"
     if found:
         return "; ".join(found[:3])
     return case.check(place, code, out, err) if case.check else ""
 
 
 class _Audit:
-    """Notes what is written outside the place of a case, and pickles that are opened."""
+    """An audit hook that records writes outside the folder of a case, and loaded pickles."""
 
     def __init__(self) -> None:
-        self.place = ""  # nothing is noted while there is none
+        self.place = ""  # nothing is recorded while it is empty
         self.found: list[str] = []
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -197,7 +201,7 @@ class _Audit:
 
 
 def _between_own_processes() -> bool:
-    """Whether a pickle comes from Numba's cache or from a worker."""
+    """Return whether a pickle comes from Numba's cache or from a worker."""
     frame = sys._getframe()
     while frame := frame.f_back:  # type: ignore[assignment]
         if frame.f_globals.get("__name__", "").split(".")[0] in ("numba", "multiprocessing"):
@@ -206,7 +210,7 @@ def _between_own_processes() -> bool:
 
 
 def _written(event: str, arguments: tuple[Any, ...]) -> Iterator[Any]:
-    """Yield the paths that an event changes."""
+    """Yield the paths that an audit event changes."""
     if event == "open":
         path, _, flags = arguments
         if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):

@@ -1,4 +1,4 @@
-"""A training that diverges: said, and nothing of use is lost."""
+"""A diverging training: it is reported, and no useful checkpoint is lost."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from charrnn.workers.group import WorkerGroup
 
 @pytest.mark.parametrize("rate", ["1e38", "1e39", "1e300"])
 @pytest.mark.parametrize("due", ["validate_every", "checkpoint_every", "log_every"])
-def test_a_run_that_diverges_says_so(
+def test_a_diverging_run_is_reported(
     rate: str, due: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One message; no warning, no traceback, and no checkpoint that could not be read again."""
+    """One message, no warning, no traceback, and only checkpoints that can be read again."""
     overrides = {"train.optimizer": "sgd", "train.learning_rate": rate, "train.clip_norm": None}
     config = write_config(tmp_path, overrides | {f"train.{due}": 1})
     run_dir = tmp_path / "run"
@@ -43,7 +43,7 @@ def test_a_run_that_diverges_says_so(
     assert "train.learning_rate" in err
     for checkpoint in run_dir.glob("*.npz"):
         assert np.isfinite(load_checkpoint(checkpoint).parameters).all()
-    assert not list(run_dir.glob(".*"))  # of a write that was given up
+    assert not list(run_dir.glob(".*"))  # of an abandoned write
 
 
 def test_the_checkpoint_before_a_divergence_stays(
@@ -68,7 +68,7 @@ def test_the_checkpoint_before_a_divergence_stays(
 
 
 class Spoilt:
-    """Makes the loss or the gradient of some steps what no number is."""
+    """Makes the loss or the gradient of some steps NaN or infinite."""
 
     def __init__(self, steps: Collection[int], where: str = "loss", value: float = np.nan) -> None:
         self._steps, self._where, self._value = steps, where, value
@@ -92,7 +92,7 @@ def records(run_dir: Path, split: str) -> list[dict[str, Any]]:
 
 
 class Watch(Reporter):
-    """Looks at the training after each step."""
+    """Calls a function after each step."""
 
     def __init__(self, look: Callable[[int], None]) -> None:
         self._look, self._step = look, 0
@@ -139,11 +139,11 @@ def test_what_is_not_finite_never_reaches_the_parameters(
         init(trainer, *arguments)
 
         def look(step: int) -> None:
-            slots = {
-                name: slot.copy() for name, slot in trainer.checkpoint().optimizer_state.items()
+            optimizer_state = {
+                name: array.copy() for name, array in trainer.checkpoint().optimizer_state.items()
             }
             parameters, states = trainer.model.parameters.copy(), trainer.group.states.copy()
-            seen[step] = {"parameters": parameters, "states": states, **slots}
+            seen[step] = {"parameters": parameters, "states": states, **optimizer_state}
 
         trainer._reporter = Watch(look)
 
@@ -166,7 +166,7 @@ def test_what_is_not_finite_never_reaches_the_parameters(
     assert load_checkpoint(tmp_path / "run" / "last.npz").counters.divergences == 2
 
 
-def test_it_is_said_with_the_new_rate(
+def test_a_skipped_update_is_reported_with_the_new_rate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     spoil(monkeypatch, Spoilt([7]))
@@ -175,12 +175,12 @@ def test_it_is_said_with_the_new_rate(
     err = capsys.readouterr().err
     assert "step 7: the loss is nan; the update is skipped" in err
     assert "to 0.001 (1 of at most 10 times)" in err
-    # The mean loss of a line is that of the updates that were made.
+    # A line has the mean loss of the updates that were made.
     assert all(0 < r["loss_nats"] < 10 for r in records(tmp_path / "run", "train"))
 
 
 @pytest.mark.parametrize("stop", [6, 7, 8, 12])
-def test_a_resumed_run_has_the_halved_rate_too(
+def test_a_resumed_run_keeps_the_halved_rate(
     stop: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spoil(monkeypatch, Spoilt([7, 11]))
@@ -196,7 +196,7 @@ def test_a_resumed_run_has_the_halved_rate_too(
     assert_same_run(tmp_path / "run", tmp_path / "whole")
 
 
-def test_too_many_end_the_run_and_what_was_reached_is_kept(
+def test_too_many_divergences_end_the_run_after_a_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     spoil(monkeypatch, Spoilt(range(31, 10**6)))
@@ -206,25 +206,27 @@ def test_too_many_end_the_run_and_what_was_reached_is_kept(
     command = ["train", str(config), "--run-dir", str(run_dir)]
     assert run(command) == 1
     error = capsys.readouterr().err.splitlines()[-1]
-    assert "step 41: the training diverged: 11 times" in error
-    assert f"--init-from starts from {run_dir / 'best.npz'}, --run-dir names" in error
+    assert (
+        "step 41: the training diverged: the loss or the gradient was not finite 11 times" in error
+    )
+    assert f"--init-from starts a new run from {run_dir / 'best.npz'}, --run-dir names its" in error
     assert "train.learning_rate" in error
     assert len(records(run_dir, "skipped")) == MAX_DIVERGENCES + 1
     kept = contents(run_dir)
     assert load_checkpoint(run_dir / "last.npz").counters.step == 41
-    assert run([*command, "--resume"]) == 1  # it would go on to do the same
+    assert run([*command, "--resume"]) == 1  # it would diverge again
     assert capsys.readouterr().err.splitlines()[-1] == error
     assert contents(run_dir) == kept
 
 
 @pytest.mark.parametrize("fraction", [0, 0.2])
-def test_without_a_good_checkpoint_it_is_to_begin_anew(
+def test_without_a_good_checkpoint_the_remedy_is_to_start_again(
     fraction: float,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A best one that is worse than guessing would only diverge again."""
+    """A best checkpoint that is worse than guessing would diverge again."""
     spoil(monkeypatch, Spoilt(range(8, 10**6)))
     overrides = {"train.learning_rate": 100, "train.validate_every": 5}
     config = write_config(tmp_path, overrides | {"data.valid_fraction": fraction})
@@ -237,7 +239,7 @@ def test_without_a_good_checkpoint_it_is_to_begin_anew(
     assert (tmp_path / "run" / "last.npz").exists()
 
 
-def test_a_finite_loss_far_too_high_is_remarked_on_once(
+def test_a_finite_loss_that_is_far_too_high_is_reported_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     overrides = {"train.learning_rate": 100, "train.log_every": 1, "data.valid_fraction": 0}

@@ -1,4 +1,4 @@
-"""train.max_minutes: where the clock ends a training, and what of it is kept."""
+"""train.max_minutes: when the clock ends a training, and which times are saved."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STEP_S = 0.5
 
 
 class Clock(Reporter):
-    """The trainer's time, of which each step takes half a second; a signal after some steps."""
+    """A clock for the trainer on which a step takes half a second; calls functions after steps."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now_s, self.steps, self.notes = 1000.0, 0, list[str]()
@@ -45,12 +45,12 @@ class Clock(Reporter):
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """A clock that only steps move."""
+    """A clock that only steps advance."""
     return Clock(monkeypatch)
 
 
 def trained(folder: Path, clock: Clock, overrides: dict[str, Any], **how: Any) -> Outcome:
-    """Train for a minute of the clock, unless the overrides say otherwise."""
+    """Train for a minute of the clock, unless overridden."""
     base = {"train.max_steps": None, "train.max_minutes": 1, "train.log_every": 1}
     config = load_config(write_config(folder, base | overrides))
     return train_run(config, folder / "run", reporter=clock, **how)
@@ -82,7 +82,7 @@ def test_an_interruption_takes_no_time(tmp_path: Path, clock: Clock) -> None:
     assert elapsed[-1] == 60
 
 
-def test_a_finished_one_stays_so_until_it_is_given_more_time(tmp_path: Path, clock: Clock) -> None:
+def test_a_finished_run_continues_only_with_a_higher_limit(tmp_path: Path, clock: Clock) -> None:
     trained(tmp_path, clock, {})
     before = (tmp_path / "run" / "last.npz").read_bytes()
     clock.notes.clear()
@@ -94,23 +94,23 @@ def test_a_finished_one_stays_so_until_it_is_given_more_time(tmp_path: Path, clo
     assert trained(tmp_path, clock, {"train.max_minutes": 1.5}, resume=True).steps == 180
 
 
-def test_a_time_that_is_over_at_a_resume_trains_no_step(tmp_path: Path, clock: Clock) -> None:
-    """Also where the run had no limit of time until then."""
+def test_a_resume_after_the_time_limit_trains_no_step(tmp_path: Path, clock: Clock) -> None:
+    """Also if the run had no time limit before."""
     assert trained(tmp_path, clock, {"train.max_minutes": None, "train.max_steps": 20}).steps == 20
     more = {"train.max_minutes": 0.1, "train.max_steps": 50}
     assert trained(tmp_path, clock, more, resume=True).steps == 20
 
 
-def test_only_the_limit_that_was_reached_is_to_be_higher(tmp_path: Path, clock: Clock) -> None:
+def test_the_note_names_only_the_limit_that_was_reached(tmp_path: Path, clock: Clock) -> None:
     limits = {"train.max_minutes": 1, "train.max_steps": 30}
     for _ in range(2):
         trained(tmp_path, clock, limits, resume=True)
-    assert "nothing is left to do; with a higher train.max_steps it goes on" in clock.notes
+    assert "nothing is left to do; a higher train.max_steps continues the run" in clock.notes
 
 
 def test_by_the_real_clock(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     overrides = {"train.max_steps": None, "train.max_minutes": 0.01}
-    overrides["train.validate_every"] = 10**9  # else the time may end while one is being saved
+    overrides["train.validate_every"] = 10**9  # the time may end while a checkpoint is written
     config = write_config(tmp_path, overrides)
     assert run(["train", str(config), "--run-dir", str(tmp_path / "run")]) == 0
     assert "steps    as many as 1 s allow of 2 streams x 5 characters, adam" in (
@@ -121,8 +121,10 @@ def test_by_the_real_clock(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert 0.6 <= last["elapsed_s"] < 5
 
 
-def test_a_limit_that_is_given_up_leaves_no_time_behind(tmp_path: Path, clock: Clock) -> None:
-    """Files hold times only where the clock ends a training."""
+def test_a_removed_time_limit_leaves_no_time_in_the_checkpoint(
+    tmp_path: Path, clock: Clock
+) -> None:
+    """Checkpoints hold times only if the clock ends the training."""
     trained(tmp_path, clock, {})
     assert load_checkpoint(tmp_path / "run" / "last.npz").counters.elapsed_s == 60
     by_steps = {"train.max_minutes": None, "train.max_steps": 150}

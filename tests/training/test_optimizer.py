@@ -1,4 +1,4 @@
-"""What the configuration makes of a gradient."""
+"""Weight decay, clipping, limits and learning rate as the configuration sets them."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_the_first_limit_reached_counts() -> None:
     assert [by_time.out_of_time(s) for s in (119.0, 120.0)] == [False, True]
 
 
-def test_a_cosine_goes_by_the_nearer_of_two_limits() -> None:
+def test_a_cosine_follows_the_nearer_of_two_limits() -> None:
     train = TrainConfig(
         schedule="cosine", learning_rate=1.0, warmup_steps=0, max_steps=100, max_minutes=1
     )
@@ -77,5 +77,5 @@ def test_a_cosine_goes_by_the_nearer_of_two_limits() -> None:
 
 
 @pytest.mark.parametrize(("step", "epoch"), [(0, 1), (1, 1), (10, 1), (11, 2), (20, 2), (21, 3)])
-def test_an_epoch_is_that_of_its_last_step(step: int, epoch: int) -> None:
+def test_the_epoch_of_a_step(step: int, epoch: int) -> None:
     assert Limits(10, 100).epoch(step) == epoch

@@ -1,4 +1,4 @@
-"""What becomes of the keys that a configuration leaves open."""
+"""Default hyperparameters, chosen from the size of the text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from charrnn.config.reader import config_from_dict, override_defaults
-from charrnn.config.schema import SHAPE, Config, automatic_keys, unset_keys
+from charrnn.config.schema import SHAPE, Config, fillable_keys, unset_keys
 from charrnn.kernels.optimizers import OPTIMIZERS
 from charrnn.text.corpus import Corpus, cut_points
 from charrnn.text.size_check import check_sizes
@@ -25,16 +25,16 @@ SIZES = tuple(range(50_000, 2_000_000, 50_000)) + tuple(range(2_000_000, 50_000_
 
 
 def corpus(chars: int, config: Config) -> Corpus:
-    """A text of which only the sizes matter."""
+    """Return a text in which only the sizes matter."""
     vocabulary = Vocabulary(np.array([97, 98], np.uint32), "char")
     codes = np.lib.stride_tricks.as_strided(np.zeros(1, np.uint8), (chars,), (0,))
     return Corpus(codes, vocabulary, "", *cut_points(chars, config.data))
 
 
 def values(config: Config) -> dict[str, Any]:
-    """The automatic keys' values."""
-    sections = config.to_dict()
-    return {key: sections[key.split(".")[0]][key.split(".")[1]] for key in automatic_keys()}
+    """Return the values of the fillable keys."""
+    by_key = config.by_key()
+    return {key: by_key[key] for key in fillable_keys()}
 
 
 @given(
@@ -67,7 +67,9 @@ def test_any_text_gets_a_configuration_that_can_be_trained(
     st.floats(0, 1),
 )
 @example(203_787, "max_epochs", 1.0)
-def test_with_any_limit_it_can_be_read_again(chars: int, limit: str, share: float) -> None:
+def test_a_filled_configuration_with_any_limit_can_be_read_again(
+    chars: int, limit: str, share: float
+) -> None:
     most = 1e6 if limit == "max_minutes" else 10**12
     config = fill_defaults(
         override_defaults([f"train.{limit}={max(1, int(share * most))}"]), chars, 65
@@ -76,14 +78,14 @@ def test_with_any_limit_it_can_be_read_again(chars: int, limit: str, share: floa
 
 
 @given(st.integers(10**5, 10**8), st.integers(4, 9))
-def test_the_last_of_ten_validations_is_at_the_end(chars: int, epochs: int) -> None:
+def test_the_last_of_ten_validations_comes_at_the_end(chars: int, epochs: int) -> None:
     written = override_defaults([f"train.max_epochs={epochs}"])
     train = fill_defaults(written, chars, 65).train
     steps = epochs * windows_in_epoch(cut_points(chars, written.data)[0], train)
     assert math.ceil(steps / train.validate_every) == 10
 
 
-def test_there_are_streams_for_all_ranks() -> None:
+def test_every_rank_has_a_stream() -> None:
     assert fill_defaults(OPEN, 2_500, 65).train.batch_size == 3
     assert fill_defaults(OPEN, 2_500, 65, ranks=4).train.batch_size == 4
     assert fill_defaults(OPEN, 10**6, 65, ranks=40).train.batch_size == 40
@@ -91,7 +93,7 @@ def test_there_are_streams_for_all_ranks() -> None:
 
 @given(st.integers(20, 10**6), st.integers(1, 40), st.sampled_from(["fixed", "fresh"]))
 @example(19_938, 32, "fresh")
-def test_what_goes_by_an_epoch_goes_by_that_of_the_streams(chars: int, N: int, how: str) -> None:
+def test_intervals_are_counted_in_the_windows_of_the_streams(chars: int, N: int, how: str) -> None:
     written = override_defaults(
         [f"train.batch_size={N}", f"train.streams={how}", "train.max_epochs=100"]
     )
@@ -126,8 +128,8 @@ GIVEN = {
 }
 
 
-def test_what_is_given_is_kept() -> None:
-    assert list(GIVEN) == automatic_keys()
+def test_given_values_are_kept() -> None:
+    assert list(GIVEN) == fillable_keys()
     for key, value in GIVEN.items():
         assert values(fill_defaults(override_defaults([f"{key}={value}"]), 10**6, 65))[key] == value
     everything = override_defaults([f"{key}={value}" for key, value in GIVEN.items()])
@@ -135,19 +137,19 @@ def test_what_is_given_is_kept() -> None:
 
 
 @given(st.integers(20, 10**6), st.integers(1, 1000))
-def test_windows_fit_beside_a_batch_size_that_is_given(chars: int, N: int) -> None:
+def test_windows_fit_a_given_batch_size(chars: int, N: int) -> None:
     written = override_defaults([f"train.batch_size={N}"])
     train_end, _ = cut_points(chars, written.data)
     if train_end > N:
         check_sizes(corpus(chars, written), fill_defaults(written, chars, 65))
 
 
-def test_a_tiny_text_is_not_read_for_ever() -> None:
+def test_a_tiny_text_has_at_most_100_epochs() -> None:
     assert fill_defaults(OPEN, 600, 20).train.max_epochs == 100
 
 
 @pytest.mark.parametrize("limit", ["max_steps=100", "max_minutes=3", "max_epochs=2"])
-def test_a_limit_that_is_given_is_the_only_one(limit: str) -> None:
+def test_a_given_limit_is_the_only_one(limit: str) -> None:
     config = fill_defaults(override_defaults([f"train.{limit}"]), 10**6, 65)
     name = limit.split("=")[0]
     for other in {"max_steps", "max_minutes", "max_epochs"} - {name}:
@@ -169,8 +171,10 @@ EXPECTED: list[tuple[int, list[str], tuple[Any, ...]]] = [
 
 
 @pytest.mark.parametrize(("chars", "overrides", "expected"), EXPECTED)
-def test_what_is_chosen(chars: int, overrides: list[str], expected: tuple[Any, ...]) -> None:
-    """The figures themselves: a rule that is changed changes them, and is to be measured."""
+def test_the_defaults_of_some_texts(
+    chars: int, overrides: list[str], expected: tuple[Any, ...]
+) -> None:
+    """Any change of a rule changes these figures, and calls for new measurements."""
     config = fill_defaults(override_defaults(overrides), chars, 65)
     model, train = config.model, config.train
     found = (model.hidden_size, model.dropout, train.max_epochs)
@@ -180,7 +184,7 @@ def test_what_is_chosen(chars: int, overrides: list[str], expected: tuple[Any, .
 
 
 @pytest.mark.parametrize(("steps", "rate"), [(1, 0.02), (12_000, 0.02), (48_000, 0.01)])
-def test_four_times_the_steps_have_half_the_rate_where_they_are_many(
+def test_beyond_12000_steps_four_times_the_steps_have_half_the_rate(
     steps: int, rate: float
 ) -> None:
     written = override_defaults(["model.hidden_size=256", f"train.max_steps={steps}"])
@@ -188,10 +192,8 @@ def test_four_times_the_steps_have_half_the_rate_where_they_are_many(
 
 
 @given(st.integers(10**5, 10**8), st.integers(1, 500), st.floats(1e-4, 1e-1))
-def test_the_weights_decay_no_more_in_a_longer_training(
-    chars: int, epochs: int, rate: float
-) -> None:
-    """But where a text is read more than ten times; a short one has the decay of few steps."""
+def test_the_weights_decay_by_a_bounded_factor(chars: int, epochs: int, rate: float) -> None:
+    """The bound grows only from ten epochs on; a short training has the full weight decay."""
     written = override_defaults([f"train.max_epochs={epochs}", f"train.learning_rate={rate}"])
     train = fill_defaults(written, chars, 65).train
     steps = epochs * windows_in_epoch(cut_points(chars, written.data)[0], train)
@@ -207,14 +209,14 @@ def test_only_adamw_has_a_weight_decay(optimizer: str) -> None:
     assert unset_keys(config) == []
 
 
-def test_fine_tuning_has_an_eighth_of_the_rate() -> None:
+def test_fine_tuning_has_an_eighth_of_the_learning_rate() -> None:
     source = fill_defaults(OPEN, 10**6, 65).model
     tuned = fill_defaults(OPEN, 10**5, 65, source=source)
     assert tuned.train.learning_rate == 0.125 * fill_defaults(OPEN, 10**6, 65).train.learning_rate
 
 
 @pytest.mark.parametrize("workers", [2, 5, 64])
-def test_workers_that_are_given_have_a_stream_each(workers: int) -> None:
+def test_every_given_worker_has_a_stream(workers: int) -> None:
     written = override_defaults([f"train.workers={workers}"])
     config = fill_defaults(written, 700, 20)
     assert config.train.batch_size >= workers
@@ -256,7 +258,7 @@ def test_the_rate_is_not_below_its_minimum() -> None:
     assert fill_defaults(config, 10**6, 65).train.learning_rate == 0.5
 
 
-def test_what_is_left_open_on_a_resume_is_as_it_was() -> None:
+def test_unset_keys_of_a_resumed_run_keep_its_values() -> None:
     previous = fill_defaults(
         override_defaults(["model.hidden_size=40", "train.max_steps=9"]), 10**4, 65
     )

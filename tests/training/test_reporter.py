@@ -1,4 +1,4 @@
-"""What a training tells: a line now and then in a file, a bar that stays in its place."""
+"""The progress of a training: a line now and then in a file, a bar on a terminal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from charrnn.training.reporter import TerminalReporter
 
 
 class Clock:
-    """The reporter's time, which goes on when it is told to."""
+    """A clock for the reporter that the test advances."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now_s = 1000.0
@@ -32,25 +32,25 @@ def test_a_line_at_most_every_five_seconds(step_s: float, monkeypatch: pytest.Mo
     clock, file = Clock(monkeypatch), io.StringIO()
     reporter = TerminalReporter(file)
     reporter.begin(0, 3000, None)
-    told_at = [clock.now_s]
+    printed_at = [clock.now_s]
     for _ in range(3000):
         clock.now_s += step_s
         before = file.tell()
         reporter.step(1, 100, 2.0, 0.01)
         if file.tell() > before:
-            told_at.append(clock.now_s)
+            printed_at.append(clock.now_s)
     reporter.end()
-    gaps = [later - earlier for earlier, later in itertools.pairwise(told_at)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(printed_at)]
     assert len(gaps) == len(file.getvalue().splitlines()) > 0
     assert min(gaps) >= 5 - 1e-6
     assert max(gaps) <= 5 + step_s + 1e-6
     assert "\r" not in file.getvalue()
 
 
-def test_a_line_has_the_place_the_loss_the_rate_and_the_time_left(
+def test_a_line_has_the_step_the_loss_the_rate_and_the_time_left(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The rate is of the steps alone; the time left goes by all since a run was resumed."""
+    """The rate counts the steps alone; the time left counts everything since the start."""
     clock, file = Clock(monkeypatch), io.StringIO()
     reporter = TerminalReporter(file)
     reporter.begin(1500, 2500, None)
@@ -66,11 +66,11 @@ def test_a_line_has_the_place_the_loss_the_rate_and_the_time_left(
     ("total", "left_s", "place", "left"),
     [
         (None, 66.0, "step 2", "1 min 00 s"),
-        (1000, 66.0, "step 2/1,000", "1 min 00 s"),  # which comes before 1,000 steps
+        (1000, 66.0, "step 2/1,000", "1 min 00 s"),  # the minute ends before 1,000 steps
         (4, 66.0, "step 2/4", "6 s"),
     ],
 )
-def test_the_time_left_is_that_to_the_nearer_limit(
+def test_the_time_left_ends_at_the_nearer_limit(
     total: int | None, left_s: float, place: str, left: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock, file = Clock(monkeypatch), io.StringIO()
@@ -82,8 +82,8 @@ def test_the_time_left_is_that_to_the_nearer_limit(
     assert file.getvalue() == f"epoch 1  {place}  loss 2.000  200 chars/s  {left} left\n"
 
 
-def test_the_loss_told_follows_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A running mean, so that one step's chance does not show."""
+def test_the_printed_loss_is_a_running_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It hides the noise of single steps."""
     clock, file = Clock(monkeypatch), io.StringIO()
     reporter = TerminalReporter(file)
     reporter.begin(0, 100, None)
@@ -103,7 +103,7 @@ COLUMNS = 80
 
 
 def screen(output: str) -> list[str]:
-    """What a terminal shows in the end; a line that does not fit would be broken in two."""
+    """Return the final lines of a terminal, which breaks a line that is too long."""
     lines, row, column = [""], 0, 0
     for character in output:
         if character == "\r":
@@ -124,7 +124,7 @@ def screen(output: str) -> list[str]:
 
 @pytest.fixture
 def _no_thread_left() -> Iterator[None]:
-    """The thread that looks after bars would keep later tests from forking."""
+    """The monitor thread of tqdm would keep later tests from forking."""
     yield
     if tqdm.monitor is not None:
         tqdm.monitor.exit()
@@ -140,7 +140,7 @@ def _no_thread_left() -> Iterator[None]:
 def test_the_bar_on_a_terminal(
     total: int | None, left_s: float | None, epoch: int, loss_nats: float
 ) -> None:
-    """Within 80 columns; notes stand whole above it; nothing of it is left at the end."""
+    """It fits into 80 columns, notes stay above it, and it disappears at the end."""
     pty, fcntl, termios = (pytest.importorskip(name) for name in ("pty", "fcntl", "termios"))
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, COLUMNS, 0, 0))

@@ -24,8 +24,8 @@ from charrnn.training.reporter import Reporter
 from charrnn.training.resume import MAY_CHANGE
 from charrnn.training.train import train as train_run
 
-# Everything that could go wrong takes part: several layers, dropout, slots, a schedule, epochs of
-# 135 steps, and lines, validations and checkpoints that are due at steps of their own.
+# Everything that a resumed run restores: several layers, dropout, optimizer state, a schedule,
+# epochs of 135 steps, and lines, validations and checkpoints at different steps.
 STEPS, EPOCH = 300, 135
 RUN = {
     "model.cell": "lstm",
@@ -48,7 +48,7 @@ RUN = {
 
 
 class Kill(Exception):  # noqa: N818
-    """In place of a kill: nothing is saved on the way out."""
+    """Stands for a kill: nothing is saved."""
 
 
 def kill() -> None:
@@ -60,7 +60,7 @@ def interrupt() -> None:
 
 
 class Stop(Reporter):
-    """Does something at some steps."""
+    """Calls a function after some steps."""
 
     def __init__(self, at: Collection[int], how: Callable[[], None] = interrupt) -> None:
         self._at, self._how = at, how
@@ -76,7 +76,7 @@ class Stop(Reporter):
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with tiny.yaml and the run `whole`, which was never stopped."""
+    """A folder with tiny.yaml and the run `whole`, which was not interrupted."""
     place = tmp_path_factory.mktemp("resume")
     train_run(load_config(write_config(place, RUN)), place / "whole")
     return place
@@ -89,7 +89,7 @@ def config(place: Path) -> Config:
 
 @pytest.fixture(autouse=True)
 def _no_flushing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What outlasts a failure of power is not tested here, and takes a third of the time."""
+    """A loss of power is not tested here, and flushing takes a third of the time."""
     monkeypatch.setattr("os.fsync", lambda descriptor: None)  # noqa: ARG005
 
 
@@ -117,7 +117,7 @@ def test_interrupted_three_times(place: Path, config: Config, tmp_path: Path) ->
 
 
 def stop_validation(monkeypatch: pytest.MonkeyPatch, number: int, how: Callable[[], None]) -> None:
-    """Do something within the validation of this number, counted from 1."""
+    """Call a function within a validation, counted from 1."""
     count = 0
 
     def stopped(*arguments: Any, **named: Any) -> Iterator[Any]:
@@ -143,14 +143,14 @@ def test_interrupted_within_a_validation(
     outcome = train_run(config, tmp_path)
     assert (outcome.steps, outcome.signal) == (step, signal.SIGINT)
     validated = [r["step"] for r in read_metrics(tmp_path / "metrics.jsonl") if "best" in r]
-    assert step not in validated  # it was given up, and is made whole later
+    assert step not in validated  # the resumed run repeats it
     train_run(config, tmp_path, resume=True)
     assert_same_run(tmp_path, place / "whole")
 
 
 @pytest.mark.parametrize("step", [30, 51, 85, 201, STEPS - 1])
 def test_killed(step: int, place: Path, config: Config, tmp_path: Path) -> None:
-    """It goes on from the last checkpoint, or begins where there is none yet."""
+    """It continues from the last checkpoint, or starts again without one."""
     with pytest.raises(Kill):
         train_run(config, tmp_path, reporter=Stop([step], kill))
     assert (tmp_path / "last.npz").exists() is (step > 50)
@@ -180,7 +180,7 @@ def test_killed_while_a_line_was_written(place: Path, config: Config, tmp_path: 
 
 @pytest.mark.parametrize("step", [40, 200])
 def test_interrupted_then_killed(step: int, place: Path, config: Config, tmp_path: Path) -> None:
-    """What was due at the checkpoint's own step is done again, and told once."""
+    """What is due at the step of the checkpoint is repeated, and logged once."""
     train_run(config, tmp_path, reporter=Stop([step]))
     with pytest.raises(Kill):
         train_run(config, tmp_path, resume=True, reporter=Stop([step + 5], kill))
@@ -196,7 +196,7 @@ def test_a_double_press_is_one_interrupt(config: Config, tmp_path: Path) -> None
 
 
 def test_the_validation_at_a_limit_does_not_use_up_patience(tmp_path: Path) -> None:
-    """A run stopped by a limit between validations, and gone on with, ends where one run does."""
+    """A run that was continued with a higher limit ends where an uninterrupted one does."""
     overrides = {"train.patience": 2, "train.validate_every": 10, "train.learning_rate": 1e-30}
     ends = []
     for name, limits in {"straight": [60], "raised": [15, 60]}.items():
@@ -229,12 +229,12 @@ def test_resuming_a_finished_run_changes_nothing(
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines()[-1].startswith(f"finished: {STEPS} steps; best validation ")
-    assert "nothing is left to do; with a higher train.max_steps it goes on" in err
+    assert "nothing is left to do; a higher train.max_steps continues the run" in err
     assert contents(whole) == before
     assert [path.stat().st_mtime_ns for path in whole.iterdir()] == times
 
 
-def test_a_lowered_limit_ends_the_run_where_it_is(
+def test_a_lowered_limit_ends_the_run_at_once(
     place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(place / "whole", tmp_path / "run")
@@ -245,8 +245,8 @@ def test_a_lowered_limit_ends_the_run_where_it_is(
     assert contents(tmp_path) == before
 
 
-def test_more_patience_goes_on_as_with_so_much_from_the_start(tmp_path: Path) -> None:
-    """What is left out on a resume is as it was; less patience ends it."""
+def test_more_patience_continues_as_if_given_from_the_start(tmp_path: Path) -> None:
+    """An unset patience keeps its value; less patience ends the run."""
     never_better = {
         "train.learning_rate": 1e-30,
         "train.validate_every": 10,
@@ -265,7 +265,7 @@ def test_more_patience_goes_on_as_with_so_much_from_the_start(tmp_path: Path) ->
     assert step("--set", "train.patience=1") == 40
 
 
-# For each key that may not change on a resume: overrides that change it.
+# For each key that a resumed run may not change: overrides that change it.
 CHANGES: dict[str, tuple[str, ...]] = {
     "seed": ("seed=2",),
     "data.tokens": ("data.tokens=byte",),
@@ -305,13 +305,13 @@ CHANGES: dict[str, tuple[str, ...]] = {
 }
 
 
-def test_every_key_may_change_or_is_refused_here() -> None:
+def test_every_key_may_change_or_is_tested_here() -> None:
     assert CHANGES.keys() | set(MAY_CHANGE) == all_keys().keys()
     assert not CHANGES.keys() & set(MAY_CHANGE)
 
 
 @pytest.mark.parametrize("key", CHANGES)
-def test_another_configuration_is_refused_by_name(
+def test_a_changed_key_is_refused_by_name(
     key: str, place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = contents(place / "whole")
@@ -352,7 +352,7 @@ def stopped(place: Path) -> Path:
 
 
 @pytest.mark.parametrize("key", MAY_CHANGE)
-def test_what_may_change_changes_no_step(
+def test_keys_that_may_change_do_not_change_a_step(
     key: str,
     place: Path,
     stopped: Path,
@@ -360,7 +360,7 @@ def test_what_may_change_changes_no_step(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Neither the limit nor what is told and saved, nor where the text lies."""
+    """Limits, logs, checkpoints and the place of the text do not change the parameters."""
     monkeypatch.chdir(tmp_path)
     Path("moved.txt").write_text(tiny_text())
     shutil.copytree(stopped, "run")

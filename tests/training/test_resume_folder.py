@@ -1,4 +1,4 @@
-"""What a resume finds in a folder: nothing, a part of a run, another text, damage."""
+"""Resuming in a folder with nothing, with part of a run, with another text, with damage."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from charrnn.commands.cli import run
 from charrnn.runs.checkpoint import load_checkpoint
 
 
-def test_without_a_last_checkpoint_the_best_is_gone_on_from(tmp_path: Path) -> None:
-    """As when a run was killed before its first last.npz, but after a validation."""
+def test_without_a_last_checkpoint_the_run_continues_from_the_best(tmp_path: Path) -> None:
+    """A run may be killed after a validation and before its first last.npz."""
     straight, killed = tmp_path / "straight", tmp_path / "killed"
     for folder, limit in ((straight, 20), (killed, 10)):
         folder.mkdir()
@@ -26,7 +26,7 @@ def test_without_a_last_checkpoint_the_best_is_gone_on_from(tmp_path: Path) -> N
     assert np.array_equal(finals[0].parameters, finals[1].parameters)
 
 
-def test_leftovers_of_killed_writes_are_removed(tmp_path: Path) -> None:
+def test_temporary_files_of_killed_writes_are_removed(tmp_path: Path) -> None:
     run_dir = train(tmp_path, {"train.max_steps": 5})
     (run_dir / ".last.npz.0a1b2c3d").write_bytes(b"half a checkpoint")
     train(tmp_path, {"train.max_steps": 10}, "--resume")
@@ -34,18 +34,18 @@ def test_leftovers_of_killed_writes_are_removed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [[], ["--resume"], ["--overwrite"]])
-def test_a_configuration_that_is_no_runs_is_not_written_over(
+def test_a_configuration_outside_a_run_is_not_overwritten(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
     config = write_config(tmp_path, name="config")
     own = config.read_bytes()
     assert run(["train", str(config), "--run-dir", str(tmp_path), *arguments]) == 1
-    assert "is not a run's" in capsys.readouterr().err
+    assert "does not belong to a run" in capsys.readouterr().err
     assert config.read_bytes() == own
 
 
 @pytest.mark.parametrize("exists", [False, True])
-def test_resume_begins_where_there_is_nothing(exists: bool, tmp_path: Path) -> None:
+def test_resume_starts_a_new_run_in_an_empty_folder(exists: bool, tmp_path: Path) -> None:
     if exists:
         (tmp_path / "run").mkdir()
     run_dir = train(tmp_path, None, "--resume")
@@ -84,11 +84,14 @@ def test_a_changed_text_is_refused(
     [
         (lambda best: best.unlink(), "no such file"),
         (lambda best: best.write_bytes(best.read_bytes()[:-100]), "is not a checkpoint"),
-        (lambda best: shutil.copy(best.with_name("old.npz"), best), "is older than the best"),
+        (
+            lambda best: shutil.copy(best.with_name("old.npz"), best),
+            "is older than the best checkpoint",
+        ),
     ],
     ids=["gone", "cut off", "old"],
 )
-def test_a_best_checkpoint_that_is_lost_is_told_and_made_anew(
+def test_a_lost_best_checkpoint_is_reported_and_replaced(
     damage: Callable[[Path], object],
     what: str,
     tmp_path: Path,
@@ -105,14 +108,14 @@ def test_a_best_checkpoint_that_is_lost_is_told_and_made_anew(
     train(tmp_path, {"train.validate_every": 5, "train.max_steps": 14}, "--resume")
     err = capsys.readouterr().err
     assert f"{run_dir / 'best.npz'}: {what}" in err
-    assert "The best so far is lost" in err
-    assert "best validation" not in err  # which would name a file that does not hold it
+    assert "That checkpoint is lost" in err
+    assert "best validation" not in err  # the file does not hold it
     assert contents(run_dir) == before
     train(tmp_path, {"train.validate_every": 5, "train.max_steps": 15}, "--resume")
     assert load_checkpoint(run_dir / "best.npz").counters.step == 15
 
 
-def test_without_the_last_checkpoint_it_is_said_which_is_gone_on_from(
+def test_a_note_says_that_the_run_continues_from_the_best_checkpoint(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run_dir = train(tmp_path)
@@ -121,7 +124,7 @@ def test_without_the_last_checkpoint_it_is_said_which_is_gone_on_from(
     assert f"of {run_dir / 'best.npz'}, as there is no last.npz" in capsys.readouterr().err
 
 
-def test_a_training_stopped_before_its_first_step_takes_no_folder(tmp_path: Path) -> None:
+def test_a_folder_without_a_step_can_be_used_again(tmp_path: Path) -> None:
     run_dir = train(tmp_path)
     for file in (run_dir / "last.npz", run_dir / "best.npz"):
         file.unlink()
@@ -131,7 +134,7 @@ def test_a_training_stopped_before_its_first_step_takes_no_folder(tmp_path: Path
     assert (run_dir / "last.npz").exists()
 
 
-def test_a_run_goes_on_from_its_own_configuration(
+def test_a_run_is_resumed_with_its_own_configuration(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run_dir = train(tmp_path)
@@ -142,7 +145,7 @@ def test_a_run_goes_on_from_its_own_configuration(
     assert f"{run_dir}: holds a run already" in capsys.readouterr().err
 
 
-def test_a_null_is_called_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_message_shows_null(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train(tmp_path)
     config = str(tmp_path / "tiny.yaml")
     command = ["train", config, "--run-dir", str(tmp_path / "run"), "--resume"]

@@ -1,4 +1,4 @@
-"""A step of a training takes little memory."""
+"""A training step allocates little memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def tiny_config(folder: Path, overrides: dict[str, Any] | None = None) -> Config
 
 
 class Allocations(Reporter):
-    """Traces memory from the third step on: bytes by which each step's peak rose."""
+    """Traces memory from the third step on; `rises` has the peak of each step, in bytes."""
 
     def __init__(self) -> None:
         self.rises: list[int] = []
@@ -45,7 +45,7 @@ class Allocations(Reporter):
 
 @each_cell
 def test_a_steady_step_allocates_little(cell: str, tmp_path: Path) -> None:
-    """At 2 x 128 and 50 streams of 50 steps, whose arrays take 20 MB and more: under 1 MB."""
+    """Less than 1 MB, while the arrays of the model take more than 20 MB."""
     (tmp_path / "text.txt").write_text(tiny_text(16_000))
     config = tiny_config(
         tmp_path,

@@ -1,4 +1,4 @@
-"""Training through the command and the function behind it: what it learns, writes and promises."""
+"""Training by the command and from Python: what it learns and which files it writes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import TINY, contents, settled, timeless, tiny_text, train, write_config
+from support import TINY, contents, resolved, timeless, tiny_text, train, write_config
 
 import charrnn.training.trainer
 from charrnn.commands.cli import run
@@ -32,7 +32,7 @@ each_cell = pytest.mark.parametrize("cell", CELLS)
 
 
 def records(run_dir: Path, split: str) -> list[dict[str, Any]]:
-    """The lines of metrics.jsonl for a split."""
+    """Return the lines of metrics.jsonl for a split."""
     return [r for r in read_metrics(run_dir / "metrics.jsonl") if r["split"] == split]
 
 
@@ -42,7 +42,7 @@ def tiny_config(folder: Path, overrides: dict[str, Any] | None = None) -> Config
 
 @each_cell
 def test_it_learns_hello(cell: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """After h, e, l, l comes o; only the state tells the second l from the first."""
+    """After h, e, l, l comes o; only the state distinguishes the second l from the first."""
     (tmp_path / "text.txt").write_text("hello" * 60)
     run_dir = train(
         tmp_path,
@@ -62,7 +62,7 @@ def test_it_learns_hello(cell: str, tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_the_files_of_a_run(tmp_path: Path) -> None:
-    """Nothing besides the four, no temporary file left, each of its own content."""
+    """Four files with the expected contents, and no temporary file."""
     run_dir = train(tmp_path)
     assert sorted(path.name for path in run_dir.iterdir()) == [
         "best.npz",
@@ -70,7 +70,7 @@ def test_the_files_of_a_run(tmp_path: Path) -> None:
         "last.npz",
         "metrics.jsonl",
     ]
-    config = settled(load_config(tmp_path / "tiny.yaml"))
+    config = resolved(load_config(tmp_path / "tiny.yaml"))
     assert load_config(run_dir / "config.yaml") == config
     last, best = (load_checkpoint(run_dir / name) for name in ("last.npz", "best.npz"))
     assert last.config == best.config == config
@@ -81,7 +81,7 @@ def test_the_files_of_a_run(tmp_path: Path) -> None:
 
 
 def test_metrics_of_training_steps(tmp_path: Path) -> None:
-    """Every log_every steps, with the mean loss over the characters since the line before."""
+    """Every log_every steps, with the mean loss over the characters since the last line."""
 
     class Losses(Reporter):
         steps: list[tuple[int, float]] = []  # noqa: RUF012
@@ -114,7 +114,7 @@ def test_metrics_of_training_steps(tmp_path: Path) -> None:
         assert line["chars_per_s"] > 0
         assert line["elapsed_s"] >= elapsed_s
         elapsed_s = line["elapsed_s"]
-    # The last window of an epoch is shorter, and counts for less: 4 steps of 2 streams, not 5.
+    # The last window of an epoch is shorter: 4 steps of 2 streams, not 5.
     assert {chars for chars, _ in Losses.steps} == {10, 8}
 
 
@@ -122,7 +122,7 @@ def test_metrics_of_training_steps(tmp_path: Path) -> None:
     ("every", "steps"), [(7, [7, 14, 21, 28, 30]), (30, [30]), ("epoch", [30]), (100, [30])]
 )
 def test_metrics_of_validations(every: int | str, steps: list[int], tmp_path: Path) -> None:
-    """Every validate_every steps and at the end, once where the two meet."""
+    """Every validate_every steps and at the end, and only once if both coincide."""
     run_dir = train(tmp_path, {"train.validate_every": every, "train.max_steps": 30})
     lines = records(run_dir, "valid")
     assert [line["step"] for line in lines] == steps
@@ -148,7 +148,7 @@ def test_validation_once_an_epoch(tmp_path: Path) -> None:
     assert [r["epoch"] for r in records(run_dir, "valid")] == [1, 2]
 
 
-# Learns its few characters by heart in a hundred steps, and does worse on the rest from then on.
+# Memorises its few characters in a hundred steps; from then on the validation loss rises.
 OVERFITTING = {
     "model.hidden_size": 24,
     "train.learning_rate": 0.03,
@@ -164,7 +164,7 @@ def test_best_is_the_checkpoint_of_the_lowest_validation_loss(
     run_dir = train(tmp_path, {**OVERFITTING, "train.backend": "numpy"})  # as eval's
     lines = records(run_dir, "valid")
     lowest = min(lines, key=lambda line: line["loss_nats"])
-    assert lowest is not lines[-1]  # or best.npz would be last.npz anyhow
+    assert lowest is not lines[-1]  # otherwise best.npz would equal last.npz
     assert load_checkpoint(run_dir / "best.npz").counters.step == lowest["step"]
     assert load_checkpoint(run_dir / "last.npz").counters.best_step == lowest["step"]
     capsys.readouterr()
@@ -223,7 +223,7 @@ def test_a_sample_is_shown_and_kept_at_each_validation(
 
 
 def saved_steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Let last.npz's writes be watched: returns the list that their steps will be put on."""
+    """Return a list that collects the step of each write of last.npz."""
     steps: list[int] = []
 
     def save(path: Path, checkpoint: Checkpoint) -> None:
@@ -245,7 +245,7 @@ def test_checkpoints_in_steps(
 
 
 class Clock(Reporter):
-    """A clock that stands still within a step and goes on by a fixed time after it."""
+    """A clock that advances by a fixed time after each step."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, step_s: float) -> None:
         self._now_s, self._step_s = 0.0, step_s
@@ -264,7 +264,7 @@ def test_checkpoints_in_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_coarse_clock_gives_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some systems' clocks go by steps of 16 ms, in which a tiny model makes many of its own."""
+    """Clocks of some systems tick every 16 ms, the time of many steps of a tiny model."""
     config = tiny_config(tmp_path, {"train.log_every": 1})
     train_run(config, tmp_path / "run", reporter=Clock(monkeypatch, 0.0))
     assert len(records(tmp_path / "run", "train")) == 20
@@ -306,8 +306,6 @@ def test_the_state_is_carried_and_reset_at_the_start_of_an_epoch(
     )
     monkeypatch.setattr(Model, "loss_gradient", spy)
     train_run(config, tmp_path / "run")
-    # What training was described with needs trial steps of its own; the last ones are the run's.
-    given, returned = given[-config.train.max_steps :], returned[-config.train.max_steps :]
     for step, states in enumerate(given):
         assert len(states) == 2 * len(CELLS[cell].states)
         for i, state in enumerate(states):
@@ -319,7 +317,7 @@ def test_the_state_is_carried_and_reset_at_the_start_of_an_epoch(
 
 
 def test_byte_tokens(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A text that is not UTF-8 can be trained on; what is sampled is decoded again."""
+    """A text that is not UTF-8 can be trained on, and samples are decoded."""
     (tmp_path / "text.txt").write_bytes("né".encode() * 100 + b"\xff" + "né".encode() * 100)
     run_dir = train(
         tmp_path,
@@ -337,7 +335,7 @@ def test_byte_tokens(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits a file's size as POSIX does")
-def test_overwrite_on_a_full_disk_takes_nothing_of_the_old_run(
+def test_overwrite_on_a_full_disk_keeps_the_old_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import resource
@@ -354,7 +352,7 @@ def test_overwrite_on_a_full_disk_takes_nothing_of_the_old_run(
     assert contents(run_dir) == before
 
 
-def test_overwrite_leaves_nothing_of_the_old_run(tmp_path: Path) -> None:
+def test_overwrite_deletes_the_old_run(tmp_path: Path) -> None:
     run_dir = train(tmp_path, {"train.max_steps": 40})
     assert (run_dir / "best.npz").exists()
     train(tmp_path, {"data.valid_fraction": 0, "train.max_steps": 10}, "--overwrite")
@@ -363,7 +361,7 @@ def test_overwrite_leaves_nothing_of_the_old_run(tmp_path: Path) -> None:
     assert [r["step"] for r in read_metrics(run_dir / "metrics.jsonl")] == [10]
 
 
-def test_overwrite_leaves_alone_what_is_not_the_run_s(tmp_path: Path) -> None:
+def test_overwrite_keeps_other_files(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "notes.txt").write_text("mine")
     run_dir = train(tmp_path)
@@ -372,7 +370,7 @@ def test_overwrite_leaves_alone_what_is_not_the_run_s(tmp_path: Path) -> None:
 
 
 def test_a_refused_overwrite_keeps_the_old_run(tmp_path: Path) -> None:
-    """Whatever keeps the new one from starting is found before the old one is deleted."""
+    """Errors of the new run are found before the old one is deleted."""
     run_dir = train(tmp_path)
     before = (run_dir / "last.npz").read_bytes()
     config = write_config(tmp_path, {"train.batch_size": 500})
@@ -394,19 +392,19 @@ def test_the_same_configuration_gives_the_same_bytes(cell: str, tmp_path: Path) 
     assert (one.parameters != other.parameters).any()
 
 
-def test_the_tiny_configuration_is_what_the_figures_here_assume() -> None:
+def test_the_tiny_configuration_has_the_steps_assumed_here() -> None:
     N, T = TINY["train"]["batch_size"], TINY["train"]["seq_length"]
     length = (int(len(tiny_text()) * 0.9) - 1) // N
     assert -(-length // T) == STEPS_PER_EPOCH
 
 
-def test_a_start_that_is_cut_short_can_be_made_again(
+def test_a_start_that_was_killed_can_be_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As by a kill; a configuration that lies alone would be taken for someone's own."""
+    """It does not leave a config.yaml alone, which would be taken for the user's own."""
 
     class Killed(BaseException):
-        """In place of a kill: nothing is caught."""
+        """Stands for a kill: nothing catches it."""
 
     def kill(*_: object) -> None:
         raise Killed

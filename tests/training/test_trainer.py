@@ -1,4 +1,4 @@
-"""Update rules, schedules and clipping, as a training applies them."""
+"""Optimizers, schedules, clipping and embeddings in a training."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ each_cell = pytest.mark.parametrize("cell", CELLS)
 
 
 def records(run_dir: Path, split: str) -> list[dict[str, Any]]:
-    """The lines of metrics.jsonl for a split."""
+    """Return the lines of metrics.jsonl for a split."""
     return [r for r in read_metrics(run_dir / "metrics.jsonl") if r["split"] == split]
 
 
@@ -57,7 +57,7 @@ def test_each_optimizer_learns(optimizer: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("decay_every", [4, "epoch"])
 @pytest.mark.parametrize("schedule", SCHEDULES)
-def test_each_schedule_sets_the_rate_of_each_step(
+def test_each_schedule_sets_the_learning_rate(
     schedule: str, decay_every: int | str, tmp_path: Path
 ) -> None:
     own = {
@@ -82,7 +82,7 @@ def test_each_schedule_sets_the_rate_of_each_step(
 
 
 def first_update(folder: Path, overrides: dict[str, Any]) -> tuple[Array, float]:
-    """The change of a single step of sgd at rate 1, and the norm that the metrics tell."""
+    """Return the update of one step of sgd at rate 1, and the norm in the metrics."""
     base = {"train.optimizer": "sgd", "train.learning_rate": 1, "train.max_steps": 1}
     run_dir = train(folder, base | overrides | {"train.log_every": 1})
     last = load_checkpoint(run_dir / "last.npz")
@@ -94,7 +94,7 @@ def test_clip_value_bounds_each_element(tmp_path: Path) -> None:
     update, norm = first_update(tmp_path, {"train.clip_value": 1e-3})
     assert np.abs(update).max() == pytest.approx(1e-3, rel=1e-3)
     assert (np.abs(update) < 0.5e-3).any()
-    assert norm > np.linalg.norm(update)  # as it was before
+    assert norm > np.linalg.norm(update)  # that of the gradient before clipping
 
 
 def test_clip_norm_bounds_the_whole(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""--init-from: weights of one run as the start of another, matched by character."""
+"""--init-from: a run starts from the weights of another, matched by character."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from charrnn.runs.checkpoint import Checkpoint, load_checkpoint
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.train import train as train_run
 
-# Of the new text's characters b, d and f are known, a, c, e and é are new; x and z are gone. So the
-# codes of those that stay are others than before.
+# Of the new text's characters b, d and f are kept, a, c, e and é are added; x and z are dropped. So
+# the codes of the kept ones change.
 OLD, NEW = "bdfxz" * 60, "abcdefé" * 60
-CACHE_FOLDER, ADDED, DROPPED = "bdf", "aceé", "xz"
+KEPT, ADDED, DROPPED = "bdf", "aceé", "xz"
 
 INPUTS = {"one-hot": {}, "embedding": {"model.embedding_size": 3}}
 each_input = pytest.mark.parametrize("given", INPUTS.values(), ids=INPUTS)
@@ -51,7 +51,7 @@ def model_of(checkpoint: Checkpoint) -> dict[str, Array]:
 def start_of(
     config: Config, source: Path, run_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[dict[str, Array], Vocabulary]:
-    """The parameters of a new run as they are before its first step."""
+    """Return the parameters and the vocabulary of a new run before its first step."""
     started: list[tuple[dict[str, Array], Vocabulary]] = []
     trainer_run = charrnn.training.trainer.Trainer.run
 
@@ -66,7 +66,7 @@ def start_of(
 
 
 def rows(name: str, array: Array, vocabulary: Vocabulary, characters: str) -> Array:
-    """What belongs to these characters, each in a row."""
+    """Return the weights of some characters, one row each."""
     codes = vocabulary.encode(vocabulary.symbols_of(characters), "test").astype(np.intp)
     return array[:, codes].T if name == "output.W" else array[codes]
 
@@ -76,7 +76,7 @@ def rows(name: str, array: Array, vocabulary: Vocabulary, characters: str) -> Ar
 def test_weights_follow_their_character(
     cell: str, given: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Kept characters have the old weights, new ones those of a new model, bit for bit."""
+    """Kept characters have the old weights, added ones the initial weights, bit for bit."""
     overrides = {"model.cell": cell, **given}
     source = load_checkpoint(source_run(tmp_path / "old", overrides) / "last.npz")
     config = load_config(target_config(tmp_path / "new", overrides))
@@ -92,8 +92,8 @@ def test_weights_follow_their_character(
             np.testing.assert_array_equal(started[name], taken[name])
             continue
         np.testing.assert_array_equal(
-            rows(name, started[name], vocabulary, CACHE_FOLDER),
-            rows(name, taken[name], source.vocabulary, CACHE_FOLDER),
+            rows(name, started[name], vocabulary, KEPT),
+            rows(name, taken[name], source.vocabulary, KEPT),
         )
         np.testing.assert_array_equal(
             rows(name, started[name], vocabulary, ADDED),
@@ -101,7 +101,7 @@ def test_weights_follow_their_character(
         )
 
 
-def test_what_was_kept_added_and_dropped_is_told(
+def test_kept_added_and_dropped_characters_are_printed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run_dir = source_run(tmp_path / "old")
@@ -111,17 +111,17 @@ def test_what_was_kept_added_and_dropped_is_told(
     assert run(["train", str(config), "--run-dir", str(new_run), "--init-from", str(run_dir)]) == 0
     out, err = capsys.readouterr()
     assert out == ""
-    (line,) = (line for line in err.splitlines() if line.startswith("weights taken over"))
+    (line,) = (line for line in err.splitlines() if line.startswith("weights copied"))
     assert "kept: 3, " in line
     assert "added: 4: 'a' (U+0061) 'c' (U+0063) 'e' (U+0065) 'é' (U+00E9)" in line
     assert "dropped: 2: 'x' (U+0078) 'z' (U+007A)" in line
-    assert load_checkpoint(new_run / "last.npz").counters.step == 20  # its own, from 0
+    assert load_checkpoint(new_run / "last.npz").counters.step == 20  # counted from 0
 
 
-def test_the_source_is_left_as_it_is_and_not_needed_any_more(
+def test_the_source_is_unchanged_and_only_needed_at_the_start(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The new run is one like any other: it resumes without its source."""
+    """The new run is resumed without its source."""
     source = source_run(tmp_path / "old")
     before = contents(source)
     config = target_config(tmp_path / "new")
@@ -132,10 +132,10 @@ def test_the_source_is_left_as_it_is_and_not_needed_any_more(
     for path in source.iterdir():
         path.unlink()
     assert run([*command, "--resume", "--set", "train.max_steps=25"]) == 0
-    assert "going on from step 20" in capsys.readouterr().err
+    assert "continuing from step 20" in capsys.readouterr().err
 
 
-def test_a_run_may_begin_anew_from_its_own_weights(tmp_path: Path) -> None:
+def test_a_run_may_start_again_from_its_own_weights(tmp_path: Path) -> None:
     """--overwrite reads the weights before it deletes them."""
     run_dir = train(tmp_path, {"train.max_steps": 40})
     train(tmp_path, {"train.max_steps": 10}, "--overwrite", "--init-from", str(run_dir))
@@ -164,7 +164,7 @@ def test_another_model_is_refused(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """One message that names the checkpoint and every difference; nothing is written."""
+    """One message names the checkpoint and every difference, and nothing is written."""
     source_run(tmp_path / "old")
     target_config(tmp_path / "new", overrides)
     monkeypatch.chdir(tmp_path)
@@ -180,7 +180,7 @@ def test_another_model_is_refused(
 
 
 def test_dropout_may_differ(tmp_path: Path) -> None:
-    """It has no weights."""
+    """Dropout has no weights."""
     source = source_run(tmp_path / "old", {"model.dropout": 0.5})
     config = target_config(tmp_path / "new")
     assert (
@@ -189,11 +189,11 @@ def test_dropout_may_differ(tmp_path: Path) -> None:
     )
 
 
-OPEN = "data:\n  path: text.txt\n"
+UNSET = "data:\n  path: text.txt\n"
 
 
 @pytest.mark.parametrize("rate", ["null", "1e-5", "0.02"])
-def test_a_rate_of_a_new_model_is_told(
+def test_a_high_rate_for_fine_tuning_is_reported(
     tmp_path: Path, rate: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = train(tmp_path)
@@ -201,17 +201,19 @@ def test_a_rate_of_a_new_model_is_told(
     command = ["train", str(tmp_path / "tiny.yaml"), "--run-dir", str(tmp_path / "b")]
     command += [word for one in sets for word in ("--set", one)]
     assert run([*command, "--init-from", str(source)]) == 0
-    assert ("is high for fine-tuning; left out of" in capsys.readouterr().err) is (rate == "0.02")
+    assert ("is high for fine-tuning; its default is" in capsys.readouterr().err) is (
+        rate == "0.02"
+    )
 
 
 @pytest.mark.parametrize("embedding", ["null", "4"])
-def test_a_small_text_is_fine_tuned_on_with_nothing_given(tmp_path: Path, embedding: str) -> None:
-    """What is left open of the shape is the source's; dropout and the rest go by the new text."""
+def test_fine_tuning_on_a_small_text_with_unset_keys(tmp_path: Path, embedding: str) -> None:
+    """The shape is that of the source; dropout and the rest are chosen for the new text."""
     for name, text in (("large", OLD * 40), ("small", NEW)):
         (tmp_path / name).mkdir()
         (tmp_path / name / "text.txt").write_text(text, encoding="utf-8")
-        (tmp_path / name / "open.yaml").write_text(OPEN)
-    large, small = (["train", str(tmp_path / name / "open.yaml")] for name in ("large", "small"))
+        (tmp_path / name / "my.yaml").write_text(UNSET)
+    large, small = (["train", str(tmp_path / name / "my.yaml")] for name in ("large", "small"))
     sets = [
         "train.max_steps=3",
         "model.cell=gru",

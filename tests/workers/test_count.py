@@ -1,4 +1,4 @@
-"""How many workers there are, and how their processes are started."""
+"""The number of workers, and how their processes are started."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ def test_more_workers_than_streams_are_refused(
     assert run(["train", str(config), "--run-dir", str(tmp_path / "run")]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith("charrnn: error: train.workers 6: the batch has no more than 5 streams")
-    assert "set train.batch_size to 6 or more, or fewer workers" in err
+    assert err.startswith("charrnn: error: train.workers 6: the batch has only 5 streams")
+    assert "set train.batch_size to 6 or more, or use fewer workers" in err
     assert contents(tmp_path) == before
 
 
-def test_a_resumed_run_has_the_workers_that_it_had(
+def test_a_resumed_run_keeps_its_number_of_workers(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where it says auto; another number would give other bits, and is refused by name."""
+    """It replaces auto; another number would change the result and is refused by name."""
     config = write_config(tmp_path, {**FIVE_STREAMS, "train.max_steps": 10})
     command = ["train", str(config), "--run-dir", str(tmp_path / "run"), "--set"]
     assert run([*command, "train.workers=2"]) == 0
@@ -58,7 +58,7 @@ def test_a_resumed_run_has_the_workers_that_it_had(
     group = ProcessGroup.__init__
 
     def noted(self: ProcessGroup, job: Job, *rest: Any) -> None:
-        sizes.append(job.size)
+        sizes.append(job.workers)
         group(self, job, *rest)
 
     monkeypatch.setattr(ProcessGroup, "__init__", noted)
@@ -72,7 +72,7 @@ AUTOMATIC: list[tuple[int, dict[str, str], dict[str, int], int]] = [
     (1, {}, {}, 1),
     (2, {}, {}, 2),
     (5, {}, {}, 5),
-    (64, {}, {}, 8),  # 64 streams, of which a worker has eight at least
+    (64, {}, {}, 8),  # 64 streams, at least eight per worker
     (64, {}, {"batch_size": 65}, 8),
     (64, {}, {"batch_size": 15}, 1),
     (64, {}, {"batch_size": 16}, 2),
@@ -107,7 +107,7 @@ def test_automatic_workers(
     assert automatic_workers(config, 65) == workers
 
 
-def test_a_process_is_forked_where_nothing_else_runs_in_this_one(
+def test_processes_are_forked_only_without_other_threads(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     end = threading.Event()
@@ -118,7 +118,7 @@ def test_a_process_is_forked_where_nothing_else_runs_in_this_one(
     finally:
         end.set()
         thread.join()
-    monkeypatch.setattr(threading, "active_count", lambda: 1)  # other tests may have left some
+    monkeypatch.setattr(threading, "active_count", lambda: 1)  # other tests may have left threads
     assert start_method() == ("fork" if sys.platform == "linux" else "spawn")
 
 
@@ -157,7 +157,7 @@ def test_a_script_without_a_main_guard_may_train(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "begins\n20\n", "")
 
 
-def test_a_worker_of_a_pool_has_no_workers_of_its_own(
+def test_a_worker_of_a_pool_cannot_start_workers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(multiprocessing.current_process(), "_config", {"daemon": True})

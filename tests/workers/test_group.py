@@ -1,4 +1,4 @@
-"""Workers side by side compute what one does, the same bits each time, however they are started."""
+"""Several workers compute what one does, with the same bits however they are started."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import assert_same_run, settled, tiny_text, write_config
+from support import assert_same_run, resolved, tiny_text, write_config
 
 import charrnn.workers.processes
 import charrnn.workers.worker
@@ -35,7 +35,7 @@ from charrnn.workers.worker import Job, Worker
 METHODS = ["fork", "spawn"] if "fork" in multiprocessing.get_all_start_methods() else ["spawn"]
 each_method = pytest.mark.parametrize("method", METHODS)
 
-# Five streams, which two and three workers cannot share evenly.
+# Two or three workers cannot share five streams evenly.
 SHARED = {
     "model.cell": "lstm",
     "model.num_layers": 2,
@@ -58,12 +58,12 @@ def config(tmp_path: Path) -> Config:
 def job_of(config: Config, workers: int) -> Job:
     corpus = load_corpus(config.data)
     V = len(corpus.vocabulary)
-    return Job(settled(config, workers), V, corpus.codes, corpus.train_end)
+    return Job(resolved(config, workers), V, corpus.codes, corpus.train_end)
 
 
 @contextmanager
-def team_of(job: Job, method: str | None = None) -> Iterator[WorkerGroup]:
-    """A group whose parameters are the initial ones; a method makes it one of processes."""
+def group_of(job: Job, method: str | None = None) -> Iterator[WorkerGroup]:
+    """Yield a group with initial parameters; with a method, its workers are processes."""
     with closing(ProcessGroup(job, method) if method else WorkerGroup(job)) as group:
         group.parameters[...] = initial_parameters(job.config.model, job.V, 1)
         yield group
@@ -71,7 +71,7 @@ def team_of(job: Job, method: str | None = None) -> Iterator[WorkerGroup]:
 
 
 def steps_of(group: WorkerGroup, steps: int) -> list[tuple[float, Array, Array]]:
-    """The loss, the gradient and the next states of some steps from the first on."""
+    """Return the loss, the gradient and the next states of the first steps."""
     results = []
     for step in range(steps):
         nats = group.train(step)
@@ -83,11 +83,11 @@ def steps_of(group: WorkerGroup, steps: int) -> list[tuple[float, Array, Array]]
 
 @each_method
 @pytest.mark.parametrize("workers", [2, 3, 5])
-def test_a_team_computes_what_one_worker_does(method: str, workers: int, config: Config) -> None:
-    """The same loss, gradient and states, also of the shorter window that ends an epoch."""
-    with team_of(job_of(config, 1)) as alone:
+def test_several_workers_compute_what_one_does(method: str, workers: int, config: Config) -> None:
+    """Loss, gradient and states agree, also for the shorter window at the end of an epoch."""
+    with group_of(job_of(config, 1)) as alone:
         expected = steps_of(alone, WINDOWS + 1)
-    with team_of(job_of(config, workers), method) as group:
+    with group_of(job_of(config, workers), method) as group:
         results = steps_of(group, WINDOWS + 1)
     for (nats, gradient, states), (true_nats, true_gradient, true_states) in zip(
         results, expected, strict=True
@@ -96,11 +96,11 @@ def test_a_team_computes_what_one_worker_does(method: str, workers: int, config:
         assert np.abs(gradient - true_gradient).max() < 3e-6 * np.abs(true_gradient).max()
         np.testing.assert_allclose(states, true_states, rtol=0, atol=1e-6)
         assert states.any(axis=(0, 1, 3)).all()  # of every stream
-    assert expected[0][0] > 2 * expected[WINDOWS - 1][0]  # it is shorter indeed
+    assert expected[0][0] > 2 * expected[WINDOWS - 1][0]  # the last window is shorter
 
 
 @pytest.mark.parametrize("workers", [2, 3, 5])
-def test_a_streams_masks_do_not_depend_on_who_has_it(
+def test_the_masks_of_a_stream_do_not_depend_on_its_worker(
     workers: int, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Masks] = []
@@ -113,7 +113,7 @@ def test_a_streams_masks_do_not_depend_on_who_has_it(
     monkeypatch.setattr(charrnn.workers.worker, "MaskGenerator", Spy)
 
     def masks_of(count: int, step: int) -> list[Masks]:
-        """Of each worker, those of its two layers."""
+        """Return the masks of each worker."""
         job = job_of(config, count)
         memory = np.zeros(floats_needed(job, count), np.float32)
         seen.clear()
@@ -131,7 +131,7 @@ def test_a_streams_masks_do_not_depend_on_who_has_it(
                 np.testing.assert_array_equal(part.weights[layer], whole.weights[layer])
 
 
-def test_every_stream_has_one_worker(config: Config) -> None:
+def test_every_stream_belongs_to_one_worker(config: Config) -> None:
     for workers in range(1, 6):
         job = job_of(config, workers)
         shares = [job.streams_of(rank) for rank in range(workers)]
@@ -152,7 +152,7 @@ def test_the_buffers_of_workers_share_what_they_should(config: Config) -> None:
 
 
 @pytest.mark.parametrize("backend", ["numpy", "auto"])
-def test_the_same_bits_each_time_and_however_started(
+def test_the_start_method_does_not_change_a_bit(
     backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     overrides = {**SHARED, "train.backend": backend, "train.max_steps": 40}
@@ -171,7 +171,7 @@ def test_the_same_bits_each_time_and_however_started(
 
 @pytest.fixture(scope="module")
 def long_text(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a text of which three streams are scored side by side."""
+    """Return a folder with a text that is scored in three streams."""
     folder = tmp_path_factory.mktemp("long")
     (folder / "text.txt").write_text(tiny_text(8000))
     return folder
@@ -179,8 +179,8 @@ def long_text(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @each_method
 @pytest.mark.parametrize("workers", [2, 3, 5])
-def test_a_team_scores_what_one_worker_does(method: str, workers: int, long_text: Path) -> None:
-    """Also with fewer streams than workers, and anew after it was given up in the middle."""
+def test_several_workers_score_what_one_does(method: str, workers: int, long_text: Path) -> None:
+    """Also with fewer streams than workers, and again after an unfinished scoring."""
     config = load_config(write_config(long_text, {**SHARED, "data.valid_fraction": 0.4}))
     job = job_of(config, 1)
     spans = [(job.train_end, len(job.codes)), (0, len(job.codes)), (100, 164), (5, 6), (0, 2)]
@@ -189,10 +189,10 @@ def test_a_team_scores_what_one_worker_does(method: str, workers: int, long_text
         next(iter(group.score_windows(*spans[0])))
         return [list(group.score_windows(*span)) for span in spans]
 
-    with team_of(job) as alone:
+    with group_of(job) as alone:
         expected = scores(alone)
     assert sum(window.chars for window in expected[0]) == len(job.codes) - job.train_end
-    with team_of(job_of(config, workers), method) as group:
+    with group_of(job_of(config, workers), method) as group:
         results = scores(group)
     for result, true in zip(results, expected, strict=True):
         assert [window.chars for window in result] == [window.chars for window in true]
@@ -201,16 +201,16 @@ def test_a_team_scores_what_one_worker_does(method: str, workers: int, long_text
 
 
 @each_method
-def test_a_text_in_a_file_is_read_where_it_lies(
+def test_workers_open_the_file_of_a_mapped_text(
     method: str, config: Config, tmp_path: Path
 ) -> None:
     job = job_of(config, 2)
     file = tmp_path / "codes"
     file.write_bytes(b"\xff" * 64 + job.codes.tobytes())
     mapped = np.memmap(file, job.codes.dtype, "r", 64)
-    with team_of(job, "spawn") as group:
+    with group_of(job, "spawn") as group:
         expected = steps_of(group, 2)
-    with team_of(replace(job, codes=mapped), method) as group:
+    with group_of(replace(job, codes=mapped), method) as group:
         for result, true in zip(steps_of(group, 2), expected, strict=True):
             for a, b in zip(result, true, strict=True):
                 np.testing.assert_array_equal(a, b)
@@ -218,7 +218,7 @@ def test_a_text_in_a_file_is_read_where_it_lies(
 
 @each_method
 def test_a_killed_worker_is_named(method: str, config: Config) -> None:
-    with team_of(job_of(config, 3), method) as group:
+    with group_of(job_of(config, 3), method) as group:
         group.train(0)
         (victim,) = (p for p in multiprocessing.active_children() if p.name == "charrnn worker 3")
         number = victim.pid
@@ -239,7 +239,7 @@ def test_a_killed_worker_is_named(method: str, config: Config) -> None:
         (ValueError("odd"), "worker 2 of 2: ValueError: odd"),
     ],
 )
-def test_what_keeps_a_worker_from_its_task_is_told(
+def test_an_exception_in_a_worker_is_reported(
     error: Exception, message: str, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train = Worker.train
@@ -250,17 +250,15 @@ def test_what_keeps_a_worker_from_its_task_is_told(
         return train(self, step)
 
     monkeypatch.setattr(Worker, "train", failing)
-    with team_of(job_of(config, 2), "fork") as group:
+    with group_of(job_of(config, 2), "fork") as group:
         group.train(0)
         with pytest.raises(RunError, match=f"^{message}$"):
             group.train(1)
 
 
 @pytest.mark.skipif("fork" not in METHODS, reason="only a forked process has the patched function")
-def test_a_signal_while_a_worker_starts_is_not_for_it(
-    config: Config, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Ctrl-C reaches it as well, perhaps before it could say that it does not listen."""
+def test_a_starting_worker_ignores_signals(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C reaches a new process too, perhaps before it can ignore the signal."""
     serve = charrnn.workers.processes._serve
 
     def hit(*arguments: Any) -> None:
@@ -269,7 +267,7 @@ def test_a_signal_while_a_worker_starts_is_not_for_it(
         serve(*arguments)
 
     monkeypatch.setattr(charrnn.workers.processes, "_serve", hit)
-    with team_of(job_of(config, 3), "fork") as group:
+    with group_of(job_of(config, 3), "fork") as group:
         group.train(0)
 
 
@@ -293,7 +291,7 @@ def test_processes_that_cannot_be_started_are_an_error(
     assert not multiprocessing.active_children()
 
 
-def test_a_divergence_ends_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_divergence_ends_all_workers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     overrides = {**SHARED, "train.workers": 2, "train.learning_rate": 1e38}
     config = write_config(tmp_path, overrides)
     assert run(["train", str(config), "--run-dir", str(tmp_path / "run")]) == 1
@@ -305,7 +303,7 @@ def test_a_divergence_ends_all(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @each_method
-def test_a_worker_never_heeds_ctrl_c(method: str, config: Config) -> None:
+def test_a_worker_ignores_ctrl_c(method: str, config: Config) -> None:
     with closing(ProcessGroup(job_of(config, 2), method)) as group:
         (process,) = group._processes
         status = Path(f"/proc/{process.pid}/status").read_text()

@@ -1,4 +1,4 @@
-"""Training over MPI: the ranks of mpiexec do what as many worker processes do."""
+"""Training over MPI: ranks compute what the same number of worker processes does."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import wait_until
 
 from charrnn.runs.checkpoint import load_checkpoint
 
@@ -57,7 +58,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def charrnn(folder: Path, *arguments: str, ranks: int = 1) -> subprocess.CompletedProcess[str]:
-    """Run the command, under mpiexec if there are to be several ranks."""
+    """Run the command, under mpiexec with several ranks."""
     command = [sys.executable, "-m", "charrnn", *arguments]
     if ranks > 1:
         assert MPIEXEC is not None
@@ -75,7 +76,7 @@ def without_clock(run: Path) -> list[dict[str, Any]]:
     return [{k: v for k, v in r.items() if k not in ("elapsed_s", "chars_per_s")} for r in records]
 
 
-def test_two_ranks_make_the_bits_of_two_workers(folder: Path) -> None:
+def test_two_ranks_compute_the_bits_of_two_workers(folder: Path) -> None:
     local = charrnn(folder, "train", "config.yaml", "--run-dir", "a", "--set", "train.workers=2")
     mpi = charrnn(folder, "train", "config.yaml", "--run-dir", "b", ranks=2)
     assert local.returncode == mpi.returncode == 0, local.stderr + mpi.stderr
@@ -94,7 +95,7 @@ def test_four_ranks_have_the_losses_of_four_workers(folder: Path) -> None:
     assert len(losses(folder / "b")) == 21
 
 
-def test_a_run_of_workers_goes_on_under_mpi(folder: Path) -> None:
+def test_a_run_of_worker_processes_is_resumed_under_mpi(folder: Path) -> None:
     two, whole = ("--set", "train.workers=2"), ("--set", "train.max_steps=40")
     part = ("--set", "train.max_steps=23")
     charrnn(folder, "train", "config.yaml", "--run-dir", "a", *two, *part)
@@ -110,11 +111,11 @@ def test_a_run_of_workers_goes_on_under_mpi(folder: Path) -> None:
     [
         (["--set", "model.cll=2"], "--set: model.cll: unknown key (did you mean model.cell?)"),
         (["--set", "data.path=nothing.txt"], "nothing.txt: no such file"),
-        (["--set", "train.workers=3"], "mpiexec has started 2; start as many with mpiexec -n 3"),
+        (["--set", "train.workers=3"], "mpiexec has started 2; run mpiexec -n 3"),
         (["--set", "train.learning_rate=1e30"], "the training diverged"),
     ],
 )
-def test_what_is_wrong_is_said_once(folder: Path, arguments: list[str], message: str) -> None:
+def test_an_error_is_reported_once(folder: Path, arguments: list[str], message: str) -> None:
     done = charrnn(folder, "train", "config.yaml", "--run-dir", "a", *arguments, ranks=2)
     assert done.returncode == 1
     assert done.stderr.count("charrnn: error:") == 1
@@ -123,8 +124,8 @@ def test_what_is_wrong_is_said_once(folder: Path, arguments: list[str], message:
     assert done.stdout == ""
 
 
-def test_a_rank_that_reads_another_text_is_refused(folder: Path) -> None:
-    # Rank 1 alone is in another folder, where a file of the same name has another content.
+def test_a_rank_with_another_text_is_refused(folder: Path) -> None:
+    # Rank 1 reads a file of the same name in another folder, with another content.
     (folder / "other").mkdir()
     (folder / "other" / "text.txt").write_text("another text. " * 500)
     script = folder / "rank.py"
@@ -144,12 +145,12 @@ def test_a_rank_that_reads_another_text_is_refused(folder: Path) -> None:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert "rank 1 of 2: " in done.stderr
-    assert "is another text here than on rank 0" in done.stderr
+    assert "is not the text that rank 0 has read" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def endless(folder: Path) -> tuple[subprocess.Popen[str], list[int]]:
-    """Start a training without end; return it, and its ranks once there is a checkpoint."""
+    """Start a long training; return it and its ranks once there is a checkpoint."""
     assert MPIEXEC is not None
     command = [MPIEXEC, "-n", "2", sys.executable, "-m", "charrnn", "train", "config.yaml"]
     limits = ["--set", "train.max_steps=1000000", "--set", "train.checkpoint_every=10"]
@@ -165,6 +166,11 @@ def endless(folder: Path) -> tuple[subprocess.Popen[str], list[int]]:
     return process, ranks
 
 
+def assert_ended(ranks: list[int]) -> None:
+    """Assert that the ranks have ended, or do so shortly after mpiexec."""
+    wait_until(lambda: not any(Path(f"/proc/{rank}").exists() for rank in ranks))
+
+
 def test_an_interrupt_saves_and_leaves_no_rank(folder: Path) -> None:
     process, ranks = endless(folder)
     process.send_signal(signal.SIGINT)
@@ -173,21 +179,21 @@ def test_an_interrupt_saves_and_leaves_no_rank(folder: Path) -> None:
     assert "Traceback" not in stderr
     step = load_checkpoint(folder / "a" / "last.npz").counters.step
     assert f"interrupted at step {step:,}, saved in " in stderr
-    assert not [rank for rank in ranks if Path(f"/proc/{rank}").exists()]
+    assert_ended(ranks)
 
 
-def test_a_rank_that_is_killed_takes_all_down(folder: Path) -> None:
+def test_a_killed_rank_ends_all_ranks(folder: Path) -> None:
     process, ranks = endless(folder)
     os.kill(max(ranks), signal.SIGKILL)
     _, stderr = process.communicate(timeout=10)
     assert process.returncode != 0
     assert "Traceback" not in stderr
     assert load_checkpoint(folder / "a" / "last.npz").counters.step >= 10
-    assert not [rank for rank in ranks if Path(f"/proc/{rank}").exists()]
+    assert_ended(ranks)
 
 
-def test_an_interrupt_while_they_start_leaves_no_rank(folder: Path) -> None:
-    """Rank 1 waits in MPI for rank 0, which an interrupt ends before it gets there."""
+def test_an_interrupt_at_the_start_leaves_no_rank(folder: Path) -> None:
+    """Rank 1 waits in MPI for rank 0, which an interrupt ends before it arrives."""
     script = folder / "rank.py"
     script.write_text(
         "import os, pathlib, signal, sys, time\n"
@@ -209,13 +215,13 @@ def test_an_interrupt_while_they_start_leaves_no_rank(folder: Path) -> None:
     )
     ranks = ranks_of(process.pid, 2)
     wait_for(folder / "under way")
-    time.sleep(2)  # in which rank 1 comes as far as it can
+    time.sleep(2)  # rank 1 arrives at its wait
     process.send_signal(signal.SIGINT)
     try:
         _, stderr = process.communicate(timeout=10)
         assert process.returncode != 0
         assert "Traceback" not in stderr
-        assert not [rank for rank in ranks if Path(f"/proc/{rank}").exists()]
+        assert_ended(ranks)
     finally:
         for each in (process.pid, *ranks):
             with contextlib.suppress(ProcessLookupError):
@@ -223,7 +229,7 @@ def test_an_interrupt_while_they_start_leaves_no_rank(folder: Path) -> None:
 
 
 def ranks_of(mpiexec: int, count: int) -> list[int]:
-    """Return the processes of the command, once there are so many."""
+    """Return the processes of the ranks, once they are all there."""
     for _ in range(200):
         found = [
             int(process.name)
@@ -266,7 +272,7 @@ def wait_for(file: Path) -> None:
     raise AssertionError(f"{file} does not appear")
 
 
-def test_mpi4py_that_is_missing_is_said_once(folder: Path) -> None:
+def test_a_missing_mpi4py_is_reported_once(folder: Path) -> None:
     (folder / "mpi4py.py").write_text("raise ImportError('No module named mpi4py')")
     done = charrnn(folder, "train", "config.yaml", ranks=2)
     assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""Signals, kills and resumes of a command whose work is shared by processes."""
+"""Signals, kills and resumes of a command with worker processes."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from support import processes_of, started, timeless, train, wait_until, write_co
 from charrnn.runs.checkpoint import Checkpoint, load_checkpoint
 
 if sys.platform != "linux":
-    pytest.skip("children are looked for in /proc", allow_module_level=True)
+    pytest.skip("finds child processes in /proc", allow_module_level=True)
 
 each_method = pytest.mark.parametrize("method", ["fork", "spawn"])
 
-# As much as takes part in being resumed, and no end in sight.
+# Everything that a resumed run restores, and no limit within reach.
 ENDLESS = {
     "model.cell": "lstm",
     "model.num_layers": 2,
@@ -35,7 +35,7 @@ ENDLESS = {
 
 
 def workers_of(group: int) -> list[int]:
-    """The numbers of a command's worker processes, without Python's own helper."""
+    """Return the worker processes of a command, without Python's resource tracker."""
     return sorted(n for n, line in processes_of(group).items() if "resource_tracker" not in line)
 
 
@@ -45,12 +45,12 @@ def command(folder: Path, overrides: dict[str, object]) -> list[str]:
 
 
 def shared_memory_of_python() -> set[str]:
-    """The names of what Python's multiprocessing has put into the shared memory."""
+    """Return the names of the shared memory of Python's multiprocessing."""
     return {n for n in os.listdir("/dev/shm") if n.startswith(("pym-", "psm_", "sem.mp-"))}
 
 
 def assert_ended(group: int, shared_memory: set[str]) -> None:
-    """Nothing of a command is left, in the table of processes or in the shared memory."""
+    """Assert that a command has left no process and no shared memory."""
     wait_until(lambda: not processes_of(group))
     assert shared_memory_of_python() <= shared_memory
 
@@ -67,7 +67,7 @@ def assert_same_state(one: Checkpoint, other: Checkpoint) -> None:
 def test_interrupted_and_resumed(
     whom: str, method: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Ctrl-C reaches the workers too; the run ends with the bits of one that went straight on."""
+    """Ctrl-C reaches the workers too; the resumed run ends as an uninterrupted one."""
     before = shared_memory_of_python()
     interrupted, straight = tmp_path / "interrupted", tmp_path / "straight"
     for folder in (interrupted, straight):
@@ -82,10 +82,10 @@ def test_interrupted_and_resumed(
     step = load_checkpoint(interrupted / "run" / "last.npz").counters.step
     assert err.splitlines()[-1].startswith(f"interrupted at step {step:,}, saved in ")
     assert_ended(process.pid, before)
-    # The limit is no validation of the interrupted run's, so that both validate at the same steps.
+    # The limit adds no validation to the interrupted run, so both validate at the same steps.
     limit = {"train.max_steps": step + 23}
     train(interrupted, ENDLESS | limit, "--resume")
-    assert f"going on from step {step:,}" in capsys.readouterr().err
+    assert f"continuing from step {step:,}" in capsys.readouterr().err
     train(straight, ENDLESS | limit)
     one, other = (folder / "run" for folder in (interrupted, straight))
     assert timeless(one) == timeless(other)
@@ -97,7 +97,7 @@ def test_interrupted_and_resumed(
 def test_a_killed_worker_ends_the_command(
     method: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Soon, with one message that names it; what was saved last is whole, and is gone on from."""
+    """It ends soon, with one message that names the worker, and can be resumed."""
     before = shared_memory_of_python()
     with started(tmp_path, method, *command(tmp_path, {"train.workers": 3})) as (process, _):
         victim = workers_of(process.pid)[0]
@@ -117,7 +117,7 @@ def test_a_killed_worker_ends_the_command(
     step = load_checkpoint(tmp_path / "run" / "last.npz").counters.step
     overrides = ENDLESS | {"train.workers": 3, "train.max_steps": step + 3}
     train(tmp_path, overrides, "--resume")
-    assert f"going on from step {step:,}" in capsys.readouterr().err
+    assert f"continuing from step {step:,}" in capsys.readouterr().err
     assert load_checkpoint(tmp_path / "run" / "last.npz").counters.step == step + 3
 
 
@@ -131,14 +131,14 @@ def test_workers_end_with_a_command_that_is_killed(method: str, tmp_path: Path) 
         assert_ended(process.pid, before)
 
 
-def test_a_second_press_ends_all_at_once(tmp_path: Path) -> None:
-    """More than a second after the first, of a command that waits for a worker."""
+def test_a_second_ctrl_c_ends_everything_at_once(tmp_path: Path) -> None:
+    """It comes more than a second after the first, while the command waits for a worker."""
     before = shared_memory_of_python()
     with started(tmp_path, "fork", *command(tmp_path, {})) as (process, _):
         (worker,) = workers_of(process.pid)
         os.kill(worker, signal.SIGSTOP)
         try:
-            time.sleep(0.3)  # until a task is given to it
+            time.sleep(0.3)  # until it has a task
             os.kill(process.pid, signal.SIGINT)
             time.sleep(1.2)
             assert process.poll() is None
