@@ -144,7 +144,8 @@ class LanguageModel:
         codes = self.encode(text, "text", skip_unknown=skip_unknown)
         if len(codes) < 2:
             raise TextError("text: has no character to predict; at least two are needed")
-        return score(self.model, codes, 0, len(codes))
+        with self.model.lock:
+            return score(self.model, codes, 0, len(codes))
 
     def encode(self, text: str, where: str, *, skip_unknown: bool = False) -> Array:
         """Return the codes (n,) of a text.

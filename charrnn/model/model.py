@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,6 +42,9 @@ class ModelCache(NamedTuple):
 class Model:
     """A stack of layers with its parameters and workspaces.
 
+    A call overwrites the workspaces of the call before. Threads that share a model hold its `lock`
+    from a call until they have used the result.
+
     Args:
         config: model configuration.
         V: size of the vocabulary.
@@ -62,9 +66,14 @@ class Model:
         self.layer_parameters = [
             self._layer_arrays(self.views, i) for i in range(config.num_layers)
         ]
+        self.lock = Lock()
         self._layer_workspaces = [Workspace() for _ in range(config.num_layers)]
         self._embedding_workspace = Workspace()
         self._output_workspace = Workspace()
+
+    def __reduce__(self) -> tuple[type[Model], tuple[Any, ...]]:
+        # A copy gets workspaces and a lock of its own, and views of its own parameters.
+        return Model, (self.config, self.V, self.parameters, self.backend)
 
     def zero_states(self, N: int) -> States:
         """Return the states before any text, all zero, for N sequences."""

@@ -110,15 +110,16 @@ def generate(
         params: how tokens are chosen.
         rng: draws the random numbers.
     """
-    states = model.zero_states(N)
-    logits = np.zeros((N, model.V), np.float32)
-    T = max(1, min(_PRIME_WINDOW, _PRIME_LOGITS // (N * model.V)))
-    for start in range(0, len(prime), T):
-        window = prime[start : start + T].astype(np.intp)
-        codes = np.repeat(window[:, None], N, axis=1)  # (T, N)
-        all_logits, states, _ = model.forward(codes, states)
-        logits = all_logits[-1]
-    step = stepper(model, states)
+    states = model.zero_states(1)
+    logits = np.zeros((1, model.V), np.float32)
+    T = max(1, min(_PRIME_WINDOW, _PRIME_LOGITS // model.V))
+    with model.lock:
+        for start in range(0, len(prime), T):
+            window = prime[start : start + T, None].astype(np.intp)  # (T, 1)
+            all_logits, states, _ = model.forward(window, states)
+            logits = all_logits[-1]
+        logits = np.repeat(logits, N, axis=0)  # (N, V), a copy
+    step = stepper(model, [tuple(np.repeat(s, N, axis=0) for s in layer) for layer in states])
     for noise in params.noise(N, model.V, rng):
         codes = params.choose(logits, noise)  # (N,)
         yield codes
