@@ -20,8 +20,8 @@ get defaults chosen from the size of the text, and an override sets any key:
 >>> outcome.steps
 2
 
-Every error about a file, a text or an argument is a `CharRNNError`, whose message says what would
-be right:
+Errors in files, texts, configurations and sampling parameters are `CharRNNError`s, whose messages
+say what would be right:
 
 >>> charrnn.load_config("my.yaml", ["model.cel=gru"])
 Traceback (most recent call last):

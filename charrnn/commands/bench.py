@@ -10,6 +10,7 @@ import click
 
 from charrnn.commands.arguments import refuse_mpiexec
 from charrnn.commands.options import json_option, set_option
+from charrnn.system.terminal import wrapped
 
 if TYPE_CHECKING:
     from charrnn.config.schema import Config
@@ -42,13 +43,13 @@ def bench(config: str | None, overrides: tuple[str, ...], as_json: bool) -> None
     )
     resolved = resolve_workers(fill_defaults(written, _CHARS, V), V)
     if sys.stderr.isatty():
-        click.echo("measuring for about ten seconds", err=True)
+        click.echo("measuring for 10 to 30 seconds", err=True)
     speeds = measure(resolved)
     if as_json:
         click.echo(json.dumps({"config": resolved.to_dict(), **speeds._asdict()}))
         return
     for name, text in _rows(resolved, speeds):
-        click.echo(f"{name:<10}  {text}")
+        click.echo(wrapped(f"{name:<10}  {text}", sys.stdout, indent=12))
 
 
 def _rows(config: Config, speeds: Speeds) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ from charrnn.commands.arguments import refuse_mpiexec
 from charrnn.commands.options import FiniteFloat, output_option, set_option
 from charrnn.commands.output_file import output_path
 from charrnn.errors import ConfigError, TextError, shown_name
-from charrnn.system.terminal import duration
+from charrnn.system.terminal import duration, wrapped
 
 if TYPE_CHECKING:
     from charrnn.planning.proposal import Proposal
@@ -58,13 +58,13 @@ def init(
     if minutes is not None and "train.max_minutes" in given:
         raise click.UsageError("--minutes and train.max_minutes both set a time; give one.")
     if "data.path" in given:
-        raise ConfigError("--set data.path: the argument TEXT names the text")
+        raise ConfigError("--set data.path: name the text as the argument TEXT")
     path = text[0] if len(text) == 1 else list(text)
     config = override_defaults(overrides, path, origin="--set")
     files = _files(config.data.path)
     if output is None:
         if len(text) > 1 or not os.path.exists(text[0]):
-            raise ConfigError("several texts give the file to write no name; -o names it")
+            raise ConfigError("with several texts, -o FILE names the file to write")
         output = f"{Path(text[0]).stem}.yaml"
     target = Path(output) if output == "-" else _target(output, files, overwrite)
     if sys.stderr.isatty():
@@ -80,7 +80,8 @@ def init(
         file.write(written.encode())
     next_command = f"charrnn train {shlex.quote(str(target))}"
     lines = [text_summary, _model_summary(proposal), time_summary]
-    click.echo("\n".join([*lines, f"written: {target}; now: {next_command}"]), err=True)
+    summary = "\n".join([*lines, f"written: {target}; now: {next_command}"])
+    click.echo(wrapped(summary, sys.stderr), err=True)
 
 
 def _files(path: str | tuple[str, ...]) -> list[str]:
@@ -149,5 +150,5 @@ def _time_summary(proposal: Proposal) -> str:
     return (
         f"{length} of training: about {duration(proposal.estimated_s)} on this machine "
         f"({proposal.chars_per_s:,.0f} characters/s)"
-        f"{'; more epochs are not proposed' if proposal.most_epochs else ''}"
+        f"{'; longer would hardly help' if proposal.most_epochs else ''}"
     )

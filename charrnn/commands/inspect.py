@@ -16,9 +16,9 @@ def inspect() -> None:
 
     \b
     charrnn inspect predictions --text "hello"   the likeliest next characters
-    charrnn inspect surprise                     the loss of each character of a text
-    charrnn inspect cells                        units that track a feature of the text
-    charrnn inspect gradients                    how far back the gradient of a loss reaches
+    charrnn inspect surprise                     the loss of each character
+    charrnn inspect cells                        units that track a feature
+    charrnn inspect gradients                    how far back gradients reach
     """
 
 

@@ -40,7 +40,6 @@ def train(
     if resume and overwrite:
         raise click.UsageError("--resume continues a run, --overwrite starts again; give one.")
     from charrnn.config.reader import load_config
-    from charrnn.runs.folder import find_checkpoint
     from charrnn.training.reporter import TerminalReporter
     from charrnn.training.train import train as train_run
     from charrnn.workers.mpi import ranks, serve
@@ -55,7 +54,7 @@ def train(
             run_dir or _run_dir(Path(config)),
             resume=resume,
             overwrite=overwrite,
-            init_from=None if init_from is None else find_checkpoint(init_from),
+            init_from=init_from,
             reporter=TerminalReporter(worded=option_of),
             ranks=all_ranks,
         )

@@ -100,7 +100,7 @@ class _Builder:
         if not isinstance(mapping, Mapping):
             raise ConfigError(
                 f"{where}: a configuration is a mapping of keys to values; it needs at least\n"
-                "data:\n  path: your-text.txt"
+                f"data:\n  path: your-text.txt{_if_a_text(Path(where))}"
             )
         for name, value in mapping.items():
             if name in self._keys and "." in name:
@@ -198,8 +198,8 @@ class _Builder:
         wrong = [p for p in others if values[f"train.{p}"] is not None]
         if wrong:
             used = ", ".join(rule.hyperparameters) or "only learning_rate"
-            problem = f"is not a parameter of optimizer {name} (it has: {used})"
-            also = f", nor is {', '.join(wrong[1:])}" if wrong[1:] else ""
+            problem = f"is set, but optimizer {name} does not use it (it has: {used})"
+            also = "".join(f", nor train.{p}" for p in wrong[1:])
             them = "them" if wrong[1:] else "it"
             remedy = f"leave {them} out, or set {them} to null"
             self._fail(f"train.{wrong[0]}", f"{problem}{also}; {remedy}", values)
@@ -258,8 +258,8 @@ def _parse_override(override: str, origin: str) -> tuple[str, Any]:
         return dotted.strip(), parse_yaml(raw)
     except InvalidYAMLError as problem:
         raise ConfigError(
-            f"{origin} {shown_name(override)}: {shown(raw)} is not a YAML value ({problem}); a "
-            "string that begins with a sign such as * needs its own quotes: 'data.path=\"*.txt\"'"
+            f"{origin} {shown_name(override)}: {shown(raw)} is not a YAML value: {problem}, as "
+            "in 'data.path=\"*.txt\"'"
         ) from None
 
 

@@ -55,6 +55,8 @@ def _remedy(problem: str) -> str:
         return "indent with spaces, not tabs"
     if "alphabetic or numeric" in problem or "undefined alias" in problem:
         return "put a string that begins with * or & into quotes"
+    if problem.startswith("the key"):
+        return "remove one"
     if problem.startswith("the tag"):
         return "leave it out"
     if problem.startswith(("there are more than", "the alias")):
@@ -119,7 +121,7 @@ def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any
         if not isinstance(key, str):
             problem = f"{shown(key)} is not a key"
         elif key in values:
-            problem = f"the key {shown_name(key)} occurs a second time"
+            problem = f"the key {shown_name(key)} occurs twice in this section"
         if problem:
             raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
         values[key] = loader.construct_object(value_node, deep=True)

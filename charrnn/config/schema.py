@@ -36,7 +36,8 @@ def _hyperparameter(name: str, kind: Kind, meaning: str) -> Any:
     """Return the field of a key of some optimizers; null stands for their common default."""
     users = {rule: OPTIMIZERS[rule].hyperparameters.get(name) for rule in OPTIMIZERS}
     defaults = {rule: default for rule, default in users.items() if default is not None}
-    (default,) = set(defaults.values())
+    assert len(set(defaults.values())) == 1, f"optimizers that share {name} must share its default"
+    default = next(iter(defaults.values()))
     return _key(Nullable(kind), f"{', '.join(defaults)}: {meaning}; null: {default:g}", None)
 
 

@@ -10,8 +10,8 @@ Each cell's file, here gru.py, contains one computation in several forms:
     stepper         gru_stepper                             sampling, one token at a time
 
 The Numba backend replaces the loops. `charrnn.backends` compiles the same loop functions (loops.py)
-around compiled twins of the gate functions (gates.py) and of the matrix product (matmul.py). If it
-does not know the vector width of the processor, Python runs the loops, with the compiled gates
+around compiled twins of the gate functions (gates.py) and of the matrix product (matmul.py). On a
+processor whose vector width Numba does not know, Python runs the loops, with the compiled gates
 and NumPy's product. elementwise.py has the twins of the softmax, of `scatter_rows` and of Adam.
 `backends/backend.py` selects the backend by its name, train.backend, and `Model` passes the loops
 to the sequence pair. Sampling and float64 use NumPy alone.
@@ -25,10 +25,15 @@ To change a gate, for instance to make the GRU's reset gate a hard sigmoid, chan
                                                            model/test_stepper.py
     backends/gates.py: the functions of the same names     backends/test_loops.py
 
+These tests run every cell, so a changed gate needs no test of its own. A new compiled helper, such
+as a hard sigmoid, gets one beside that of the sigmoid in backends/test_elementwise.py. Checkpoints
+of the old cell still load, since names and shapes are the same, but compute something else.
+
 kernels/test_pytorch_parity.py fails from the first change on, because it compares the cell with
-PyTorch's. A gate function must be element-wise: the stepper passes N sequences of H units as one
-sequence of NH units. If its backward half needs another array of the forward half, add the array to
-the loops, the cache, the sequence pair, the stepper, and the compiled loops in backends/loops.py.
+PyTorch's. A gate function must not mix units or sequences: the stepper passes N sequences of H
+units as one sequence of NH units. If its backward half needs another array of the forward half, add
+the array to the loops, the cache, the sequence pair, the stepper, and the compiled loops in
+backends/loops.py.
 """
 
 from __future__ import annotations

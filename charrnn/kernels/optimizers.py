@@ -25,7 +25,7 @@ def clip_by_norm(gradient: Array, max_norm: float) -> float:
     Returns:
         The norm before clipping.
     """
-    norm = gradient_norm(gradient)
+    norm = flat_norm(gradient)
     if norm > max_norm:
         gradient *= max_norm / norm
     return norm
@@ -36,10 +36,10 @@ def clip_by_value(gradient: Array, limit: float) -> None:
     np.clip(gradient, -limit, limit, out=gradient)
 
 
-def gradient_norm(gradient: Array) -> float:
-    """Return the Euclidean norm of a flat gradient, or inf if its square overflows the dtype."""
+def flat_norm(vector: Array) -> float:
+    """Return the Euclidean norm of a flat vector, or inf if its square overflows the dtype."""
     with np.errstate(over="ignore"):
-        return math.sqrt(float(np.dot(gradient, gradient)))
+        return math.sqrt(float(np.dot(vector, vector)))
 
 
 _DECAY = ("decay_every", "decay_factor", "min_learning_rate")
@@ -73,8 +73,9 @@ def scheduled_learning_rate(
         constant     does not change
         step         is multiplied by decay_factor once every decay_every steps
         exponential  falls at the same pace, but a little at every step
-        cosine       falls to min_learning_rate at the end of training: after total_steps, or when
-                     elapsed_share, the share of its time that has passed, is 1; whichever is nearer
+        cosine       falls to min_learning_rate at the end of the training: after total_steps, or
+                     when elapsed_share is 1, whichever comes first; elapsed_share is the part of
+                     the time limit that has passed
 
     The first three do not depend on `total_steps` and `elapsed_share`.
     """
@@ -103,7 +104,7 @@ class UpdateRule:
     """
 
     state: tuple[str, ...]  # names
-    learning_rate: float  # default at 256 hidden units
+    learning_rate: float  # default for 256 hidden units; `charrnn.training.recipe` scales it
     hyperparameters: Mapping[str, float]  # name -> default
     update: Callable[..., None]
 

@@ -157,8 +157,10 @@ def continuations(
     Raises:
         SamplingError: N or length is out of range.
     """
-    if length < 0 or N < 1:
-        raise SamplingError(f"length {length}, N {N}: length must be at least 0, N at least 1")
+    if length < 0:
+        raise SamplingError(f"length {length}: must be at least 0")
+    if N < 1:
+        raise SamplingError(f"N {N}: must be at least 1")
     if not len(prime):
         newline = vocabulary.symbols_of("\n")
         prime = vocabulary.encode(newline, "newline", skip_unknown=True)

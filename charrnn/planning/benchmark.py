@@ -16,7 +16,7 @@ from charrnn.config.schema import Config
 from charrnn.model.parameters import initial_parameters, training_flops
 from charrnn.model.sampling import SamplingParams, generate
 from charrnn.training.limits import Limits
-from charrnn.training.optimizer import clip_gradient, learning_rate, new_optimizer
+from charrnn.training.optimizer import clip_gradient, new_optimizer, scheduled_rate
 from charrnn.workers.group import WorkerGroup
 from charrnn.workers.processes import start_group
 from charrnn.workers.worker import Job
@@ -92,7 +92,7 @@ def training_step(group: WorkerGroup) -> Callable[[], int]:
         with np.errstate(over="ignore", invalid="ignore"):  # a high learning rate may diverge
             group.train(step)
             clip_gradient(group.gradient, train)
-            rate = learning_rate(step, train, limits)
+            rate = scheduled_rate(step, train, limits)
             optimizer.update(group.parameters, group.gradient, rate, step + 1)
         group.carry_states()
         chars = group.worker.window_length(step) * train.batch_size

@@ -31,7 +31,7 @@ from charrnn.kernels import Array
 DIGEST = "sha256"
 
 _MAGIC = b"\x93NUMPY\x01\x00"
-_CHUNK = 1 << 20  # bytes; the directory of the largest model, of 1000 layers, is half as long
+_CHUNK = 1 << 20  # bytes; the zip directory of the largest model, with 1000 layers, is half as long
 
 # What zipfile raises for sizes, offsets, names, versions and checksums that cannot be right.
 _DAMAGE = (zipfile.BadZipFile, EOFError, OverflowError, RuntimeError, ValueError, struct.error)
@@ -59,7 +59,7 @@ class ArrayArchive:
         reader = _BoundedReader(file)
         try:
             with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", module="zipfile")  # about an empty Unicode name
+                warnings.filterwarnings("ignore", module="zipfile")  # about an odd member name
                 self._zip = zipfile.ZipFile(reader)
         except _DAMAGE:
             raise CheckpointError("is not a checkpoint, or a damaged one") from None
@@ -107,7 +107,7 @@ class ArrayArchive:
         """Fill a C-contiguous array of the shape and type that `check` has seen."""
         view = _bytes_of(array).data
         with self._opened(name) as (member, _, _):
-            for start in range(0, len(view), _CHUNK):  # zipfile checks the CRC at the end
+            for start in range(0, len(view), _CHUNK):
                 view[start : start + _CHUNK] = member.read(_CHUNK)  # ValueError if it is shorter
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise CheckpointError(f"the array {name} has values that are not finite")
@@ -149,6 +149,8 @@ class ArrayArchive:
                     raise CheckpointError(f"the member {name} is not an array in NumPy's format 1")
                 size = info.file_size - len(start + header)
                 yield member, header.decode("latin-1").rstrip(), size
+        # zipfile compares the CRC with the last byte: at once for a small member, and at the end of
+        # `read_into` for a large one.
         except _DAMAGE:
             raise CheckpointError(f"the array {name} is damaged") from None
 

@@ -30,7 +30,7 @@ import numpy as np
 from charrnn.config.schema import Config
 from charrnn.errors import CharRNNError, CheckpointError, NewerFormatError, Remedy
 from charrnn.kernels import CELLS, Array
-from charrnn.kernels.optimizers import OPTIMIZERS, gradient_norm
+from charrnn.kernels.optimizers import OPTIMIZERS, flat_norm
 from charrnn.model.model import Model, States
 from charrnn.model.parameters import Shapes, parameter_count, parameter_shapes, parameter_views
 from charrnn.runs.archive import DIGEST, ArrayArchive, write_arrays
@@ -82,6 +82,17 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
 def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """Read a checkpoint.
+
+    The file is checked in this order; each check has its message:
+
+        zip container         `ArrayArchive`: a zip file of stored members that do not overlap
+        meta data             `Meta.from_text`: JSON, a known format, every key and counter valid
+        configuration         `charrnn.config.reader`: every value valid
+        vocabulary            `_read_vocabulary`: ascending symbols
+        arrays                `ArrayArchive.check_names`, `check`: names, shapes, types and sizes
+        contents of an array  `ArrayArchive.read_into`: the CRC of the zip file, finite values
+        digest                `ArrayArchive.check_digest`: of all arrays, from format 2 on
+        parameters            `_refuse_too_large`: products must not overflow
 
     Raises:
         CheckpointError: the file cannot be read, or is not a sound checkpoint. The message names
@@ -191,10 +202,10 @@ def _read(path: Path) -> Checkpoint:
 def _refuse_too_large(parameters: Array) -> None:
     """Refuse parameters whose products may overflow.
 
-    No product overflows while their norm is finite: the inputs of a layer are at most 1, or are
-    parameters themselves.
+    No product overflows while their norm is finite, because the inputs of a layer are at most 1 or,
+    after an embedding, parameters themselves.
     """
-    if not math.isfinite(gradient_norm(parameters)):
+    if not math.isfinite(flat_norm(parameters)):
         raise CheckpointError("its parameters are too large to compute with")
 
 

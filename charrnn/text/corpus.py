@@ -110,6 +110,7 @@ def _vocabulary(pieces: Iterable[Array], config: DataConfig) -> Vocabulary:
     if len(vocabulary) < 2:
         name = vocabulary.name(int(vocabulary.symbols[0]))
         raise TextError(
-            f"{config.where}: the text is {name} throughout; it takes at least two characters"
+            f"{config.where}: the text is {name} throughout; at least two different characters "
+            "are needed"
         )
     return vocabulary

@@ -113,6 +113,7 @@ def _decoded(
                 f"{where}: byte {read - len(raw) + error.start} (0x{raw[error.start]:02x}) is not "
                 f"{encoding}: {error.reason}",
                 remedy,
+                head,
             ) from None
         except UnicodeError as error:
             raise _cannot_decode(f"{where}: is not {encoding}: {error}", remedy) from None
@@ -128,9 +129,13 @@ def _decoded(
             yield text
 
 
-def _cannot_decode(problem: str, remedy: str | None) -> TextError:
+def _cannot_decode(problem: str, remedy: str | None, head: bytes = b"") -> TextError:
     """Return the error about a text in another encoding, with the remedy or with keys that help."""
-    return TextError(f"{problem}; {remedy}") if remedy else TextError(problem, *_OTHER_ENCODING)
+    if remedy:
+        return TextError(f"{problem}; {remedy}")
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return TextError(problem, Remedy("data.encoding=utf-16", "fits its first two bytes"))
+    return TextError(problem, *_OTHER_ENCODING)
 
 
 def _with_byte_order(encoding: str, head: bytes) -> str:

@@ -130,7 +130,7 @@ def _folders(top: str) -> Iterator[str]:
 def _missing(item: str) -> str:
     """Return the message about a path that leads to no file."""
     hint = (
-        "data.path is relative to its configuration file, or in an override to the current folder"
+        "in a configuration file data.path is relative to the file, otherwise to the current folder"
     )
     if os.path.isdir(item):
         return f"{item}: is a folder; name its texts, as in {os.path.join(item, '*.txt')}"

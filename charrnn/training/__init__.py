@@ -6,7 +6,7 @@ uses `limits`, `optimizer` and `divergence`, writes metrics.jsonl through `log` 
 `reporter`. `summary` describes a training in words. Gradients and scores are computed in
 `charrnn.workers`.
 
-Three modules decide the learning rate of a step: `recipe` chooses the default of
-`train.learning_rate`, `optimizer` follows `train.schedule`, and `divergence` halves the rate after
-each skipped update.
+Three modules decide the learning rate of a step, and `Trainer._learning_rate` puts them together:
+`recipe` chooses the default of `train.learning_rate`, `optimizer` follows `train.schedule` (a
+cosine up to the end in `limits`), and `divergence` halves the rate after each skipped update.
 """

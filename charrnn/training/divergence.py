@@ -73,5 +73,6 @@ def worse_than_guessing(loss_nats: float, V: int) -> str:
         return ""
     return (
         f"the loss of {loss_nats:.4g} nats is worse than guessing ({math.log(V):.2f}): the "
-        "learning rate is probably too high, or the text is so small that the model memorises it"
+        "learning rate is probably too high, or the text is so small that the model memorises it; "
+        "try a third of train.learning_rate, a smaller model.hidden_size, or more text"
     )

@@ -9,7 +9,7 @@ from charrnn.kernels.optimizers import (
     Optimizer,
     clip_by_norm,
     clip_by_value,
-    gradient_norm,
+    flat_norm,
     scheduled_learning_rate,
 )
 from charrnn.model.model import Model
@@ -35,13 +35,13 @@ def clip_gradient(gradient: Array, train: TrainConfig) -> float:
     """Clip a gradient (P,) in place, by norm or by value; return its norm before clipping."""
     if train.clip_norm is not None:
         return clip_by_norm(gradient, train.clip_norm)
-    norm = gradient_norm(gradient)
+    norm = flat_norm(gradient)
     if train.clip_value is not None:
         clip_by_value(gradient, train.clip_value)
     return norm
 
 
-def learning_rate(
+def scheduled_rate(
     step: int, train: TrainConfig, limits: Limits, elapsed_share: float = 0.0
 ) -> float:
     """Return the scheduled learning rate of a step.

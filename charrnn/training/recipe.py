@@ -16,8 +16,8 @@ configuration, the number of characters and the size of the vocabulary:
     warmup_steps, validate_every  by the number of steps (`_with_length`)
 
 "Work" is the number of floating-point operations in the matrix products of the whole training. The
-comments on the constants name the section of tests/benchmarks/EXPERIMENTS.md that supports them; a
-constant without a section is a choice that was not measured.
+comments on the constants name, in quotes, the section of tests/benchmarks/EXPERIMENTS.md that
+supports them; a constant without a section is a choice that was not measured.
 """
 
 from __future__ import annotations
@@ -198,8 +198,9 @@ def _with_rate(
 ) -> TrainConfig:
     """Fill in the learning rate and the weight decay.
 
-    The learning rate is the optimizer's times the cell's factor ("The rate once more"). It falls
-    with the root of the hidden size, because a sum over more units moves further. It also falls
+    The learning rate is the optimizer's default times the cell's factor ("The rate once more"). It
+    falls with the root of the hidden size: a pre-activation sums over the units, so that an update
+    of every weight changes it more in a larger layer. It also falls
     with the root of the steps if these are many ("Long trainings"): with little decay, weights
     drift by the learning rate times the root of the steps, until gradients explode.
     """

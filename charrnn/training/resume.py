@@ -9,6 +9,7 @@ from charrnn.runs.folder import RunFolder
 from charrnn.runs.meta import Counters
 from charrnn.runs.metrics import keep_metrics_until
 from charrnn.system.atomic import atomic_write, remove_leftovers
+from charrnn.text.corpus import Corpus
 from charrnn.training.summary import text_differences
 
 # Keys that may differ when a run is resumed: its length, and how often it logs and saves. The text
@@ -81,24 +82,24 @@ def checkpoint_to_resume(
         raise RunError(
             f"{run.path}: cannot be resumed with another configuration: {'; '.join(changed)}. "
             "Only the limits and the intervals of logs, validations, samples and checkpoints may "
-            f"change; {run.config} has the settings of the run",
+            f"change; with {run.config} as the configuration, resuming keeps all settings",
             _OVERWRITE,
             _OTHER_FOLDER,
         )
     return checkpoint
 
 
-def check_same_text(run: RunFolder, previous: Checkpoint, now: Checkpoint) -> None:
+def check_same_text(run: RunFolder, previous: Checkpoint, corpus: Corpus) -> None:
     """Check that a run is resumed with the text it was trained on.
 
     Raises:
         TextError: if the text has changed, with the differences.
     """
-    if previous.text_sha256 == now.text_sha256:
+    if previous.text_sha256 == corpus.text_sha256:
         return
     raise TextError(
         f"{run.path}: the text is not the one this run was trained on: "
-        f"{text_differences(previous, now)}. Put the old text back",
+        f"{text_differences(previous, corpus)}. Put the old text back",
         Remedy("init_from", "starts a new run from these weights"),
     )
 

@@ -82,15 +82,16 @@ def match_summary(match: VocabularyMatch, corpus: Corpus) -> str:
     )
 
 
-def text_differences(previous: Checkpoint, now: Checkpoint) -> str:
+def text_differences(previous: Checkpoint, corpus: Corpus) -> str:
     """Return in words how the text of a run has changed."""
-    if previous.text_chars not in (None, now.text_chars):
-        changes = [f"it had {previous.text_chars:,} characters, now {now.text_chars:,}"]
+    chars = len(corpus.codes)
+    if previous.text_chars not in (None, chars):
+        changes = [f"it had {previous.text_chars:,} characters, now {chars:,}"]
     else:
         changes = ["its characters have changed"]
     for vocabulary, other, change in (
-        (now.vocabulary, previous.vocabulary, "new in"),
-        (previous.vocabulary, now.vocabulary, "gone from"),
+        (corpus.vocabulary, previous.vocabulary, "new in"),
+        (previous.vocabulary, corpus.vocabulary, "gone from"),
     ):
         symbols = np.setdiff1d(vocabulary.symbols, other.symbols)
         if len(symbols):

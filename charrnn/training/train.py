@@ -23,7 +23,7 @@ from charrnn.errors import (
     with_remedies,
 )
 from charrnn.runs.checkpoint import Checkpoint, load_checkpoint
-from charrnn.runs.folder import RunFolder
+from charrnn.runs.folder import RunFolder, find_checkpoint
 from charrnn.runs.lock import lock_run
 from charrnn.runs.metrics import MetricsLog
 from charrnn.system.signals import graceful_interrupts
@@ -87,7 +87,7 @@ def train(
         run_dir: folder to write config.yaml, metrics.jsonl, best.npz and last.npz to.
         resume: continue from last.npz in `run_dir`, exactly; start a new run if there is none.
         overwrite: replace the run in `run_dir`.
-        init_from: checkpoint whose weights a new run starts from.
+        init_from: checkpoint or run folder whose weights a new run starts from.
         reporter: receives what happens; by default nothing is printed.
         ranks: MPI processes that share the work; this process is rank 0.
 
@@ -113,8 +113,13 @@ def train(
             init_from = None
             unused = Remedy("init_from", "is not used")
             _note(reporter, "the run continues with its own weights", unused)
-        source = None if init_from is None else load_checkpoint(init_from)
+        source = None
+        if init_from is not None:
+            init_from = find_checkpoint(os.fspath(init_from))
+            source = load_checkpoint(init_from)
         corpus = load_corpus(written.data, reporter.note)
+        if checkpoint:
+            check_same_text(run, checkpoint, corpus)
         config = _resolve(written, corpus, checkpoint, source, ranks, reporter)
         with closing(start_workers(config, corpus, reporter.note, ranks)) as group:
             trainer = Trainer(corpus, run, reporter, group)
@@ -174,8 +179,8 @@ def _resolve(
         default = fill(replace(config, train=replace(config.train, **unset))).train.learning_rate
         if default < config.train.learning_rate:
             reporter.note(
-                f"train.learning_rate {config.train.learning_rate:g} is high for fine-tuning; its "
-                f"default is {default:g}"
+                f"train.learning_rate {config.train.learning_rate:g} is high for fine-tuning; null "
+                f"gives {default:g}"
             )
     return resolve_workers(config, V, previous.train if previous else None, size)
 
@@ -194,7 +199,6 @@ def start_workers(
 
 def _restore(trainer: Trainer, run: RunFolder, checkpoint: Checkpoint, reporter: Reporter) -> str:
     """Continue from a checkpoint; return a note on where, or on what to change if it is done."""
-    check_same_text(run, checkpoint, trainer.checkpoint())
     trainer.restore(checkpoint)
     if lost := check_best(run, trainer.counters):
         reporter.note(lost)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from charrnn.errors import CheckpointError, WriteError
-from charrnn.kernels.optimizers import gradient_norm
+from charrnn.kernels.optimizers import flat_norm
 from charrnn.model.evaluation import Score
 from charrnn.model.language_model import LanguageModel
 from charrnn.model.parameters import initial_parameters
@@ -29,7 +29,7 @@ from charrnn.training.divergence import (
 )
 from charrnn.training.limits import Limits
 from charrnn.training.log import TrainingLog
-from charrnn.training.optimizer import clip_gradient, learning_rate, new_optimizer
+from charrnn.training.optimizer import clip_gradient, new_optimizer, scheduled_rate
 from charrnn.training.reporter import Reporter
 from charrnn.workers.group import WorkerGroup
 
@@ -62,7 +62,7 @@ class Trainer:
         self.model.parameters[...] = initial_parameters(config.model, self.model.V, config.seed)
         self._optimizer = new_optimizer(config.train, self.model)
         self.counters = Counters()
-        self.kept_step: int | None = None  # that a resumed run would continue from
+        self.kept_step: int | None = None  # of the checkpoint to resume from
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Continue from a checkpoint of the same run."""
@@ -179,7 +179,9 @@ class Trainer:
     def _learning_rate(self) -> float:
         """Return the learning rate of the next step: scheduled, and halved by each divergence."""
         elapsed_share = self.limits.elapsed_share(self._elapsed_s)
-        scheduled = learning_rate(self.counters.step, self.config.train, self.limits, elapsed_share)
+        scheduled = scheduled_rate(
+            self.counters.step, self.config.train, self.limits, elapsed_share
+        )
         return scheduled * backoff(self.counters.divergences)
 
     def _update(self) -> float:
@@ -192,7 +194,7 @@ class Trainer:
         with np.errstate(over="ignore", invalid="ignore"):  # checked below
             rate = self._learning_rate()
             self._optimizer.update(parameters, self.group.gradient, rate, step)
-        if not math.isfinite(gradient_norm(parameters)):
+        if not math.isfinite(flat_norm(parameters)):
             raise parameters_lost(step, rate, self._best())
         return rate
 

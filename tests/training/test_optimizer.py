@@ -11,7 +11,7 @@ from charrnn.config.schema import ModelConfig, TrainConfig
 from charrnn.model.model import Model
 from charrnn.model.parameters import initial_parameters
 from charrnn.training.limits import Limits
-from charrnn.training.optimizer import clip_gradient, learning_rate, new_optimizer
+from charrnn.training.optimizer import clip_gradient, new_optimizer, scheduled_rate
 
 ADAMW = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0.5}
 
@@ -68,7 +68,7 @@ def test_a_cosine_follows_the_nearer_of_two_limits() -> None:
     )
 
     def rate(step: int, elapsed_share: float, total_steps: int | None = 100) -> float:
-        return learning_rate(step, train, Limits(10, total_steps, 60.0), elapsed_share)
+        return scheduled_rate(step, train, Limits(10, total_steps, 60.0), elapsed_share)
 
     assert rate(50, 0.0) == rate(50, 0.25) == pytest.approx(0.5)
     assert rate(0, 0.5) == rate(25, 0.5) == pytest.approx(0.5)

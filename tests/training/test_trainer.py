@@ -27,6 +27,7 @@ def records(run_dir: Path, split: str) -> list[dict[str, Any]]:
     return [r for r in read_metrics(run_dir / "metrics.jsonl") if r["split"] == split]
 
 
+# A learning rate for every optimizer.
 RATES = {
     "sgd": 0.5,
     "momentum": 0.1,

@@ -201,9 +201,7 @@ def test_a_high_rate_for_fine_tuning_is_reported(
     command = ["train", str(tmp_path / "tiny.yaml"), "--run-dir", str(tmp_path / "b")]
     command += [word for one in sets for word in ("--set", one)]
     assert run([*command, "--init-from", str(source)]) == 0
-    assert ("is high for fine-tuning; its default is" in capsys.readouterr().err) is (
-        rate == "0.02"
-    )
+    assert ("is high for fine-tuning; null gives" in capsys.readouterr().err) is (rate == "0.02")
 
 
 @pytest.mark.parametrize("embedding", ["null", "4"])
@@ -233,3 +231,10 @@ def test_fine_tuning_on_a_small_text_with_unset_keys(tmp_path: Path, embedding: 
     assert run([*small, "--resume", "--run-dir", str(tmp_path / "b")]) == 0
     resumed = load_checkpoint(tmp_path / "b" / "last.npz").config
     assert (resumed.model, resumed.train.max_epochs) == (tuned.model, 21)
+
+
+def test_a_run_folder_names_a_source_as_everywhere(tmp_path: Path) -> None:
+    source = train(tmp_path)
+    config = write_config(tmp_path)
+    outcome = train_run(config, tmp_path / "again", init_from=source)
+    assert outcome.steps == 20
