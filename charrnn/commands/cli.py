@@ -81,7 +81,7 @@ def run(args: Sequence[str] | None = None) -> int:
         click.echo(visible(message.getvalue().rstrip()[:_LONGEST_USAGE_ERROR]), err=True)
         return error.exit_code
     except Interrupted as interrupted:
-        return _interrupted(interrupted.number)
+        return 128 + interrupted.number if interrupted.saved else _interrupted(interrupted.number)
     except (click.Abort, KeyboardInterrupt):
         return _interrupted(signal.SIGINT)
     except CharRNNError as error:

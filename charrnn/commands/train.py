@@ -40,6 +40,7 @@ def train(
     if resume and overwrite:
         raise click.UsageError("--resume continues a run, --overwrite starts again; give one.")
     from charrnn.config.reader import load_config
+    from charrnn.system.signals import graceful_interrupts
     from charrnn.training.reporter import TerminalReporter
     from charrnn.training.train import train as train_run
     from charrnn.workers.mpi import ranks, serve
@@ -49,7 +50,7 @@ def train(
         serve(all_ranks)
         return 0
     with closing(all_ranks) if all_ranks else nullcontext():
-        outcome = train_run(
+        train_run(
             load_config(config, overrides, origin="--set"),
             run_dir or _run_dir(Path(config)),
             resume=resume,
@@ -57,8 +58,9 @@ def train(
             init_from=init_from,
             reporter=TerminalReporter(worded=option_of),
             ranks=all_ranks,
+            interrupts=graceful_interrupts,
         )
-    return 0 if outcome.signal is None else 128 + outcome.signal
+    return 0
 
 
 def _run_dir(config: Path) -> Path:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -77,19 +78,39 @@ def has_small_products() -> bool:
     return (core_name() or b"").decode() in _CORES_WITH_SMALL
 
 
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """Run the products inside on one thread; this has no effect on libraries except OpenBLAS."""
-    get_threads, set_threads = _openblas("get_num_threads"), _openblas("set_num_threads")
-    if get_threads is None or set_threads is None:
-        yield
-        return
-    before = get_threads()
-    set_threads(1)
-    try:
-        yield
-    finally:
-        set_threads(before)
+class _ThreadLimit:
+    """Limits OpenBLAS to one thread while it has users, in whatever order they come and go.
+
+    The number of threads belongs to the process, so the first user saves it and the last restores
+    it. This has no effect on libraries except OpenBLAS.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._users = 0
+        self._before = 1
+
+    @contextmanager
+    def one_thread(self) -> Iterator[None]:
+        get_threads, set_threads = _openblas("get_num_threads"), _openblas("set_num_threads")
+        if get_threads is None or set_threads is None:
+            yield
+            return
+        with self._lock:
+            self._users += 1
+            if self._users == 1:
+                self._before = get_threads()
+                set_threads(1)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if not self._users:
+                    set_threads(self._before)
+
+
+one_blas_thread = _ThreadLimit().one_thread
 
 
 @cache

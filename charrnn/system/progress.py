@@ -9,6 +9,12 @@ from contextlib import contextmanager
 from tqdm import tqdm
 
 
+class Bar(tqdm):  # type: ignore[type-arg]
+    """A bar without tqdm's monitor thread, which would keep worker processes from being forked."""
+
+    monitor_interval = 0
+
+
 @contextmanager
 def progress(total: int, unit: str = "chars") -> Iterator[Callable[[int], object]]:
     """Show a progress bar on a terminal if the work takes over a second.
@@ -20,7 +26,7 @@ def progress(total: int, unit: str = "chars") -> Iterator[Callable[[int], object
     Yields:
         A function that advances the bar by an amount.
     """
-    with tqdm(
+    with Bar(
         total=total,
         unit=f" {unit}",
         unit_scale=True,

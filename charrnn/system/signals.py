@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import current_thread, main_thread
 from types import FrameType
 from typing import NoReturn
 
@@ -19,11 +20,12 @@ _ONE_PRESS_S = 0.3
 
 
 class Interrupted(BaseException):
-    """A signal arrived while there is nothing to save."""
+    """A signal has ended a command; `saved` says whether a training has reported and saved."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, *, saved: bool = False) -> None:
         super().__init__(number)
         self.number = number
+        self.saved = saved
 
 
 class _Handler:
@@ -70,19 +72,55 @@ def prompt_interrupts(module: str) -> Iterator[None]:
 
 
 @contextmanager
-def graceful_interrupts() -> Iterator[Callable[[], int | None]]:
+def graceful_interrupts() -> Iterator[Callable[[], object]]:
     """Remember the first signal inside without stopping; end the process at a second one.
 
     Yields:
-        A function that returns the number of the signal that has arrived, or None.
+        A function that returns a true value if a signal has arrived.
 
     Raises:
-        Interrupted: if a signal arrived earlier, within `prompt_interrupts`, and its exception was
-            lost, as in a finaliser or in a library that catches every exception.
+        Interrupted: at the end, if a signal has arrived; at the beginning, if one arrived earlier,
+            within `prompt_interrupts`, and its exception was lost, as in a finaliser or in a
+            library that catches every exception.
     """
     handler = _Handler()
     with _handled_by(handler):
         yield lambda: handler.number
+    if handler.number is not None:
+        raise Interrupted(handler.number, saved=True)
+
+
+@contextmanager
+def keyboard_interrupts() -> Iterator[Callable[[], object]]:
+    """Remember the first SIGINT inside without stopping; raise KeyboardInterrupt at a second one.
+
+    Other signals, and SIGINT outside the main thread or where the host ignores it, are the host's.
+
+    Yields:
+        A function that returns a true value if a SIGINT has arrived.
+
+    Raises:
+        KeyboardInterrupt: at the end, if a SIGINT has arrived.
+    """
+    arrived = False
+
+    def handler(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        nonlocal arrived
+        if arrived:
+            raise KeyboardInterrupt
+        arrived = True
+
+    previous = signal.getsignal(signal.SIGINT)
+    if previous in (signal.SIG_IGN, None) or current_thread() is not main_thread():
+        yield lambda: False
+        return
+    signal.signal(signal.SIGINT, handler)
+    try:
+        yield lambda: arrived
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    if arrived:
+        raise KeyboardInterrupt
 
 
 @contextmanager

@@ -7,13 +7,11 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import NoReturn, TextIO
+from typing import TextIO
 
-from tqdm import tqdm
-
+from charrnn.system.progress import Bar
 from charrnn.system.terminal import duration, wrapped
 
-tqdm.monitor_interval = 0  # its thread would keep worker processes from being forked
 _LINE_EVERY_S = 5.0  # without a terminal to draw a bar on
 
 
@@ -52,7 +50,7 @@ class TerminalReporter(Reporter):
     def __init__(self, file: TextIO | None = None, worded: Callable[[str], str] = str) -> None:
         self.worded = worded
         self._file = file or sys.stderr
-        self._bar: tqdm[NoReturn] | None = None
+        self._bar: Bar | None = None
         self._is_terminal = self._file.isatty()
         self._loss_nats: float | None = None
 
@@ -67,7 +65,7 @@ class TerminalReporter(Reporter):
         self._chars, self._seconds = 0, 0.0
         self._start = self._line_at = time.monotonic()
         if self._is_terminal:
-            self._bar = tqdm(
+            self._bar = Bar(
                 total=1.0,
                 file=self._file,
                 dynamic_ncols=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,7 @@ from charrnn.runs.checkpoint import Checkpoint, load_checkpoint
 from charrnn.runs.folder import RunFolder, find_checkpoint
 from charrnn.runs.lock import lock_run
 from charrnn.runs.metrics import MetricsLog
-from charrnn.system.signals import graceful_interrupts
+from charrnn.system.signals import keyboard_interrupts
 from charrnn.system.terminal import shortest
 from charrnn.text.corpus import Corpus, load_corpus
 from charrnn.text.size_check import check_sizes
@@ -58,7 +58,6 @@ class Outcome:
     run_dir: Path
     steps: int
     best_loss_nats: float | None  # of the validations; None without one
-    signal: int | None  # number of the signal that interrupted the training
 
 
 def train(
@@ -70,10 +69,13 @@ def train(
     init_from: str | os.PathLike[str] | None = None,
     reporter: Reporter | None = None,
     ranks: Ranks | None = None,
+    interrupts: Callable[[], AbstractContextManager[Callable[[], object]]] = keyboard_interrupts,
 ) -> Outcome:
     """Train a model, or resume its training.
 
-    A signal such as Ctrl-C ends the training after a checkpoint is written.
+    Ctrl-C (SIGINT) in the main thread ends the training after a checkpoint is written, and then
+    raises KeyboardInterrupt; a second Ctrl-C raises it at once. Afterwards the previous handler is
+    in place again. Other signals are left to the host program.
 
     >>> import charrnn
     >>> config = charrnn.load_config("my.yaml", ["model.hidden_size=8", "train.max_steps=2"])
@@ -90,14 +92,17 @@ def train(
         init_from: checkpoint or run folder whose weights a new run starts from.
         reporter: receives what happens; by default nothing is printed.
         ranks: MPI processes that share the work; this process is rank 0.
+        interrupts: returns a context manager that handles signals during the training loop; it
+            yields a function that says whether to stop, and raises at its end if it did.
 
     Returns:
-        Number of steps, best validation loss, and the signal that interrupted the training.
+        Run folder, number of steps and best validation loss.
 
     Raises:
         CharRNNError: before anything is written, if the run cannot start as asked.
         RunError: later, if the training diverges too often, a worker ends or a file cannot be
             written; the message says what a resumed run continues from.
+        KeyboardInterrupt: after Ctrl-C.
     """
     if not isinstance(config, Config):
         config = load_config(config)
@@ -139,14 +144,16 @@ def train(
             reporter.block([*summary_rows(trainer, run), *default_rows(defaults)])
             if note:
                 reporter.note(note)
-            signal = None if done else _run(trainer, run, elapsed_s)
-            counters = trainer.counters
-            if trainer.finished:
-                reporter.note(_finished(trainer, run))
-            else:
-                interrupted = f"interrupted at step {counters.step:,}, saved in {run.last}"
-                _note(reporter, interrupted, _CONTINUES)
-            return Outcome(run.path, counters.step, counters.best_loss_nats, signal)
+            with nullcontext() if done else interrupts() as stop_requested:
+                if stop_requested:
+                    _run(trainer, run, elapsed_s, stop_requested)
+                counters = trainer.counters
+                if trainer.finished:
+                    reporter.note(_finished(trainer, run))
+                else:
+                    interrupted = f"interrupted at step {counters.step:,}, saved in {run.last}"
+                    _note(reporter, interrupted, _CONTINUES)
+            return Outcome(run.path, counters.step, counters.best_loss_nats)
 
 
 def _note(reporter: Reporter, text: str, remedy: Remedy) -> None:
@@ -222,16 +229,17 @@ def _higher_limits(trainer: Trainer) -> str:
     return f"a higher {names} continues the run"
 
 
-def _run(trainer: Trainer, run: RunFolder, elapsed_s: float) -> int | None:
-    """Run the training loop; return the number of the signal that interrupted it, or None."""
-    with closing(MetricsLog(run.metrics)) as metrics, graceful_interrupts() as interrupted:
+def _run(
+    trainer: Trainer, run: RunFolder, elapsed_s: float, stop_requested: Callable[[], object]
+) -> None:
+    """Run the training loop, with the errors that say what a resumed run continues from."""
+    with closing(MetricsLog(run.metrics)) as metrics:
         try:
-            trainer.run(interrupted, metrics, elapsed_s)
+            trainer.run(stop_requested, metrics, elapsed_s)
         except WorkerError as error:
             raise _saved_after(trainer, error) from None
         except WriteError as error:
             raise _not_written(trainer, error.problem) from None
-        return interrupted()
 
 
 def _saved_after(trainer: Trainer, error: WorkerError) -> RunError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,9 @@ import numpy as np
 
 from charrnn.errors import CharRNNError
 from charrnn.kernels import Array
+from charrnn.kernels.blas import one_blas_thread
 from charrnn.model.evaluation import Score
+from charrnn.system.cores import blas_threads
 from charrnn.workers.worker import Buffers, Job, Task, Worker
 
 _CACHE_LINE = 16  # floats
@@ -35,6 +38,9 @@ class WorkerGroup:
 
     def __init__(self, job: Job, buffers: Buffers | None = None) -> None:
         self.job = job
+        self._stack = ExitStack()
+        if blas_threads() == 1:
+            self._stack.enter_context(one_blas_thread())
         self._buffers = buffers or buffers_in(job, np.zeros(floats_needed(job), np.float32))
         self.parameters, self.states, self.gradient, self._next_states = self._buffers
         self.worker = Worker(job, 0, self._buffers)
@@ -61,7 +67,8 @@ class WorkerGroup:
         return sum(rates)
 
     def close(self) -> None:
-        """End the other workers."""
+        """End the other workers, and restore the number of BLAS threads."""
+        self._stack.close()
 
     def _do(self, task: Task) -> list[Any]:
         """Give a task to every worker; return their results in the order of the ranks."""

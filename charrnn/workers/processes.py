@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
@@ -28,6 +28,7 @@ from charrnn.workers.group import Failure, WorkerGroup, attempt, buffers_in, flo
 from charrnn.workers.worker import Job, Task, Worker
 
 _PATIENCE_S = 5.0  # wait for a worker to end
+_main_lock = threading.Lock()
 
 
 class ProcessGroup(WorkerGroup):
@@ -48,30 +49,28 @@ class ProcessGroup(WorkerGroup):
         self._pipes: list[Connection] = []
         self._processes: list[Any] = []
         self._lost = False
-        self._stack = ExitStack()
         method = method or start_method()
         context: Any = multiprocessing.get_context(method)
         try:
-            if blas_threads() == 1:
-                self._stack.enter_context(one_blas_thread())
             raw = _shared_memory(4 * floats_needed(job, job.workers), context)
-            memory = np.frombuffer(raw, np.float32)
-            super().__init__(job, buffers_in(job, memory))
+        except OSError as error:
+            raise _cannot_start(job, error) from None
+        memory = np.frombuffer(raw, np.float32)
+        super().__init__(job, buffers_in(job, memory))
+        try:
             ranks = range(1, job.workers)
             self._gradients = [buffers_in(job, memory, rank).gradient for rank in ranks]
             if method == "fork":
                 self.worker.warm_up()  # the forked processes inherit what it compiles
-                self._stack.callback(gc.unfreeze)
-                gc.freeze()  # the collector's marks would copy pages that a fork shares
+                if not gc.get_freeze_count():  # or the objects that the host has frozen would thaw
+                    self._stack.callback(gc.unfreeze)
+                    gc.freeze()  # the collector's marks would copy pages that a fork shares
             text = job.codes if method == "fork" else _shared_text(job.codes, context)
             for rank in ranks:
                 self._start(context, rank, text, raw)
         except OSError as error:
             self.close()
-            raise RunError(
-                f"{job.workers} worker processes cannot be started: {error.strerror}; "
-                "train.workers 1 needs none"
-            ) from None
+            raise _cannot_start(job, error) from None
         except BaseException:
             self.close()
             raise
@@ -90,7 +89,8 @@ class ProcessGroup(WorkerGroup):
         )
         if context.get_start_method() == "spawn" and sys.platform != "win32":
             resource_tracker.ensure_running()  # starting it later would unblock the signals
-        with _signals_blocked(), _nothing_to_import():
+        spawns = context.get_start_method() == "spawn"
+        with _signals_blocked(), _nothing_to_import() if spawns else nullcontext():
             process.start()
         there.close()
         self._processes.append(process)
@@ -140,6 +140,13 @@ class ProcessGroup(WorkerGroup):
                 process.close()
         self._pipes, self._processes = [], []
         self._stack.close()
+
+
+def _cannot_start(job: Job, error: OSError) -> RunError:
+    return RunError(
+        f"{job.workers} worker processes cannot be started: {error.strerror}; train.workers 1 "
+        "needs none"
+    )
 
 
 def start_group(job: Job) -> WorkerGroup:
@@ -228,9 +235,10 @@ def _signals_blocked() -> Iterator[None]:
 @contextmanager
 def _nothing_to_import() -> Iterator[None]:
     """Keep a spawned process from importing the user's script again, which it does not need."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
+    with _main_lock:  # or a thread would save and restore the stand-in of another
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main

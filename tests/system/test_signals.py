@@ -20,7 +20,7 @@ import charrnn.system.signals
 from charrnn.commands.cli import run
 from charrnn.model.sampling import continuations
 from charrnn.runs.checkpoint import load_checkpoint
-from charrnn.system.signals import graceful_interrupts
+from charrnn.system.signals import Interrupted, graceful_interrupts
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
@@ -246,7 +246,7 @@ def test_a_second_interrupt_ends_the_process_if_it_is_not_the_same_press(
     monkeypatch.setattr("charrnn.system.signals.time.monotonic", lambda: now_s)
     monkeypatch.setattr("charrnn.system.signals.os._exit", codes.append)
     monkeypatch.setattr("charrnn.system.signals.os.write", lambda *_: None)
-    with graceful_interrupts() as interrupted:
+    with contextlib.suppress(Interrupted), graceful_interrupts() as interrupted:
         for now_s in (5.0, 5.2, 5.25):  # noqa: B007
             signal.raise_signal(signal.SIGINT)
         assert (interrupted(), codes) == (signal.SIGINT, [])
@@ -255,13 +255,23 @@ def test_a_second_interrupt_ends_the_process_if_it_is_not_the_same_press(
         assert (interrupted(), codes) == (signal.SIGINT, [128 + signal.SIGTERM])
 
 
+def test_a_training_that_was_stopped_raises_when_it_has_saved() -> None:
+    def stopped() -> None:
+        with graceful_interrupts():
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(Interrupted) as caught:
+        stopped()
+    assert (caught.value.number, caught.value.saved) == (signal.SIGTERM, True)
+
+
 def test_an_ignored_hang_up_stays_ignored() -> None:
     """It is ignored under nohup. An interrupt is handled, also in a shell's background job."""
     before = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGINT)}
     try:
         for number in before:
             signal.signal(number, signal.SIG_IGN)
-        with graceful_interrupts() as interrupted:
+        with contextlib.suppress(Interrupted), graceful_interrupts() as interrupted:
             signal.raise_signal(signal.SIGHUP)
             assert interrupted() is None
             signal.raise_signal(signal.SIGINT)
@@ -278,7 +288,7 @@ def test_the_first_press_is_explained_on_a_terminal(
     """The step may take a while, and a second press loses it."""
     for terminal in (False, True):
         monkeypatch.setattr("charrnn.system.signals.os.isatty", lambda _, answer=terminal: answer)
-        with graceful_interrupts():
+        with contextlib.suppress(Interrupted), graceful_interrupts():
             signal.raise_signal(signal.SIGINT)
             signal.raise_signal(signal.SIGINT)
         message = "\nfinishing the step and saving; a second Ctrl-C stops at once\n"

@@ -6,6 +6,7 @@ import random
 import re
 import signal
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,8 @@ def _end(config: Config, run_dir: Path, stop_after: int = 0) -> str:
     error = ""
     try:
         if stop_after:
-            train(config, run_dir, reporter=Stop(stop_after))
+            with suppress(KeyboardInterrupt):
+                train(config, run_dir, reporter=Stop(stop_after))
         train(config, run_dir, resume=bool(stop_after))
     except RunError as stopped:
         error = str(stopped)

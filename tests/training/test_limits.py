@@ -74,7 +74,9 @@ def test_the_first_of_two_limits_ends_it(tmp_path: Path, clock: Clock) -> None:
 
 def test_an_interruption_takes_no_time(tmp_path: Path, clock: Clock) -> None:
     clock.at[50] = lambda: signal.raise_signal(signal.SIGINT)
-    assert trained(tmp_path, clock, {}).steps == 50
+    with pytest.raises(KeyboardInterrupt):
+        trained(tmp_path, clock, {})
+    assert load_checkpoint(tmp_path / "run" / "last.npz").counters.step == 50
     clock.now_s += 10_000
     assert trained(tmp_path, clock, {}, resume=True).steps == 120
     elapsed = [r["elapsed_s"] for r in read_metrics(tmp_path / "run" / "metrics.jsonl")]

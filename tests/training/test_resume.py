@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+import threading
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,13 @@ class Stop(Reporter):
             self._how()
 
 
+def interrupted(config: Config, run_dir: Path, **named: Any) -> int:
+    """Train until Ctrl-C; return the step of the checkpoint."""
+    with pytest.raises(KeyboardInterrupt):
+        train_run(config, run_dir, **named)
+    return load_checkpoint(run_dir / "last.npz").counters.step
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with tiny.yaml and the run `whole`, which was not interrupted."""
@@ -99,19 +107,16 @@ INTERRUPTED_AT += [80, 100, 200, 2 * EPOCH, 280, STEPS - 1, STEPS]
 
 @pytest.mark.parametrize("step", INTERRUPTED_AT)
 def test_interrupted_once(step: int, place: Path, config: Config, tmp_path: Path) -> None:
-    outcome = train_run(config, tmp_path, reporter=Stop([step]))
-    assert (outcome.steps, outcome.signal) == (step, signal.SIGINT)
-    assert load_checkpoint(tmp_path / "last.npz").counters.step == step
-    outcome = train_run(config, tmp_path, resume=True)
-    assert (outcome.steps, outcome.signal) == (STEPS, None)
+    assert interrupted(config, tmp_path, reporter=Stop([step])) == step
+    assert train_run(config, tmp_path, resume=True).steps == STEPS
     assert_same_run(tmp_path, place / "whole")
 
 
 def test_interrupted_three_times(place: Path, config: Config, tmp_path: Path) -> None:
     stop = Stop([33, 120, 121])
-    assert train_run(config, tmp_path, reporter=stop).steps == 33
-    assert train_run(config, tmp_path, resume=True, reporter=stop).steps == 120
-    assert train_run(config, tmp_path, resume=True, reporter=stop).steps == 121
+    assert interrupted(config, tmp_path, reporter=stop) == 33
+    assert interrupted(config, tmp_path, resume=True, reporter=stop) == 120
+    assert interrupted(config, tmp_path, resume=True, reporter=stop) == 121
     assert train_run(config, tmp_path, resume=True).steps == STEPS
     assert_same_run(tmp_path, place / "whole")
 
@@ -140,8 +145,7 @@ def test_interrupted_within_a_validation(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stop_validation(monkeypatch, number, interrupt)
-    outcome = train_run(config, tmp_path)
-    assert (outcome.steps, outcome.signal) == (step, signal.SIGINT)
+    assert interrupted(config, tmp_path) == step
     validated = [r["step"] for r in read_metrics(tmp_path / "metrics.jsonl") if "best" in r]
     assert step not in validated  # the resumed run repeats it
     train_run(config, tmp_path, resume=True)
@@ -181,18 +185,45 @@ def test_killed_while_a_line_was_written(place: Path, config: Config, tmp_path: 
 @pytest.mark.parametrize("step", [40, 200])
 def test_interrupted_then_killed(step: int, place: Path, config: Config, tmp_path: Path) -> None:
     """What is due at the step of the checkpoint is repeated, and logged once."""
-    train_run(config, tmp_path, reporter=Stop([step]))
+    interrupted(config, tmp_path, reporter=Stop([step]))
     with pytest.raises(Kill):
         train_run(config, tmp_path, resume=True, reporter=Stop([step + 5], kill))
     train_run(config, tmp_path, resume=True)
     assert_same_run(tmp_path, place / "whole")
 
 
-def test_a_double_press_is_one_interrupt(config: Config, tmp_path: Path) -> None:
+def test_the_handler_of_the_host_is_in_place_again(config: Config, tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGINT)
-    train_run(config, tmp_path, reporter=Stop([60], lambda: (interrupt(), interrupt())[0]))
-    assert load_checkpoint(tmp_path / "last.npz").counters.step == 60
+    interrupted(config, tmp_path, reporter=Stop([60]))
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_second_interrupt_raises_at_once(place: Path, config: Config, tmp_path: Path) -> None:
+    """Nothing is saved, and nothing is broken: the run continues from the checkpoint before."""
+    twice = Stop([60], lambda: (interrupt(), interrupt())[0])
+    assert interrupted(config, tmp_path, reporter=twice) == 50
+    train_run(config, tmp_path, resume=True)
+    assert_same_run(tmp_path, place / "whole")
+
+
+def test_other_signals_are_the_hosts(config: Config, tmp_path: Path) -> None:
+    received: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: received.append(number))
+    try:
+        stop = Stop([60], lambda: signal.raise_signal(signal.SIGTERM))
+        assert train_run(config, tmp_path, reporter=stop).steps == STEPS
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert received == [signal.SIGTERM]
+
+
+def test_a_training_in_a_thread_leaves_signals_alone(config: Config, tmp_path: Path) -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    thread = threading.Thread(target=train_run, args=(config, tmp_path))
+    thread.start()
+    thread.join()
+    assert load_checkpoint(tmp_path / "last.npz").counters.step == STEPS
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
 def test_the_validation_at_a_limit_does_not_use_up_patience(tmp_path: Path) -> None:
@@ -347,7 +378,7 @@ LATITUDE = {
 @pytest.fixture(scope="module")
 def stopped(place: Path) -> Path:
     """A run that was interrupted shortly before its end."""
-    train_run(load_config(place / "tiny.yaml"), place / "stopped", reporter=Stop([280]))
+    interrupted(load_config(place / "tiny.yaml"), place / "stopped", reporter=Stop([280]))
     return place / "stopped"
 
 
@@ -366,8 +397,12 @@ def test_keys_that_may_change_do_not_change_a_step(
     shutil.copytree(stopped, "run")
     changed = load_config(place / "tiny.yaml", [LATITUDE[key]])
     assert changed != config
-    outcome = train_run(changed, "run", resume=True, reporter=Stop([STEPS]))
-    assert outcome.steps == STEPS
+    limited = "train.max_" in key  # the run would continue past STEPS
+    stop = Stop([STEPS] if limited else [])
+    try:
+        assert train_run(changed, "run", resume=True, reporter=stop).steps == STEPS
+    except KeyboardInterrupt:
+        assert limited
     parameters = load_checkpoint("run/last.npz").parameters
     np.testing.assert_array_equal(
         parameters, load_checkpoint(place / "whole" / "last.npz").parameters

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from charrnn.config.reader import load_config
@@ -66,7 +67,8 @@ def main() -> None:
     folder.mkdir(parents=True)
     (folder / "text.txt").write_text(TEXT * 15, encoding="utf-8")
     (folder / "made.yaml").write_text(CONFIG, encoding="utf-8")
-    train(load_config(folder / "made.yaml"), folder, reporter=_Interrupting())
+    with suppress(KeyboardInterrupt):
+        train(load_config(folder / "made.yaml"), folder, reporter=_Interrupting())
     (folder / "made.yaml").unlink()
 
 
