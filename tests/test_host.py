@@ -120,14 +120,19 @@ def test_users_of_one_blas_thread_may_overlap() -> None:
 
 
 def test_the_main_module_is_there_after_overlapping_starts() -> None:
-    main = sys.modules["__main__"]
+    main, entered, leave = sys.modules["__main__"], threading.Event(), threading.Event()
 
-    def start(number: int) -> None:  # noqa: ARG001
-        for _ in range(200):
-            with _nothing_to_import():
-                pass
+    def second() -> None:
+        with _nothing_to_import():
+            entered.set()
+            leave.wait(5)
 
-    in_threads(start)
+    thread = threading.Thread(target=second)
+    with _nothing_to_import():
+        thread.start()
+        entered.wait(0.3)  # it enters now, or waits until this one has left
+    leave.set()
+    thread.join()
     assert sys.modules["__main__"] is main
 
 
