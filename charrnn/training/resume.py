@@ -83,6 +83,7 @@ def checkpoint_to_resume(
             f"{run.path}: cannot be resumed with another configuration: {'; '.join(changed)}. "
             "Only the limits and the intervals of logs, validations, samples and checkpoints may "
             f"change; with {run.config} as the configuration, resuming keeps all settings",
+            Remedy("init_from", "starts a new run with other settings from these weights"),
             _OVERWRITE,
             _OTHER_FOLDER,
         )

@@ -11,7 +11,7 @@ from charrnn.config.schema import Config, TrainConfig
 from charrnn.errors import RunError
 from charrnn.kernels import CELLS
 from charrnn.kernels.optimizers import OPTIMIZERS
-from charrnn.model.parameters import parameter_count
+from charrnn.model.parameters import parameter_count, training_flops
 from charrnn.system.cores import free_cores
 
 _OPERATIONS_PER_S = 1e11  # of one core, about
@@ -67,13 +67,8 @@ def automatic_workers(config: Config, V: int) -> int:
     user has given to BLAS threads are not free.
     """
     train = config.train
-    window_s = (
-        6
-        * parameter_count(config.model, V)
-        * train.batch_size
-        * train.seq_length
-        / _OPERATIONS_PER_S
-    )
+    chars = train.batch_size * train.seq_length
+    window_s = training_flops(config.model, V) * chars / _OPERATIONS_PER_S
     if multiprocessing.current_process().daemon:  # it cannot start processes
         return 1
     return max(1, min(free_cores(), train.batch_size // _MIN_STREAMS, int(window_s / _MIN_WORK_S)))

@@ -78,7 +78,8 @@ AUTOMATIC: list[tuple[int, dict[str, str], dict[str, int], int]] = [
     (64, {}, {"batch_size": 16}, 2),
     (64, {}, {"batch_size": 1, "seq_length": 1000}, 1),
     (64, {}, {"hidden_size": 32, "seq_length": 16}, 1),  # too little work to share
-    (64, {}, {"hidden_size": 32, "seq_length": 32}, 3),
+    (64, {}, {"hidden_size": 32, "seq_length": 80}, 3),
+    (64, {}, {"hidden_size": 32, "seq_length": 32}, 1),  # one-hot input takes no product
     (8, {"OPENBLAS_NUM_THREADS": "1"}, {}, 8),
     (8, {"OPENBLAS_NUM_THREADS": "2"}, {}, 4),
     (8, {"MKL_NUM_THREADS": "3"}, {}, 2),
