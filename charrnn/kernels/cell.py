@@ -25,15 +25,16 @@ To change a gate, for instance to make the GRU's reset gate a hard sigmoid, chan
                                                            model/test_stepper.py
     backends/gates.py: the functions of the same names     backends/test_loops.py
 
-These tests run every cell, so a changed gate needs no test of its own. A new compiled helper, such
-as a hard sigmoid, gets one beside that of the sigmoid in backends/test_elementwise.py. Checkpoints
-of the old cell still load, since names and shapes are the same, but compute something else.
+These tests run every cell and need no edit. They show that the forms agree and that the gradient
+belongs to them; the formula itself is held by PyTorch's results. A cell that PyTorch does not have
+is left out of `test_cell` in kernels/test_pytorch_parity.py, which fails from the first change on,
+and gets a test of one step against values worked out by hand. A new compiled helper, such as a hard
+sigmoid, gets one beside that of the sigmoid in backends/test_elementwise.py. Checkpoints of the old
+cell still load, since names and shapes are the same, but compute something else.
 
-kernels/test_pytorch_parity.py fails from the first change on, because it compares the cell with
-PyTorch's. A gate function must not mix units or sequences: the stepper passes N sequences of H
-units as one sequence of NH units. If its backward half needs another array of the forward half, add
-the array to the loops, the cache, the sequence pair, the stepper, and the compiled loops in
-backends/loops.py.
+A gate function must not mix units or sequences: the stepper passes N sequences of H units as one
+sequence of NH units. If its backward half needs another array of the forward half, add the array to
+the loops, the cache, the sequence pair, the stepper, and the compiled loops in backends/loops.py.
 """
 
 from __future__ import annotations

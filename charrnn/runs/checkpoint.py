@@ -85,12 +85,14 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
 
     The file is checked in this order; each check has its message:
 
+        path                  a regular file that can be read
         zip container         `ArrayArchive`: a zip file of stored members that do not overlap
         meta data             `Meta.from_text`: JSON, a known format, every key and counter valid
         configuration         `charrnn.config.reader`: every value valid
         vocabulary            `_read_vocabulary`: ascending symbols
         arrays                `ArrayArchive.check_names`, `check`: names, shapes, types and sizes
-        contents of an array  `ArrayArchive.read_into`: the CRC of the zip file, finite values
+        contents of an array  `ArrayArchive.read_into`: the CRC of the zip file, finite values; the
+                              CRC of a small array fails as soon as it is opened, in `check`
         digest                `ArrayArchive.check_digest`: of all arrays, from format 2 on
         parameters            `_refuse_too_large`: products must not overflow
 

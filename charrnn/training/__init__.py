@@ -8,5 +8,6 @@ uses `limits`, `optimizer` and `divergence`, writes metrics.jsonl through `log` 
 
 Three modules decide the learning rate of a step, and `Trainer._learning_rate` puts them together:
 `recipe` chooses the default of `train.learning_rate`, `optimizer` follows `train.schedule` (a
-cosine up to the end in `limits`), and `divergence` halves the rate after each skipped update.
+cosine up to the end in `limits`), and `divergence` halves the rate after each skipped update. The
+formulas of the schedules, and the default of each optimizer, are in `charrnn.kernels.optimizers`.
 """

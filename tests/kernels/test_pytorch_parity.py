@@ -80,7 +80,7 @@ def test_ten_updates(name: str) -> None:
         k: float(v) for k, v in stored(f"optimizers.{name}.hyperparameters.").items()
     }
     # An optimizer that PyTorch lacks is left out here and tested by hand in test_optimizers.py.
-    assert f"{name}.end" in record, f"{name}: make_pytorch_reference.py has stored no numbers"
+    assert f"{name}.end" in record, f"{name}: store numbers, or leave it out here"
     assert hyperparameters.keys() == OPTIMIZERS[name].hyperparameters.keys()
     parameters = record["start"].copy()
     optimizer = Optimizer(name, hyperparameters, parameters, [slice(0, int(record["decayed"]))])

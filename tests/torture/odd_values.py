@@ -8,6 +8,7 @@ from pathlib import Path
 from support import tiny_text
 
 from charrnn.config.reader import load_config
+from charrnn.kernels.optimizers import OPTIMIZERS, SCHEDULES
 from charrnn.training.train import train
 
 # Replacements for a value. Endless devices and pipes without a writer are left out, because reading
@@ -36,8 +37,9 @@ VALUES = (
     *("empty.txt", "one.txt", "latin.txt", "large.txt", "bad.yaml", "//text.txt", "./././text.txt"),
     *('"~\\ud800/x"', '"\\ud800/*"', '["*\\ud800*"]', "~\u00e9/x", "~", "~root", "[!a]*", "a**b"),
     *("epoch", "auto", "60s", "0s", "0.5s", "9" * 400 + "s", "s", "lstm", "gru", "rnn", "LSTM"),
-    *("sgd", "momentum", "rmsprop", "adagrad", "adam", "adamw", "constant", "step", "exponential"),
-    *("cosine", "utf-8", "utf-16", "utf-32", "idna", "punycode", "unicode_escape", "rot13", "hex"),
+    *OPTIMIZERS,
+    *SCHEDULES,
+    *("utf-8", "utf-16", "utf-32", "idna", "punycode", "unicode_escape", "rot13", "hex"),
     *("raw_unicode_escape", "utf-7", "cp037", "big5", "undefined", "mbcs", "byte", "char", "keep"),
     *("lf", "numpy", "numba", "1000", "1000000", "1048576", "1048577", "1000000000000"),
     *("4294967295",),
