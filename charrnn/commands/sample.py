@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import math
 import os
 import sys
@@ -136,6 +137,10 @@ def sample(
         )
         for N, group_seed in _groups(num_samples, length, seed)
     )
+    if model.vocabulary.tokens == "byte":
+        # The continuation completes a character that the prime has begun.
+        utf8 = codecs.getincrementaldecoder("utf-8")("replace")
+        text = utf8.decode(text.encode("utf-8", "surrogateescape"), final=length == 0)
     _print_samples(groups, "" if no_prime else text)
 
 

@@ -164,7 +164,7 @@ def continuations(
     if not len(prime):
         newline = vocabulary.symbols_of("\n")
         prime = vocabulary.encode(newline, "newline", skip_unknown=True)
-    growing = [_Continuation(vocabulary.decoder(), length, stop) for _ in range(N)]
+    growing = [_Continuation(vocabulary.decoder(prime), length, stop) for _ in range(N)]
     if length == 0:
         return
     for codes in generate(model, prime, N, params, rng):

@@ -109,17 +109,22 @@ class Vocabulary:
             return symbols.astype(np.uint8).tobytes().decode("utf-8", "replace")
         return symbols.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
 
-    def decoder(self) -> Decoder:
+    def decoder(self, before: Array | None = None) -> Decoder:
         """Return a function that decodes one code after another into whole code points.
 
         For each code it returns the text that the code completes: a character, or with byte tokens
         an empty string until the last byte of a code point.
+
+        Args:
+            before: (n,) codes before the first one; a code point that begins there is completed.
         """
         symbols = self.symbols.tolist()
         if self.tokens == "char":
             return [chr(symbol) for symbol in symbols].__getitem__
         utf8 = codecs.getincrementaldecoder("utf-8")("replace")
         pieces = [bytes([symbol]) for symbol in symbols]
+        if before is not None:
+            utf8.decode(b"".join(pieces[code] for code in before[-4:].tolist()))
         return lambda code: utf8.decode(pieces[code])
 
     def name(self, symbol: int) -> str:

@@ -105,6 +105,24 @@ def test_output(capsys: pytest.CaptureFixture[str], arguments: list[str], out: s
 
 
 @pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("prime", "length", "printed"),
+    [
+        (b"a\xc3", "2", "a\u00e9\u20ac"),  # the model writes the second byte
+        (b"a\xc3\xa9\xe2\x82", "1", "a\u00e9\u20ac"),
+        (b"a\xc3", "0", "a\ufffd"),
+        (b"a\xc3\xa9", "0", "a\u00e9"),
+    ],
+)
+def test_a_prime_may_end_inside_a_character(
+    prime: bytes, length: str, printed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("prime").write_bytes(prime)
+    out = sampled(capsys, "bytes.npz", "--prime-file", "prime", "--length", length)
+    assert out == f"{printed}\n"
+
+
+@pytest.mark.usefixtures("folder")
 def test_bytes_are_printed_as_text(capsys: pytest.CaptureFixture[str]) -> None:
     out = sampled(capsys, "bytes.npz", "--prime", "a", "--length", "4")
     assert out == "a\u00e9\u20ac\na\n"
