@@ -137,11 +137,12 @@ def sample(
         )
         for N, group_seed in _groups(num_samples, length, seed)
     )
+    printed = text
     if model.vocabulary.tokens == "byte":
         # The continuation completes a character that the prime has begun.
         utf8 = codecs.getincrementaldecoder("utf-8")("replace")
-        text = utf8.decode(text.encode("utf-8", "surrogateescape"), final=length == 0)
-    _print_samples(groups, "" if no_prime else text)
+        printed = utf8.decode(text.encode("utf-8", "surrogateescape"), final=length == 0)
+    _print_samples(groups, "" if no_prime else printed)
 
 
 def _groups(num_samples: int, length: int, seed: int) -> Iterator[tuple[int, int | list[int]]]:
