@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import dropwhile
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from charrnn.errors import TextError
 
@@ -62,23 +62,43 @@ def read_chunks(file: str, size: int, expected: FileState | None = None) -> Iter
         found = os.stat(file)
         if stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode):
             raise TextError(f"{file}: is a device, not a text; name a file or a pipe")
-        read, most = 0, max(found.st_size, _UNSIZED)
         with open(file, "rb") as opened:
             if not stat.S_ISFIFO(found.st_mode):  # what is written to a pipe changes its time
                 expected = expected or _state(os.fstat(opened.fileno()))
-            while True:
-                chunk = opened.read(size)
-                if expected and _state(os.fstat(opened.fileno())) != expected:
-                    raise TextError(f"{file}: has changed while it was read; start again")
-                if not chunk:
-                    return
-                read += len(chunk)
-                if read > most:
-                    raise TextError(
-                        f"{file}: has more than {most / 1e6:,.0f} MB and may have no end; save the "
-                        "text to a file, which may have any size"
-                    )
+            for chunk in bounded_chunks(opened, file, size, max(found.st_size, _UNSIZED)):
+                _check_unchanged(opened, file, expected)
                 yield chunk
+            _check_unchanged(opened, file, expected)
+
+
+def _check_unchanged(opened: BinaryIO, file: str, expected: FileState | None) -> None:
+    if expected and _state(os.fstat(opened.fileno())) != expected:
+        raise TextError(f"{file}: has changed while it was read; start again")
+
+
+def bounded_chunks(
+    opened: BinaryIO, where: str, size: int, most: int | None = None
+) -> Iterator[bytes]:
+    """Yield the chunks of an open file, pipe or standard input.
+
+    Args:
+        opened: open for reading.
+        where: its name in errors.
+        size: bytes of a chunk.
+        most: bytes to read at most; by default 1 GB.
+
+    Raises:
+        TextError: there is more, and may be no end.
+    """
+    most, read = most or _UNSIZED, 0
+    while chunk := opened.read(size):
+        read += len(chunk)
+        if read > most:
+            raise TextError(
+                f"{where}: has more than {most / 1e6:,.0f} MB and may have no end; save the text "
+                "to a file, which may have any size"
+            )
+        yield chunk
 
 
 @contextmanager

@@ -10,8 +10,9 @@ from charrnn.config.schema import DataConfig
 from charrnn.errors import TextError
 from charrnn.kernels import Array
 from charrnn.text.corpus import load_corpus
-from charrnn.text.decoding import decode_symbols, read_symbols
+from charrnn.text.decoding import CHUNK, decode_symbols, read_symbols
 from charrnn.text.encoding import encode_in_memory
+from charrnn.text.files import bounded_chunks
 from charrnn.text.vocabulary import Vocabulary
 
 
@@ -77,8 +78,8 @@ def encode_file(
 def _symbols_of_file(data: DataConfig, file: str, where: str) -> Iterator[Array]:
     remedy = f"save it as {data.encoding}, the encoding of the model's text"
     if file == "-":
-        raw = sys.stdin.buffer.read() if sys.stdin else b""
-        return decode_symbols([raw], where, data, remedy)
+        chunks = bounded_chunks(sys.stdin.buffer, where, CHUNK) if sys.stdin else iter(())
+        return decode_symbols(chunks, where, data, remedy)
     if not os.path.exists(file):
         raise TextError(f"{file}: no such text file, checkpoint or run")
     return read_symbols(file, data, remedy)

@@ -230,3 +230,14 @@ def test_wrong_usage_is_exit_code_2(
 ) -> None:
     assert run(["eval", *arguments]) == 2
     assert capsys.readouterr().out == ""
+
+
+def test_standard_input_without_an_end_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_dir = train(tmp_path)
+    monkeypatch.setattr("charrnn.text.files._UNSIZED", 2000)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a bee " * 500)))
+    capsys.readouterr()
+    assert run(["eval", str(run_dir), "-"]) == 1
+    assert "standard input: has more than 0 MB and may have no end" in capsys.readouterr().err
