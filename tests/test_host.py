@@ -159,6 +159,14 @@ def test_one_model_serves_several_threads(tmp_path: Path) -> None:
     assert [found[number] for number in range(THREADS)] == alone
 
 
+def test_loading_in_several_threads_leaves_the_process_as_it_was(tmp_path: Path) -> None:
+    write_config(tmp_path)
+    train(tmp_path, "model", 1)
+    before = process_state()
+    in_threads(lambda _: [charrnn.load(tmp_path / "runs" / "model") for _ in range(50)])
+    assert process_state() == before
+
+
 def test_streams_of_one_thread_may_alternate(tmp_path: Path) -> None:
     write_config(tmp_path)
     train(tmp_path, "model", 1)

@@ -21,6 +21,7 @@ import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from io import BufferedReader, FileIO
+from threading import Lock
 from typing import IO, Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from charrnn.kernels import Array
 
 DIGEST = "sha256"
 
+_warnings_lock = Lock()  # the filters belong to the process
 _MAGIC = b"\x93NUMPY\x01\x00"
 _CHUNK = 1 << 20  # bytes; the zip directory of the largest model, with 1000 layers, is half as long
 
@@ -58,7 +60,7 @@ class ArrayArchive:
     def __init__(self, file: FileIO) -> None:
         reader = _BoundedReader(file)
         try:
-            with warnings.catch_warnings():
+            with _warnings_lock, warnings.catch_warnings():
                 warnings.filterwarnings("ignore", module="zipfile")  # about an odd member name
                 self._zip = zipfile.ZipFile(reader)
         except _DAMAGE:
