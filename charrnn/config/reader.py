@@ -98,9 +98,11 @@ class _Builder:
         """Add the values of a whole configuration."""
         self._file = where
         if not isinstance(mapping, Mapping):
+            if advice := _if_a_text(Path(where)):
+                raise ConfigError(f"{where}: is not a configuration{advice}")
             raise ConfigError(
                 f"{where}: a configuration is a mapping of keys to values; it needs at least\n"
-                f"data:\n  path: your-text.txt{_if_a_text(Path(where))}"
+                "data:\n  path: your-text.txt"
             )
         for name, value in mapping.items():
             if name in self._keys and "." in name:

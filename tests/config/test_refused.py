@@ -433,3 +433,15 @@ def test_no_more_of_an_endless_file_is_read_than_needed() -> None:
         ConfigError, match=r"has more than 262,144 bytes, and no configuration does$"
     ):
         load_config("/dev/zero")  # without advice to train on it
+
+
+def test_a_text_in_place_of_a_configuration_gets_the_command_that_reads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("names.txt").write_text("emma\nolivia\n")
+    assert run(["train", "names.txt"]) == 1
+    assert capsys.readouterr().err == (
+        "charrnn: error: names.txt: is not a configuration. If it is the text to train on, "
+        "'charrnn init names.txt' writes a configuration for it\n"
+    )
