@@ -38,12 +38,12 @@ class WorkerGroup:
 
     def __init__(self, job: Job, buffers: Buffers | None = None) -> None:
         self.job = job
-        self._stack = ExitStack()
-        if blas_threads() == 1:
-            self._stack.enter_context(one_blas_thread())
         self._buffers = buffers or buffers_in(job, np.zeros(floats_needed(job), np.float32))
         self.parameters, self.states, self.gradient, self._next_states = self._buffers
         self.worker = Worker(job, 0, self._buffers)
+        self._stack = ExitStack()
+        if blas_threads() == 1:
+            self._stack.enter_context(one_blas_thread())
 
     def train(self, step: int) -> float:
         """Write the gradient of a step's window; return its loss, summed over it, in nats."""
