@@ -31,7 +31,9 @@ each_signal = pytest.mark.parametrize(
 
 
 def as_usual() -> None:
-    """Change nothing: the defaults of a process."""
+    """Start a process with the default handlers; nohup, for one, ignores SIGHUP."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def in_the_background() -> None:
