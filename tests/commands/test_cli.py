@@ -34,7 +34,7 @@ REFUSED: list[tuple[str, int, tuple[str, ...]]] = [
     ("train tiny.yaml --set sed=1", ERROR, ("--set: sed: unknown key", "did you mean seed?")),
     ("train tiny.yaml --set seed=x", ERROR, ("--set: seed: 'x' is not a whole number",)),
     ("train gone.yaml", ERROR, ("gone.yaml: no such file",)),
-    ("train text.txt", ERROR, ("text.txt: a configuration is a mapping",)),
+    ("train text.txt", ERROR, ("text.txt: is not a configuration", "charrnn init text.txt")),
     (
         "train tiny.yaml",
         ERROR,
