@@ -61,6 +61,7 @@ def checkpoint_of(
         states=[tuple(draw(2, 3) for _ in CELLS[cell].states) for _ in range(2)],
         text_sha256="ab" * 32,
         text_chars=600,
+        cut_points=(480, 540),
     )
 
 
@@ -85,7 +86,7 @@ def as_format_1(path: Path) -> Members:
     members = members_of(path)
     del members["sha256"]
     meta = json.loads(str(members["meta"])) | {"format": 1}
-    del meta["text_chars"]
+    del meta["text_chars"], meta["cut_points"]
     for counter in ("divergences", "elapsed_s", "out_of_time"):
         del meta["counters"][counter]
     return members | {"meta": np.array(json.dumps(meta, ensure_ascii=False))}
@@ -107,8 +108,8 @@ def differences(found: Checkpoint, expected: Checkpoint) -> str:
         != [(n, bits(a)) for n, a in expected.optimizer_state.items()],
         "states": [[bits(a) for a in layer] for layer in found.states]
         != [[bits(a) for a in layer] for layer in expected.states],
-        "text": (found.text_sha256, found.text_chars)
-        != (expected.text_sha256, expected.text_chars),
+        "text": (found.text_sha256, found.text_chars, found.cut_points)
+        != (expected.text_sha256, expected.text_chars, expected.cut_points),
         "format": found.format != expected.format,
     }
     return ", ".join(name for name, differs in differ.items() if differs)

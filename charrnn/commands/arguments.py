@@ -74,7 +74,9 @@ def load_part(
         name = split or "valid"
         note = partial(click.echo, err=True)
         names = {"train": "training part", "valid": "validation part", "test": "test part"}
-        return Part(*encode_split(data, checkpoint.text_sha256, name, note), names[name])
+        return Part(
+            *encode_split(data, checkpoint.text_sha256, name, note, checkpoint.cut), names[name]
+        )
     codes, start, end, skipped = encode_file(
         data, checkpoint.vocabulary, text_file, skip_unknown=unknown == "skip"
     )

@@ -24,7 +24,6 @@ from charrnn.report.views import Views, inspect_model
 from charrnn.runs.checkpoint import Checkpoint, load_checkpoint
 from charrnn.runs.folder import RunFolder
 from charrnn.system.terminal import duration, visible
-from charrnn.text.corpus import cut_points
 from charrnn.text.streams import windows_in_epoch
 from charrnn.training.limits import Limits
 
@@ -181,7 +180,7 @@ def _of_total(checkpoint: Checkpoint | None) -> str:
     if checkpoint is None or checkpoint.text_chars is None:
         return ""
     train = checkpoint.config.train
-    n, _ = cut_points(checkpoint.text_chars, checkpoint.config.data)
+    n, _ = checkpoint.cut(checkpoint.text_chars)
     limits = Limits.of(train, windows_in_epoch(n, train))
     or_time = f", or {duration(limits.total_s)}" if limits.total_s else ""
     return f" of {limits.total_steps:,}{or_time}" if limits.total_steps else or_time

@@ -1,8 +1,8 @@
 """A checkpoint: one `.npz` file that holds a model and the state of its training.
 
-Members (format 3):
+Members (format 4):
 
-    meta            JSON text: format, configuration, counters, digest and length of the text
+    meta            JSON text: format, configuration, counters, digest, length and cut of the text
     vocabulary      (V,) uint32, symbols in ascending order
     layers.0.Wx ... float32, every parameter under its name
     optimizer.m ... (P,) float32, every vector of the optimizer state, flat like the parameters
@@ -10,7 +10,7 @@ Members (format 3):
     sha256          a digest of the other members
 
 Format 1 has no digest, no length of the text and no counter of divergences. Formats 1 and 2 have
-fewer configuration keys and no time limit.
+fewer configuration keys and no time limit. Formats 1 to 3 do not hold where the text was cut.
 
 Checkpoints are read without pickle. The type, shape and size of each member are checked against the
 configuration before memory is taken for it. A checkpoint holds no times except under a time limit,
@@ -36,6 +36,7 @@ from charrnn.model.parameters import Shapes, parameter_count, parameter_shapes, 
 from charrnn.runs.archive import DIGEST, ArrayArchive, write_arrays
 from charrnn.runs.meta import FORMAT, MAX_CHARS, Counters, Meta
 from charrnn.system.atomic import atomic_write
+from charrnn.text.corpus import float_cut_points
 from charrnn.text.vocabulary import SYMBOLS, Vocabulary
 
 __all__ = ["FORMAT", "Checkpoint", "Counters", "load_checkpoint", "save_checkpoint"]
@@ -53,11 +54,16 @@ class Checkpoint:
     states: States  # each (N, H) float32
     text_sha256: str
     text_chars: int | None = None  # length of the text; None in format 1
+    cut_points: tuple[int, int] | None = None  # of the text; None in formats 1 to 3
     format: int = FORMAT  # of the file it was read from; files are written in the newest one
 
     def model(self) -> Model:
         """Return the model, which shares this checkpoint's parameters."""
         return Model(self.config.model, len(self.vocabulary), self.parameters)
+
+    def cut(self, n: int) -> tuple[int, int]:
+        """Return where the training and the validation part of the text, n characters, end."""
+        return self.cut_points or float_cut_points(n, self.config.data)
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -147,7 +153,13 @@ def _is_sound(path: Path) -> bool:
 def _arrays(checkpoint: Checkpoint) -> dict[str, Array]:
     """Return the members but for the digest; refuse values that could not be loaded."""
     config, vocabulary = checkpoint.config, checkpoint.vocabulary
-    meta = Meta(config, checkpoint.counters, checkpoint.text_sha256, checkpoint.text_chars)
+    meta = Meta(
+        config,
+        checkpoint.counters,
+        checkpoint.text_sha256,
+        checkpoint.text_chars,
+        checkpoint.cut_points,
+    )
     text = np.array(meta.to_text())
     shapes = parameter_shapes(config.model, len(vocabulary))
     states = [state for layer in checkpoint.states for state in layer]
@@ -197,6 +209,7 @@ def _read(path: Path) -> Checkpoint:
         ],
         meta.text_sha256,
         meta.text_chars,
+        meta.cut_points,
         meta.format,
     )
 

@@ -13,12 +13,20 @@ from charrnn.config.reader import config_from_dict
 from charrnn.config.schema import MAX_SAMPLE_LENGTH, SECTIONS, Config, unset_keys
 from charrnn.errors import CheckpointError, NewerFormatError, shown
 
-FORMAT = 3
+FORMAT = 4
 MAX_CHARS = 4 << 20  # characters of the JSON text
 
 # The format that introduced each key. Earlier formats have the default in its place. A counter that
 # is not listed is in every format.
-_KEYS = {"format": 1, "config": 1, "tokens": 1, "text_sha256": 1, "text_chars": 2, "counters": 1}
+_KEYS = {
+    "format": 1,
+    "config": 1,
+    "tokens": 1,
+    "text_sha256": 1,
+    "text_chars": 2,
+    "cut_points": 4,
+    "counters": 1,
+}
 _NEW_COUNTERS = {"divergences": 2, "elapsed_s": 3, "out_of_time": 3}
 
 _LARGEST_COUNT = 2**53  # which every reader of JSON represents exactly
@@ -76,6 +84,7 @@ class Meta:
     counters: Counters
     text_sha256: str
     text_chars: int | None
+    cut_points: tuple[int, int] | None
     format: int = FORMAT
 
     def to_text(self) -> str:
@@ -92,6 +101,7 @@ class Meta:
             "tokens": self.config.data.tokens,
             "text_sha256": self.text_sha256,
             "text_chars": self.text_chars,
+            "cut_points": self.cut_points,
             "counters": counters,
         }
         text = json.dumps(values, ensure_ascii=False, allow_nan=False)
@@ -133,11 +143,17 @@ class Meta:
             raise CheckpointError(f"its text_sha256 is {shown(digest)}, not a SHA-256")
         if not (chars is None or _is_count(chars)):
             raise CheckpointError(f"its text_chars is {shown(chars)}, not a number of characters")
+        cut = values.get("cut_points")
+        if format_ >= 4 and not _are_cut_points(cut, chars):
+            raise CheckpointError(
+                f"its cut_points are {shown(cut)}, not two places in a text of {shown(chars)} "
+                "characters"
+            )
         counters = values["counters"]
         known = [f.name for f in fields(Counters) if _NEW_COUNTERS.get(f.name, 1) <= format_]
         _check_keys("counters", counters, known)
         _check_counters(counters)
-        return cls(config, Counters(**counters), digest, chars, format_)
+        return cls(config, Counters(**counters), digest, chars, cut and tuple(cut), format_)
 
 
 def _config(values: Any) -> Config:
@@ -185,6 +201,13 @@ def _check_counters(found: Mapping[str, Any]) -> None:
             fits, expected = _is_finite(value) and value >= 0, "a finite number of at least 0"
         if not fits:
             raise CheckpointError(f"its counter {name} is {shown(value)}, not {expected}")
+
+
+def _are_cut_points(cut: Any, chars: Any) -> bool:
+    """Return whether a value is where two parts of a text end."""
+    if not (isinstance(cut, list) and len(cut) == 2 and all(map(_is_count, [*cut, chars]))):
+        return False
+    return bool(0 < cut[0] <= cut[1] <= chars)
 
 
 def _is_count(value: Any) -> bool:

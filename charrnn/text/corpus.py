@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from charrnn.config.schema import DataConfig
 from charrnn.errors import TextError
@@ -39,7 +40,11 @@ class Corpus:
         return bounds[name]
 
 
-def load_corpus(config: DataConfig, note: Callable[[str], object] = lambda _: None) -> Corpus:
+def load_corpus(
+    config: DataConfig,
+    note: Callable[[str], object] = lambda _: None,
+    cut: Callable[[int], tuple[int, int]] | None = None,
+) -> Corpus:
     """Read and encode the configured text.
 
     A large text is encoded once, into the cache folder, and mapped into memory from there.
@@ -47,6 +52,7 @@ def load_corpus(config: DataConfig, note: Callable[[str], object] = lambda _: No
     Args:
         config: where the text is, and how it is read and divided.
         note: called with a message when a large text is encoded, or cannot be kept in the cache.
+        cut: returns the cut points of n characters; by default `cut_points`.
 
     Raises:
         TextError: the text cannot be read, is empty, or has only one distinct character.
@@ -58,11 +64,23 @@ def load_corpus(config: DataConfig, note: Callable[[str], object] = lambda _: No
     else:  # read once, so that a pipe works too
         pieces = [symbols for file in files for symbols in read_symbols(file, config)]
         text = encode_in_memory(pieces, _vocabulary(pieces, config), config.where)
-    return Corpus(text.codes, text.vocabulary, text.sha256, *cut_points(len(text.codes), config))
+    n = len(text.codes)
+    bounds = cut(n) if cut else cut_points(n, config)
+    return Corpus(text.codes, text.vocabulary, text.sha256, *bounds)
 
 
 def cut_points(n: int, config: DataConfig) -> tuple[int, int]:
-    """Return where the training and the validation split of n characters end."""
+    """Return where the training and the validation split of n characters end.
+
+    The fractions count as the decimals in the configuration: 0.3 is 3/10, not the nearest float. So
+    0.3 for validation and 0.3 for the test leave 400 of 1,000 characters, where floats leave 399.
+    """
+    valid, test = (Fraction(str(f)) for f in (config.valid_fraction, config.test_fraction))
+    return int(n * (1 - valid - test)), int(n * (1 - test))
+
+
+def float_cut_points(n: int, config: DataConfig) -> tuple[int, int]:
+    """Return the cut points of checkpoints that do not hold theirs, of formats 1 to 3."""
     train_end = int(n * (1 - config.valid_fraction - config.test_fraction))
     return train_end, max(train_end, int(n * (1 - config.test_fraction)))
 

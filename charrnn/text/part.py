@@ -21,6 +21,7 @@ def encode_split(
     text_sha256: str,
     split: str,
     note: Callable[[str], object] = lambda _: None,
+    cut: Callable[[int], tuple[int, int]] | None = None,
 ) -> tuple[Array, int, int]:
     """Return the codes of a model's own text, and where a split of it begins and ends.
 
@@ -28,13 +29,13 @@ def encode_split(
         data: where the text is, and how it is read and divided.
         text_sha256: the digest of the text that the model was trained on.
         split: "train", "valid" or "test".
-        note: called with the notes of `load_corpus`.
+        note, cut: see `load_corpus`.
 
     Raises:
         TextError: the text is not the one that the model was trained on, or the split is empty.
     """
     try:
-        corpus = load_corpus(data, note)
+        corpus = load_corpus(data, note, cut)
     except TextError as error:
         place = error.problem.split(";")[0]
         raise TextError(f"the model's own text: {place}; name a text file to score") from None

@@ -25,7 +25,7 @@ def check_sizes(corpus: Corpus, config: Config) -> None:
         TextError: the text is too small; the error names changes, each of which is enough.
     """
     n = len(corpus.codes)
-    problem = _too_small(n, config)
+    problem = _too_small(n, config, (corpus.train_end, corpus.valid_end))
     if not problem:
         return
     windows = [changes for changes in _other_windows(n, config) if _fits(n, config, changes)]
@@ -36,10 +36,10 @@ def check_sizes(corpus: Corpus, config: Config) -> None:
     raise TextError(f"{config.data.where}: {problem}. It would work with {'; or '.join(remedies)}")
 
 
-def _too_small(n: int, config: Config) -> str:
+def _too_small(n: int, config: Config, cut: tuple[int, int] | None = None) -> str:
     """Return which split of n characters is too small for a (T, N) window, or nothing."""
     N, T = config.train.batch_size, config.train.seq_length
-    train_chars, others = _split_sizes(n, config.data)
+    train_chars, others = _split_sizes(n, config.data, cut)
     if train_chars < N * T + 1:
         return (
             f"the training part has {train_chars:,} characters; train.batch_size {N} x "
@@ -51,9 +51,11 @@ def _too_small(n: int, config: Config) -> str:
     return ""
 
 
-def _split_sizes(n: int, data: DataConfig) -> tuple[int, dict[str, int]]:
+def _split_sizes(
+    n: int, data: DataConfig, cut: tuple[int, int] | None = None
+) -> tuple[int, dict[str, int]]:
     """Return the size of the training split of n characters, and of the other ones by name."""
-    train_end, valid_end = cut_points(n, data)
+    train_end, valid_end = cut or cut_points(n, data)
     others = {}
     if data.valid_fraction:
         others["validation"] = valid_end - train_end

@@ -122,7 +122,8 @@ def train(
         if init_from is not None:
             init_from = find_checkpoint(os.fspath(init_from))
             source = load_checkpoint(init_from)
-        corpus = load_corpus(written.data, reporter.note)
+        cut = checkpoint.cut if checkpoint else None
+        corpus = load_corpus(written.data, reporter.note, cut)
         if checkpoint:
             check_same_text(run, checkpoint, corpus)
         config = _resolve(written, corpus, checkpoint, source, ranks, reporter)

@@ -111,10 +111,24 @@ UNFIT: dict[str, tuple[Callable[[str], str], str]] = {
     "newer format": (set_to("format", value=FORMAT + 1), "update charrnn to read it"),
     "format 1 with what came later": (
         as_format_1,
-        "its meta data have an unknown key 'text_chars'",
+        "its meta data have an unknown key 'cut_points'",
     ),
     "no tokens": (without("tokens"), "its meta data lack tokens"),
     "no text's length": (without("text_chars"), "its meta data lack text_chars"),
+    "no cut": (without("cut_points"), "its meta data lack cut_points"),
+    "a cut of null": (set_to("cut_points", value=None), "its cut_points are null, not two places"),
+    "three cuts": (set_to("cut_points", value=[1, 2, 3]), "its cut_points are [1, 2, 3], not"),
+    "a cut of floats": (set_to("cut_points", value=[1.0, 2]), "its cut_points are [1.0, 2], not"),
+    "a cut back": (set_to("cut_points", value=[540, 480]), "its cut_points are [540, 480], not"),
+    "nothing to train on": (set_to("cut_points", value=[0, 480]), "are [0, 480], not"),
+    "a cut beyond the text": (
+        set_to("cut_points", value=[480, 601]),
+        "its cut_points are [480, 601], not two places in a text of 600 characters",
+    ),
+    "a cut of a text without a length": (
+        set_to("text_chars", value=None),
+        "its cut_points are [480, 540], not two places in a text of null characters",
+    ),
     "an unknown key": (set_to("more", value=1), "its meta data have an unknown key 'more'"),
     "other tokens": (
         set_to("tokens", value="byte"),
@@ -218,7 +232,7 @@ def test_format_1_has_no_digest_and_no_newer_keys(
     saved: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     members = members_of(saved)
-    text = without("text_chars")(str(members["meta"]))
+    text = without("cut_points")(without("text_chars")(str(members["meta"])))
     for counter in ("divergences", "elapsed_s", "out_of_time"):
         text = without("counters", counter)(text)
     members |= {"meta": np.array(as_format_1(text))}

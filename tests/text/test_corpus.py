@@ -135,6 +135,9 @@ def test_some_streams_of_a_window_are_those_of_the_whole(seed: int | None) -> No
         (19, 0.1, 0.1, 15, 17),
         (7, 0.3, 0.3, 2, 4),
         (3, 0.5, 0.0, 1, 3),
+        (1000, 0.3, 0.3, 400, 700),
+        (100, 0.33, 0.33, 34, 67),
+        (10, 0.2, 0.1, 7, 9),
     ],
 )
 def test_the_cut_points(
