@@ -1,4 +1,4 @@
-"""The errors that charrnn raises for its user's mistakes, and helpers to word their messages."""
+"""The errors that charrnn raises for its user's mistakes, and helpers to word messages."""
 
 from __future__ import annotations
 
@@ -132,6 +132,28 @@ def shown_name(name: str, longest: int = 60) -> str:
         return name
     text = repr(name[:longest])[1:-1]
     return text if len(text) <= longest and len(name) <= longest else text[: longest - 3] + "..."
+
+
+def counted(number: float, unit: str) -> str:
+    """Return a number with its unit, as in '1 step', '2,500 characters' or '1.5 epochs'.
+
+    Args:
+        number: a whole number, or a fraction, which is shown with four digits.
+        unit: the singular of the unit; "char", as in data.tokens, stands for a character.
+    """
+    whole = number >= 1000 or number == round(number)
+    digits = f"{round(number):,}" if whole else f"{number:.4g}"
+    return f"{digits} {_singular(unit) if digits == '1' else plural(unit)}"
+
+
+def plural(unit: str) -> str:
+    """Return the plural of a unit, as in 'steps', 'bytes' or 'losses'."""
+    singular = _singular(unit)
+    return f"{singular}es" if singular.endswith("s") else f"{singular}s"
+
+
+def _singular(unit: str) -> str:
+    return "character" if unit == "char" else unit
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

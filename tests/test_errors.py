@@ -9,6 +9,7 @@ from inspect import signature
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 from support import ROOT, train, write_config
 
@@ -18,7 +19,7 @@ from charrnn.commands.cli import cli, run
 from charrnn.commands.options import OPTIONS, option_of
 from charrnn.config.reader import override_defaults
 from charrnn.config.schema import all_keys
-from charrnn.errors import CharRNNError, Remedy, RunError, with_remedies
+from charrnn.errors import CharRNNError, Remedy, RunError, counted, plural, with_remedies
 
 PACKAGE = Path(charrnn.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -55,9 +56,14 @@ def remedy_arguments() -> Iterator[str]:
                 yield node.args[0].value
 
 
+def with_whole_strings(text: str) -> str:
+    """Return a source with the parts of each string joined."""
+    return re.sub(r"\"\s*\n\s*[frb]*\"", "", text)
+
+
 def continuous(text: str) -> str:
     """Return a text with its line breaks removed, also those in comments and strings."""
-    text = re.sub(r"\"\s*\n\s*[frb]*\"", "", text)
+    text = with_whole_strings(text)
     text = re.sub(r"\n\s*#", " ", text)
     return re.sub(r"\s+", " ", text)
 
@@ -139,4 +145,70 @@ def test_the_distribution_has_the_right_name(path: Path) -> None:
 @each_text
 def test_no_text_has_an_awkward_phrase(path: Path) -> None:
     found = AWKWARD.search(continuous(path.read_text(encoding="utf-8")))
+    assert not found, found
+
+
+@pytest.mark.parametrize(
+    ("number", "unit", "words"),
+    [
+        (0, "step", "0 steps"),
+        (1, "step", "1 step"),
+        (2, "step", "2 steps"),
+        (2500, "step", "2,500 steps"),
+        (1, "char", "1 character"),
+        (65, "char", "65 characters"),
+        (1, "byte", "1 byte"),
+        (256, "byte", "256 bytes"),
+        (1, "loss", "1 loss"),
+        (3, "worker process", "3 worker processes"),
+        (0.5, "epoch", "0.5 epochs"),
+        (1.0, "epoch", "1 epoch"),
+        (1.00001, "epoch", "1 epoch"),
+        (2.46913, "epoch", "2.469 epochs"),
+        (1234567.5, "minute", "1,234,568 minutes"),
+        (10**30, "step", f"{10**30:,} steps"),
+        (np.int64(1), "line", "1 line"),
+    ],
+)
+def test_a_number_with_its_unit(number: float, unit: str, words: str) -> None:
+    assert counted(number, unit) == words
+
+
+def counted_units() -> Iterator[str]:
+    """Yield the plural of every unit that the package counts."""
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "counted":
+                unit = node.args[1]
+                if isinstance(unit, ast.Constant):
+                    yield plural(unit.value)
+    yield from ("characters", "bytes")
+
+
+# A value in braces, of an f-string or of a template, with a plural after it.
+UNCOUNTED = re.compile(
+    rf".{{,40}}\}} (({'|'.join(sorted({*counted_units()}))})\b|\{{[^{{}}]*\}}s\b(?!/))"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_refused"),
+    [
+        ('f"{n:,} steps"', True),
+        ('f"{n} {tokens}s"', True),
+        ('f"reads {n} "\n    f"characters"', True),
+        ("{{ n }} characters", True),
+        ("f\"{counted(n, 'step')}\"", False),
+        ('f"{key} has steps"', False),
+        ('f"{n:,} {tokens}s/s"', False),
+    ],
+)
+def test_a_number_before_a_plural_is_found(text: str, is_refused: bool) -> None:
+    assert bool(UNCOUNTED.search(with_whole_strings(text))) is is_refused
+
+
+@pytest.mark.parametrize("path", [*MODULES, *sorted(PACKAGE.rglob("*.html"))], ids=named)
+def test_a_number_has_its_unit_from_one_function(path: Path) -> None:
+    """So that no message says '1 steps', or counts characters where the tokens are bytes."""
+    found = UNCOUNTED.search(with_whole_strings(path.read_text(encoding="utf-8")))
     assert not found, found

@@ -32,7 +32,7 @@ def test_a_configuration_made_by_hand_is_checked_before_a_run_is_replaced(tmp_pa
 
 def test_the_repr_of_a_model(tmp_path: Path) -> None:
     model = load(train(tmp_path))
-    assert repr(model) == f"<LanguageModel rnn 1 x 8, {len(model.vocabulary)} chars>"
+    assert repr(model) == f"<LanguageModel rnn 1 x 8, {len(model.vocabulary)} characters>"
 
 
 def test_train_takes_the_path_of_a_configuration(tmp_path: Path) -> None:

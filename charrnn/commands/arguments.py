@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from charrnn.errors import counted
+
 if TYPE_CHECKING:
     from charrnn.kernels import Array
     from charrnn.runs.checkpoint import Checkpoint
@@ -80,15 +82,14 @@ def load_part(
     codes, start, end, skipped = encode_file(
         data, checkpoint.vocabulary, text_file, skip_unknown=unknown == "skip"
     )
-    report_skipped(skipped)
+    report_skipped(skipped, data.tokens)
     return Part(codes, start, end, "standard input" if text_file == "-" else text_file)
 
 
-def report_skipped(count: int) -> None:
-    """Print how many unknown characters were skipped, if any."""
+def report_skipped(count: int, tokens: str) -> None:
+    """Print how many unknown characters, or bytes, were skipped, if any."""
     if count:
-        plural = "" if count == 1 else "s"
-        click.echo(f"left out: {count:,} character{plural} that the model does not know", err=True)
+        click.echo(f"left out: {counted(count, tokens)} that the model does not know", err=True)
 
 
 def refuse_mpiexec() -> None:

@@ -10,6 +10,7 @@ import click
 
 from charrnn.commands.arguments import refuse_mpiexec
 from charrnn.commands.options import json_option, set_option
+from charrnn.errors import counted
 from charrnn.system.terminal import wrapped
 
 if TYPE_CHECKING:
@@ -53,21 +54,21 @@ def bench(config: str | None, overrides: tuple[str, ...], as_json: bool) -> None
 
 
 def _rows(config: Config, speeds: Speeds) -> list[tuple[str, str]]:
-    model, train = config.model, config.train
+    model, train, tokens = config.model, config.train, config.data.tokens
     rows = [
         ("model", f"{model}"),
-        ("window", f"{train.batch_size} streams x {train.seq_length} characters"),
+        ("window", f"{counted(train.batch_size, 'stream')} x {counted(train.seq_length, tokens)}"),
         ("workers", f"{train.workers}, {train.backend}"),
         (
             "training",
-            f"{speeds.train_chars_per_s:,.0f} chars/s ({speeds.train_chars_per_s_lowest:,.0f} "
+            f"{speeds.train_chars_per_s:,.0f} {tokens}s/s ({speeds.train_chars_per_s_lowest:,.0f} "
             f"to {speeds.train_chars_per_s_highest:,.0f})",
         ),
-        ("evaluation", f"{speeds.eval_chars_per_s:,.0f} chars/s"),
+        ("evaluation", f"{speeds.eval_chars_per_s:,.0f} {tokens}s/s"),
         (
             "sampling",
-            f"{speeds.sample_chars_per_s:,.0f} chars/s one text, "
-            f"{speeds.sample_64_chars_per_s:,.0f} chars/s 64 texts side by side",
+            f"{speeds.sample_chars_per_s:,.0f} {tokens}s/s one text, "
+            f"{speeds.sample_64_chars_per_s:,.0f} {tokens}s/s 64 texts side by side",
         ),
         (
             "peak",

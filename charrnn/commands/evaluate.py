@@ -9,6 +9,7 @@ import click
 
 from charrnn.commands.arguments import load_model_and_part
 from charrnn.commands.options import checkpoint_and_text_arguments, json_option, text_options
+from charrnn.errors import plural
 
 if TYPE_CHECKING:
     from charrnn.model.evaluation import Score
@@ -29,7 +30,8 @@ def evaluate(arguments: tuple[str, ...], split: str | None, unknown: str, as_jso
     from charrnn.system.progress import progress
     from charrnn.workers.scoring import score_by_workers
 
-    with progress(part.end - max(part.start, 1)) as advance:
+    tokens = checkpoint.vocabulary.tokens
+    with progress(part.end - max(part.start, 1), f"{tokens}s") as advance:
         score = score_by_workers(
             checkpoint.config,
             len(checkpoint.vocabulary),
@@ -39,14 +41,14 @@ def evaluate(arguments: tuple[str, ...], split: str | None, unknown: str, as_jso
             part.end,
             advance,
         )
-    _print_score(score, checkpoint.vocabulary.tokens, as_json)
+    _print_score(score, tokens, as_json)
 
 
 def _print_score(score: Score, tokens: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(score.to_dict()))
         return
-    click.echo(f"{'bytes     ' if tokens == 'byte' else 'characters'}  {score.chars:,}")
+    click.echo(f"{plural(tokens):<10}  {score.chars:,}")
     click.echo(f"nats/{tokens}   {score.loss_nats:.4f}")
     click.echo(f"bits/{tokens}   {score.bits_per_char:.4f}")
     click.echo(f"perplexity  {score.perplexity:.3f}")

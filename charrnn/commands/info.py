@@ -10,6 +10,7 @@ import click
 
 from charrnn.commands.arguments import find_and_load
 from charrnn.commands.options import checkpoint_argument
+from charrnn.errors import counted
 
 if TYPE_CHECKING:
     from charrnn.runs.checkpoint import Checkpoint
@@ -37,12 +38,12 @@ def _rows(path: Path, checkpoint: Checkpoint) -> list[str]:
     shapes = parameter_shapes(checkpoint.config.model, V)
     width = max(map(len, shapes))
     return [
-        f"file        {path} (format {checkpoint.format}, {path.stat().st_size:,} bytes)",
+        f"file        {path} (format {checkpoint.format}, {counted(path.stat().st_size, 'byte')})",
         f"steps       {counters.step:,}",
         f"validation  {_loss(counters.valid_loss_nats, tokens)}",
         f"best        {_loss(counters.best_loss_nats, tokens)}{best_step}",
         f"training    {_loss(counters.train_loss_nats, tokens)}",
-        f"vocabulary  {V} {tokens}s{symbols}",
+        f"vocabulary  {counted(V, tokens)}{symbols}",
         f"parameters  {checkpoint.parameters.size:,}",
         *(f"  {name:<{width}}  {shape}" for name, shape in shapes.items()),
         "configuration",

@@ -15,7 +15,7 @@ import click
 from charrnn.commands.arguments import refuse_mpiexec
 from charrnn.commands.options import FiniteFloat, output_option, set_option
 from charrnn.commands.output_file import output_path
-from charrnn.errors import ConfigError, TextError, shown_name
+from charrnn.errors import ConfigError, TextError, counted, shown_name
 from charrnn.system.terminal import duration, wrapped
 
 if TYPE_CHECKING:
@@ -119,11 +119,13 @@ def _text_summary(proposal: Proposal) -> str:
     """Return the size of the text in words."""
     data, lines = proposal.config.data, proposal.lines
     path = data.path
-    name = shown_name(os.path.basename(path)) if isinstance(path, str) else f"{len(path)} files"
-    tokens = "bytes" if data.tokens == "byte" else "characters"
-    text = f"{name}: {proposal.chars:,} {tokens}, {proposal.V} distinct"
+    name = (
+        shown_name(os.path.basename(path)) if isinstance(path, str) else counted(len(path), "file")
+    )
+    text = f"{name}: {counted(proposal.chars, data.tokens)}, {proposal.V} distinct"
     if lines and lines.count > 1:
-        text += f"; {lines.count:,} lines with a median of {lines.median_chars} characters"
+        text += f"; {counted(lines.count, 'line')} with a median of "
+        text += counted(lines.median_chars, data.tokens)
     return text
 
 
@@ -132,8 +134,8 @@ def _model_summary(proposal: Proposal) -> str:
     model, train = proposal.config.model, proposal.config.train
     return (
         f"{model}, dropout {model.dropout:g}, weight "
-        f"dropout {model.weight_dropout:g}, {train.batch_size} "
-        f"stream{'' if train.batch_size == 1 else 's'} x {train.seq_length}, "
+        f"dropout {model.weight_dropout:g}, "
+        f"{counted(train.batch_size, 'stream')} x {train.seq_length}, "
         f"{train.optimizer} {train.learning_rate:g}"
     )
 
@@ -142,13 +144,10 @@ def _time_summary(proposal: Proposal) -> str:
     """Return the length of the training in words, and how long it takes on this machine."""
     train = proposal.config.train
     limits = {"epoch": train.max_epochs, "step": train.max_steps, "minute": train.max_minutes}
-    length = " or ".join(
-        f"{f'{n:,}' if isinstance(n, int) else f'{n:g}'} {name}{'' if n == 1 else 's'}"
-        for name, n in limits.items()
-        if n is not None
-    )
+    length = " or ".join(counted(n, name) for name, n in limits.items() if n is not None)
+    tokens = proposal.config.data.tokens
     return (
         f"{length} of training: about {duration(proposal.estimated_s)} on this machine "
-        f"({proposal.chars_per_s:,.0f} characters/s)"
+        f"({counted(round(proposal.chars_per_s), tokens)}/s)"
         f"{'; longer would hardly help' if proposal.most_epochs else ''}"
     )

@@ -126,21 +126,22 @@ def _show_correlated_units(
     as_json: bool,
     hint: Sequence[str],
 ) -> None:
-    from charrnn.errors import TextError
+    from charrnn.errors import TextError, counted
     from charrnn.inspection.features import text_features
     from charrnn.inspection.units import MIN_CHARS, correlated_units
     from charrnn.system.progress import progress
 
-    chars = part.end - part.start
+    chars, tokens = part.end - part.start, model.vocabulary.tokens
     if chars < MIN_CHARS:
         raise TextError(
-            f"{part.name}: is too short to measure correlations; it takes {MIN_CHARS} characters"
+            f"{part.name}: is too short to measure correlations; it takes "
+            + counted(MIN_CHARS, tokens)
         )
     end = min(part.end, part.start + _MAX_CHARS)
     if end < part.end:
-        click.echo(f"reading the first {_MAX_CHARS:,} of {chars:,} characters", err=True)
+        click.echo(f"reading the first {_MAX_CHARS:,} of {counted(chars, tokens)}", err=True)
     features = text_features(part.codes, model.vocabulary, part.start, end)
-    with progress(end - part.start) as advance:
+    with progress(end - part.start, f"{tokens}s") as advance:
         found = correlated_units(
             model.model(),
             part.codes,

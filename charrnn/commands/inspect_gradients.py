@@ -96,7 +96,7 @@ def _compute(
     lags: int,
     losses: int,
 ) -> ModelGradients:
-    from charrnn.errors import TextError
+    from charrnn.errors import TextError, counted
     from charrnn.inspection.gradient_flow import gradient_by_lag, loss_positions
     from charrnn.system.progress import progress
 
@@ -104,11 +104,11 @@ def _compute(
     part = load_part(model, text_file, split, unknown)
     if part.end <= lags:
         raise TextError(
-            f"{part.name}: ends after {part.end:,} characters of the text, too few to go back "
-            f"{lags:,} steps; --lags {part.end - 1} is the most"
+            f"{part.name}: ends after {counted(part.end, model.vocabulary.tokens)} of the text, "
+            f"too few to go back {counted(lags, 'step')}; --lags {part.end - 1} is the most"
         )
     positions = loss_positions(part.start, part.end, lags, losses)
-    click.echo(f"{path}, {part.name}: {len(positions)} losses", err=True)
+    click.echo(f"{path}, {part.name}: {counted(len(positions), 'loss')}", err=True)
     with progress(len(positions), "losses") as advance:
         states = gradient_by_lag(model.model(), part.codes, positions, lags, advance)
     return ModelGradients(path, model.config.model.cell, states)

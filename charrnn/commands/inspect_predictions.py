@@ -37,7 +37,7 @@ def predictions(checkpoint: str | None, text: str, top: int, unknown: str, as_js
     is the likeliest. CHECKPOINT is an .npz file or a run folder, by default the newest run under
     runs/.
     """
-    from charrnn.errors import TextError
+    from charrnn.errors import TextError, plural
     from charrnn.inspection.predictions import predictions as predict
 
     path, model = find_and_load(checkpoint)
@@ -47,10 +47,11 @@ def predictions(checkpoint: str | None, text: str, top: int, unknown: str, as_js
     symbols = vocabulary.symbols_of(text)
     codes = vocabulary.encode(symbols, "--text", skip_unknown=unknown == "skip")
     if not len(codes):
-        raise TextError("--text: has no character that the model knows; it takes at least one")
+        needed = plural(vocabulary.tokens)
+        raise TextError(f"--text: has none of the {needed} that the model knows; it takes one")
     found = predict(model.model(), codes, top)
     click.echo(str(path), err=True)
-    report_skipped(len(symbols) - len(codes))
+    report_skipped(len(symbols) - len(codes), vocabulary.tokens)
     if as_json:
         click.echo(json.dumps({"predictions": [_to_dict(one, vocabulary) for one in found]}))
     else:

@@ -51,15 +51,16 @@ def surprise(
     those of charrnn eval.
     """
     model, part = load_model_and_part(arguments, split, unknown)
+    from charrnn.errors import counted
     from charrnn.inspection.colours import NATS
     from charrnn.inspection.features import line_numbers
     from charrnn.inspection.surprise import most_surprising, nats_by_character
     from charrnn.model.evaluation import Score
     from charrnn.system.progress import progress
 
-    codes, start, end, _ = part
+    (codes, start, end, _), tokens = part, model.vocabulary.tokens
     scored = end - max(start, 1)
-    with progress(scored) as advance:
+    with progress(scored, f"{tokens}s") as advance:
         nats = nats_by_character(model.model(), codes, start, end, advance)
     score = Score(scored, float(nats[end - start - scored :].sum(dtype="float64")))
     lines = line_numbers(codes, model.vocabulary, start, end)
@@ -73,7 +74,7 @@ def surprise(
         shown = codes[start : min(end, start + length)]
         show_text(model.vocabulary, shown, nats[:length], NATS, colour)
         click.echo()
-    click.echo(f"mean {score.loss_nats:.4f} nats/{model.vocabulary.tokens}, {scored:,} characters")
+    click.echo(f"mean {score.loss_nats:.4f} nats/{tokens}, {counted(scored, tokens)}")
     for row in _table(found, model.vocabulary):
         click.echo(row)
 

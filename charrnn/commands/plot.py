@@ -21,22 +21,24 @@ _ENDINGS = (".png", ".svg", ".pdf")
     type=click.Choice(["loss", "rate", "norm", "speed"]),
     default="loss",
     show_default=True,
-    help="Loss, learning rate, gradient norm, or characters per second.",
+    help="Loss, learning rate, gradient norm, or characters or bytes per second.",
 )
 def plot(runs: tuple[str, ...], output: str, what: str) -> None:
     """Draw a curve of one or several trainings, for papers and slides.
 
     RUN is a run folder, by default the newest one under runs/. Needs Matplotlib and Jinja.
     """
+    from charrnn.config.reader import load_config
     from charrnn.report.charts import HISTORY_CHARTS, PlottedRun, import_matplotlib, save_chart
     from charrnn.report.history import read_history
     from charrnn.runs.folder import RunFolder
 
     import_matplotlib()  # if it is missing, fail before the work
     path = replaceable_path(output, _ENDINGS)
-    plotted = [
-        PlottedRun(name, read_history(RunFolder(folder).metrics))
-        for name, folder in runs_to_draw(runs).items()
-    ]
+    plotted = []
+    for name, folder in runs_to_draw(runs).items():
+        run = RunFolder(folder)
+        tokens = load_config(run.config).data.tokens if run.config.exists() else "char"
+        plotted.append(PlottedRun(name, read_history(run.metrics), token=tokens))
     save_chart(partial(HISTORY_CHARTS[what], plotted), "step", path)
     click.echo(f"written: {output}", err=True)

@@ -17,7 +17,7 @@ import click
 
 from charrnn.commands.arguments import refuse_mpiexec, report_skipped
 from charrnn.commands.options import FiniteFloat, checkpoint_argument, unknown_option
-from charrnn.errors import TextError
+from charrnn.errors import TextError, counted
 from charrnn.system.terminal import visible
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def sample(
         click.echo(str(path), err=True)
     if drawn:
         click.echo(f"seed {seed}", err=True)
-    report_skipped(len(model.vocabulary.symbols_of(text)) - known)
+    report_skipped(len(model.vocabulary.symbols_of(text)) - known, model.vocabulary.tokens)
     groups = (
         (
             N,
@@ -168,8 +168,8 @@ def _read_prime(file: str, model: LanguageModel) -> str:
         raise TextError(f"--prime-file {file}: cannot be read: {error.strerror}") from None
     if len(raw) > _PRIME_BYTES:
         raise TextError(
-            f"--prime-file {file}: has more than {_PRIME_BYTES:,} bytes; the last few thousand "
-            "characters of a text are enough for a prime"
+            f"--prime-file {file}: has more than {counted(_PRIME_BYTES, 'byte')}; the last few "
+            "thousand characters of a text are enough for a prime"
         )
     if model.vocabulary.tokens == "byte":
         return raw.decode("utf-8", "surrogateescape")

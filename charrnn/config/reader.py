@@ -13,7 +13,7 @@ from typing import Any
 
 from charrnn.config.safe_yaml import LARGEST, InvalidYAMLError, parse_yaml
 from charrnn.config.schema import SECTIONS, Config, all_keys
-from charrnn.errors import ConfigError, did_you_mean, shown, shown_name
+from charrnn.errors import ConfigError, counted, did_you_mean, shown, shown_name
 from charrnn.kernels.optimizers import OPTIMIZERS, SCHEDULES
 
 
@@ -279,7 +279,7 @@ def _read_yaml(path: Path) -> Any:
             raw = file.read(LARGEST + 1)
         if len(raw) > LARGEST:
             raise ConfigError(
-                f"{path}: has more than {LARGEST:,} bytes, and no configuration does"
+                f"{path}: has more than {counted(LARGEST, 'byte')}, and no configuration does"
                 f"{_if_a_text(path)}"
             )
         return parse_yaml(raw.decode("utf-8-sig"))

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from charrnn.errors import shown, shown_name
+from charrnn.errors import counted, shown, shown_name
 
 LARGEST = 256 << 10  # bytes; PyYAML takes two seconds for it
 _DEEPEST = 20  # levels; a list of paths is at level 3
@@ -32,7 +32,8 @@ def parse_yaml(text: str) -> Any:
         InvalidYAMLError: the text is not YAML, has a tag, or exceeds the bounds.
     """
     if len(text) > LARGEST:
-        raise InvalidYAMLError(f"has more than {LARGEST:,} characters, and no configuration does")
+        most = counted(LARGEST, "char")
+        raise InvalidYAMLError(f"has more than {most}, and no configuration does")
     try:
         return yaml.load(text, _Loader)
     except yaml.MarkedYAMLError as error:
@@ -98,7 +99,7 @@ class _Loader(yaml.SafeLoader):
         self._add(1, event)
         self._depth += 1
         if self._depth > _DEEPEST:
-            self._refuse(f"there are more than {_DEEPEST} levels of nesting", event)
+            self._refuse(f"there are more than {counted(_DEEPEST, 'level')} of nesting", event)
         node = super().compose_node(parent, index)
         self._depth -= 1
         self._sizes[id(node)] = self._count - before
@@ -107,7 +108,8 @@ class _Loader(yaml.SafeLoader):
     def _add(self, count: int, event: Any) -> None:
         self._count += count
         if self._count > _MOST:
-            self._refuse(f"there are more than {_MOST:,} values, with aliases written out", event)
+            most = counted(_MOST, "value")
+            self._refuse(f"there are more than {most}, with aliases written out", event)
 
     def _refuse(self, problem: str, event: Any) -> None:
         raise yaml.composer.ComposerError(None, None, problem, event.start_mark)

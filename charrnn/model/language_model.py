@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from charrnn.config.schema import Config
-from charrnn.errors import TextError
+from charrnn.errors import TextError, counted, plural
 from charrnn.kernels import Array
 from charrnn.model.evaluation import Score, score
 from charrnn.model.model import Model
@@ -24,8 +24,8 @@ class LanguageModel:
         self.model = model
 
     def __repr__(self) -> str:
-        model, symbols = self.config.model, f"{len(self.vocabulary)} {self.vocabulary.tokens}s"
-        return f"<LanguageModel {model}, {symbols}>"
+        symbols = counted(len(self.vocabulary), self.vocabulary.tokens)
+        return f"<LanguageModel {self.config.model}, {symbols}>"
 
     def sample(
         self,
@@ -143,7 +143,8 @@ class LanguageModel:
         """
         codes = self.encode(text, "text", skip_unknown=skip_unknown)
         if len(codes) < 2:
-            raise TextError("text: has no character to predict; at least two are needed")
+            needed = plural(self.vocabulary.tokens)
+            raise TextError(f"text: has nothing to predict; at least two {needed} are needed")
         with self.model.lock:
             return score(self.model, codes, 0, len(codes))
 

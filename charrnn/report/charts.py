@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from charrnn.errors import RunError
+from charrnn.errors import RunError, plural
 from charrnn.inspection.gradient_flow import StateGradient
 from charrnn.kernels import Array
 from charrnn.report.history import History, binned
@@ -124,13 +124,18 @@ def norm_chart(runs: Sequence[PlottedRun], axes: Axes, colours: Sequence[str]) -
 
 
 def speed_chart(runs: Sequence[PlottedRun], axes: Axes, colours: Sequence[str]) -> None:
-    """Draw the training speed, in characters per second."""
+    """Draw the training speed, in characters or bytes per second."""
     for run, colour in zip(runs, cycle(colours), strict=False):
         train = run.history.train
         _band(axes, train["step"], train["chars_per_s"], colour, _label(run, runs))
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value / 1000:,g}k" if value else "0")
-    axes.set_ylabel("characters/s")
+    axes.set_ylabel(speed_unit(runs))
+
+
+def speed_unit(runs: Sequence[PlottedRun]) -> str:
+    """Return the unit of the speed of runs, or both units if their tokens differ."""
+    return " and ".join(sorted({f"{plural(run.token)}/s" for run in runs}))
 
 
 HISTORY_CHARTS: Mapping[str, Callable[[Sequence[PlottedRun], Axes, Sequence[str]], None]] = {

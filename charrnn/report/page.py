@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from charrnn.config.schema import all_keys
-from charrnn.errors import CheckpointError, RunError, TextError
+from charrnn.errors import CheckpointError, RunError, TextError, counted, plural
 from charrnn.inspection.colours import ACTIVATION, NATS
 from charrnn.report.charts import (
     HISTORY_CHARTS,
     PlottedRun,
     gradient_chart,
     import_matplotlib,
+    speed_unit,
     svg_chart,
 )
 from charrnn.report.history import History, read_history
@@ -31,7 +32,7 @@ _TITLES = {
     "loss": "Loss in nats",
     "rate": "Learning rate",
     "norm": "Gradient norm, before clipping",
-    "speed": "Speed, characters/s",
+    "speed": "Speed, {unit}",
 }
 _MAX_RUNS = 6  # one for each colour
 _MAX_SAMPLES = 12
@@ -108,7 +109,9 @@ def page(runs: Sequence[Run], version: str) -> str:
         RunError: there are too many runs, or Matplotlib or Jinja is not installed.
     """
     if len(runs) > _MAX_RUNS:
-        raise RunError(f"{len(runs)} runs are too many for a page; name at most {_MAX_RUNS}")
+        raise RunError(
+            f"{counted(len(runs), 'run')} are too many for a page; name at most {_MAX_RUNS}"
+        )
     import_matplotlib()
     import jinja2
 
@@ -119,11 +122,14 @@ def page(runs: Sequence[Run], version: str) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters["visible"] = visible
+    environment.filters |= {"visible": visible, "counted": counted, "plural": plural}
     environment.filters["signed"] = lambda r: f"{r:+.3f}".replace("-", "\N{MINUS SIGN}")
     plotted = [PlottedRun(run.name, run.history, run.clip_norm, run.token) for run in runs]
     charts = [
-        (_TITLES[name], svg_chart(partial(draw, plotted), "step", name))
+        (
+            _TITLES[name].format(unit=speed_unit(plotted)),
+            svg_chart(partial(draw, plotted), "step", name),
+        )
         for name, draw in HISTORY_CHARTS.items()
     ]
     text: str = environment.get_template("page.html").render(
@@ -188,7 +194,7 @@ def _of_total(checkpoint: Checkpoint | None) -> str:
 
 def _text_name(path: str | Sequence[str]) -> str:
     """Return a text's name without its folders, which a shared page must not reveal."""
-    return os.path.basename(path) if isinstance(path, str) else f"{len(path)} files"
+    return os.path.basename(path) if isinstance(path, str) else counted(len(path), "file")
 
 
 def _configuration(run: Run) -> str:

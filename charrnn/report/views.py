@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from charrnn.errors import TextError
+from charrnn.errors import TextError, counted, plural
 from charrnn.inspection.colours import ACTIVATION, NATS, Scale
 from charrnn.inspection.features import line_numbers, text_features
 from charrnn.inspection.glyphs import token_glyphs
@@ -128,17 +128,19 @@ def _part(checkpoint: Checkpoint) -> tuple[str, Array, int, int]:
     A part has at most 20,000 characters, which take a second or two.
     """
     has_validation = checkpoint.config.data.valid_fraction
+    tokens = checkpoint.vocabulary.tokens
     split, name = ("valid", "validation") if has_validation else ("train", "training")
     codes, start, end = encode_split(
         checkpoint.config.data, checkpoint.text_sha256, split, cut=checkpoint.cut
     )
     if end - start < 2:
         raise TextError(
-            f"the {name} part of the text is too short; inspecting a model takes two characters"
+            f"the {name} part of the text is too short; inspecting a model takes two "
+            f"{plural(tokens)}"
         )
     if end - start > _READ:
         end = start + _READ
-        return f"the first {_READ:,} characters of the {name} part", codes, start, end
+        return f"the first {counted(_READ, tokens)} of the {name} part", codes, start, end
     return f"the {name} part", codes, start, end
 
 

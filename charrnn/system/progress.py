@@ -16,7 +16,7 @@ class Bar(tqdm):  # type: ignore[type-arg]
 
 
 @contextmanager
-def progress(total: int, unit: str = "chars") -> Iterator[Callable[[int], object]]:
+def progress(total: int, unit: str) -> Iterator[Callable[[int], object]]:
     """Show a progress bar on a terminal if the work takes over a second.
 
     Args:

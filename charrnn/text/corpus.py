@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from charrnn.config.schema import DataConfig
-from charrnn.errors import TextError
+from charrnn.errors import TextError, plural
 from charrnn.kernels import Array
 from charrnn.system.caches import cache_folder
 from charrnn.text.cache import content_key, read_cached, write_cached
@@ -128,7 +128,7 @@ def _vocabulary(pieces: Iterable[Array], config: DataConfig) -> Vocabulary:
     if len(vocabulary) < 2:
         name = vocabulary.name(int(vocabulary.symbols[0]))
         raise TextError(
-            f"{config.where}: the text is {name} throughout; at least two different characters "
-            "are needed"
+            f"{config.where}: the text is {name} throughout; at least two different "
+            f"{plural(config.tokens)} are needed"
         )
     return vocabulary

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 from charrnn.config.schema import DataConfig
-from charrnn.errors import TextError
+from charrnn.errors import TextError, plural
 from charrnn.kernels import Array
 from charrnn.text.corpus import load_corpus
 from charrnn.text.decoding import CHUNK, decode_symbols, read_symbols
@@ -71,8 +71,8 @@ def encode_file(
     symbols = _symbols_of_file(data, file, where)
     text = encode_in_memory(symbols, vocabulary, where, skip_unknown=skip_unknown)
     if len(text.codes) < 2:
-        known = " that this model knows" if text.skipped else ""
-        raise TextError(f"{where}: has no character to predict{known}; at least two are needed")
+        needed = plural(data.tokens) + (" that this model knows" if text.skipped else "")
+        raise TextError(f"{where}: has nothing to predict; at least two {needed} are needed")
     return text.codes, 0, len(text.codes), text.skipped
 
 

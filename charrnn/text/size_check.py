@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from charrnn.config.schema import Config, DataConfig
-from charrnn.errors import TextError
+from charrnn.errors import TextError, counted
 from charrnn.text.corpus import Corpus, cut_points
 
 _FEW = 4  # streams or steps, with which little is learned
@@ -31,23 +31,23 @@ def check_sizes(corpus: Corpus, config: Config) -> None:
     windows = [changes for changes in _other_windows(n, config) if _fits(n, config, changes)]
     remedies = [_in_words(changes) for changes in (*windows, *_other_fractions(n, config))]
     if chars := _text_needed(n, config):
-        remedies.append(f"a text of {chars:,} characters")
+        remedies.append(f"a text of {counted(chars, config.data.tokens)}")
     remedies = remedies or [_in_words(_all_at_once(n, config))]
     raise TextError(f"{config.data.where}: {problem}. It would work with {'; or '.join(remedies)}")
 
 
 def _too_small(n: int, config: Config, cut: tuple[int, int] | None = None) -> str:
     """Return which split of n characters is too small for a (T, N) window, or nothing."""
-    N, T = config.train.batch_size, config.train.seq_length
+    N, T, tokens = config.train.batch_size, config.train.seq_length, config.data.tokens
     train_chars, others = _split_sizes(n, config.data, cut)
     if train_chars < N * T + 1:
         return (
-            f"the training part has {train_chars:,} characters; train.batch_size {N} x "
+            f"the training part has {counted(train_chars, tokens)}; train.batch_size {N} x "
             f"train.seq_length {T} needs {N * T + 1:,}"
         )
     for name, size in others.items():
         if size < T:
-            return f"the {name} part has {size:,} characters; train.seq_length {T} needs {T:,}"
+            return f"the {name} part has {counted(size, tokens)}; train.seq_length {T} needs {T:,}"
     return ""
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.errors import Remedy, TextError
+from charrnn.errors import Remedy, TextError, counted, plural
 from charrnn.kernels import Array
 
 Decoder = Callable[[int], str]
@@ -96,8 +96,8 @@ class Vocabulary:
                 position = int(np.argmax(unknown))
                 raise TextError(
                     f"{where}: {self.name(int(symbols[position]))} at position {first + position} "
-                    f"is not among the {V} characters this model knows",
-                    Remedy("skip_unknown=True", "leaves such characters out"),
+                    f"is not among the {counted(V, self.tokens)} this model knows",
+                    Remedy("skip_unknown=True", f"leaves such {plural(self.tokens)} out"),
                 )
             codes = codes[~unknown]
         return codes.astype(self.code_dtype, copy=False)

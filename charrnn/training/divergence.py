@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from charrnn.errors import Remedy, RunError
+from charrnn.errors import Remedy, RunError, counted
 
 MAX_DIVERGENCES = 10  # of a run; a thousandth of the learning rate remains after them
 _SETTINGS = "a lower train.learning_rate, a smaller train.clip_norm or more train.warmup_steps"
@@ -34,7 +34,7 @@ def update_skipped(step: int, reason: str, rate: float, divergences: int) -> str
         return note
     return (
         f"{note}, the states are reset to zero, and the learning rate is halved to {rate:.3g} "
-        f"({divergences} of at most {MAX_DIVERGENCES} times)"
+        f"({divergences} of at most {counted(MAX_DIVERGENCES, 'time')})"
     )
 
 
@@ -42,7 +42,7 @@ def given_up(step: int, divergences: int, best: object) -> RunError:
     """Return the error of a training that diverged too often; `best` is a checkpoint or None."""
     return _diverged(
         f"step {step:,}: the training diverged: the loss or the gradient was not finite "
-        f"{divergences} times, although the learning rate was halved each time",
+        f"{counted(divergences, 'time')}, although the learning rate was halved each time",
         best,
     )
 

@@ -23,8 +23,11 @@ class Reporter:
     def block(self, rows: Sequence[tuple[str, str]]) -> None:
         """Show the summary of the training, rows of a name and a text."""
 
-    def begin(self, step: int, total: int | None, left_s: float | None) -> None:
-        """Start or resume after `step` steps, until `total` steps or for `left_s` seconds."""
+    def begin(self, step: int, total: int | None, left_s: float | None, tokens: str) -> None:
+        """Start or resume after `step` steps, until `total` steps or for `left_s` seconds.
+
+        `tokens` is what the model reads, "char" or "byte".
+        """
 
     def step(self, epoch: int, chars: int, loss_nats: float, seconds: float) -> None:
         """Show a step that took some seconds; `loss_nats` is the mean over its characters."""
@@ -59,8 +62,8 @@ class TerminalReporter(Reporter):
         for name, text in rows:
             self._print(f"{name:<{width}}  {text}", indent=width + 2)
 
-    def begin(self, step: int, total: int | None, left_s: float | None) -> None:
-        self._step, self._total, self._left_s = step, total, left_s
+    def begin(self, step: int, total: int | None, left_s: float | None, tokens: str) -> None:
+        self._step, self._total, self._left_s, self._tokens = step, total, left_s, tokens
         self._began_at = step
         self._chars, self._seconds = 0, 0.0
         self._start = self._line_at = time.monotonic()
@@ -119,7 +122,7 @@ class TerminalReporter(Reporter):
 
     def _rate(self) -> str:
         """Return the rate of the steps alone; the time left includes validations and the rest."""
-        return f"{self._chars / max(self._seconds, 1e-9):,.0f} chars/s"
+        return f"{self._chars / max(self._seconds, 1e-9):,.0f} {self._tokens}s/s"
 
     def _place(self) -> str:
         of_all = "" if self._total is None else f"/{self._total:,}"

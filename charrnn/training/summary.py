@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from charrnn.errors import counted, plural
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.folder import RunFolder
 from charrnn.system.terminal import duration, shortest
@@ -24,7 +25,7 @@ def summary_rows(trainer: Trainer, run: RunFolder) -> list[tuple[str, str]]:
     """Return the summary of a training, rows of a name and a text."""
     config, corpus, limits = trainer.config, trainer.corpus, trainer.limits
     path = config.data.path
-    text = shortest(path) if isinstance(path, str) else f"{len(path)} files"
+    text = shortest(path) if isinstance(path, str) else counted(len(path), "file")
     parts = [(name, *corpus.split(name)) for name in ("train", "valid", "test")]
     model, train = config.model, config.train
     inputs = "one-hot" if model.embedding_size is None else f"{model.embedding_size}-wide embedded"
@@ -32,18 +33,22 @@ def summary_rows(trainer: Trainer, run: RunFolder) -> list[tuple[str, str]]:
     if model.weight_dropout:
         dropout += f", weight dropout {model.weight_dropout:g}"
     megabytes = math.ceil(sum(least_bytes(config, len(corpus.vocabulary))) / 1e6)
-    tokens = "bytes" if config.data.tokens == "byte" else "characters"
+    tokens = config.data.tokens
     return [
-        ("text", f"{text}: {len(corpus.codes):,} {tokens}, {len(corpus.vocabulary)} distinct"),
+        (
+            "text",
+            f"{text}: {counted(len(corpus.codes), tokens)}, {len(corpus.vocabulary)} distinct",
+        ),
         ("split", ", ".join(f"{end - start:,} {name}" for name, start, end in parts)),
         (
             "model",
-            f"{model}, {inputs} input{dropout}: {trainer.model.parameters.size:,} parameters",
+            f"{model}, {inputs} input{dropout}: "
+            + counted(trainer.model.parameters.size, "parameter"),
         ),
         (
             "steps",
-            f"{_length(limits)} of {train.batch_size} stream{'s' * (train.batch_size != 1)} x "
-            f"{train.seq_length} {tokens}, {train.optimizer} {train.learning_rate:g}",
+            f"{_length(limits)} of {counted(train.batch_size, 'stream')} x "
+            f"{counted(train.seq_length, tokens)}, {train.optimizer} {train.learning_rate:g}",
         ),
         ("workers", f"{train.workers}, {train.backend}"),
         ("memory", f"arrays of at least {megabytes:,} MB"),
@@ -56,8 +61,8 @@ def _length(limits: Limits) -> str:
     of_time = "" if limits.total_s is None else f"as many as {duration(limits.total_s)} allow"
     if limits.total_steps is None:
         return of_time
-    epochs = f"{limits.total_steps / limits.steps_per_epoch:,.4g}"
-    steps = f"{limits.total_steps:,} ({epochs} epoch{'' if epochs == '1' else 's'})"
+    epochs = counted(limits.total_steps / limits.steps_per_epoch, "epoch")
+    steps = f"{limits.total_steps:,} ({epochs})"
     return f"{steps}, or {of_time}," if of_time else steps
 
 
@@ -76,7 +81,7 @@ def match_summary(match: VocabularyMatch, corpus: Corpus) -> str:
         return f": {shown}{more}" if symbols else ""
 
     return (
-        f"weights copied; characters kept: {len(match.kept)}, "
+        f"weights copied; {plural(corpus.vocabulary.tokens)} kept: {len(match.kept)}, "
         f"added: {len(match.added)}{names(match.added)}, "
         f"dropped: {len(match.dropped)}{names(match.dropped)}"
     )
@@ -84,11 +89,11 @@ def match_summary(match: VocabularyMatch, corpus: Corpus) -> str:
 
 def text_differences(previous: Checkpoint, corpus: Corpus) -> str:
     """Return in words how the text of a run has changed."""
-    chars = len(corpus.codes)
+    chars, tokens = len(corpus.codes), corpus.vocabulary.tokens
     if previous.text_chars not in (None, chars):
-        changes = [f"it had {previous.text_chars:,} characters, now {chars:,}"]
+        changes = [f"it had {counted(previous.text_chars, tokens)}, now {chars:,}"]
     else:
-        changes = ["its characters have changed"]
+        changes = [f"its {plural(tokens)} have changed"]
     for vocabulary, other, change in (
         (corpus.vocabulary, previous.vocabulary, "new in"),
         (previous.vocabulary, corpus.vocabulary, "gone from"),

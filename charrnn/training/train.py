@@ -20,6 +20,7 @@ from charrnn.errors import (
     RunError,
     WorkerError,
     WriteError,
+    counted,
     with_remedies,
 )
 from charrnn.runs.checkpoint import Checkpoint, load_checkpoint
@@ -199,7 +200,7 @@ def start_workers(
     """Start the workers of a training, with a note if that takes a while."""
     job = Job(config, len(corpus.vocabulary), corpus.codes, corpus.train_end)
     if job.parameter_count > _MANY_PARAMETERS:
-        note(f"preparing {job.parameter_count:,} parameters")
+        note(f"preparing {counted(job.parameter_count, 'parameter')}")
     if compiling := compiling_note(config.train.backend):
         note(compiling)
     return MPIGroup(job, ranks, corpus.text_sha256) if ranks else start_group(job)
@@ -265,11 +266,11 @@ def _not_written(trainer: Trainer, problem: str) -> RunError:
 def _finished(trainer: Trainer, run: RunFolder) -> str:
     """Return the last note of a training that has reached a limit."""
     counters = trainer.counters
-    text = f"finished: {counters.step:,} steps"
+    text = f"finished: {counted(counters.step, 'step')}"
     if counters.out_of_time:
         text += f", as the time of train.max_minutes {trainer.config.train.max_minutes:g} is over"
     if counters.out_of_patience:
-        text += f", no new best in {counters.validations_since_best} validations"
+        text += f", no new best in {counted(counters.validations_since_best, 'validation')}"
     if counters.best_loss_nats is not None:
         text += (
             f"; best validation {counters.best_loss_nats:.4f} "

@@ -122,7 +122,9 @@ class Trainer:
         self._saved_step, self._saved_at = self.counters.step, time.monotonic()
         total_s = self.limits.total_s
         left_s = None if total_s is None else total_s - self._elapsed_s
-        self._reporter.begin(self.counters.step, self.limits.total_steps, left_s)
+        self._reporter.begin(
+            self.counters.step, self.limits.total_steps, left_s, self.config.data.tokens
+        )
         try:
             self._run()
         finally:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from charrnn.backends.backend import resolve_backend
 from charrnn.config.schema import Config, TrainConfig
-from charrnn.errors import RunError
+from charrnn.errors import RunError, counted
 from charrnn.kernels import CELLS
 from charrnn.kernels.optimizers import OPTIMIZERS
 from charrnn.model.parameters import parameter_count, training_flops
@@ -47,8 +47,8 @@ def resolve_workers(
         )
     if int(workers) > train.batch_size:
         raise RunError(
-            f"train.workers {workers}: the batch has only {train.batch_size} streams to share; set "
-            f"train.batch_size to {workers} or more, or use fewer workers"
+            f"train.workers {workers}: the batch has only {counted(train.batch_size, 'stream')} "
+            f"to share; set train.batch_size to {workers} or more, or use fewer workers"
         )
     if int(workers) > 1 and not ranks and multiprocessing.current_process().daemon:
         raise RunError(
@@ -88,13 +88,13 @@ def _check_memory(config: Config, V: int, machines: int) -> None:
         smaller = "model.hidden_size"
         what = (
             f"model.hidden_size {model.hidden_size} x model.num_layers {model.num_layers} makes "
-            f"{parameter_count(model, V):,} parameters; training them"
+            f"{counted(parameter_count(model, V), 'parameter')}; training them"
         )
     else:
         smaller = "train.batch_size or train.seq_length"
         what = (
-            f"train.batch_size {train.batch_size} x train.seq_length {train.seq_length} steps of "
-            f"{model.num_layers} layers of {model.hidden_size}"
+            f"train.batch_size {train.batch_size} x train.seq_length {train.seq_length} in "
+            f"{counted(model.num_layers, 'layer')} of {model.hidden_size}"
         )
     raise RunError(
         f"{what} takes {(vectors + window) / 1e9:,.0f} GB, and this machine has "

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.errors import BackendError, RunError, TextError, WorkerError
+from charrnn.errors import BackendError, RunError, TextError, WorkerError, counted
 from charrnn.system.signals import SIGNALS, ended_by_signals
 from charrnn.text.corpus import load_corpus
 from charrnn.workers.group import Failure, WorkerGroup, attempt, buffers_in, floats_needed
@@ -40,13 +40,13 @@ def ranks() -> Ranks | None:
     except (ImportError, RuntimeError) as error:
         _exit_unless_rank_0()
         raise BackendError(
-            f"mpiexec has started {started} processes, and mpi4py cannot be imported ({error}); "
-            "pip install mpi4py mpich"
+            f"mpiexec has started {counted(started, 'process')}, and mpi4py cannot be imported "
+            f"({error}); pip install mpi4py mpich"
         ) from None
     if started != MPI.COMM_WORLD.size:
         raise BackendError(
-            f"mpiexec has started {started} processes, and mpi4py sees {MPI.COMM_WORLD.size}: it "
-            "was built for another MPI; use the mpiexec of that one"
+            f"mpiexec has started {counted(started, 'process')}, and mpi4py sees "
+            f"{MPI.COMM_WORLD.size}: it was built for another MPI; use the mpiexec of that one"
         )
     return Ranks(MPI)
 
@@ -61,8 +61,8 @@ def refuse_ranks(command: str) -> None:
     if started > 1:
         _exit_unless_rank_0()
         raise RunError(
-            f"mpiexec has started {started} processes, and charrnn {command} would run in each of "
-            "them; only charrnn train shares its work. Start it without mpiexec"
+            f"mpiexec has started {counted(started, 'process')}, and charrnn {command} would run "
+            "in each of them; only charrnn train shares its work. Start it without mpiexec"
         )
 
 
@@ -123,7 +123,7 @@ class MPIGroup(WorkerGroup):
             results, states = zip(*_do_share(ranks, self.worker, self._buffers, task), strict=True)
         except ranks.mpi.Exception:
             ranks.lost()
-            raise WorkerError(f"one of the {ranks.size} ranks has ended") from None
+            raise WorkerError(f"one of the {counted(ranks.size, 'rank')} has ended") from None
         for rank, part in enumerate(states):
             if part is not None:
                 streams = self.job.streams_of(rank)

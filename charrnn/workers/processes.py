@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.errors import RunError, WorkerError
+from charrnn.errors import RunError, WorkerError, counted
 from charrnn.kernels import Array
 from charrnn.kernels.blas import one_blas_thread
 from charrnn.system.cores import blas_threads
@@ -144,8 +144,8 @@ class ProcessGroup(WorkerGroup):
 
 def _cannot_start(job: Job, error: OSError) -> RunError:
     return RunError(
-        f"{job.workers} worker processes cannot be started: {error.strerror}; train.workers 1 "
-        "needs none"
+        f"{counted(job.workers, 'worker process')} cannot be started: {error.strerror}; "
+        "train.workers 1 needs none"
     )
 
 

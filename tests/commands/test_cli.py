@@ -95,7 +95,7 @@ REFUSED: list[tuple[str, int, tuple[str, ...]]] = [
     ("eval empty", ERROR, ("empty: has no best.npz or last.npz",)),
     ("eval text.npz", ERROR, ("text.npz: is not a checkpoint, or a damaged one",)),
     ("eval tiny.yaml", ERROR, ("tiny.yaml: ", "is not among the", "characters this model knows")),
-    ("eval one.txt", ERROR, ("one.txt: has no character to predict", "at least two")),
+    ("eval one.txt", ERROR, ("one.txt: has nothing to predict", "at least two")),
     ("info /dev/null", ERROR, ("/dev/null: is a pipe or a device, not a checkpoint",)),
     ("info gone", ERROR, ("gone: no such file or folder",)),
     ("info empty", ERROR, ("empty: has no best.npz or last.npz",)),

@@ -116,8 +116,8 @@ def test_a_text_is_read_as_the_training_text_was(
 @pytest.mark.parametrize(
     ("raw", "problem"),
     [
-        (b"", "has no character to predict"),
-        (b"a", "has no character to predict"),
+        (b"", "has nothing to predict"),
+        (b"a", "has nothing to predict"),
         (b"in the Box", "'B' (U+0042) at position 7 is not among the "),
         (b"in \xff", "byte 3 (0xff) is not utf-8"),
         (None, "no such text file, checkpoint or run"),
@@ -148,8 +148,8 @@ def test_a_text_may_come_from_standard_input(
 @pytest.mark.parametrize(
     ("raw", "problem"),
     [
-        (b"", "has no character to predict"),
-        (None, "has no character to predict"),
+        (b"", "has nothing to predict"),
+        (None, "has nothing to predict"),
         (b"in the Box", "'B' (U+0042) at position 7 is not among the "),
         (b"in \xff", "byte 3 (0xff) is not utf-8"),
     ],
@@ -185,7 +185,10 @@ def test_unknown_characters_are_skipped_on_request(
     assert model.score("Yin theZ Bbox", skip_unknown=True).to_dict() == of_rest
     Path("other").write_text("YZB", encoding="utf-8")
     assert run(["eval", "other", "--unknown", "skip"]) == 1
-    assert "other: has no character to predict that this model knows" in capsys.readouterr().err
+    assert (
+        "other: has nothing to predict; at least two characters that this model knows are"
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.usefixtures("run_dir")

@@ -252,7 +252,10 @@ REFUSED: dict[str, tuple[int, str]] = {
     "predictions runs/rnn": (2, "Missing option '--text'"),
     "predictions runs/rnn --text ''": (1, "--text: is empty"),
     "predictions runs/rnn --text €": (1, "this model knows; --unknown skip leaves such"),
-    "predictions runs/rnn --text € --unknown skip": (1, "--text: has no character that the model"),
+    "predictions runs/rnn --text € --unknown skip": (
+        1,
+        "--text: has none of the characters",
+    ),
     "predictions none --text a": (1, "none: no such file or folder"),
     "surprise runs/rnn long.txt --split test": (
         2,

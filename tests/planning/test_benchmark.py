@@ -121,5 +121,5 @@ def test_a_window_larger_than_the_memory_is_refused(capsys: pytest.CaptureFixtur
     sets = ["model.hidden_size=128", "train.batch_size=1000000", "train.seq_length=1000000"]
     assert run(["bench", *(word for key in sets for word in ("--set", key))]) == 1
     err = capsys.readouterr().err
-    assert "train.batch_size 1000000 x train.seq_length 1000000 steps of 2 layers of 128" in err
+    assert "train.batch_size 1000000 x train.seq_length 1000000 in 2 layers of 128" in err
     assert err.endswith("Try a smaller train.batch_size or train.seq_length\n")

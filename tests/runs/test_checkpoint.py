@@ -270,7 +270,7 @@ def test_info_shows_what_a_checkpoint_is(
     assert shown["parameters"] == f"{loaded.parameters.size:,}"
     assert f"{loaded.counters.best_loss_nats:.4f} nats/char" in shown["validation"]
     assert "at step 20" in shown["best"]
-    assert shown["vocabulary"] == "6 chars " + repr("\n iost")
+    assert shown["vocabulary"] == "6 characters " + repr("\n iost")
     for name, shape in loaded.model().shapes.items():
         assert [name, *str(shape).split()] in [line.split() for line in lines]
     configuration = captured.out.split("configuration\n")[1]

@@ -74,7 +74,7 @@ def test_a_file_is_encoded_in_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyP
             encode_file(checkpoint.config.data, checkpoint.vocabulary, str(file))
         for short in ("", "a"):
             file.write_text(short, encoding="utf-8")
-            with pytest.raises(TextError, match="has no character to predict"):
+            with pytest.raises(TextError, match="has nothing to predict"):
                 encode_file(checkpoint.config.data, checkpoint.vocabulary, str(file))
 
 

@@ -56,7 +56,7 @@ class Stop(Reporter):
     def __init__(self, at: int, by_signal: bool) -> None:
         self._at, self._by_signal = at, by_signal
 
-    def begin(self, step: int, total: int | None, left_s: float | None) -> None:  # noqa: ARG002
+    def begin(self, step: int, total: int | None, left_s: float | None, tokens: str) -> None:  # noqa: ARG002
         self._step = step
 
     def step(self, epoch: int, chars: int, loss_nats: float, seconds: float) -> None:  # noqa: ARG002

@@ -31,7 +31,7 @@ class Clock:
 def test_a_line_at_most_every_five_seconds(step_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, file = Clock(monkeypatch), io.StringIO()
     reporter = TerminalReporter(file)
-    reporter.begin(0, 3000, None)
+    reporter.begin(0, 3000, None, "char")
     printed_at = [clock.now_s]
     for _ in range(3000):
         clock.now_s += step_s
@@ -53,7 +53,7 @@ def test_a_line_has_the_step_the_loss_the_rate_and_the_time_left(
     """The rate counts the steps alone; the time left counts everything since the start."""
     clock, file = Clock(monkeypatch), io.StringIO()
     reporter = TerminalReporter(file)
-    reporter.begin(1500, 2500, None)
+    reporter.begin(1500, 2500, None, "char")
     for _ in range(8):
         clock.now_s += 0.7
         reporter.step(3, 2500, 2.25, 0.5)
@@ -75,7 +75,7 @@ def test_the_time_left_ends_at_the_nearer_limit(
 ) -> None:
     clock, file = Clock(monkeypatch), io.StringIO()
     reporter = TerminalReporter(file)
-    reporter.begin(0, total, left_s)
+    reporter.begin(0, total, left_s, "char")
     reporter.step(1, 100, 2.0, 0.5)
     clock.now_s += 6
     reporter.step(1, 100, 2.0, 0.5)
@@ -86,7 +86,7 @@ def test_the_printed_loss_is_a_running_mean(monkeypatch: pytest.MonkeyPatch) -> 
     """It hides the noise of single steps."""
     clock, file = Clock(monkeypatch), io.StringIO()
     reporter = TerminalReporter(file)
-    reporter.begin(0, 100, None)
+    reporter.begin(0, 100, None, "char")
     for loss_nats in (2.0, 4.0):
         clock.now_s += 6
         reporter.step(1, 100, loss_nats, 0.01)
@@ -159,7 +159,7 @@ def test_the_bar_on_a_terminal(
 
     with os.fdopen(slave, "w", encoding="utf-8") as file:
         reporter = TerminalReporter(file)
-        reporter.begin(10, total, left_s)
+        reporter.begin(10, total, left_s, "char")
         for note in notes:
             reporter.step(epoch, 2500, loss_nats, 0.01)
             reporter.note(note)

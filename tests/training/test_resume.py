@@ -66,7 +66,7 @@ class Stop(Reporter):
     def __init__(self, at: Collection[int], how: Callable[[], None] = interrupt) -> None:
         self._at, self._how = at, how
 
-    def begin(self, step: int, total: int | None, left_s: float | None) -> None:  # noqa: ARG002
+    def begin(self, step: int, total: int | None, left_s: float | None, tokens: str) -> None:  # noqa: ARG002
         self._step = step
 
     def step(self, epoch: int, chars: int, loss_nats: float, seconds: float) -> None:  # noqa: ARG002
