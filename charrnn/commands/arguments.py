@@ -135,22 +135,28 @@ def load_model_and_part(
     return checkpoint, part
 
 
-def runs_to_draw(arguments: Sequence[str]) -> dict[str, Path]:
+def runs_to_draw(arguments: Sequence[str], most: int | None = None) -> dict[str, Path]:
     """Return the run folders, by default the newest run's, each under a distinct printable name.
+
+    Args:
+        arguments: the folders.
+        most: number of runs that can be drawn together, at most.
 
     Raises:
         CheckpointError: if there is no run.
-        RunError: if an argument is not a folder or names a run twice, or if mpiexec has started
-            several processes.
+        RunError: if an argument is not a run folder or names a run twice, if there are more than
+            `most`, or if mpiexec has started several processes.
     """
     from charrnn.errors import RunError
-    from charrnn.runs.folder import find_checkpoint
+    from charrnn.runs.folder import RunFolder, find_checkpoint
     from charrnn.system.terminal import visible
 
     refuse_mpiexec()
+    if most is not None and len(arguments) > most:
+        raise RunError(f"{counted(len(arguments), 'run')} are too many; name at most {most}")
     folders = [Path(one) for one in arguments] or [find_checkpoint(None).parent]
     for folder in folders:
-        if not folder.is_dir():
+        if not RunFolder(folder).holds_run():
             raise RunError(f"{folder}: is not a run folder; name one, as in runs/tales")
     resolved = [folder.resolve() for folder in folders]
     if len(set(resolved)) < len(resolved):

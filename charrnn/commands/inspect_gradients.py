@@ -74,8 +74,8 @@ def gradients(
     if output is not None:
         from charrnn.report.charts import import_matplotlib
 
-        import_matplotlib()  # if it is missing, fail before the work
         path = replaceable_path(output, _ENDINGS)
+        import_matplotlib()  # if it is missing, fail before the work
     models = [
         _compute(argument, text_file, split, unknown, lags, losses)
         for argument in arguments_of_models

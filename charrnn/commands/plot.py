@@ -33,10 +33,11 @@ def plot(runs: tuple[str, ...], output: str, what: str) -> None:
     from charrnn.report.history import read_history
     from charrnn.runs.folder import RunFolder
 
-    import_matplotlib()  # if it is missing, fail before the work
     path = replaceable_path(output, _ENDINGS)
     plotted = []
-    for name, folder in runs_to_draw(runs).items():
+    folders = runs_to_draw(runs)
+    import_matplotlib()  # if it is missing, fail before the work
+    for name, folder in folders.items():
         run = RunFolder(folder)
         tokens = load_config(run.config).data.tokens if run.config.exists() else "char"
         plotted.append(PlottedRun(name, read_history(run.metrics), token=tokens))

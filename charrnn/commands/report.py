@@ -26,15 +26,15 @@ def report(runs: tuple[str, ...], output: str | None) -> None:
     training may still be running. Needs Matplotlib and Jinja.
     """
     from charrnn.report.charts import import_matplotlib
-    from charrnn.report.page import page, read_run
+    from charrnn.report.page import MAX_RUNS, page, read_run
     from charrnn.system.atomic import atomic_write
 
-    import_matplotlib()  # if it is missing, fail before the work
-    folders = runs_to_draw(runs)
+    folders = runs_to_draw(runs, MAX_RUNS)
     if output is None:
         single = next(iter(folders.values())) if len(folders) == 1 else Path()
         output = str(single / "report.html")
     path = Path() if output == "-" else replaceable_path(output, [".html"])
+    import_matplotlib()  # if it is missing, fail before the work
     found = [read_run(folder, name) for name, folder in folders.items()]
     for note in (note for run in found for note in run.notes):
         click.echo(note, err=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from charrnn.config.schema import all_keys
-from charrnn.errors import CheckpointError, RunError, TextError, counted, plural
+from charrnn.errors import CheckpointError, TextError, counted, plural
 from charrnn.inspection.colours import ACTIVATION, NATS
 from charrnn.report.charts import (
     HISTORY_CHARTS,
@@ -34,7 +34,7 @@ _TITLES = {
     "norm": "Gradient norm, before clipping",
     "speed": "Speed, {unit}",
 }
-_MAX_RUNS = 6  # one for each colour
+MAX_RUNS = 6  # one for each colour
 _MAX_SAMPLES = 12
 _SAMPLE_CHARS = 600
 
@@ -63,14 +63,8 @@ class Run(NamedTuple):
 
 
 def read_run(path: Path, name: str) -> Run:
-    """Read a run's metrics and inspect its best model.
-
-    Raises:
-        RunError: the path is not a run folder.
-    """
+    """Read a run's metrics and inspect its best model."""
     folder = RunFolder(path)
-    if not folder.holds_run():
-        raise RunError(f"{path}: is not a run folder; name one, as in runs/tales")
     history, notes = read_history(folder.metrics), list[str]()
     checkpoints: dict[str, Checkpoint] = {}
     for file in (folder.best, folder.last):
@@ -102,16 +96,12 @@ def page(runs: Sequence[Run], version: str) -> str:
     """Return the HTML of a page.
 
     Args:
-        runs: from `read_run`.
+        runs: at most `MAX_RUNS`, from `read_run`.
         version: of charrnn, for the footer.
 
     Raises:
-        RunError: there are too many runs, or Matplotlib or Jinja is not installed.
+        RunError: Matplotlib or Jinja is not installed.
     """
-    if len(runs) > _MAX_RUNS:
-        raise RunError(
-            f"{counted(len(runs), 'run')} are too many for a page; name at most {_MAX_RUNS}"
-        )
     import_matplotlib()
     import jinja2
 

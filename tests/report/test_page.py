@@ -269,18 +269,29 @@ REFUSED = {
     "report runs/tiny runs/../runs/tiny": (1, "the same run is named twice"),
     "report runs/tiny -o runs": (1, "runs: is a folder; name a file in it"),
     "report runs/tiny -o none/page.html": (1, "there is no folder none; make it first"),
-    "report a b c d e f g": (1, "7 runs are too many for a page"),
+    "report a b c d e f g": (1, "7 runs are too many; name at most 6"),
     "plot runs/tiny": (2, "Missing option '-o'"),
     "plot runs/tiny -o curve.bmp": (1, "name a file that ends in .png, .svg or .pdf"),
     "plot runs/tiny -o mine.svg": (1, "exists already and is not from charrnn"),
     "inspect gradients runs/tiny -o mine.svg": (1, "exists already and is not from charrnn"),
     "report runs/tiny -o /dev/full": (1, "name a file that ends in .html"),
     "plot none -o curve.png": (1, "none: is not a run folder"),
+    "plot runs -o curve.png": (1, "runs: is not a run folder"),
 }
 
 
+@pytest.mark.parametrize("has_libraries", [True, False])
 @pytest.mark.parametrize("command", REFUSED)
-def test_what_is_refused(command: str, drawn: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_refused(
+    command: str,
+    has_libraries: bool,
+    drawn: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A wrong argument is reported before a missing library."""
+    if not has_libraries:
+        monkeypatch.setitem(sys.modules, "matplotlib", None)
     (drawn / "notes.html").write_text("<p>mine</p>")
     (drawn / "mine.svg").write_text("mine, of charrnn")
     for name in "abcdefg":
