@@ -13,7 +13,7 @@ from typing import Any
 
 from charrnn.config.safe_yaml import LARGEST, InvalidYAMLError, parse_yaml
 from charrnn.config.schema import SECTIONS, Config, all_keys
-from charrnn.errors import ConfigError, counted, did_you_mean, shown, shown_name
+from charrnn.errors import ConfigError, Remedy, counted, did_you_mean, shown, shown_name
 from charrnn.kernels.optimizers import OPTIMIZERS, SCHEDULES
 
 
@@ -274,6 +274,13 @@ def _if_a_text(path: Path) -> str:
 
 
 def _read_yaml(path: Path) -> Any:
+    if path.suffix == ".npz" and path.is_file():
+        raise ConfigError(
+            f"{path}: is a checkpoint, not a configuration. 'charrnn sample' and 'charrnn eval' "
+            "read it",
+            Remedy("resume=True", "continues its run, given the config.yaml of the run"),
+            Remedy("init_from", "starts another run from its weights"),
+        )
     try:
         with path.open("rb") as file:  # which may be a pipe
             raw = file.read(LARGEST + 1)

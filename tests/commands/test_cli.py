@@ -40,6 +40,11 @@ REFUSED: list[tuple[str, int, tuple[str, ...]]] = [
         ERROR,
         ("runs/tiny: holds a run already", "--resume", "--overwrite", "--run-dir"),
     ),
+    (
+        "train runs/tiny/best.npz",
+        ERROR,
+        ("best.npz: is a checkpoint, not a conf", "sample", "eval", "--resume", "--init-from"),
+    ),
     ("train tiny.yaml --run-dir text.txt", ERROR, ("text.txt: is a file", "names a folder")),
     ("train tiny.yaml --run-dir text.txt/run", ERROR, ("text.txt/run: cannot be written",)),
     (
