@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from charrnn.commands.arguments import refuse_mpiexec, report_skipped
 from charrnn.commands.options import FiniteFloat, checkpoint_argument, unknown_option
@@ -100,6 +101,9 @@ def sample(
     """
     if prime is not None and prime_file is not None:
         raise click.UsageError("--prime and --prime-file both name a prime; give one.")
+    given = click.get_current_context().get_parameter_source("temperature")
+    if greedy and temperature and given is not ParameterSource.DEFAULT:
+        raise click.UsageError("--greedy is a --temperature of 0; give one.")
     if stop == "":
         raise click.UsageError("--stop: the text is empty; give at least one character.")
     from charrnn.runs.folder import find_checkpoint

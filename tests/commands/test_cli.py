@@ -69,6 +69,8 @@ REFUSED: list[tuple[str, int, tuple[str, ...]]] = [
     ("sample --prime-file gone.txt", ERROR, ("--prime-file gone.txt: cannot be read: No such",)),
     ("sample --prime-file .", ERROR, ("--prime-file .: cannot be read: Is a directory",)),
     ("sample --prime aQ", ERROR, ("prime: 'Q' (U+0051) at position 1", "--unknown skip")),
+    ("sample --greedy --temperature 0.5", USAGE, ("--greedy", "--temperature", "give one")),
+    ("sample --greedy --temperature 1", USAGE, ("--greedy", "--temperature", "give one")),
     ("sample --temperature -1", USAGE, ("--temperature", "-1.0 is not in the range x>=0")),
     ("sample --temperature nan", USAGE, ("--temperature", "nan")),
     ("sample --temperature inf", USAGE, ("--temperature", "inf")),

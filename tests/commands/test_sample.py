@@ -95,6 +95,7 @@ def test_a_lone_surrogate_is_refused(folder: Path) -> None:
         ),
         (["--prime", "a", "--length", "0", "--num-samples", "2"], "a\n---\na\n"),
         (["--prime", "a", "--length", "3", "--greedy"], "abcd\n"),
+        (["--prime", "a", "--length", "3", "--greedy", "--temperature", "0"], "abcd\n"),
         (["--prime", "a", "--length", "3", "--temperature", "0"], "abcd\n"),
         (["--prime", "a", "--length", "3", "--top-k", "2", "--top-p", "0.9"], "abcd\n"),
     ],
