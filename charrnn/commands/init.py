@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from charrnn.commands.arguments import refuse_mpiexec
-from charrnn.commands.options import FiniteFloat, output_option, set_option
+from charrnn.commands.options import FloatInRange, output_option, set_option
 from charrnn.commands.output_file import output_path
 from charrnn.errors import ConfigError, TextError, counted, shown_name
 from charrnn.system.terminal import duration, wrapped
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--minutes",
-    type=FiniteFloat(min=0, min_open=True, max=1_000_000),
+    type=FloatInRange(min=0, min_open=True, max=1_000_000),
     metavar="N",
     help="Time that the training may take on this machine.  [default: chosen for the text]",
 )

@@ -12,6 +12,7 @@ import click
 
 from charrnn.commands.arguments import Part, load_model_and_part
 from charrnn.commands.options import (
+    IntInRange,
     checkpoint_and_text_arguments,
     json_option,
     show_text,
@@ -29,10 +30,10 @@ _MAX_CHARS = 1_000_000  # read for the correlations; more would hardly change th
 @click.command()
 @checkpoint_and_text_arguments
 @text_options
-@click.option("--layer", type=click.IntRange(0), help="Only units of this layer, from 0.")
+@click.option("--layer", type=IntInRange(0), help="Only units of this layer, from 0.")
 @click.option(
     "--unit",
-    type=click.IntRange(0),
+    type=IntInRange(0),
     help="Show the activation of this unit, from 0; of h and the last layer unless --state and "
     "--layer name others.",
 )
@@ -40,7 +41,7 @@ _MAX_CHARS = 1_000_000  # read for the correlations; more would hardly change th
 @shown_text_options
 @click.option(
     "--top",
-    type=click.IntRange(1),
+    type=IntInRange(1),
     default=1,
     show_default=True,
     help="Number of units to list for each feature.",

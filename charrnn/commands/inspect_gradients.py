@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from charrnn.commands.arguments import find_and_load, load_part, models_and_text
-from charrnn.commands.options import json_option, output_option, text_options
+from charrnn.commands.options import IntInRange, json_option, output_option, text_options
 from charrnn.commands.output_file import replaceable_path
 
 if TYPE_CHECKING:
@@ -36,14 +36,14 @@ class ModelGradients(NamedTuple):
 @text_options
 @click.option(
     "--lags",
-    type=click.IntRange(1, 10_000),
+    type=IntInRange(1, 10_000),
     default=100,
     show_default=True,
     help="Number of steps to go back.",
 )
 @click.option(
     "--losses",
-    type=click.IntRange(1, 10_000),
+    type=IntInRange(1, 10_000),
     default=128,
     show_default=True,
     help="Number of characters whose losses are backpropagated, evenly spaced over the text.",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from charrnn.commands.arguments import find_and_load, report_skipped
-from charrnn.commands.options import checkpoint_argument, json_option, unknown_option
+from charrnn.commands.options import IntInRange, checkpoint_argument, json_option, unknown_option
 
 if TYPE_CHECKING:
     from charrnn.inspection.predictions import Prediction
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--text", required=True, help="Text to read, from zero states.")
 @click.option(
     "--top",
-    type=click.IntRange(1, 1000),
+    type=IntInRange(1, 1000),
     default=5,
     show_default=True,
     help="Number of likeliest characters to show.",

@@ -11,6 +11,7 @@ import click
 
 from charrnn.commands.arguments import Part, load_model_and_part
 from charrnn.commands.options import (
+    IntInRange,
     checkpoint_and_text_arguments,
     json_option,
     show_text,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 @shown_text_options
 @click.option(
     "--top",
-    type=click.IntRange(0),
+    type=IntInRange(0),
     default=10,
     show_default=True,
     help="Number of most surprising characters to list.",

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from charrnn.config.values import Number
+
 if TYPE_CHECKING:
     from charrnn.inspection.colours import Scale
     from charrnn.kernels import Array
@@ -28,14 +30,30 @@ def option_of(argument: str) -> str:
     return OPTIONS.get(argument, f"--set {argument}")
 
 
-class FiniteFloat(click.FloatRange):
-    """A float within bounds; unlike `click.FloatRange`, it refuses nan and infinity."""
+class FloatInRange(click.FloatRange):
+    """A finite float within bounds, checked and refused in the words of the configuration."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> float:
-        number = float(super().convert(value, param, ctx))
-        if not math.isfinite(number):
-            self.fail(f"{value} is not a finite number.", param, ctx)
-        return number
+        return float(_in_range(self, value, param, ctx, whole=False))
+
+
+class IntInRange(click.IntRange):
+    """A whole number within bounds, checked and refused in the words of the configuration."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        return int(_in_range(self, value, param, ctx, whole=True))
+
+
+def _in_range(
+    bounds: click.FloatRange | click.IntRange, value: Any, param: Any, ctx: Any, whole: bool
+) -> float:
+    low = -math.inf if bounds.min is None else bounds.min
+    high = math.inf if bounds.max is None else bounds.max
+    kind = Number(low, high, bounds.min_open, bounds.max_open, whole)
+    try:
+        return kind.parse(value)
+    except ValueError as error:
+        bounds.fail(f"{error}.", param, ctx)
 
 
 checkpoint_argument = click.argument("checkpoint", required=False)
@@ -87,7 +105,7 @@ def shown_text_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )
     length = click.option(
         "--length",
-        type=click.IntRange(0),
+        type=IntInRange(0),
         default=1000,
         show_default=True,
         help="Number of characters of the text to print.",

@@ -17,7 +17,7 @@ import click
 from click.core import ParameterSource
 
 from charrnn.commands.arguments import refuse_mpiexec, report_skipped
-from charrnn.commands.options import FiniteFloat, checkpoint_argument, unknown_option
+from charrnn.commands.options import FloatInRange, IntInRange, checkpoint_argument, unknown_option
 from charrnn.errors import TextError, counted
 from charrnn.system.terminal import visible
 
@@ -40,7 +40,7 @@ _PRIME_BYTES = 1 << 24  # of a prime file, at most
 @click.option(
     "--length",
     metavar="N",
-    type=click.IntRange(min=0),
+    type=IntInRange(min=0),
     default=500,
     show_default=True,
     help="Number of characters to write.",
@@ -48,31 +48,29 @@ _PRIME_BYTES = 1 << 24  # of a prime file, at most
 @click.option(
     "--temperature",
     metavar="X",
-    type=FiniteFloat(min=0),
+    type=FloatInRange(min=0),
     default=1.0,
     show_default=True,
     help="Below 1, likely characters become likelier; above 1, less likely; 0 is --greedy.",
 )
-@click.option(
-    "--top-k", metavar="K", type=click.IntRange(min=1), help="Sample from the K likeliest."
-)
+@click.option("--top-k", metavar="K", type=IntInRange(min=1), help="Sample from the K likeliest.")
 @click.option(
     "--top-p",
     metavar="P",
-    type=FiniteFloat(min=0, max=1, min_open=True),
+    type=FloatInRange(min=0, max=1, min_open=True),
     help="Sample from the likeliest that together have probability P.",
 )
 @click.option("--greedy", is_flag=True, help="Take the likeliest character at each step.")
 @click.option(
     "--seed",
     metavar="N",
-    type=click.IntRange(min=0),
+    type=IntInRange(min=0),
     help="Seed, which makes the text reproducible.  [default: random, printed on stderr]",
 )
 @click.option(
     "--num-samples",
     metavar="N",
-    type=click.IntRange(min=1),
+    type=IntInRange(min=1),
     default=1,
     show_default=True,
     help="Number of texts to write, with a line of --- between them.",
