@@ -202,20 +202,22 @@ def _print_samples(groups: Iterable[tuple[int, Iterable[list[str]]]], prime: str
 
 
 def _print_text(pieces: Iterable[str]) -> None:
-    """Print a text as it grows, and a newline if it does not end in one.
+    """Print a text as it grows, and a newline if it does not end in one, also when interrupted.
 
     A terminal gets no control characters. A piece that comes after a pause is shown at once; pieces
     that follow each other fast are flushed together, because flushing each of them can take longer
     than sampling it.
     """
     last, flushed_s, terminal = "", -math.inf, sys.stdout.isatty()
-    for piece in pieces:
-        sys.stdout.write(visible(piece) if terminal else piece)
-        last = piece or last
-        now_s = time.monotonic()
-        if now_s - flushed_s > _FLUSH_EVERY_S:
-            sys.stdout.flush()
-            flushed_s = now_s
-    if not last.endswith("\n"):
-        sys.stdout.write("\n")
-    sys.stdout.flush()
+    try:
+        for piece in pieces:
+            sys.stdout.write(visible(piece) if terminal else piece)
+            last = piece or last
+            now_s = time.monotonic()
+            if now_s - flushed_s > _FLUSH_EVERY_S:
+                sys.stdout.flush()
+                flushed_s = now_s
+    finally:
+        if not last.endswith("\n"):
+            sys.stdout.write("\n")
+        sys.stdout.flush()

@@ -213,6 +213,24 @@ def test_another_command_ends_with_the_code_of_the_signal(
     assert capsys.readouterr().err == "charrnn: interrupted\n"
 
 
+def test_an_interrupted_sample_ends_its_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The prompt of the shell would follow the text otherwise."""
+
+    def pieces(*_: object, **__: object) -> Iterator[list[str]]:
+        yield ["and the"]
+        signal.raise_signal(signal.SIGINT)
+
+    run_dir = train(tmp_path)
+    capsys.readouterr()
+    monkeypatch.setattr("charrnn.model.language_model.continuations", pieces)
+    assert run(["sample", str(run_dir), "--prime", "bee "]) == 130
+    out, err = capsys.readouterr()
+    assert out == "bee and the\n"
+    assert err.endswith("charrnn: interrupted\n")
+
+
 def test_a_sample_in_training_is_interrupted_and_made_again(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
