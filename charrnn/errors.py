@@ -72,7 +72,7 @@ class NewerFormatError(CheckpointError):
 
 
 class SamplingError(CharRNNError):
-    """A sampling parameter is invalid, such as a negative temperature."""
+    """An argument of sampling is invalid, such as a negative temperature."""
 
 
 class RunError(CharRNNError):

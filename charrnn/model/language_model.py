@@ -7,12 +7,15 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from charrnn.config.schema import Config
-from charrnn.errors import TextError, counted, plural
+from charrnn.config.values import Number
+from charrnn.errors import SamplingError, TextError, counted, plural, shown
 from charrnn.kernels import Array
 from charrnn.model.evaluation import Score, score
 from charrnn.model.model import Model
-from charrnn.model.sampling import SamplingParams, continuations
+from charrnn.model.sampling import SamplingParams, checked_number, continuations
 from charrnn.text.vocabulary import Vocabulary, character_name
+
+_NOT_NEGATIVE = Number(0, whole=True)
 
 
 class LanguageModel:
@@ -56,7 +59,7 @@ class LanguageModel:
             skip_unknown: remove characters from the prime that the model does not know.
 
         Raises:
-            SamplingError: an argument is out of range.
+            SamplingError: an argument has a wrong type or is out of range.
             TextError: the prime contains a character that the model does not know.
 
         >>> text = model.sample("Once upon a time", length=40, seed=1)
@@ -112,14 +115,16 @@ class LanguageModel:
         >>> len(first), len(second)
         (5, 5)
         """
+        if stop is not None and (not isinstance(stop, str) or not stop):
+            raise SamplingError(f"stop: {shown(stop)} is not a string of at least one character")
         return continuations(
             self.model,
             self.vocabulary,
             self.encode(prime, "prime", skip_unknown=skip_unknown),
-            N=N,
-            length=length,
+            N=checked_number("N", N, Number(1, whole=True)),
+            length=checked_number("length", length, _NOT_NEGATIVE),
             params=SamplingParams(temperature, top_k, top_p, greedy),
-            rng=np.random.default_rng(seed),
+            rng=np.random.default_rng(_checked_seed(seed)),
             stop=stop,
         )
 
@@ -157,9 +162,11 @@ class LanguageModel:
             skip_unknown: remove characters that the model does not know.
 
         Raises:
-            TextError: the model does not know a character or, if its tokens are bytes, a character
-                cannot be encoded.
+            TextError: the text is not a string, or the model does not know a character or, if its
+                tokens are bytes, a character cannot be encoded.
         """
+        if not isinstance(text, str):
+            raise TextError(f"{where}: is of type {type(text).__name__}, not a string")
         try:
             symbols = self.vocabulary.symbols_of(text)
         except UnicodeEncodeError as error:
@@ -169,3 +176,13 @@ class LanguageModel:
                 "which has no bytes"
             ) from None
         return self.vocabulary.encode(symbols, where, skip_unknown=skip_unknown)
+
+
+def _checked_seed(seed: int | Sequence[int] | None) -> int | list[int] | None:
+    """Return a seed of Python integers, or raise SamplingError."""
+    if seed is None:
+        return None
+    if isinstance(seed, Sequence) and not isinstance(seed, (str, bytes)):
+        return [checked_number("seed", one, _NOT_NEGATIVE) for one in seed]
+    number: int = checked_number("seed", seed, _NOT_NEGATIVE)
+    return number

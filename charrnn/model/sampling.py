@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from charrnn.config.values import Number
 from charrnn.errors import SamplingError
 from charrnn.kernels import Array
 from charrnn.model.model import Model
@@ -17,6 +18,26 @@ from charrnn.text.vocabulary import Decoder, Vocabulary
 _PRIME_WINDOW = 256  # steps of a prime that are read at a time, at most
 _PRIME_LOGITS = 1 << 25  # of such a window, at most, unless one step has more
 _NOISE_NUMBERS = 1 << 14  # random numbers that are drawn at a time
+_KINDS = {
+    "temperature": Number(0),
+    "top_k": Number(1, whole=True),
+    "top_p": Number(0, 1, strict_low=True),
+}
+
+
+def checked_number(name: str, value: Any, kind: Number) -> Any:
+    """Return an argument as a Python number; it may be one of NumPy's.
+
+    Raises:
+        SamplingError: it is not a number of this kind; the error names the argument.
+    """
+    number = value.item() if isinstance(value, np.generic) else value
+    if not isinstance(number, (int, float)) or isinstance(number, bool):
+        raise SamplingError(f"{name}: is of type {type(value).__name__}, not {kind}")
+    try:
+        return kind.parse(number)
+    except ValueError as error:
+        raise SamplingError(f"{name}: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -34,12 +55,10 @@ class SamplingParams:
     greedy: bool = False
 
     def __post_init__(self) -> None:
-        if not 0 <= self.temperature < math.inf:
-            raise SamplingError(f"temperature {self.temperature}: must be a number of at least 0")
-        if self.top_k is not None and self.top_k < 1:
-            raise SamplingError(f"top_k {self.top_k}: must be at least 1, or None")
-        if self.top_p is not None and not 0 < self.top_p <= 1:
-            raise SamplingError(f"top_p {self.top_p}: must be above 0 and at most 1, or None")
+        for name, kind in _KINDS.items():
+            value = getattr(self, name)
+            if value is not None or name == "temperature":
+                object.__setattr__(self, name, checked_number(name, value, kind))
 
     def noise(self, N: int, V: int, rng: np.random.Generator) -> Iterator[Array]:
         """Yield noise (N, V) for one choice after another, without end.
@@ -153,14 +172,7 @@ def continuations(
     Yields:
         For each step, the new piece of each continuation: usually one character, and empty after
         the continuation has ended. If tokens are bytes, a piece may also be empty before.
-
-    Raises:
-        SamplingError: N or length is out of range.
     """
-    if length < 0:
-        raise SamplingError(f"length {length}: must be at least 0")
-    if N < 1:
-        raise SamplingError(f"N {N}: must be at least 1")
     if not len(prime):
         newline = vocabulary.symbols_of("\n")
         prime = vocabulary.encode(newline, "newline", skip_unknown=True)

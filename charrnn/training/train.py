@@ -108,6 +108,9 @@ def train(
     if not isinstance(config, Config):
         config = load_config(config)
     written = config_from_dict(config.to_dict(), "the configuration")  # may be made by hand
+    _check_path("run_dir", run_dir)
+    if init_from is not None:
+        _check_path("init_from", init_from)
     if not os.fspath(run_dir):
         raise RunError("run_dir is empty; it names the folder to write to")
     if resume and overwrite:
@@ -156,6 +159,11 @@ def train(
                     interrupted = f"interrupted at step {counters.step:,}, saved in {run.last}"
                     _note(reporter, interrupted, _CONTINUES)
             return Outcome(run.path, counters.step, counters.best_loss_nats)
+
+
+def _check_path(name: str, path: object) -> None:
+    if not isinstance(path, (str, os.PathLike)):
+        raise RunError(f"{name}: is of type {type(path).__name__}, not a path")
 
 
 def _note(reporter: Reporter, text: str, remedy: Remedy) -> None:
