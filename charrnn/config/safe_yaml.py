@@ -1,9 +1,10 @@
 """Read the YAML of configurations, with bounds on the time and memory that a file can take.
 
-The reader knows mappings, lists, strings, numbers, true, false and null. It refuses tags, which
-could ask for another type, and reads a date as a string. It bounds the size of the text, the
-nesting, and the number of values with every alias written out, so that a small file cannot stand
-for a large value.
+The reader knows mappings, lists, strings and null. A number, a word such as yes and a date are
+strings too, spelled as in the file: the kind of a key decides what they mean, because YAML's own
+rules surprise (0100 is 64, 1:30 is 90, no is false). The reader refuses tags, which could ask for
+another type. It bounds the size of the text, the nesting, and the number of values with every alias
+written out, so that a small file cannot stand for a large value.
 """
 
 from __future__ import annotations
@@ -17,8 +18,6 @@ from charrnn.errors import counted, shown, shown_name
 LARGEST = 256 << 10  # bytes; PyYAML takes two seconds for it
 _DEEPEST = 20  # levels; a list of paths is at level 3
 _MOST = 20_000  # values
-_READ = ("null", "bool", "int", "float")  # types of values without quotes; others are strings
-_LONGEST_NUMBER = 1000  # characters; a longer value is a string
 
 
 class InvalidYAMLError(ValueError):
@@ -47,7 +46,7 @@ def parse_yaml(text: str) -> Any:
             f"is not valid YAML: the {character} at position {error.position} is not allowed; "
             'write it in double quotes, as in "\\x07"'
         ) from None
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a number such as 0x_
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # an escape such as "\UFFFFFFFF"
         raise InvalidYAMLError(f"is not valid YAML: {shown_name(str(error), 200)}") from None
 
 
@@ -69,7 +68,7 @@ class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader with bounds; it also refuses a key that occurs twice."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - the name is PyYAML's
-        first: [(tag, pattern) for tag, pattern in found if tag.rpartition(":")[2] in _READ]
+        first: [(tag, pattern) for tag, pattern in found if tag.endswith(":null")]
         for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
@@ -78,11 +77,6 @@ class _Loader(yaml.SafeLoader):
         self._depth = 0
         self._count = 0
         self._sizes: dict[int, int] = {}  # values in each complete node, by the node's id
-
-    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
-        if kind is yaml.ScalarNode and len(value) > _LONGEST_NUMBER:
-            return self.DEFAULT_SCALAR_TAG
-        return super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event = self.peek_event()  # type: ignore[no-untyped-call]

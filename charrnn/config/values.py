@@ -1,8 +1,8 @@
 """Define the kinds of value that a configuration key can take.
 
-Each kind turns a value from YAML into the value that the program uses, or raises a ValueError that
-describes the right values. PyYAML reads `1e-3` as a string and `5` as an integer; a key that takes
-a float accepts both.
+Each kind turns a value into the value that the program uses, or raises a ValueError that describes
+the right values. In a file and in an override every number is a string, as it is spelled; in a
+checkpoint or a configuration made by hand it is an int or a float.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from __future__ import annotations
 import math
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
-from charrnn.errors import did_you_mean, shown
+from charrnn.errors import did_you_mean, shown, shown_name
 
 
 class Kind(Protocol):
@@ -41,22 +43,21 @@ class Number:
         below = number <= self.low if self.strict_low else number < self.low
         above = number >= self.high if self.strict_high else number > self.high
         if above and self.whole and self.high == MAX_INT:
-            raise ValueError(f"{shown(value)} is more than {MAX_INT:,}, the largest whole number")
+            raise ValueError(
+                f"{_as_written(value)} is more than {MAX_INT:,}, the largest whole number"
+            )
         if below or above:
-            raise ValueError(f"{shown(value)} is not {self}")
+            raise ValueError(f"{_as_written(value)} is not {self}")
         return number
 
     def _number(self, value: Any) -> int | float:
-        try:
-            if isinstance(value, str):
-                value = int(value) if re.fullmatch(r"[+-]?\d+", value) else float(value)
-            if isinstance(value, (int, float)) and not isinstance(value, bool):
-                number = int(value) if self.whole else float(value)
-                if number == value if self.whole else math.isfinite(number):
+        read = _read_number(value) if isinstance(value, str) else value
+        if isinstance(read, (int, float)) and not isinstance(read, bool):
+            with suppress(ValueError, OverflowError):  # not finite, or too large for a float
+                number = int(read) if self.whole else float(read)
+                if number == read if self.whole else math.isfinite(number):
                     return number
-        except (ValueError, OverflowError):  # not a number, or too large for a float
-            pass
-        raise ValueError(f"{shown(value)} is not {self}")
+        raise ValueError(f"{_as_written(value)} is not {self}")
 
     def __str__(self) -> str:
         text = "a whole number" if self.whole else "a number"
@@ -69,6 +70,52 @@ class Number:
 
 
 MAX_INT = 10**12  # the default bound of whole numbers; floats hold every one of them exactly
+_LONGEST_NUMBER = 100  # characters
+
+
+class AmbiguousNumberError(ValueError):
+    """A number that means one thing in YAML and another to most people."""
+
+
+def _read_number(text: str) -> int | float | None:
+    """Return the number that a text spells, or None.
+
+    A number is spelled as in Python: 1_000, 0x10, 0b11, .5, 1., 1e3 and +5 are numbers.
+
+    Raises:
+        AmbiguousNumberError: the spelling has more than one meaning.
+    """
+    if len(text) > _LONGEST_NUMBER:
+        return None
+    if re.fullmatch(r"[+-]?0(_?[0-7])+", text) and int(text, 8) != int(text, 10):
+        raise AmbiguousNumberError(
+            f"{text} is octal in YAML and means {int(text, 8)}; "
+            f"write {int(text, 10)} or {int(text, 8)}"
+        )
+    if re.fullmatch(r"[+-]?\d+(:[0-5]?\d)+(\.\d*)?", text):
+        parts = [float(part) for part in text.lstrip("+-").split(":")]
+        meant = sum(part * 60**power for power, part in enumerate(reversed(parts)))
+        meant = -meant if text.startswith("-") else meant
+        raise AmbiguousNumberError(
+            f"{text} is in base 60 in YAML and means {meant:.15g}; write {meant:.15g} or another "
+            "decimal number"
+        )
+    if re.fullmatch(r"[+-]?[\d.,]*\d,\d[\d.,]*", text):
+        raise AmbiguousNumberError(
+            f"{text} has a comma; write a point before decimals, and nothing between thousands"
+        )
+    for read in (partial(int, base=0), float):
+        with suppress(ValueError):
+            number: int | float = read(text)
+            return number if math.isfinite(number) else None
+    return None
+
+
+def _as_written(value: Any) -> str:
+    """Return a value for a message, a number without quotes."""
+    if isinstance(value, str) and _read_number(value) is not None:
+        return shown_name(value)
+    return shown(value)
 
 
 def whole(low: int, high: int = MAX_INT) -> Number:
@@ -118,8 +165,10 @@ class OrWord:
             return value
         try:
             return self.kind.parse(value)
+        except AmbiguousNumberError:
+            raise
         except ValueError:
-            raise ValueError(f"{shown(value)} is not {self}") from None
+            raise ValueError(f"{_as_written(value)} is not {self}") from None
 
     def __str__(self) -> str:
         return f"{self.kind}, or {self.description}"
