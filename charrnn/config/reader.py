@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import glob
 import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,6 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from charrnn.config.paths import absolute_path
 from charrnn.config.safe_yaml import LARGEST, InvalidYAMLError, parse_yaml
 from charrnn.config.schema import SECTIONS, Config, all_keys
 from charrnn.errors import ConfigError, Remedy, counted, did_you_mean, shown, shown_name
@@ -145,7 +145,9 @@ class _Builder:
         except ValueError as error:
             raise ConfigError(f"{where}: {dotted}: {error}") from None
         if dotted == "data.path":
-            value = _absolute(value, folder)
+            one = isinstance(value, str)
+            paths = (absolute_path(path, folder) for path in ([value] if one else value))
+            value = next(paths) if one else tuple(paths)
         self._values[dotted] = value
         self._where[dotted] = where
 
@@ -234,16 +236,6 @@ class _Builder:
             return f"; {section} has {', '.join(names)}"
         names = [*SECTIONS, "seed"]
         return did_you_mean(dotted, names) or f"; the top level has {', '.join(names)}"
-
-
-def _absolute(value: str | tuple[str, ...], folder: Path) -> str | tuple[str, ...]:
-    def one(path: str) -> str:
-        path = os.path.expanduser(path)
-        if glob.has_magic(path) and not os.path.exists(folder / path):
-            return os.path.normpath(os.path.join(glob.escape(str(folder)), path))
-        return os.path.normpath(folder / path)
-
-    return one(value) if isinstance(value, str) else tuple(one(path) for path in value)
 
 
 def _parse_override(override: str, origin: str) -> tuple[str, Any]:

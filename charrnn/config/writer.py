@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from charrnn.config.paths import relative_path
 from charrnn.config.schema import Config
-from charrnn.system.terminal import shortest
 
 # The keys that are always written, with their comments.
 _COMMENTS = {
@@ -56,7 +55,8 @@ def annotated_yaml(
         section, _, key = dotted.rpartition(".")
         if dotted == "data.path":
             one = isinstance(value, str)
-            value = _relative(value, folder) if one else [_relative(path, folder) for path in value]
+            paths = [relative_path(path, folder) for path in ([value] if one else value)]
+            value = paths[0] if one else paths
         if dotted in given or (dotted in _COMMENTS and value is not None):
             line = f"{'  ' if section else ''}{key}: {_on_one_line(value)}"
             sections.setdefault(section, []).append((line, _COMMENTS.get(dotted, "")))
@@ -78,9 +78,3 @@ def _on_one_line(value: Any) -> str:
         if "\n" not in line and yaml.safe_load(line) == value:
             return line
     return json.dumps(value)
-
-
-def _relative(path: str, folder: Path) -> str:
-    """Return the shortest form of a path; a folder named ~ must not be read as the home folder."""
-    near = shortest(path, folder)
-    return f".{os.sep}{near}" if near.startswith("~") else near

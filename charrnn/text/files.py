@@ -153,7 +153,8 @@ def _missing(item: str) -> str:
         "in a configuration file data.path is relative to the file, otherwise to the current folder"
     )
     if os.path.isdir(item):
-        return f"{item}: is a folder; name its texts, as in {os.path.join(item, '*.txt')}"
+        texts = os.path.join(glob.escape(item), "*.txt")
+        return f"{item}: is a folder; name its texts, as in {texts}"
     if os.path.islink(item) and not os.path.lexists(os.path.realpath(item)):
         return f"{item}: is a link to {os.path.realpath(item)}, where there is no file"
     try:

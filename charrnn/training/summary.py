@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from charrnn.config.paths import relative_path
 from charrnn.errors import counted, plural
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.folder import RunFolder
@@ -25,7 +26,7 @@ def summary_rows(trainer: Trainer, run: RunFolder) -> list[tuple[str, str]]:
     """Return the summary of a training, rows of a name and a text."""
     config, corpus, limits = trainer.config, trainer.corpus, trainer.limits
     path = config.data.path
-    text = shortest(path) if isinstance(path, str) else counted(len(path), "file")
+    text = relative_path(path) if isinstance(path, str) else counted(len(path), "file")
     parts = [(name, *corpus.split(name)) for name in ("train", "valid", "test")]
     model, train = config.model, config.train
     inputs = "one-hot" if model.embedding_size is None else f"{model.embedding_size}-wide embedded"

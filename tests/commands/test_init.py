@@ -15,6 +15,7 @@ from charrnn.commands.cli import run
 from charrnn.config.reader import load_config, override_defaults
 from charrnn.planning.proposal import propose
 from charrnn.runs.metrics import read_metrics
+from charrnn.text.files import find_files
 from charrnn.training.recipe import MOST_EPOCHS, fill_defaults
 
 
@@ -101,6 +102,22 @@ def test_several_texts_and_globs() -> None:
     assert written("two.yaml")["data.path"] == ["tales.txt", "b.txt"]
     assert run(["init", "*.txt", "--minutes", "0.01", "-o", "all.yaml"]) == 0
     assert written("all.yaml")["data.path"] == "*.txt"
+
+
+def test_a_glob_in_a_folder_named_like_a_glob_is_written_as_given(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It survives another name of the folder."""
+    Path("x[1]").mkdir()
+    Path("tales.txt").rename("x[1]/tales.txt")
+    monkeypatch.chdir("x[1]")
+    assert run(["init", "*.txt", "--minutes", "0.01", "-o", "all.yaml"]) == 0
+    assert written("all.yaml")["data.path"] == "*.txt"
+    assert run(["train", "all.yaml", "--set", "train.max_steps=1"]) == 0
+    assert " *.txt: 20,000 characters" in capsys.readouterr().err
+    Path("../x[1]").rename("../y")
+    texts = find_files(load_config("all.yaml").data.path)
+    assert [Path(text).name for text in texts] == ["tales.txt"]
 
 
 def test_a_file_named_like_a_glob_is_one_text() -> None:

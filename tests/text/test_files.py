@@ -69,6 +69,13 @@ def test_two_stars_match_any_number_of_folders(tmp_path: Path) -> None:
     assert found("**", "c.txt") == found("*", "**", "c.txt") == texts[2:]
 
 
+def test_the_glob_named_for_a_folder_finds_its_texts(tmp_path: Path) -> None:
+    (tmp_path / "s[1]").mkdir()
+    (tmp_path / "s[1]" / "a.txt").write_text("ab")
+    pattern = refused(tmp_path / "s[1]").partition(", as in ")[2]
+    assert find_files(pattern) == [str(tmp_path / "s[1]" / "a.txt")]
+
+
 @needs_links
 def test_links_that_lead_nowhere(tmp_path: Path) -> None:
     os.symlink("b", tmp_path / "a")

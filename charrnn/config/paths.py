@@ -1,0 +1,39 @@
+"""Make the path of a text absolute, and relative again.
+
+A path with `*`, `?` or `[` is a glob, unless a file has exactly that name. In an absolute glob the
+folder it is relative to is escaped, because the name of a folder may have such characters too.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from pathlib import Path
+
+from charrnn.system.terminal import shortest
+
+
+def absolute_path(path: str, folder: Path) -> str:
+    """Return a path or glob as an absolute one.
+
+    Args:
+        path: relative to `folder`, unless it is absolute or begins with `~` for a home folder.
+        folder: an absolute path.
+    """
+    base, below = os.fspath(folder), path
+    user, _, rest = path.partition(os.sep)
+    if user.startswith("~") and (home := os.path.expanduser(user)) != user:
+        base, below = os.path.join(base, home), rest.lstrip(os.sep)
+    if glob.has_magic(below) and not os.path.exists(os.path.join(base, below)):
+        base = glob.escape(base)
+    return os.path.normpath(os.path.join(base, below))
+
+
+def relative_path(path: str, folder: str | os.PathLike[str] = os.curdir) -> str:
+    """Return the shortest form of an absolute path or glob that stands for it in `folder`."""
+    base = os.path.abspath(folder)
+    if glob.has_magic(path) and not os.path.exists(path):
+        base = glob.escape(base)
+    near = shortest(path, base)
+    # A folder named ~ must not be read as the home folder.
+    return f".{os.sep}{near}" if near.startswith("~") else near
