@@ -53,6 +53,18 @@ def _machine_code_folder() -> Path | None:
         return None
 
 
+def _name_files_by_absolute_paths() -> None:
+    """Let Numba compile in a current folder that has been deleted.
+
+    It notes the path of each file relative to the current folder, which it cannot find.
+    """
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        numba.core.ir.Loc._get_path = lambda loc: loc.filename
+
+
+_name_files_by_absolute_paths()
 CACHE_FOLDER = _machine_code_folder()
 JIT_DISABLED = bool(numba.config.DISABLE_JIT)
 

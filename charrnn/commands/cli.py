@@ -25,7 +25,8 @@ from charrnn.commands.plot import plot
 from charrnn.commands.report import report
 from charrnn.commands.sample import sample
 from charrnn.commands.train import train
-from charrnn.errors import CharRNNError, with_remedies
+from charrnn.config.paths import current_folder
+from charrnn.errors import CharRNNError, ConfigError, with_remedies
 from charrnn.system.cores import default_to_one_blas_thread
 from charrnn.system.signals import Interrupted, prompt_interrupts
 from charrnn.system.terminal import visible, wrapped
@@ -109,5 +110,10 @@ def _interrupted(number: int) -> int:
 
 
 def _failed(message: str) -> int:
+    try:
+        current_folder()
+    except ConfigError as error:  # a relative path leads nowhere then
+        if error.problem not in message:
+            message = f"{message}; {error.problem}"
     click.echo(wrapped(f"charrnn: error: {message}", sys.stderr), err=True)
     return 1

@@ -72,7 +72,7 @@ def init(
     proposal = propose(config, minutes, partial(click.echo, err=True))
     text_summary, time_summary = _text_summary(proposal), _time_summary(proposal)
     header = [f"{text_summary}.", f"{time_summary}."]
-    written = annotated_yaml(proposal.config, header, given, target.absolute().parent)
+    written = annotated_yaml(proposal.config, header, given, target.parent)
     if output == "-":
         click.echo(written, nl=False)
         return

@@ -10,7 +10,22 @@ import glob
 import os
 from pathlib import Path
 
+from charrnn.errors import ConfigError
 from charrnn.system.terminal import shortest
+
+
+def current_folder() -> str:
+    """Return the current folder.
+
+    Raises:
+        ConfigError: it has been deleted.
+    """
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        raise ConfigError(
+            "the current folder has been deleted; change to another one, or use absolute paths"
+        ) from None
 
 
 def absolute_path(path: str, folder: Path) -> str:
@@ -18,12 +33,17 @@ def absolute_path(path: str, folder: Path) -> str:
 
     Args:
         path: relative to `folder`, unless it is absolute or begins with `~` for a home folder.
-        folder: an absolute path.
+        folder: absolute, or relative to the current folder.
+
+    Raises:
+        ConfigError: the path is relative to the current folder, which has been deleted.
     """
     base, below = os.fspath(folder), path
     user, _, rest = path.partition(os.sep)
     if user.startswith("~") and (home := os.path.expanduser(user)) != user:
         base, below = os.path.join(base, home), rest.lstrip(os.sep)
+    if not os.path.isabs(os.path.join(base, below)):
+        base = os.path.join(current_folder(), base)
     if glob.has_magic(below) and not os.path.exists(os.path.join(base, below)):
         base = glob.escape(base)
     return os.path.normpath(os.path.join(base, below))
@@ -31,7 +51,10 @@ def absolute_path(path: str, folder: Path) -> str:
 
 def relative_path(path: str, folder: str | os.PathLike[str] = os.curdir) -> str:
     """Return the shortest form of an absolute path or glob that stands for it in `folder`."""
-    base = os.path.abspath(folder)
+    try:
+        base = os.path.abspath(folder)
+    except FileNotFoundError:  # the current folder has been deleted
+        return path
     if glob.has_magic(path) and not os.path.exists(path):
         base = glob.escape(base)
     near = shortest(path, base)

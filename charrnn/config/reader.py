@@ -16,6 +16,8 @@ from charrnn.config.schema import SECTIONS, Config, all_keys
 from charrnn.errors import ConfigError, Remedy, counted, did_you_mean, shown, shown_name
 from charrnn.kernels.optimizers import OPTIMIZERS, SCHEDULES
 
+_HERE = Path()  # the current folder
+
 
 def load_config(
     path: str | os.PathLike[str], overrides: Iterable[str] = (), *, origin: str = "overrides"
@@ -40,7 +42,7 @@ def load_config(
         raise ConfigError(f"{shown(path)} is not the path of a YAML configuration")
     path = Path(path)
     builder = _Builder()
-    builder.add(_read_yaml(path), str(path), path.absolute().parent)
+    builder.add(_read_yaml(path), str(path), path.parent)
     builder.override(overrides, origin)
     return builder.build()
 
@@ -62,26 +64,23 @@ def override_defaults(
         ConfigError: a value is wrong.
     """
     builder = _Builder()
-    builder.set("data.path", text, "configuration", Path.cwd())
+    builder.set("data.path", text, "configuration")
     builder.override(overrides, origin)
     return builder.build()
 
 
-def config_from_dict(
-    values: Mapping[str, Any], where: str = "configuration", folder: Path | None = None
-) -> Config:
+def config_from_dict(values: Mapping[str, Any], where: str = "configuration") -> Config:
     """Return the configuration of plain dictionaries, as `Config.to_dict` makes them.
 
     Args:
-        values: the dictionaries.
+        values: the dictionaries. A text path in them is relative to the current folder.
         where: their source, as errors name it.
-        folder: the folder to which a text path is relative; by default the current one.
 
     Raises:
         ConfigError: a value is wrong.
     """
     builder = _Builder()
-    builder.add(values, where, folder or Path.cwd())
+    builder.add(values, where)
     return builder.build()
 
 
@@ -94,7 +93,7 @@ class _Builder:
         self._where: dict[str, str] = {}
         self._file = "configuration"
 
-    def add(self, mapping: Any, where: str, folder: Path) -> None:
+    def add(self, mapping: Any, where: str, folder: Path = _HERE) -> None:
         """Add the values of a whole configuration."""
         self._file = where
         if not isinstance(mapping, Mapping):
@@ -134,9 +133,9 @@ class _Builder:
             )
         for override in overrides:
             dotted, value = _parse_override(override, origin)
-            self.set(dotted, value, origin, Path.cwd())
+            self.set(dotted, value, origin)
 
-    def set(self, dotted: str, value: Any, where: str, folder: Path) -> None:
+    def set(self, dotted: str, value: Any, where: str, folder: Path = _HERE) -> None:
         """Check and add one value; paths become absolute."""
         if dotted not in self._keys:
             raise ConfigError(f"{where}: {shown_name(dotted)}: unknown key{self._nearest(dotted)}")

@@ -14,11 +14,11 @@ def cache_folder() -> Path | None:
     folder is `charrnn` in the user's cache folder.
     """
     named = os.environ.get("CHARRNN_CACHE_DIR")
-    if named is not None:
-        return Path(named).expanduser().absolute() if named else None
     try:
+        if named is not None:
+            return Path(named).expanduser().absolute() if named else None
         return _user_cache_folder() / "charrnn"
-    except RuntimeError:  # the user has no home folder
+    except (RuntimeError, FileNotFoundError):  # no home folder, or a deleted current folder
         return None
 
 

@@ -62,5 +62,5 @@ def shortest(path: str, folder: str | os.PathLike[str] = os.curdir) -> str:
     """Return a path unchanged or relative to a folder, whichever is shorter."""
     try:
         return min(os.path.relpath(path, folder), path, key=len)
-    except ValueError:  # the folder is on another drive
+    except (ValueError, FileNotFoundError):  # on another drive, or the current folder is deleted
         return path
