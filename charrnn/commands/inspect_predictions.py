@@ -39,12 +39,13 @@ def predictions(checkpoint: str | None, text: str, top: int, unknown: str, as_js
     """
     from charrnn.errors import TextError, plural
     from charrnn.inspection.predictions import predictions as predict
+    from charrnn.text.decoding import normalise_newlines
 
     path, model = find_and_load(checkpoint)
     vocabulary = model.vocabulary
     if not text:
         raise TextError("--text: is empty; it takes at least one character")
-    symbols = vocabulary.symbols_of(text)
+    symbols = vocabulary.symbols_of(normalise_newlines(text, model.config.data))
     codes = vocabulary.encode(symbols, "--text", skip_unknown=unknown == "skip")
     if not len(codes):
         needed = plural(vocabulary.tokens)

@@ -106,11 +106,15 @@ def sample(
         raise click.UsageError("--stop: the text is empty; give at least one character.")
     from charrnn.runs.folder import find_checkpoint
     from charrnn.runs.load import load
+    from charrnn.text.decoding import normalise_newlines
 
     refuse_mpiexec()
     path = find_checkpoint(checkpoint)
     model = load(path)
-    text = prime or "" if prime_file is None else _read_prime(prime_file, model)
+    if prime_file is None:
+        text = normalise_newlines(prime or "", model.config.data)
+    else:
+        text = _read_prime(prime_file, model)
     drawn = seed is None and not greedy and temperature > 0
     if seed is None:
         seed = int.from_bytes(os.urandom(4), "little")

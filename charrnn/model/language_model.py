@@ -13,13 +13,18 @@ from charrnn.kernels import Array
 from charrnn.model.evaluation import Score, score
 from charrnn.model.model import Model
 from charrnn.model.sampling import SamplingParams, checked_number, continuations
+from charrnn.text.decoding import normalise_newlines
 from charrnn.text.vocabulary import Vocabulary, character_name
 
 _NOT_NEGATIVE = Number(0, whole=True)
 
 
 class LanguageModel:
-    """A model with its vocabulary and configuration; `charrnn.load` returns one."""
+    """A model with its vocabulary and configuration; `charrnn.load` returns one.
+
+    The line ends of every text are read like those of the training text: with `data.newlines: lf`,
+    CR LF and CR are read as LF.
+    """
 
     def __init__(self, config: Config, vocabulary: Vocabulary, model: Model) -> None:
         self.config = config
@@ -125,7 +130,7 @@ class LanguageModel:
             length=checked_number("length", length, _NOT_NEGATIVE),
             params=SamplingParams(temperature, top_k, top_p, greedy),
             rng=np.random.default_rng(_checked_seed(seed)),
-            stop=stop,
+            stop=None if stop is None else normalise_newlines(stop, self.config.data),
         )
 
     def score(self, text: str, *, skip_unknown: bool = False) -> Score:
@@ -157,7 +162,7 @@ class LanguageModel:
         """Return the codes (n,) of a text.
 
         Args:
-            text: the text.
+            text: the text, whose line ends are read as those of the training text.
             where: its name in error messages.
             skip_unknown: remove characters that the model does not know.
 
@@ -167,6 +172,7 @@ class LanguageModel:
         """
         if not isinstance(text, str):
             raise TextError(f"{where}: is of type {type(text).__name__}, not a string")
+        text = normalise_newlines(text, self.config.data)
         try:
             symbols = self.vocabulary.symbols_of(text)
         except UnicodeEncodeError as error:

@@ -73,6 +73,13 @@ def decode_symbols(
         position += len(text)
 
 
+def normalise_newlines(text: str, config: DataConfig) -> str:
+    """Return a string with line ends as the configured text has them once it is read."""
+    if config.tokens == "byte" or config.newlines == "keep":
+        return text
+    return io.IncrementalNewlineDecoder(None, translate=True).decode(text, final=True)
+
+
 def decode_text(
     raw: bytes,
     where: str,

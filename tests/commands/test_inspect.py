@@ -76,6 +76,16 @@ def test_predictions_of_a_model_that_knows_its_text(
     assert found[4]["actual"] is None
 
 
+def test_predictions_read_line_ends_as_in_the_training_text(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(tmp_path / "m.npz")
+    for data, after in (({}, ["e", "\n", "\n"]), ({"newlines": "keep"}, ["e", "\r", "\n", "\r"])):
+        save_checkpoint(tmp_path / "m.npz", reciting("e\r\n", **data))
+        found = as_json(capsys, "predictions", path, "--text", "e\r\n\r")["predictions"]
+        assert [one["after"] for one in found] == after
+
+
 def test_predictions_of_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_checkpoint(tmp_path / "m.npz", reciting("aé", tokens="byte"))
     arguments = ["predictions", str(tmp_path / "m.npz"), "--text", "aé", "--top", "1"]

@@ -63,6 +63,27 @@ def test_a_seed_makes_the_text_reproducible(folder: Path) -> None:
     assert model.sample("abc", length=50, seed=5) == first[:50]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_line_ends_are_read_as_in_the_training_text(end: str, folder: Path) -> None:
+    model = charrnn.load(folder / "reciting.npz")
+    assert model.sample(f"ef{end}", length=3) == "abc"
+    assert model.sample("a", length=20, stop=f"f{end}") == "bcdef\n"
+    assert list(model.stream(f"f{end}", length=1, N=2)) == [["a", "a"]]
+    text = f"abcdef{end}a"
+    assert model.score(text) == model.score("abcdef\na")
+    assert model.score(text).chars == 7
+
+
+@pytest.mark.parametrize("data", [{"newlines": "keep"}, {"tokens": "byte"}], ids=str)
+def test_carriage_returns_that_the_text_keeps_are_read(data: dict[str, str], folder: Path) -> None:
+    save_checkpoint(folder / "keeping.npz", reciting("ab\r\n", **data))
+    model = charrnn.load(folder / "keeping.npz")
+    assert model.sample("ab\r", length=2) == "\na"
+    assert model.sample("a", length=20, stop="\r\n") == "b\r\n"
+    assert model.score("ab\r\na").chars == 4
+    assert model.score("ab\r\na").loss_nats < 1e-3 < model.score("ab\na").loss_nats
+
+
 def test_a_lone_surrogate_is_refused(folder: Path) -> None:
     with pytest.raises(TextError, match=r"prime: '\\ud800' \(U\+D800\) at position 1 is half of"):
         charrnn.load(folder / "bytes.npz").sample("a\ud800")
@@ -86,6 +107,8 @@ def test_a_lone_surrogate_is_refused(folder: Path) -> None:
         (["--length", "4"], "abcd\n"),
         (["--prime", "ab", "--stop", "ef"], "abcdef\n"),
         (["--prime", "ab", "--stop", "f\n"], "abcdef\n"),
+        (["--prime", "ab\r\n", "--length", "2"], "ab\nab\n"),
+        (["--prime", "ab", "--stop", "f\r\n"], "abcdef\n"),
         (["--prime", "abc", "--stop", "bc"], "abcdef\nabc\n"),  # one in the prime does not count
         (["--prime", "xaXb", "--unknown", "skip", "--length", "2"], "xaXbcd\n"),
         (["--prime", "a", "--length", "2", "--num-samples", "2"], "abc\n---\nabc\n"),
