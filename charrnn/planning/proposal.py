@@ -18,6 +18,7 @@ from charrnn.model.parameters import training_flops
 from charrnn.planning.benchmark import training_step
 from charrnn.text.corpus import Corpus, load_corpus
 from charrnn.text.lines import Lines, lines_of
+from charrnn.text.remarks import remark_on
 from charrnn.text.size_check import check_sizes
 from charrnn.text.streams import windows_in_epoch
 from charrnn.training.limits import Limits
@@ -67,6 +68,8 @@ def propose(
     """
     corpus = load_corpus(config.data, note)
     chars, V = len(corpus.codes), len(corpus.vocabulary)
+    if remark := remark_on(corpus.codes, corpus.vocabulary, config.data):
+        note(remark)
     if config.train.max_minutes is not None:
         minutes = config.train.max_minutes
     if minutes is None:

@@ -14,6 +14,7 @@ from charrnn.config.schema import DataConfig
 from charrnn.errors import Remedy, TextError
 from charrnn.kernels import Array
 from charrnn.text.files import FileState, read_chunks
+from charrnn.text.remarks import known_format
 from charrnn.text.vocabulary import code_points
 
 CHUNK = 1 << 20  # bytes read at a time
@@ -140,6 +141,8 @@ def _cannot_decode(problem: str, remedy: str | None, head: bytes = b"") -> TextE
     """Return the error about a text in another encoding, with the remedy or with keys that help."""
     if remedy:
         return TextError(f"{problem}; {remedy}")
+    if found := known_format(head.decode("latin-1")):
+        return TextError(f"{problem}; it looks like {found}")
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return TextError(problem, Remedy("data.encoding=utf-16", "fits its first two bytes"))
     return TextError(problem, *_OTHER_ENCODING)

@@ -30,6 +30,7 @@ from charrnn.runs.metrics import MetricsLog
 from charrnn.system.signals import keyboard_interrupts
 from charrnn.system.terminal import shortest
 from charrnn.text.corpus import Corpus, load_corpus
+from charrnn.text.remarks import remark_on
 from charrnn.text.size_check import check_sizes
 from charrnn.training.recipe import fill_defaults, filled_keys
 from charrnn.training.reporter import Reporter
@@ -130,6 +131,8 @@ def train(
         corpus = load_corpus(written.data, reporter.note, cut)
         if checkpoint:
             check_same_text(run, checkpoint, corpus)
+        elif remark := remark_on(corpus.codes, corpus.vocabulary, written.data):
+            reporter.note(remark)
         config = _resolve(written, corpus, checkpoint, source, ranks, reporter)
         with closing(start_workers(config, corpus, reporter.note, ranks)) as group:
             trainer = Trainer(corpus, run, reporter, group)

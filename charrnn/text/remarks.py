@@ -1,0 +1,152 @@
+"""Recognise texts that are probably not what their owner takes them for.
+
+A remark is no error: somebody may want to train on just this file. It names the likely way out.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+
+from charrnn.config.schema import DataConfig
+from charrnn.kernels import Array
+from charrnn.text.vocabulary import Vocabulary
+
+_READ = 1 << 18  # symbols at the start of a text that are looked at
+_ROWS = 200  # rows of a table, of these
+_FEW = 3  # characters that may be an accident
+_FEW_ROWS = 8  # of prose, which may have as many commas each
+_MANY_NULS = 0.2  # share of a text
+_MOST = 0.95  # share of what is counted that is enough
+
+_UNPACK = "unpack it and name the text inside"
+_SAVE = "save it as plain text"
+_SIGNATURES = (  # the beginning of a file, as Latin-1 reads it
+    ("\x1f\x8b", "a file compressed with gzip", _UNPACK),
+    ("BZh", "a file compressed with bzip2", _UNPACK),
+    ("\xfd7zXZ", "a file compressed with xz", _UNPACK),
+    ("(\xb5/\xfd", "a file compressed with zstd", _UNPACK),
+    ("PK\x03\x04", "a zip file, or a document in one (docx, odt, epub)", _SAVE),
+    ("%PDF-", "a PDF", _SAVE),
+    ("{\\rtf", "a document in rich text format", _SAVE),
+    ("\xd0\xcf\x11\xe0", "a document of an older office program", _SAVE),
+    ("SQLite format 3\0", "a database", "write one column of it to a file, one value a line"),
+)
+
+
+def remark_on(codes: Array, vocabulary: Vocabulary, config: DataConfig) -> str:
+    """Return a remark on a text that does not look like a text, or "".
+
+    Args:
+        codes: (n,), the encoded text, of which the beginning is looked at.
+        vocabulary: of the text.
+        config: how the text was read.
+    """
+    symbols = vocabulary.symbols[codes[:_READ]]
+    if config.tokens == "byte":
+        raw = symbols.astype("u1").tobytes()
+        head, text = raw[:64].decode("latin-1"), raw.decode("utf-8", "replace")
+    else:
+        text = symbols.astype("<u4").tobytes().decode("utf-32-le", "replace")
+        head = text[:64]
+    found = (
+        known_format(head)
+        or _nuls(symbols, config)
+        or _mojibake(text, config)
+        or _json(text)
+        or _table(text, config)
+    )
+    return f"{config.where}: this looks like {found}" if found else ""
+
+
+def known_format(head: str) -> str:
+    """Return which format a file has that begins so, and a way out; "" for a text.
+
+    Args:
+        head: the beginning of the file, decoded as Latin-1.
+    """
+    for signature, kind, way_out in _SIGNATURES:
+        if head.startswith(signature):
+            return f"{kind}; {way_out}"
+    return ""
+
+
+def _nuls(symbols: Array, config: DataConfig) -> str:
+    """Recognise UTF-16 and UTF-32 by their NULs: where the other bytes of an ASCII text stand."""
+    nuls = symbols == 0
+    if len(nuls) < 2 * _FEW or nuls.mean() < _MANY_NULS:
+        return ""
+    of_four = [nuls[k::4].mean() > 0.5 for k in range(4)]
+    name = {
+        (False, True, False, True): "utf-16-le",
+        (True, False, True, False): "utf-16-be",
+        (False, True, True, True): "utf-32-le",
+        (True, True, True, False): "utf-32-be",
+    }.get(tuple(of_four))
+    if name is None:
+        return f"binary data, {nuls.mean():.0%} of it NULs; name a text"
+    chars = "" if config.tokens == "char" else "data.tokens: char with "
+    return f"UTF-16 or UTF-32 without its mark; {chars}data.encoding: {name} reads it"
+
+
+def _mojibake(text: str, config: DataConfig) -> str:
+    """Recognise UTF-8 that was read as Latin-1 or cp1252: its non-ASCII runs are bytes of UTF-8."""
+    runs = re.findall(r"[^\x00-\x7f]{2,}", text)
+    decoded = [_as_utf8(run) for run in runs]
+    right = [(run, one) for run, one in zip(runs, decoded, strict=True) if one]
+    if len(right) < max(_FEW, _MOST * len(runs)):
+        return ""
+    (run, one), _ = Counter(right).most_common(1)[0]
+    example = f"UTF-8 that was read as Latin-1 or cp1252 ({run!r} for {one!r})"
+    if config.encoding.lower().replace("_", "-") not in ("utf-8", "utf8", "utf-8-sig"):
+        return f"{example}; data.encoding: utf-8 reads it"
+    return f"{example} and saved again; iconv -f utf-8 -t cp1252 repairs it"
+
+
+def _as_utf8(run: str) -> str:
+    """Return the text whose UTF-8 bytes are shown as these characters, or ""."""
+    raw = bytearray()
+    for char in run:
+        try:
+            raw += char.encode("cp1252") if ord(char) > 0xFF else char.encode("latin-1")
+        except UnicodeEncodeError:
+            return ""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return ""
+
+
+def _json(text: str) -> str:
+    """Recognise JSON: one value in one line, or a value in each line."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines or not all(re.match(r'\{\s*"|\[\s*["\[{]', line) for line in lines):
+        return ""
+    if len(text) >= _READ:  # the last line may be cut
+        lines = [*lines[:-1], lines[-1] + "}"]
+    if not all(line[-1] in "]}" for line in lines):
+        return ""
+    if len(lines) == 1:
+        return "one line of JSON; write the texts in it to a file, one a line"
+    return "JSON lines; write one field to a file, one text a line"
+
+
+def _table(text: str, config: DataConfig) -> str:
+    """Recognise rows with the same number of columns."""
+    lines = text.splitlines()
+    lines = lines[: min(_ROWS, len(lines) - (len(text) >= _READ))]  # the last may be cut
+    path = config.path if isinstance(config.path, str) else config.path[0]
+    for delimiter, name in (("\t", "tabs"), (";", "semicolons"), ("|", "bars"), (",", "commas")):
+        try:
+            rows = {tuple(row) for row in csv.reader(lines, delimiter=delimiter) if row}
+        except csv.Error:
+            continue
+        columns, count = Counter(map(len, rows)).most_common(1)[0] if rows else (1, 0)
+        plain = delimiter == "," and not path.lower().endswith(".csv")  # prose has commas too
+        if columns > 1 + plain and count >= max(_FEW_ROWS, _MOST * len(rows)):
+            return (
+                f"a table of {columns} columns with {name} between them; to learn just one column, "
+                "save it as lines"
+            )
+    return ""

@@ -1,0 +1,169 @@
+"""Texts that are probably not what their owner takes them for get one remark."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import ROOT
+
+from charrnn.commands.cli import run
+from charrnn.config.schema import DataConfig
+from charrnn.errors import TextError
+from charrnn.text.corpus import load_corpus
+from charrnn.text.remarks import remark_on
+
+PROSE = "The cat sat on the mat; it saw the dog, who did not.\nNobody else, I think, was there.\n"
+FRENCH = "Le père Noël a créé une forêt près du château, où l\u2019été s\u2019en va… « ça »\n"
+TABLE = "".join(f"{n},name {n},{'good' if n % 2 else 'bad'}\n" for n in range(20))
+
+MISTAKES: dict[str, tuple[bytes, dict[str, Any], str]] = {
+    "UTF-16": ((PROSE * 5).encode("utf-16-le"), {}, "data.encoding: utf-16-le reads it"),
+    "UTF-16, the other order": (
+        (PROSE * 5).encode("utf-16-be"),
+        {},
+        "data.encoding: utf-16-be reads it",
+    ),
+    "UTF-16 as Latin-1": (
+        (PROSE * 5).encode("utf-16"),
+        {"encoding": "latin-1"},
+        "data.encoding: utf-16-le reads it",
+    ),
+    "UTF-32": ((PROSE * 5).encode("utf-32-le"), {}, "data.encoding: utf-32-le reads it"),
+    "bytes of UTF-16": (
+        (PROSE * 5).encode("utf-16-le"),
+        {"tokens": "byte"},
+        "data.tokens: char with data.encoding: utf-16-le reads it",
+    ),
+    "binary data": (
+        bytes([7, 0, 0, 5, 0, 9, 9, 0, 1]) * 50,
+        {"tokens": "byte"},
+        "binary data, 44% of it NULs",
+    ),
+    "UTF-8 as Latin-1": (
+        (FRENCH * 5).encode(),
+        {"encoding": "latin-1"},
+        "('Ã¨' for 'è'); data.encoding: utf-8 reads it",
+    ),
+    "UTF-8 as cp1252, saved again": (
+        (FRENCH * 5).replace("à", "").encode().decode("cp1252").encode(),
+        {},
+        "and saved again; iconv -f utf-8 -t cp1252 repairs it",
+    ),
+    "the bytes of that": (
+        (FRENCH * 5).encode().decode("cp1252").encode(),
+        {"tokens": "byte"},
+        "and saved again; iconv -f utf-8 -t cp1252 repairs it",
+    ),
+    "a line of JSON": (
+        json.dumps([{"text": PROSE, "n": n} for n in range(5)]).encode(),
+        {},
+        "one line of JSON; write the texts in it to a file",
+    ),
+    "a long line of JSON": (
+        json.dumps({"texts": [PROSE] * 5000}).encode(),
+        {},
+        "one line of JSON; write the texts in it to a file",
+    ),
+    "JSON lines": (
+        "".join(json.dumps({"text": PROSE, "n": n}) + "\n" for n in range(5)).encode(),
+        {},
+        "JSON lines; write one field to a file",
+    ),
+    "many JSON lines": (
+        "".join(json.dumps({"text": PROSE, "n": n}) + "\n" for n in range(5000)).encode(),
+        {},
+        "JSON lines; write one field to a file",
+    ),
+    "gzip": (gzip.compress(PROSE.encode()), {"tokens": "byte"}, "compressed with gzip; unpack it"),
+    "gzip as Latin-1": (
+        gzip.compress(PROSE.encode()),
+        {"encoding": "latin-1"},
+        "compressed with gzip; unpack it",
+    ),
+    "a PDF": (b"%PDF-1.4\n1 0 obj\n<< /Type /Catalog >>\n", {}, "a PDF; save it as plain text"),
+    "a docx": (b"PK\x03\x04\x14\x00\x06\x00 word", {"tokens": "byte"}, "a zip file, or a document"),
+    "commas": (TABLE.encode(), {}, "a table of 3 columns with commas between them"),
+    "tabs": (TABLE.replace(",", "\t").encode(), {}, "a table of 3 columns with tabs"),
+    "semicolons": (TABLE.replace(",", ";").encode(), {}, "a table of 3 columns with semicolons"),
+    "quotes": (
+        "".join(f'"{n}","a, b\nand ""c""","d"\n' for n in range(20)).encode(),
+        {},
+        "a table of 3 columns with commas",
+    ),
+    "a large table": ((TABLE * 5000).encode(), {}, "a table of 3 columns with commas"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_the_remark(tmp_path: Path, name: str) -> None:
+    raw, keys, remark = MISTAKES[name]
+    assert remark in _remark(tmp_path / "text.txt", raw, keys)
+
+
+def test_two_columns_with_a_comma_are_a_table_by_the_name_of_the_file(tmp_path: Path) -> None:
+    raw = "".join(f"Smith, John {n}\n" for n in range(9)).encode()
+    assert "2 columns" in _remark(tmp_path / "people.csv", raw, {})
+    assert not _remark(tmp_path / "people.txt", raw, {})
+
+
+TEXTS = {
+    "prose": PROSE,
+    "French": FRENCH * 5,
+    "French in capitals": "ÉÈ ÀÉ CRÉÉE, ÇA ÂÉ!\n" * 9,
+    "Chinese": "春眠不觉晓,处处闻啼鸟。\n夜来风雨声,花落知多少。\n" * 5,
+    "Greek": "Μῆνιν ἄειδε, θεά, Πηληϊάδεω Ἀχιλῆος\n" * 5,
+    "emoji": "👍🏽 good 👨‍👩‍👧 family é\n" * 5,
+    "one word": "hello",
+    "names": "emma\nolivia\nava\n" * 9,
+    "labelled lines": "Korean: Kim\nItalian: Rossi\n" * 9,
+    "molecules": "CC(=O)Oc1ccccc1C(=O)O\nC1CC1\n[NH4+]\n" * 9,
+    "code": (ROOT / "charrnn" / "text" / "corpus.py").read_text(encoding="utf-8"),
+    "the manual": (ROOT / "README.md").read_text(encoding="utf-8"),
+    "a file of make": (ROOT / "Makefile").read_text(encoding="utf-8"),
+    "one configuration": '{"a": 1,\n "b": 2}\n',
+    "a list of words": "[verse]\n[chorus]\n" * 5,
+    "a few NULs": "a\0b c d e f g h\n" * 9,
+    "numbers": "1 2 3\n10 20 30\n" * 9,
+}
+
+
+@pytest.mark.parametrize("tokens", ["char", "byte"])
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_text_gets_none(tmp_path: Path, name: str, tokens: str) -> None:
+    raw = TEXTS[name].encode()
+    assert _remark(tmp_path / "text.txt", raw, {"tokens": tokens}) == ""
+
+
+def test_the_texts_shipped_get_none() -> None:
+    for path in sorted((ROOT / "data").glob("*.txt")):
+        assert _remark(path, None, {}) == ""
+
+
+def test_a_compressed_text_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TextError, match=r"not utf-8: .*; it looks like a file compressed with gz"):
+        _remark(tmp_path / "text.gz", gzip.compress(PROSE.encode()), {})
+
+
+def test_train_and_init_print_it_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text, config = tmp_path / "text.txt", tmp_path / "my.yaml"
+    text.write_bytes((PROSE * 20).encode("utf-16-le"))
+    config.write_text("data: {path: text.txt}\nmodel: {hidden_size: 4}\ntrain: {max_steps: 2}\n")
+    train = ["train", str(config), "--run-dir", str(tmp_path / "run")]
+    assert run(train) == 0
+    assert capsys.readouterr().err.count("data.encoding: utf-16-le reads it") == 1
+    assert run([*train, "--resume"]) == 0
+    assert "utf-16" not in capsys.readouterr().err
+    assert run(["init", str(text), "-o", str(tmp_path / "new.yaml"), "--minutes", "0.01"]) == 0
+    assert capsys.readouterr().err.count("data.encoding: utf-16-le reads it") == 1
+
+
+def _remark(path: Path, raw: bytes | None, keys: dict[str, Any]) -> str:
+    if raw is not None:
+        path.write_bytes(raw)
+    config = DataConfig(str(path), **keys)
+    corpus = load_corpus(config)
+    return remark_on(corpus.codes, corpus.vocabulary, config)
