@@ -146,8 +146,8 @@ class Meta:
         cut = values.get("cut_points")
         if format_ >= 4 and not _are_cut_points(cut, chars):
             raise CheckpointError(
-                f"its cut_points are {shown(cut)}, not two places in a text of {shown(chars)} "
-                "characters"
+                f"its cut_points are {shown(cut)}, not two places in a text of length "
+                f"{shown(chars)}"
             )
         counters = values["counters"]
         known = [f.name for f in fields(Counters) if _NEW_COUNTERS.get(f.name, 1) <= format_]
@@ -204,7 +204,9 @@ def _check_counters(found: Mapping[str, Any]) -> None:
 
 
 def _are_cut_points(cut: Any, chars: Any) -> bool:
-    """Return whether a value is where two parts of a text end."""
+    """Return whether a value is where two parts of a text end; null for an unknown text."""
+    if cut is None and chars is None:
+        return True
     if not (isinstance(cut, list) and len(cut) == 2 and all(map(_is_count, [*cut, chars]))):
         return False
     return bool(0 < cut[0] <= cut[1] <= chars)

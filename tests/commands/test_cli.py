@@ -71,18 +71,18 @@ REFUSED: list[tuple[str, int, tuple[str, ...]]] = [
     ("sample --prime aQ", ERROR, ("prime: 'Q' (U+0051) at position 1", "--unknown skip")),
     ("sample --greedy --temperature 0.5", USAGE, ("--greedy", "--temperature", "give one")),
     ("sample --greedy --temperature 1", USAGE, ("--greedy", "--temperature", "give one")),
-    ("sample --temperature -1", USAGE, ("--temperature", "'-1' is not a number of at least 0")),
+    ("sample --temperature -1", USAGE, ("--temperature", "-1 is not a number of at least 0")),
     ("sample --temperature nan", USAGE, ("--temperature", "nan")),
     ("sample --temperature inf", USAGE, ("--temperature", "inf")),
     ("sample --temperature abc", USAGE, ("--temperature", "'abc' is not a number of at least 0")),
-    ("sample --top-p 0", USAGE, ("--top-p", "'0' is not a number above 0 and at most 1")),
-    ("sample --top-p 1.5", USAGE, ("--top-p", "'1.5' is not a number above 0 and at most 1")),
+    ("sample --top-p 0", USAGE, ("--top-p", "0 is not a number above 0 and at most 1")),
+    ("sample --top-p 1.5", USAGE, ("--top-p", "1.5 is not a number above 0 and at most 1")),
     ("sample --top-p nan", USAGE, ("--top-p", "nan")),
-    ("sample --top-k 0", USAGE, ("--top-k", "'0' is not a whole number of at least 1")),
+    ("sample --top-k 0", USAGE, ("--top-k", "0 is not a whole number of at least 1")),
     ("sample --top-k 1.5", USAGE, ("--top-k", "1.5 is not a whole number of at least 1")),
-    ("sample --length -1", USAGE, ("--length", "'-1' is not a whole number of at least 0")),
-    ("sample --num-samples 0", USAGE, ("--num-samples", "'0' is not a whole number of at least 1")),
-    ("sample --seed -1", USAGE, ("--seed", "'-1' is not a whole number of at least 0")),
+    ("sample --length -1", USAGE, ("--length", "-1 is not a whole number of at least 0")),
+    ("sample --num-samples 0", USAGE, ("--num-samples", "0 is not a whole number of at least 1")),
+    ("sample --seed -1", USAGE, ("--seed", "-1 is not a whole number of at least 0")),
     ("sample --stop ''", USAGE, ("--stop", "at least one character")),
     ("sample --unknown ask", USAGE, ("--unknown", "'ask' is not one of 'error', 'skip'")),
     ("sample runs/tiny runs/tiny", USAGE, ("unexpected extra argument",)),
@@ -262,7 +262,7 @@ def test_products_go_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
     assert err == "runs/tiny/best.npz, validation part\n"
     assert run(["info"]) == 0
     out, err = capsys.readouterr()
-    assert out.startswith("file        runs/tiny/best.npz (format 3")
+    assert out.startswith("file        runs/tiny/best.npz (format 4")
     assert err == ""
 
 

@@ -123,11 +123,11 @@ UNFIT: dict[str, tuple[Callable[[str], str], str]] = {
     "nothing to train on": (set_to("cut_points", value=[0, 480]), "are [0, 480], not"),
     "a cut beyond the text": (
         set_to("cut_points", value=[480, 601]),
-        "its cut_points are [480, 601], not two places in a text of 600 characters",
+        "its cut_points are [480, 601], not two places in a text of length 600",
     ),
     "a cut of a text without a length": (
         set_to("text_chars", value=None),
-        "its cut_points are [480, 540], not two places in a text of null characters",
+        "its cut_points are [480, 540], not two places in a text of length null",
     ),
     "an unknown key": (set_to("more", value=1), "its meta data have an unknown key 'more'"),
     "other tokens": (
