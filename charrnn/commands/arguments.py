@@ -6,15 +6,15 @@ import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
 from charrnn.errors import counted
 
 if TYPE_CHECKING:
-    from charrnn.kernels import Array
     from charrnn.runs.checkpoint import Checkpoint
+    from charrnn.text.part import Part
 
 
 def models_and_text(
@@ -46,15 +46,6 @@ def models_and_text(
     return models or [None], texts[0] if texts else None
 
 
-class Part(NamedTuple):
-    """A part of a text, encoded for a model."""
-
-    codes: Array  # of the whole text, (n,)
-    start: int  # index into codes
-    end: int
-    name: str  # as printed
-
-
 def load_part(
     checkpoint: Checkpoint, text_file: str | None, split: str | None, unknown: str
 ) -> Part:
@@ -73,17 +64,11 @@ def load_part(
 
     data = checkpoint.config.data
     if text_file is None:
-        name = split or "valid"
         note = partial(click.echo, err=True)
-        names = {"train": "training part", "valid": "validation part", "test": "test part"}
-        return Part(
-            *encode_split(data, checkpoint.text_sha256, name, note, checkpoint.cut), names[name]
-        )
-    codes, start, end, skipped = encode_file(
-        data, checkpoint.vocabulary, text_file, skip_unknown=unknown == "skip"
-    )
-    report_skipped(skipped, data.tokens)
-    return Part(codes, start, end, "standard input" if text_file == "-" else text_file)
+        return encode_split(data, checkpoint.text_sha256, split or "valid", note, checkpoint.cut)
+    part = encode_file(data, checkpoint.vocabulary, text_file, skip_unknown=unknown == "skip")
+    report_skipped(part.skipped, data.tokens)
+    return part
 
 
 def report_skipped(count: int, tokens: str) -> None:

@@ -34,9 +34,8 @@ def evaluate(arguments: tuple[str, ...], split: str | None, unknown: str, as_jso
     with progress(part.end - max(part.start, 1), f"{tokens}s") as advance:
         score = score_by_workers(
             checkpoint.config,
-            len(checkpoint.vocabulary),
+            part.corpus,
             checkpoint.parameters,
-            part.codes,
             part.start,
             part.end,
             advance,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from charrnn.commands.arguments import Part, load_model_and_part
+from charrnn.commands.arguments import load_model_and_part
 from charrnn.commands.options import (
     IntInRange,
     checkpoint_and_text_arguments,
@@ -23,6 +23,7 @@ from charrnn.commands.options import (
 if TYPE_CHECKING:
     from charrnn.inspection.units import Unit, UnitCorrelation
     from charrnn.runs.checkpoint import Checkpoint
+    from charrnn.text.part import Part
 
 _MAX_CHARS = 1_000_000  # read for the correlations; more would hardly change them
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from charrnn.commands.arguments import Part, load_model_and_part
+from charrnn.commands.arguments import load_model_and_part
 from charrnn.commands.options import (
     IntInRange,
     checkpoint_and_text_arguments,
@@ -21,6 +21,7 @@ from charrnn.commands.options import (
 
 if TYPE_CHECKING:
     from charrnn.inspection.surprise import Surprise
+    from charrnn.text.part import Part
     from charrnn.text.vocabulary import Vocabulary
 
 
@@ -59,7 +60,7 @@ def surprise(
     from charrnn.model.evaluation import Score
     from charrnn.system.progress import progress
 
-    (codes, start, end, _), tokens = part, model.vocabulary.tokens
+    codes, start, end, tokens = part.codes, part.start, part.end, model.vocabulary.tokens
     scored = end - max(start, 1)
     with progress(scored, f"{tokens}s") as advance:
         nats = nats_by_character(model.model(), codes, start, end, advance)

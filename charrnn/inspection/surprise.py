@@ -10,6 +10,7 @@ import numpy as np
 from charrnn.kernels import Array
 from charrnn.model.evaluation import read_windows
 from charrnn.model.model import Model
+from charrnn.text.streams import scoring_windows
 
 _BEFORE = 30  # characters
 
@@ -43,7 +44,7 @@ def nats_by_character(
         advance: called with the number of characters after each window.
     """
     nats = np.full(end - start, np.nan, np.float32)
-    for window in read_windows(model, codes, start, end, model.score):
+    for window in read_windows(model, scoring_windows(codes, start, end, model.V), model.score):
         positions = window.positions[window.scored] - start
         nats[positions] = window.result[window.scored]
         advance(len(positions))

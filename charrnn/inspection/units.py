@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from charrnn.kernels import Array
-from charrnn.model.evaluation import STREAMS, WINDOW, read_windows
+from charrnn.model.evaluation import read_windows
 from charrnn.model.model import Model, States
+from charrnn.text.streams import STREAMS, WINDOW, scoring_windows
 
 MIN_CHARS = 100  # fewer say nothing about a correlation
 _WEAK_R = 0.3
@@ -123,7 +124,8 @@ def _activations(model: Model, codes: Array, start: int, end: int) -> Iterator[t
         return np.concatenate(sequences, axis=2), states
 
     streams = max(1, min(STREAMS, _ACTIVATIONS // (WINDOW * len(all_units(model)))))
-    for window in read_windows(model, codes, start, end, read, streams=streams):
+    windows = scoring_windows(codes, start, end, model.V, streams=streams)
+    for window in read_windows(model, windows, read):
         yield window.positions[window.scored] - 1, window.result[window.scored]
 
 

@@ -14,6 +14,7 @@ from charrnn.model.evaluation import Score, score
 from charrnn.model.model import Model
 from charrnn.model.sampling import SamplingParams, checked_number, continuations
 from charrnn.text.decoding import normalise_newlines
+from charrnn.text.streams import scoring_windows
 from charrnn.text.vocabulary import Vocabulary, character_name
 
 _NOT_NEGATIVE = Number(0, whole=True)
@@ -156,7 +157,7 @@ class LanguageModel:
             needed = plural(self.vocabulary.tokens)
             raise TextError(f"text: has nothing to predict; at least two {needed} are needed")
         with self.model.lock:
-            return score(self.model, codes, 0, len(codes))
+            return score(self.model, scoring_windows(codes, 0, len(codes), self.model.V))
 
     def encode(self, text: str, where: str, *, skip_unknown: bool = False) -> Array:
         """Return the codes (n,) of a text.

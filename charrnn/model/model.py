@@ -190,6 +190,7 @@ class Model:
         gradient: dict[str, Array],
         masks: Masks = NO_MASKS,
         scale: float | None = None,
+        weights: Array | None = None,
     ) -> tuple[float, States]:
         """Write the gradient of the mean loss of a window.
 
@@ -198,11 +199,12 @@ class Model:
             states: the states before the first step.
             gradient: the arrays to write, by parameter name.
             masks: dropout masks.
-            scale: the weight of each token in the loss, by default 1 / (T N). It differs if this
-                window is a part of a larger one.
+            scale: the factor of each token's loss, by default 1 / (T N). It differs if this window
+                is a part of a larger one, or has weights.
+            weights: (T, N), the weight of each token, by default 1.
 
         Returns:
-            nats: the loss, summed over the tokens of the window.
+            nats: the loss, weighted and summed over the tokens of the window.
             states: the states after the last step.
         """
         logits, states, cache = self.forward(codes, states, masks)
@@ -213,6 +215,9 @@ class Model:
         dlogits = backend.softmax_cross_entropy_backward(
             softmax_cache, scale or 1 / targets.size, workspace=ws
         )
+        if weights is not None:
+            dlogits *= weights[:, :, None]
+            nll_nats *= weights
         self.backward(dlogits, cache, gradient)
         return float(np.sum(nll_nats, dtype=np.float64)), states
 

@@ -15,6 +15,8 @@ import numpy as np
 from charrnn.config.schema import Config
 from charrnn.model.parameters import initial_parameters, training_flops
 from charrnn.model.sampling import SamplingParams, generate
+from charrnn.text.corpus import Corpus
+from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.limits import Limits
 from charrnn.training.optimizer import clip_gradient, new_optimizer, scheduled_rate
 from charrnn.workers.group import WorkerGroup
@@ -55,7 +57,7 @@ def measure(config: Config, rounds: int = 5, round_s: float = 0.3) -> Speeds:
         step()
         memory = memory_mb()
         train = _rates(step, config.train.batch_size * config.train.seq_length, rounds, round_s)
-        chars = min(_EVALUATED_CHARS, len(job.codes))
+        chars = min(_EVALUATED_CHARS, len(job.corpus.codes))
         scoring = _rates(lambda: list(group.score_windows(0, chars)), chars, 3, round_s)
         sample_one = _sampling_rate(group, 1, rounds, round_s)
         sample_many = _sampling_rate(group, _SIDE_BY_SIDE, rounds, round_s)
@@ -84,7 +86,8 @@ def training_step(group: WorkerGroup) -> Callable[[], int]:
     config, train = group.job.config, group.job.config.train
     group.parameters[...] = initial_parameters(config.model, group.job.V, config.seed)
     optimizer = new_optimizer(train, group.worker.model)
-    limits = Limits(group.worker.windows, None)
+    windows = group.worker.training_windows
+    limits = Limits(windows.windows, None)
     step = 0
 
     def advance() -> int:
@@ -95,7 +98,7 @@ def training_step(group: WorkerGroup) -> Callable[[], int]:
             rate = scheduled_rate(step, train, limits)
             optimizer.update(group.parameters, group.gradient, rate, step + 1)
         group.carry_states()
-        chars = group.worker.window_length(step) * train.batch_size
+        chars = windows.weight(step)
         step += 1
         return chars
 
@@ -107,7 +110,8 @@ def training_job(config: Config) -> Job:
     train = config.train
     n = max(4 * train.batch_size * train.seq_length, _EVALUATED_CHARS) + 1
     codes = np.random.default_rng(config.seed).integers(0, V, n, np.uint8)
-    return Job(config, V, codes, n)
+    vocabulary = Vocabulary(np.arange(V), config.data.tokens)
+    return Job(config, Corpus(codes, vocabulary, "", n, n))
 
 
 def _rates(run: Callable[[], object], chars: int, rounds: int, round_s: float) -> list[float]:

@@ -120,7 +120,7 @@ def _training_speed(group: WorkerGroup, seconds: float) -> float:
 def _scoring_speed(group: WorkerGroup, seconds: float) -> float:
     """Score for about some seconds; return the characters per second."""
     start, chars, elapsed_s = time.perf_counter(), 0, 0.0
-    for window in group.score_windows(0, len(group.job.codes)):
+    for window in group.score_windows(0, len(group.job.corpus.codes)):
         chars += window.chars
         elapsed_s = time.perf_counter() - start
         if elapsed_s > seconds:

@@ -130,9 +130,8 @@ def _part(checkpoint: Checkpoint) -> tuple[str, Array, int, int]:
     has_validation = checkpoint.config.data.valid_fraction
     tokens = checkpoint.vocabulary.tokens
     split, name = ("valid", "validation") if has_validation else ("train", "training")
-    codes, start, end = encode_split(
-        checkpoint.config.data, checkpoint.text_sha256, split, cut=checkpoint.cut
-    )
+    part = encode_split(checkpoint.config.data, checkpoint.text_sha256, split, cut=checkpoint.cut)
+    codes, start, end = part.codes, part.start, part.end
     if end - start < 2:
         raise TextError(
             f"the {name} part of the text is too short; inspecting a model takes two "

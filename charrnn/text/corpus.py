@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from charrnn.config.schema import DataConfig
+from charrnn.config.schema import DataConfig, TrainConfig
 from charrnn.errors import TextError, plural
 from charrnn.kernels import Array
 from charrnn.system.caches import cache_folder
@@ -15,7 +15,9 @@ from charrnn.text.cache import content_key, read_cached, write_cached
 from charrnn.text.decoding import read_symbols
 from charrnn.text.encoding import EncodedText, encode_in_memory
 from charrnn.text.files import FileState, find_files, state_of
+from charrnn.text.streams import Streams, scoring_windows
 from charrnn.text.vocabulary import Vocabulary
+from charrnn.text.windows import ScoringWindow, TrainingWindows
 
 LARGE = 16_000_000  # bytes; a larger text is not held in memory
 
@@ -38,6 +40,22 @@ class Corpus:
             "test": (self.valid_end, len(self.codes)),
         }
         return bounds[name]
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """Return the arrays by the name of their field; worker processes share them."""
+        return {"codes": self.codes}
+
+    def training_windows(self, train: TrainConfig, seed: int) -> TrainingWindows:
+        """Return the windows of a training on the training part."""
+        fresh = seed if train.streams == "fresh" else None
+        return Streams(self.codes[: self.train_end], train.batch_size, train.seq_length, fresh)
+
+    def scoring_windows(
+        self, start: int, end: int, share: tuple[int, int] = (0, 1)
+    ) -> Iterator[ScoringWindow]:
+        """Yield the windows in which a part of the text is scored, or the k-th of K shares."""
+        return scoring_windows(self.codes, start, end, len(self.vocabulary), share=share)
 
 
 def load_corpus(

@@ -5,15 +5,31 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from charrnn.config.schema import DataConfig
 from charrnn.errors import TextError, plural
 from charrnn.kernels import Array
-from charrnn.text.corpus import load_corpus
+from charrnn.text.corpus import Corpus, load_corpus
 from charrnn.text.decoding import CHUNK, decode_symbols, read_symbols
 from charrnn.text.encoding import encode_in_memory
 from charrnn.text.files import bounded_chunks
 from charrnn.text.vocabulary import Vocabulary
+
+
+class Part(NamedTuple):
+    """A part of a text, to be read by a model that is trained already."""
+
+    corpus: Corpus  # the whole text
+    start: int  # of the part, in the text
+    end: int
+    name: str  # in messages
+    skipped: int = 0  # characters that were left out
+
+    @property
+    def codes(self) -> Array:
+        """The codes (n,) of the whole text."""
+        return self.corpus.codes
 
 
 def encode_split(
@@ -22,8 +38,8 @@ def encode_split(
     split: str,
     note: Callable[[str], object] = lambda _: None,
     cut: Callable[[int], tuple[int, int]] | None = None,
-) -> tuple[Array, int, int]:
-    """Return the codes of a model's own text, and where a split of it begins and ends.
+) -> Part:
+    """Encode a model's own text, and return a split of it.
 
     Args:
         data: where the text is, and how it is read and divided.
@@ -50,13 +66,14 @@ def encode_split(
             f"{data.where}: has no {split} part (data.{split}_fraction is 0); choose another part, "
             "or name a text file"
         )
-    return corpus.codes, start, end
+    names = {"train": "training part", "valid": "validation part", "test": "test part"}
+    return Part(corpus, start, end, names[split])
 
 
 def encode_file(
     data: DataConfig, vocabulary: Vocabulary, file: str, *, skip_unknown: bool = False
-) -> tuple[Array, int, int, int]:
-    """Return the codes of a text file, their bounds, and how many characters were left out.
+) -> Part:
+    """Encode a text file, and return all of it.
 
     Args:
         data: how the text is read.
@@ -73,7 +90,8 @@ def encode_file(
     if len(text.codes) < 2:
         needed = plural(data.tokens) + (" that this model knows" if text.skipped else "")
         raise TextError(f"{where}: has nothing to predict; at least two {needed} are needed")
-    return text.codes, 0, len(text.codes), text.skipped
+    n = len(text.codes)
+    return Part(Corpus(text.codes, vocabulary, text.sha256, n, n), 0, n, where, text.skipped)
 
 
 def _symbols_of_file(data: DataConfig, file: str, where: str) -> Iterator[Array]:

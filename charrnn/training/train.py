@@ -209,12 +209,12 @@ def start_workers(
     config: Config, corpus: Corpus, note: Callable[[str], object], ranks: Ranks | None = None
 ) -> WorkerGroup:
     """Start the workers of a training, with a note if that takes a while."""
-    job = Job(config, len(corpus.vocabulary), corpus.codes, corpus.train_end)
+    job = Job(config, corpus)
     if job.parameter_count > _MANY_PARAMETERS:
         note(f"preparing {counted(job.parameter_count, 'parameter')}")
     if compiling := compiling_note(config.train.backend):
         note(compiling)
-    return MPIGroup(job, ranks, corpus.text_sha256) if ranks else start_group(job)
+    return MPIGroup(job, ranks) if ranks else start_group(job)
 
 
 def _restore(trainer: Trainer, run: RunFolder, checkpoint: Checkpoint, reporter: Reporter) -> str:

@@ -57,7 +57,7 @@ class Trainer:
         self.group = group
         self._folder = run
         self._reporter = reporter
-        self.limits = Limits.of(config.train, group.worker.windows)
+        self.limits = Limits.of(config.train, group.worker.training_windows.windows)
         self.model = group.worker.model
         self.model.parameters[...] = initial_parameters(config.model, self.model.V, config.seed)
         self._optimizer = new_optimizer(config.train, self.model)
@@ -156,9 +156,7 @@ class Trainer:
             The learning rate, 0 for a skipped update, and the gradient norm before clipping.
         """
         counters, start = self.counters, time.monotonic()
-        if counters.step % self.limits.steps_per_epoch == 0:
-            self.group.states[...] = 0
-        chars = self.group.worker.window_length(counters.step) * self.config.train.batch_size
+        chars = self.group.worker.training_windows.weight(counters.step)
         with np.errstate(over="ignore", invalid="ignore"):  # `not_finite` checks
             nats = self.group.train(counters.step)
             norm = clip_gradient(self.group.gradient, self.config.train)

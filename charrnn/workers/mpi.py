@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -110,10 +109,10 @@ class Ranks:
 class MPIGroup(WorkerGroup):
     """All ranks as a group, on rank 0: it sends parameters and receives the sum of gradients."""
 
-    def __init__(self, job: Job, ranks: Ranks, text_sha256: str) -> None:
+    def __init__(self, job: Job, ranks: Ranks) -> None:
         super().__init__(job)
         self._ranks = ranks
-        ranks.comm.bcast((replace(job, codes=job.codes[:0]), text_sha256))
+        ranks.comm.bcast(job.with_arrays())
         self._check(ranks.comm.gather(None))
 
     def _do(self, task: Task) -> list[Any]:
@@ -175,20 +174,19 @@ def serve(ranks: Ranks) -> None:
 def _serve(ranks: Ranks) -> None:
     for number in SIGNALS:  # rank 0 handles them
         signal.signal(number, signal.SIG_IGN)
-    message = ranks.comm.bcast(None)
-    if message is None:
+    job = ranks.comm.bcast(None)
+    if job is None:
         return
-    job, text_sha256 = message
     buffers = buffers_in(job, np.zeros(floats_needed(job), np.float32))
-    worker = attempt(_new_worker, job, ranks.rank, buffers, text_sha256)
+    worker = attempt(_new_worker, job, ranks.rank, buffers)
     ranks.comm.gather(worker if isinstance(worker, Failure) else None)
     while (task := ranks.comm.bcast(None)) is not None:
         _do_share(ranks, worker, buffers, task)
 
 
-def _new_worker(job: Job, rank: int, buffers: Buffers, text_sha256: str) -> Worker:
+def _new_worker(job: Job, rank: int, buffers: Buffers) -> Worker:
     """Return the worker of this rank, with this machine's copy of the text."""
     corpus = load_corpus(job.config.data)
-    if corpus.text_sha256 != text_sha256:
+    if corpus.text_sha256 != job.corpus.text_sha256:
         raise TextError(f"{job.config.data.path}: is not the text that rank 0 has read")
-    return Worker(replace(job, codes=corpus.codes), rank, buffers)
+    return Worker(job.with_arrays(corpus.arrays), rank, buffers)

@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from types import ModuleType
@@ -65,9 +64,11 @@ class ProcessGroup(WorkerGroup):
                 if not gc.get_freeze_count():  # or the objects that the host has frozen would thaw
                     self._stack.callback(gc.unfreeze)
                     gc.freeze()  # the collector's marks would copy pages that a fork shares
-            text = job.codes if method == "fork" else _shared_text(job.codes, context)
+            arrays: dict[str, Any] = job.corpus.arrays
+            if method != "fork":
+                arrays = {name: _shared(array, context) for name, array in arrays.items()}
             for rank in ranks:
-                self._start(context, rank, text, raw)
+                self._start(context, rank, arrays, raw)
         except OSError as error:
             self.close()
             raise _cannot_start(job, error) from None
@@ -75,15 +76,14 @@ class ProcessGroup(WorkerGroup):
             self.close()
             raise
 
-    def _start(self, context: Any, rank: int, text: Any, raw: Any) -> None:
+    def _start(self, context: Any, rank: int, arrays: dict[str, Any], raw: Any) -> None:
         here, there = context.Pipe()
         self._pipes.append(here)
         # A forked process inherits the ends of this one, and has to close them.
         inherited = [*self._pipes] if context.get_start_method() == "fork" else []
-        job = replace(self.job, codes=self.job.codes[:0])
         process = context.Process(
             target=_serve,
-            args=(job, text, rank, raw, there, inherited),
+            args=(self.job.with_arrays(), arrays, rank, raw, there, inherited),
             name=f"charrnn worker {rank + 1}",
             daemon=True,
         )
@@ -174,27 +174,32 @@ def _shared_memory(size: int, context: Any) -> Any:
     return context.RawArray("B", size)
 
 
-def _shared_text(codes: Array, context: Any) -> tuple[Any, ...]:
-    """Return a description of the text, from which a spawned process opens it without a copy."""
-    if isinstance(codes, np.memmap):
-        return str(codes.filename), codes.dtype.str, codes.offset, len(codes)
-    raw = context.RawArray("B", max(1, codes.nbytes))
-    np.frombuffer(raw, codes.dtype, len(codes))[...] = codes
-    return raw, codes.dtype.str, 0, len(codes)
+def _shared(array: Array, context: Any) -> tuple[Any, ...]:
+    """Return a description of an array, from which a spawned process opens it without a copy."""
+    if isinstance(array, np.memmap):
+        return str(array.filename), array.dtype.str, array.offset, len(array)
+    raw = context.RawArray("B", max(1, array.nbytes))
+    np.frombuffer(raw, array.dtype, len(array))[...] = array
+    return raw, array.dtype.str, 0, len(array)
 
 
-def _opened_text(text: Any) -> Array:
-    """Return the text that `_shared_text` describes."""
-    if isinstance(text, np.ndarray):  # a forked process inherits it
-        return text
-    where, dtype, offset, length = text
+def _opened(description: Any) -> Array:
+    """Return the array that `_shared` describes."""
+    if isinstance(description, np.ndarray):  # a forked process inherits it
+        return description
+    where, dtype, offset, length = description
     if isinstance(where, str):
         return np.memmap(where, dtype, "r", offset, (length,))
     return np.frombuffer(where, dtype, length)
 
 
 def _serve(
-    job: Job, text: Any, rank: int, raw: Any, pipe: Connection, inherited: list[Connection]
+    job: Job,
+    arrays: dict[str, Any],
+    rank: int,
+    raw: Any,
+    pipe: Connection,
+    inherited: list[Connection],
 ) -> None:
     """Do the tasks that come through the pipe until it is closed; runs in the new process."""
     for number in SIGNALS:  # the first process handles them and ends the others
@@ -204,7 +209,7 @@ def _serve(
     for end in inherited:
         end.close()  # an open copy would keep the pipe open after the first process has ended
     with one_blas_thread() if blas_threads() == 1 else nullcontext():
-        worker = attempt(_new_worker, job, text, rank, raw)
+        worker = attempt(_new_worker, job, arrays, rank, raw)
         while True:
             try:
                 task = pipe.recv()
@@ -214,8 +219,8 @@ def _serve(
                 return  # the other end is closed
 
 
-def _new_worker(job: Job, text: Any, rank: int, raw: Any) -> Worker:
-    whole = replace(job, codes=_opened_text(text))
+def _new_worker(job: Job, arrays: dict[str, Any], rank: int, raw: Any) -> Worker:
+    whole = job.with_arrays({name: _opened(array) for name, array in arrays.items()})
     return Worker(whole, rank, buffers_in(whole, np.frombuffer(raw, np.float32), rank))
 
 

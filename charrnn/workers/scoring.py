@@ -11,6 +11,7 @@ from charrnn.config.schema import Config
 from charrnn.kernels import Array
 from charrnn.model.evaluation import Score
 from charrnn.system.cores import free_cores
+from charrnn.text.corpus import Corpus
 from charrnn.workers.processes import start_group
 from charrnn.workers.worker import Job
 
@@ -20,9 +21,8 @@ _MIN_CHARS_COMPILED = 2_000_000  # for fewer, importing Numba takes longer than 
 
 def score_by_workers(
     config: Config,
-    V: int,
+    corpus: Corpus,
     parameters: Array,
-    codes: Array,
     start: int,
     end: int,
     scored: Callable[[int], object] = lambda _: None,
@@ -31,9 +31,8 @@ def score_by_workers(
 
     Args:
         config: configuration of the model.
-        V: size of the vocabulary.
+        corpus: the whole text; the characters before `start` serve as context.
         parameters: (P,), parameters of the model.
-        codes: (n,), the whole text; the characters before `start` serve as context.
         start, end: the part to score.
         scored: called with the number of characters of each window, once it is scored.
     """
@@ -45,7 +44,7 @@ def score_by_workers(
     )
     config = replace(config, train=train)
     total = Score(0, 0.0)
-    with closing(start_group(Job(config, V, codes, 0))) as group:
+    with closing(start_group(Job(config, corpus, trains=False))) as group:
         group.parameters[...] = parameters
         for window in group.score_windows(start, end):
             total += window

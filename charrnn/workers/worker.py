@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -17,7 +17,8 @@ from charrnn.model.dropout_masks import MaskGenerator
 from charrnn.model.evaluation import Score, score_windows
 from charrnn.model.model import Model, States
 from charrnn.model.parameters import parameter_count, parameter_views
-from charrnn.text.streams import Streams
+from charrnn.text.corpus import Corpus
+from charrnn.text.windows import TrainingWindows
 
 Task = tuple[Any, ...]  # name of a method of `Worker`, and its arguments
 
@@ -27,9 +28,8 @@ class Job:
     """What a group of workers works on; the same for all of them."""
 
     config: Config  # with the number of workers and the backend resolved
-    V: int
-    codes: Array  # (n,), the whole text; empty in a job that is sent to another process
-    train_end: int  # end of the training part; 0 if there is only scoring to do
+    corpus: Corpus  # its arrays are empty in a job that is sent to another process
+    trains: bool = True  # whether there is training to do, and not only scoring
 
     @property
     def workers(self) -> int:
@@ -37,9 +37,15 @@ class Job:
         return int(self.config.train.workers)
 
     @property
-    def trains(self) -> bool:
-        """Whether there is training to do, and not only scoring."""
-        return self.train_end > 0
+    def V(self) -> int:  # noqa: N802 - the letter of the dimension key
+        """Size of the vocabulary."""
+        return len(self.corpus.vocabulary)
+
+    def with_arrays(self, arrays: Mapping[str, Array] | None = None) -> Job:
+        """Return the job with other arrays of the text, by default empty ones."""
+        empty = {name: array[:0] for name, array in self.corpus.arrays.items()}
+        others: dict[str, Any] = dict(arrays or empty)
+        return replace(self, corpus=replace(self.corpus, **others))
 
     def streams_of(self, rank: int) -> range:
         """Return the streams of the batch that belong to a worker."""
@@ -91,20 +97,9 @@ class Worker:
         self._scores: Iterator[Score] = iter(())
 
     @cached_property
-    def _training_streams(self) -> Streams:
-        train, codes = self._job.config.train, self._job.codes
-        part, fresh = codes[: self._job.train_end], train.streams == "fresh"
-        seed = self._job.config.seed if fresh else None
-        return Streams(part, train.batch_size, train.seq_length, seed)
-
-    @property
-    def windows(self) -> int:
-        """Number of training windows in an epoch."""
-        return self._training_streams.windows
-
-    def window_length(self, step: int) -> int:
-        """Return the length T of a training step's window; the last of an epoch is shorter."""
-        return self._training_streams.window_length(step)
+    def training_windows(self) -> TrainingWindows:
+        """The windows of all steps of the training."""
+        return self._job.corpus.training_windows(self._job.config.train, self._job.config.seed)
 
     def warm_up(self) -> None:
         """Compile the functions that training and scoring call, or load them from the cache."""
@@ -123,19 +118,21 @@ class Worker:
             step: counted from 0.
 
         Returns:
-            nats: loss summed over the characters of its streams.
+            nats: weighted loss, summed over the characters of its streams.
         """
-        inputs, targets = self._training_streams.window(step, self.streams)  # (T, n) each
-        T, N = len(inputs), self._job.config.train.batch_size
+        window = self.training_windows.window(step, self.streams)
         states: States = [tuple(layer[:, self.streams]) for layer in self._buffers.states]
+        if window.fresh:
+            states = self.model.zero_states(len(self._mine))
         with np.errstate(over="ignore", invalid="ignore"):  # the trainer checks
             nats, states = self.model.loss_gradient(
-                inputs,
-                targets,
+                window.inputs,
+                window.targets,
                 states,
                 self._gradient,
-                self._mask_generator.masks(step, T, self._mine),
-                1 / (T * N),
+                self._mask_generator.masks(step, len(window.inputs), self._mine),
+                1 / self.training_windows.weight(step),
+                window.weights,
             )
         for next_layer, layer in zip(self._buffers.next_states, states, strict=True):
             for next_state, state in zip(next_layer, layer, strict=True):
@@ -164,5 +161,6 @@ class Worker:
         """
         if index == 0:
             share = (self._rank, self._job.workers)
-            self._scores = score_windows(self.model, self._job.codes, start, end, share=share)
+            windows = self._job.corpus.scoring_windows(start, end, share)
+            self._scores = score_windows(self.model, windows)
         return next(self._scores, None)

@@ -21,6 +21,7 @@ from charrnn.kernels import CELLS, Array
 from charrnn.model.evaluation import score
 from charrnn.model.model import Model, States
 from charrnn.model.parameters import initial_parameters
+from charrnn.text.streams import scoring_windows
 from charrnn.text.vocabulary import Vocabulary
 
 V, H = 7, 5
@@ -134,7 +135,7 @@ def test_predictions_of_a_model_that_knows_its_text() -> None:
 def test_surprise_sums_to_the_score(start: int, n: int) -> None:
     model, codes = model_of("gru", dtype=np.float32), random_codes(n)
     nats = nats_by_character(model, codes, start, n)
-    total = score(model, codes, start, n)
+    total = score(model, scoring_windows(codes, start, n, model.V))
     assert len(nats) == n - start
     assert np.isnan(nats).sum() == (start == 0)
     assert np.nansum(nats, dtype=np.float64) == pytest.approx(total.nats, rel=1e-6)

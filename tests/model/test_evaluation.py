@@ -14,12 +14,13 @@ from support import train
 
 from charrnn.config.schema import ModelConfig
 from charrnn.kernels import CELLS, Array
-from charrnn.model import evaluation
-from charrnn.model.evaluation import WARM_UP, Score, score, score_windows
+from charrnn.model.evaluation import Score, score, score_windows
 from charrnn.model.model import Model, States
 from charrnn.model.parameters import initial_parameters
 from charrnn.runs.checkpoint import load_checkpoint
+from charrnn.text import streams as streams_module
 from charrnn.text.corpus import load_corpus
+from charrnn.text.streams import STREAMS, WARM_UP, scoring_windows
 
 TALES = Path(__file__).parents[2] / "data" / "tales.txt"
 
@@ -37,6 +38,11 @@ def random_codes(n: int, V: int = 7) -> Array:
     return np.random.default_rng(5).integers(0, V, n).astype(np.uint8)
 
 
+def score_part(model: Model, codes: Array, start: int, end: int, streams: int = STREAMS) -> Score:
+    """Score the tokens from `start` to `end` of a text."""
+    return score(model, scoring_windows(codes, start, end, model.V, streams=streams))
+
+
 # Comparison with a plain loop.
 
 
@@ -48,7 +54,7 @@ def test_one_stream_equals_the_plain_loop(cell: str, start: int, end: int) -> No
     model, codes = small_model(cell), random_codes(300)
     context = max(0, start - 1 - WARM_UP)
     costs_nats = plain_loop(model, codes, start, end, context)
-    found = score(model, codes, start, end)
+    found = score_part(model, codes, start, end)
     assert found.chars == len(costs_nats) == end - max(start, 1)
     assert found.nats == pytest.approx(sum(costs_nats), rel=1e-9)
 
@@ -57,37 +63,39 @@ def test_one_stream_equals_the_plain_loop(cell: str, start: int, end: int) -> No
 def test_several_streams_agree_with_the_plain_loop(start: int, end: int) -> None:
     model, codes = small_model(), random_codes(4000)
     costs_nats = plain_loop(model, codes, start, end)
-    found = score(model, codes, start, end)
+    found = score_part(model, codes, start, end)
     assert found.chars == len(costs_nats)
     assert found.loss_nats == pytest.approx(sum(costs_nats) / len(costs_nats), abs=1e-6)
 
 
 def test_the_first_character_of_a_text_is_not_scored() -> None:
     model, codes = small_model(), random_codes(50)
-    assert score(model, codes, 0, 50).chars == 49
-    assert score(model, codes, 0, 50) == score(model, codes, 1, 50)
+    assert score_part(model, codes, 0, 50).chars == 49
+    assert score_part(model, codes, 0, 50) == score_part(model, codes, 1, 50)
 
 
 def test_the_first_character_of_a_split_is_predicted_from_the_text_before() -> None:
     model, codes = small_model(), random_codes(50)
     other = codes.copy()
     other[29] = (codes[29] + 1) % 7
-    assert score(model, codes, 30, 31).nats != score(model, other, 30, 31).nats
+    assert score_part(model, codes, 30, 31).nats != score_part(model, other, 30, 31).nats
 
 
 def test_the_text_after_a_part_does_not_matter() -> None:
     model, codes = small_model(), random_codes(5000)
     other = codes.copy()
     other[4000:] = 0
-    assert score(model, codes, 500, 4000) == score(model, other, 500, 4000)
+    assert score_part(model, codes, 500, 4000) == score_part(model, other, 500, 4000)
 
 
 def test_the_parts_of_a_text_add_up_to_it() -> None:
     model, codes = small_model(), random_codes(200)
     parts = (
-        score(model, codes, 0, 80) + score(model, codes, 80, 150) + score(model, codes, 150, 200)
+        score_part(model, codes, 0, 80)
+        + score_part(model, codes, 80, 150)
+        + score_part(model, codes, 150, 200)
     )
-    whole = score(model, codes, 0, 200)
+    whole = score_part(model, codes, 0, 200)
     assert parts.chars == whole.chars
     assert parts.nats == pytest.approx(whole.nats, rel=1e-9)
 
@@ -132,7 +140,8 @@ def read_through(n: int, start: int, end: int, streams: int) -> tuple[Reader, li
     """Score a part of a text of n positions with the stand-in; return it and the scores."""
     reader = Reader(n, end)
     codes = np.arange(n, dtype=np.uint32)
-    return reader, list(score_windows(reader, codes, start, end, streams=streams))  # type: ignore[arg-type]
+    windows = scoring_windows(codes, start, end, reader.V, streams=streams)
+    return reader, list(score_windows(reader, windows))  # type: ignore[arg-type]
 
 
 def check_each_once(n: int, start: int, end: int, streams: int) -> None:
@@ -153,8 +162,8 @@ def test_each_character_is_scored_once_however_many_streams(
     start = data.draw(st.integers(0, n - 2))
     end = data.draw(st.integers(max(start, 1) + 1, n))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluation, "WARM_UP", 3)
-        patch.setattr(evaluation, "WINDOW", 5)
+        patch.setattr(streams_module, "WARM_UP", 3)
+        patch.setattr(streams_module, "WINDOW", 5)
         check_each_once(n, start, end, streams)
 
 
@@ -174,8 +183,8 @@ def test_each_character_is_scored_once_however_large_the_vocabulary(
 ) -> None:
     """A window stays within its limit on logits, unless one step of one stream exceeds it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluation, "WARM_UP", 3)
-        patch.setattr(evaluation, "_LOGITS", logits)
+        patch.setattr(streams_module, "WARM_UP", 3)
+        patch.setattr(streams_module, "_LOGITS", logits)
         check_each_once(n, 0, n, streams)
         _, windows = read_through(n, 0, n, streams)
         assert max(window.chars for window in windows) * 7 <= max(logits, 7)
@@ -199,7 +208,7 @@ def test_the_score_does_not_depend_on_the_number_of_streams(tmp_path: Path) -> N
     loaded = load_checkpoint(train(tmp_path, overrides) / "last.npz")
     codes = load_corpus(loaded.config.data).codes
     model, end = loaded.model(), 40_000
-    scores = [score(model, codes, 10_000, end, streams=streams) for streams in (1, 2, 7, 64)]
+    scores = [score_part(model, codes, 10_000, end, streams=streams) for streams in (1, 2, 7, 64)]
     assert {found.chars for found in scores} == {30_000}
     assert 1.5 < scores[0].loss_nats < 3.0  # the model has learnt something, but not everything
     for found in scores[1:]:

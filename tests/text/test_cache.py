@@ -122,7 +122,7 @@ def test_another_process_can_map_the_same_file(data: DataConfig) -> None:
 @pytest.mark.usefixtures("cache")
 def test_windows_are_plain_arrays(data: DataConfig) -> None:
     streams = Streams(load_corpus(data).codes, batch_size=2, seq_length=5)
-    assert {type(array) for array in streams.window(0)} == {np.ndarray}
+    assert {type(array) for array in streams.window(0)[:2]} == {np.ndarray}
 
 
 @pytest.mark.parametrize(

@@ -57,14 +57,14 @@ def test_each_character_is_trained_on_once_with_the_next_one_as_target(
     codes = np.arange(n, dtype=np.uint16)  # all distinct: each code is its place
     streams = Streams(codes, N, T)
     windows = [streams.window(index) for index in range(streams.windows)]
-    for inputs, targets in windows:
+    for inputs, targets, _, _ in windows:
         assert inputs.shape == targets.shape
         assert np.array_equal(targets, inputs + 1)
-    assert all(inputs.shape == (T, N) for inputs, _ in windows[:-1])
+    assert all(inputs.shape == (T, N) for inputs, *_ in windows[:-1])
     last_T, last_N = windows[-1][0].shape
     assert 1 <= last_T <= T
     assert last_N == N
-    read_by_stream = np.concatenate([inputs for inputs, _ in windows]).T  # (N, length)
+    read_by_stream = np.concatenate([inputs for inputs, *_ in windows]).T  # (N, length)
     used = read_by_stream.size
     assert read_by_stream.ravel().tolist() == list(range(used))  # contiguous, in order, once
     assert n - N <= used < n
@@ -73,9 +73,9 @@ def test_each_character_is_trained_on_once_with_the_next_one_as_target(
 def test_the_streams_of_a_part_that_is_not_divisible() -> None:
     streams = Streams(np.arange(12, dtype=np.uint8), batch_size=2, seq_length=3)
     assert streams.windows == 2
-    inputs, targets = streams.window(0)
+    inputs, targets, *_ = streams.window(0)
     assert inputs.T.tolist() == [[0, 1, 2], [5, 6, 7]]
-    inputs, targets = streams.window(1)
+    inputs, targets, *_ = streams.window(1)
     assert inputs.T.tolist() == [[3, 4], [8, 9]]
     assert targets.T.tolist() == [[4, 5], [9, 10]]  # 5 is the first of the next stream
 
@@ -89,9 +89,10 @@ def test_fresh_streams_read_each_character_of_the_ring_once_an_epoch(
     for epoch in range(3):
         steps = range(epoch * streams.windows, (epoch + 1) * streams.windows)
         windows = [streams.window(step) for step in steps]
-        assert [len(inputs) for inputs, _ in windows] == [streams.window_length(s) for s in steps]
-        assert all(np.array_equal(targets, (inputs + 1) % n) for inputs, targets in windows)
-        read_in_order = np.concatenate([inputs for inputs, _ in windows]).T.ravel()
+        assert [window.inputs.size for window in windows] == [streams.weight(s) for s in steps]
+        assert [window.fresh for window in windows] == [s % streams.windows == 0 for s in steps]
+        assert all(np.array_equal(targets, (inputs + 1) % n) for inputs, targets, *_ in windows)
+        read_in_order = np.concatenate([inputs for inputs, *_ in windows]).T.ravel()
         assert n - N < read_in_order.size <= n
         first = read_in_order[0]
         assert np.array_equal(read_in_order, (first + np.arange(read_in_order.size)) % n)
@@ -115,8 +116,8 @@ def test_some_streams_of_a_window_are_those_of_the_whole(seed: int | None) -> No
     streams = Streams(np.arange(100, dtype=np.uint8), 5, 3, seed)
     for step in range(2 * streams.windows):
         whole, part = streams.window(step), streams.window(step, slice(2, 4))
-        for all_, some in zip(whole, part, strict=True):
-            assert np.array_equal(all_[:, 2:4], some)
+        assert np.array_equal(whole.inputs[:, 2:4], part.inputs)
+        assert np.array_equal(whole.targets[:, 2:4], part.targets)
 
 
 # Splits.

@@ -64,9 +64,9 @@ def test_a_file_is_encoded_in_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyP
         monkeypatch.setattr("charrnn.text.decoding.CHUNK", chunk)
         file.write_text(text, encoding="utf-8")
         data, vocabulary = checkpoint.config.data, checkpoint.vocabulary
-        codes, start, end, _ = encode_file(data, vocabulary, str(file))
-        assert checkpoint.vocabulary.decode(codes) == text
-        assert (start, end) == (0, 300)
+        part = encode_file(data, vocabulary, str(file))
+        assert checkpoint.vocabulary.decode(part.codes) == text
+        assert (part.start, part.end) == (0, 300)
         file.write_text(text + "É", encoding="utf-8")
         with pytest.raises(
             TextError, match=r"'É' \(U\+00C9\) at position 300 is not .*skip_unknown=True"
@@ -91,9 +91,9 @@ def test_codes_do_not_depend_on_what_is_left_out(
     unknown = b"a" if skip_unknown and tokens == "char" else b""  # every byte is known
     file = tmp_path / "text"
     file.write_bytes(raw[:400] + unknown + raw[400:])
-    codes, start, end, left_out = encode_file(
+    part = encode_file(
         DataConfig(str(file), tokens=tokens), vocabulary, str(file), skip_unknown=skip_unknown
     )
-    assert codes.tolist() == list(range(V))
-    assert codes.itemsize == (1 if V == 256 else 2)
-    assert (start, end, left_out) == (0, V, len(unknown))
+    assert part.codes.tolist() == list(range(V))
+    assert part.codes.itemsize == (1 if V == 256 else 2)
+    assert (part.start, part.end, part.skipped) == (0, V, len(unknown))

@@ -19,6 +19,8 @@ from charrnn.commands.cli import run
 from charrnn.config.reader import config_from_dict, load_config
 from charrnn.errors import RunError
 from charrnn.kernels import blas
+from charrnn.text.corpus import Corpus
+from charrnn.text.vocabulary import Vocabulary
 from charrnn.workers.count import automatic_workers, resolve_workers
 from charrnn.workers.processes import ProcessGroup, start_method
 from charrnn.workers.worker import Job
@@ -136,7 +138,8 @@ def test_products_run_on_one_thread_beside_workers(
     try:
         config = load_config(write_config(tmp_path, {**FIVE_STREAMS, "train.workers": 2}))
         codes = np.arange(400, dtype=np.uint8) % 60
-        with closing(ProcessGroup(Job(resolve_workers(config, 60), 60, codes, 400))):
+        corpus = Corpus(codes, Vocabulary(np.arange(60), "char"), "", 400, 400)
+        with closing(ProcessGroup(Job(resolve_workers(config, 60), corpus))):
             assert get_threads() == 1
         assert get_threads() == 2
     finally:

@@ -57,8 +57,7 @@ def config(tmp_path: Path) -> Config:
 
 def job_of(config: Config, workers: int) -> Job:
     corpus = load_corpus(config.data)
-    V = len(corpus.vocabulary)
-    return Job(resolved(config, workers), V, corpus.codes, corpus.train_end)
+    return Job(resolved(config, workers), corpus)
 
 
 @contextmanager
@@ -183,7 +182,13 @@ def test_several_workers_score_what_one_does(method: str, workers: int, long_tex
     """Also with fewer streams than workers, and again after an unfinished scoring."""
     config = load_config(write_config(long_text, {**SHARED, "data.valid_fraction": 0.4}))
     job = job_of(config, 1)
-    spans = [(job.train_end, len(job.codes)), (0, len(job.codes)), (100, 164), (5, 6), (0, 2)]
+    spans = [
+        (job.corpus.train_end, len(job.corpus.codes)),
+        (0, len(job.corpus.codes)),
+        (100, 164),
+        (5, 6),
+        (0, 2),
+    ]
 
     def scores(group: WorkerGroup) -> list[list[Score]]:
         next(iter(group.score_windows(*spans[0])))
@@ -191,7 +196,7 @@ def test_several_workers_score_what_one_does(method: str, workers: int, long_tex
 
     with group_of(job) as alone:
         expected = scores(alone)
-    assert sum(window.chars for window in expected[0]) == len(job.codes) - job.train_end
+    assert sum(window.chars for window in expected[0]) == spans[0][1] - spans[0][0]
     with group_of(job_of(config, workers), method) as group:
         results = scores(group)
     for result, true in zip(results, expected, strict=True):
@@ -206,11 +211,11 @@ def test_workers_open_the_file_of_a_mapped_text(
 ) -> None:
     job = job_of(config, 2)
     file = tmp_path / "codes"
-    file.write_bytes(b"\xff" * 64 + job.codes.tobytes())
-    mapped = np.memmap(file, job.codes.dtype, "r", 64)
+    file.write_bytes(b"\xff" * 64 + job.corpus.codes.tobytes())
+    mapped = np.memmap(file, job.corpus.codes.dtype, "r", 64)
     with group_of(job, "spawn") as group:
         expected = steps_of(group, 2)
-    with group_of(replace(job, codes=mapped), method) as group:
+    with group_of(job.with_arrays({"codes": mapped}), method) as group:
         for result, true in zip(steps_of(group, 2), expected, strict=True):
             for a, b in zip(result, true, strict=True):
                 np.testing.assert_array_equal(a, b)

@@ -1,0 +1,40 @@
+"""What N rows of a batch read and predict in T steps: what a text hands to a model."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from charrnn.kernels import Array
+
+
+class Window(NamedTuple):
+    """A window of a training step, for n of its N rows."""
+
+    inputs: Array  # (T, n) intp, codes
+    targets: Array  # (T, n) intp, the code after each input
+    weights: Array | None = None  # (T, n) float32, of each target in the loss; None: all 1
+    fresh: bool = False  # whether the rows start from zero states
+
+
+class ScoringWindow(NamedTuple):
+    """A window of scoring, for n rows."""
+
+    inputs: Array  # (T, n) intp, codes
+    targets: Array  # (T, n) intp, the code after each input
+    positions: Array  # (T, n) intp, of the targets in the encoded text
+    scored: Array | None  # (T, n) bool, whether a target counts; None: the rows only read
+    fresh: Array | None = None  # (n,) bool, rows that start from zero states; None: no row
+
+
+class TrainingWindows(Protocol):
+    """The windows of all steps of a training."""
+
+    windows: int  # in an epoch
+
+    def weight(self, step: int) -> int:
+        """Return the sum of the weights of a step's window, over all its rows."""
+        ...
+
+    def window(self, step: int, rows: slice = ...) -> Window:
+        """Return a step's window, by default of all rows; steps count from 0."""
+        ...
