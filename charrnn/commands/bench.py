@@ -33,6 +33,7 @@ def bench(config: str | None, overrides: tuple[str, ...], as_json: bool) -> None
     """
     from charrnn.config.reader import load_config, override_defaults
     from charrnn.planning.benchmark import V, measure
+    from charrnn.text.corpus import text_sizes
     from charrnn.training.recipe import fill_defaults
     from charrnn.workers.count import resolve_workers
 
@@ -42,7 +43,7 @@ def bench(config: str | None, overrides: tuple[str, ...], as_json: bool) -> None
         if config
         else override_defaults(overrides, origin="--set")
     )
-    resolved = resolve_workers(fill_defaults(written, _CHARS, V), V)
+    resolved = resolve_workers(fill_defaults(written, text_sizes(_CHARS, written.data), V), V)
     if sys.stderr.isatty():
         click.echo("measuring for 10 to 30 seconds", err=True)
     speeds = measure(resolved)

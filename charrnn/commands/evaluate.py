@@ -31,7 +31,7 @@ def evaluate(arguments: tuple[str, ...], split: str | None, unknown: str, as_jso
     from charrnn.workers.scoring import score_by_workers
 
     tokens = checkpoint.vocabulary.tokens
-    with progress(part.end - max(part.start, 1), f"{tokens}s") as advance:
+    with progress(part.corpus.scored(part.start, part.end), f"{tokens}s") as advance:
         score = score_by_workers(
             checkpoint.config,
             part.corpus,

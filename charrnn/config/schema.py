@@ -57,6 +57,12 @@ class DataConfig:
         "lf: reads CR LF and CR as LF; keep: leaves line ends unchanged",
         "lf",
     )
+    records: str | None = _key(
+        Nullable(Choice(("line", "paragraph"))),
+        "null: one text; line: each line is a record, with a begin and an end of its own; "
+        "paragraph: each block between blank lines",
+        None,
+    )
     valid_fraction: float = _key(
         _FRACTION, "fraction of the text for validation, after the training part; 0: none", 0.1
     )

@@ -153,6 +153,8 @@ class LanguageModel:
         15
         """
         codes = self.encode(text, "text", skip_unknown=skip_unknown)
+        if (end := self.vocabulary.end) is not None:  # of a record
+            codes = np.concatenate([[end], codes, [end]]).astype(codes.dtype)
         if len(codes) < 2:
             needed = plural(self.vocabulary.tokens)
             raise TextError(f"text: has nothing to predict; at least two {needed} are needed")

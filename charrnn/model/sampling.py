@@ -13,7 +13,7 @@ from charrnn.errors import SamplingError
 from charrnn.kernels import Array
 from charrnn.model.model import Model
 from charrnn.model.stepper import stepper
-from charrnn.text.vocabulary import Decoder, Vocabulary
+from charrnn.text.vocabulary import Vocabulary
 
 _PRIME_WINDOW = 256  # steps of a prime that are read at a time, at most
 _PRIME_LOGITS = 1 << 25  # of such a window, at most, unless one step has more
@@ -162,7 +162,8 @@ def continuations(
         model: predicts.
         vocabulary: decodes.
         prime: (n,) codes. If there are none, the text starts as after a newline, or with a token
-            drawn uniformly if the vocabulary has no newline.
+            drawn uniformly if the vocabulary has no newline. A record begins with it, and ends
+            where the model predicts its end.
         N: number of continuations.
         length: characters of each continuation.
         params: how tokens are chosen.
@@ -173,10 +174,12 @@ def continuations(
         For each step, the new piece of each continuation: usually one character, and empty after
         the continuation has ended. If tokens are bytes, a piece may also be empty before.
     """
-    if not len(prime):
+    if vocabulary.end is not None:
+        prime = np.append(np.array([vocabulary.end], vocabulary.code_dtype), prime)
+    elif not len(prime):
         newline = vocabulary.symbols_of("\n")
         prime = vocabulary.encode(newline, "newline", skip_unknown=True)
-    growing = [_Continuation(vocabulary.decoder(prime), length, stop) for _ in range(N)]
+    growing = [_Continuation(vocabulary, prime, length, stop) for _ in range(N)]
     if length == 0:
         return
     for codes in generate(model, prime, N, params, rng):
@@ -188,8 +191,9 @@ def continuations(
 class _Continuation:
     """Decodes one continuation, counts its characters and looks for the stop text."""
 
-    def __init__(self, decoder: Decoder, length: int, stop: str | None) -> None:
-        self._decode = decoder
+    def __init__(self, vocabulary: Vocabulary, prime: Array, length: int, stop: str | None) -> None:
+        self._decode = vocabulary.decoder(prime)
+        self._end = vocabulary.end
         self._left = length
         self._stop = stop
         self._tail = ""  # the last characters, which may be the start of the stop text
@@ -208,5 +212,5 @@ class _Continuation:
                 self.ended = True
             self._tail = recent[-(len(self._stop) - 1) :] if len(self._stop) > 1 else ""
         self._left -= len(piece)
-        self.ended = self.ended or self._left == 0
+        self.ended = self.ended or self._left == 0 or code == self._end
         return piece

@@ -16,11 +16,11 @@ from typing import Any
 from charrnn.config.schema import Config
 from charrnn.model.parameters import training_flops
 from charrnn.planning.benchmark import training_step
-from charrnn.text.corpus import Corpus, load_corpus
+from charrnn.text.corpus import Corpus
 from charrnn.text.lines import Lines, lines_of
+from charrnn.text.load import load_corpus
 from charrnn.text.remarks import remark_on
 from charrnn.text.size_check import check_sizes
-from charrnn.text.streams import windows_in_epoch
 from charrnn.training.limits import Limits
 from charrnn.training.recipe import MOST_EPOCHS, OPERATIONS_PER_S, fill_defaults, work_for
 from charrnn.training.train import start_workers
@@ -73,16 +73,16 @@ def propose(
     if config.train.max_minutes is not None:
         minutes = config.train.max_minutes
     if minutes is None:
-        work, measured_s = work_for(corpus.train_end), _MEASURED_S
+        work, measured_s = work_for(corpus.sizes.train), _MEASURED_S
     else:
         seconds = 60 * minutes
         measured_s = min(_MEASURED_S, seconds / 20)
         # The size of the model depends on the operations per second, which depend on the size.
         # One measurement, with the model of a first guess, is enough.
-        guess = fill_defaults(config, chars, V, work=OPERATIONS_PER_S * seconds)
+        guess = fill_defaults(config, corpus.sizes, V, work=OPERATIONS_PER_S * seconds)
         with _workers(guess, corpus, note) as group:
             work = seconds * _training_speed(group, measured_s) * training_flops(guess.model, V)
-    sized = fill_defaults(config, chars, V, work=work)
+    sized = fill_defaults(config, corpus.sizes, V, work=work)
     with _workers(sized, corpus, note) as group:
         speed = _Speed(_training_speed(group, measured_s), _scoring_speed(group, measured_s / 5))
     if minutes is not None and not config.train.has_limit:
@@ -120,7 +120,7 @@ def _training_speed(group: WorkerGroup, seconds: float) -> float:
 def _scoring_speed(group: WorkerGroup, seconds: float) -> float:
     """Score for about some seconds; return the characters per second."""
     start, chars, elapsed_s = time.perf_counter(), 0, 0.0
-    for window in group.score_windows(0, len(group.job.corpus.codes)):
+    for window in group.score_windows(*group.job.corpus.everything):
         chars += window.chars
         elapsed_s = time.perf_counter() - start
         if elapsed_s > seconds:
@@ -130,20 +130,20 @@ def _scoring_speed(group: WorkerGroup, seconds: float) -> float:
 
 def _fitted(config: Config, corpus: Corpus, speed: _Speed, work: float, seconds: float) -> Config:
     """Fill in the unset keys so that the training takes `seconds`, in whole epochs or steps."""
-    chars, V = len(corpus.codes), len(corpus.vocabulary)
+    sizes, V = corpus.sizes, len(corpus.vocabulary)
 
     def limited(**limit: Any) -> Config:
         return fill_defaults(
-            replace(config, train=replace(config.train, **limit)), chars, V, work=work
+            replace(config, train=replace(config.train, **limit)), sizes, V, work=work
         )
 
-    epochs = min(MOST_EPOCHS, int(seconds * speed.training / corpus.train_end))
+    epochs = min(MOST_EPOCHS, int(seconds * speed.training / sizes.train))
     while epochs >= _MIN_EPOCHS:
         sized = limited(max_epochs=epochs)
         if _seconds(sized, corpus, speed) <= seconds:
             return sized
         epochs -= 1
-    steps = float(_MIN_EPOCHS * windows_in_epoch(corpus.train_end, limited(max_epochs=1).train))
+    steps = float(_MIN_EPOCHS * sizes.windows_in_epoch(limited(max_epochs=1).train))
     for _ in range(3):  # the time of the validations depends on the steps
         sized = limited(max_steps=max(1, int(steps)))
         steps *= max(0.5 * seconds, seconds - _START_S)
@@ -153,13 +153,14 @@ def _fitted(config: Config, corpus: Corpus, speed: _Speed, work: float, seconds:
 
 def _seconds(config: Config, corpus: Corpus, speed: _Speed) -> float:
     """Return the estimated time of a training."""
-    windows = windows_in_epoch(corpus.train_end, config.train)
+    sizes = corpus.sizes
+    windows = sizes.windows_in_epoch(config.train)
     limits = Limits.of(config.train, windows)
     if limits.total_steps is None:
         assert limits.total_s is not None  # fill_defaults leaves no training without a limit
         return limits.total_s
-    read = limits.total_steps / windows * corpus.train_end
+    read = limits.total_steps / windows * sizes.train
     validations = math.ceil(limits.total_steps / limits.steps(config.train.validate_every))
-    scored = validations * (corpus.valid_end - corpus.train_end)
+    scored = validations * sizes.others[0]
     seconds = _START_S + read / speed.training + scored / speed.scoring
     return min(seconds, limits.total_s or seconds)

@@ -25,7 +25,7 @@ from charrnn.report.views import Views, inspect_model
 from charrnn.runs.checkpoint import Checkpoint, load_checkpoint
 from charrnn.runs.folder import RunFolder
 from charrnn.system.terminal import duration, visible
-from charrnn.text.streams import windows_in_epoch
+from charrnn.text.streams import TextSizes
 from charrnn.training.limits import Limits
 
 _TITLES = {
@@ -173,11 +173,12 @@ def _facts(run: Run) -> list[tuple[str, str]]:
 
 def _of_total(checkpoint: Checkpoint | None) -> str:
     """Return the limits of a training, in steps and in time."""
-    if checkpoint is None or checkpoint.text_chars is None:
+    if checkpoint is None or checkpoint.text_chars is None or checkpoint.config.data.records:
         return ""
     train = checkpoint.config.train
-    n, _ = checkpoint.cut(checkpoint.text_chars)
-    limits = Limits.of(train, windows_in_epoch(n, train))
+    n = checkpoint.text_chars
+    windows = TextSizes.cut(n, checkpoint.cut(n)).windows_in_epoch(train)
+    limits = Limits.of(train, windows)
     or_time = f", or {duration(limits.total_s)}" if limits.total_s else ""
     return f" of {limits.total_steps:,}{or_time}" if limits.total_steps else or_time
 

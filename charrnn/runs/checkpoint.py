@@ -27,7 +27,7 @@ from pathlib import Path
 
 import numpy as np
 
-from charrnn.config.schema import Config
+from charrnn.config.schema import Config, DataConfig
 from charrnn.errors import CharRNNError, CheckpointError, NewerFormatError, Remedy
 from charrnn.kernels import CELLS, Array
 from charrnn.kernels.optimizers import OPTIMIZERS, flat_norm
@@ -180,7 +180,7 @@ def _read(path: Path) -> Checkpoint:
         archive = ArrayArchive(file)
         meta = Meta.from_text(archive.read_text("meta", MAX_CHARS))
         config = meta.config
-        vocabulary = _read_vocabulary(archive, config.data.tokens)
+        vocabulary = _read_vocabulary(archive, config.data)
         shapes = parameter_shapes(config.model, len(vocabulary))
         P = parameter_count(config.model, len(vocabulary))
         optimizer = {f"optimizer.{name}": (P,) for name in OPTIMIZERS[config.train.optimizer].state}
@@ -234,15 +234,16 @@ def _state_shapes(config: Config) -> Shapes:
     }
 
 
-def _read_vocabulary(archive: ArrayArchive, tokens: str) -> Vocabulary:
-    V = archive.length("vocabulary")
-    if not 2 <= V <= SYMBOLS[tokens]:
+def _read_vocabulary(archive: ArrayArchive, data: DataConfig) -> Vocabulary:
+    V, most = archive.length("vocabulary"), SYMBOLS[data.tokens] + (data.records is not None)
+    if not 2 <= V <= most:
         raise CheckpointError(f"the array vocabulary does not fit: its length is {V:,}")
     archive.check("vocabulary", (V,), "<u4")
     symbols: Array = np.empty(V, np.uint32)
     archive.read_into("vocabulary", symbols)
-    if (symbols[1:] <= symbols[:-1]).any() or symbols[-1] >= SYMBOLS[tokens]:
-        raise CheckpointError(
-            f"the array vocabulary is not ascending symbols below {SYMBOLS[tokens]:,}"
-        )
-    return Vocabulary(symbols, tokens)
+    if (symbols[1:] <= symbols[:-1]).any() or symbols[-1] >= most:
+        raise CheckpointError(f"the array vocabulary is not ascending symbols below {most:,}")
+    vocabulary = Vocabulary(symbols, data.tokens)
+    if data.records and vocabulary.end is None:
+        raise CheckpointError("the array vocabulary lacks the symbol for the end of a record")
+    return vocabulary

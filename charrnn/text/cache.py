@@ -48,6 +48,8 @@ def content_key(files: Sequence[str], config: DataConfig) -> str:
     settings = [config.tokens]
     if config.tokens != "byte":
         settings += [config.encoding, config.newlines]
+    if config.records:
+        settings.append(config.records)
     digest = hashlib.sha256(_MAGIC + "\0".join(settings).encode())
     with ThreadPoolExecutor(_THREADS) as pool:
         for file in files:
@@ -80,7 +82,7 @@ def _pieces(file: str | Path, start: int, end: int) -> Iterator[memoryview]:
 
 def read_cached(file: Path, tokens: str) -> EncodedText | None:
     """Return an encoded text, its codes mapped into memory; None if it is missing or damaged."""
-    most = SYMBOLS[tokens]
+    most = SYMBOLS[tokens] + 1  # with the end symbol
     try:
         with open(file, "rb") as opened:
             head = opened.read(_HEADER.size)

@@ -1,25 +1,17 @@
-"""Read and encode the configured text, and divide it into splits."""
+"""An encoded text and its splits."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
 from charrnn.config.schema import DataConfig, TrainConfig
-from charrnn.errors import TextError, plural
+from charrnn.errors import counted
 from charrnn.kernels import Array
-from charrnn.system.caches import cache_folder
-from charrnn.text.cache import content_key, read_cached, write_cached
-from charrnn.text.decoding import read_symbols
-from charrnn.text.encoding import EncodedText, encode_in_memory
-from charrnn.text.files import FileState, find_files, state_of
-from charrnn.text.streams import Streams, scoring_windows
+from charrnn.text.streams import Streams, TextSizes, scoring_windows
 from charrnn.text.vocabulary import Vocabulary
-from charrnn.text.windows import ScoringWindow, TrainingWindows
-
-LARGE = 16_000_000  # bytes; a larger text is not held in memory
+from charrnn.text.windows import ScoringWindow, Sizes, TrainingWindows
 
 
 @dataclass(frozen=True)
@@ -37,14 +29,33 @@ class Corpus:
         bounds = {
             "train": (0, self.train_end),
             "valid": (self.train_end, self.valid_end),
-            "test": (self.valid_end, len(self.codes)),
+            "test": (self.valid_end, self.everything[1]),
         }
         return bounds[name]
+
+    @property
+    def summary(self) -> str:
+        """The size of the text in words."""
+        return counted(len(self.codes), self.vocabulary.tokens)
+
+    @property
+    def everything(self) -> tuple[int, int]:
+        """Start and end of all splits together."""
+        return 0, len(self.codes)
 
     @property
     def arrays(self) -> dict[str, Array]:
         """Return the arrays by the name of their field; worker processes share them."""
         return {"codes": self.codes}
+
+    def scored(self, start: int, end: int) -> int:
+        """Return the number of characters that scoring a part scores; the first has no context."""
+        return end - max(start, 1)
+
+    @property
+    def sizes(self) -> Sizes:
+        """The sizes of the parts."""
+        return TextSizes.cut(len(self.codes), (self.train_end, self.valid_end))
 
     def training_windows(self, train: TrainConfig, seed: int) -> TrainingWindows:
         """Return the windows of a training on the training part."""
@@ -58,35 +69,6 @@ class Corpus:
         return scoring_windows(self.codes, start, end, len(self.vocabulary), share=share)
 
 
-def load_corpus(
-    config: DataConfig,
-    note: Callable[[str], object] = lambda _: None,
-    cut: Callable[[int], tuple[int, int]] | None = None,
-) -> Corpus:
-    """Read and encode the configured text.
-
-    A large text is encoded once, into the cache folder, and mapped into memory from there.
-
-    Args:
-        config: where the text is, and how it is read and divided.
-        note: called with a message when a large text is encoded, or cannot be kept in the cache.
-        cut: returns the cut points of n characters; by default `cut_points`.
-
-    Raises:
-        TextError: the text cannot be read, is empty, or has only one distinct character.
-    """
-    files = find_files(config.path)
-    states = [state_of(file) for file in files]
-    if all(map(os.path.isfile, files)) and sum(state.size for state in states) > LARGE:
-        text = _encode_large(files, states, config, note)
-    else:  # read once, so that a pipe works too
-        pieces = [symbols for file in files for symbols in read_symbols(file, config)]
-        text = encode_in_memory(pieces, _vocabulary(pieces, config), config.where)
-    n = len(text.codes)
-    bounds = cut(n) if cut else cut_points(n, config)
-    return Corpus(text.codes, text.vocabulary, text.sha256, *bounds)
-
-
 def cut_points(n: int, config: DataConfig) -> tuple[int, int]:
     """Return where the training and the validation split of n characters end.
 
@@ -97,56 +79,12 @@ def cut_points(n: int, config: DataConfig) -> tuple[int, int]:
     return int(n * (1 - valid - test)), int(n * (1 - test))
 
 
+def text_sizes(n: int, config: DataConfig) -> TextSizes:
+    """Return the sizes of the parts of n characters."""
+    return TextSizes.cut(n, cut_points(n, config))
+
+
 def float_cut_points(n: int, config: DataConfig) -> tuple[int, int]:
     """Return the cut points of checkpoints that do not hold theirs, of formats 1 to 3."""
     train_end = int(n * (1 - config.valid_fraction - config.test_fraction))
     return train_end, max(train_end, int(n * (1 - config.test_fraction)))
-
-
-def _encode_large(
-    files: Sequence[str],
-    states: Sequence[FileState],
-    config: DataConfig,
-    note: Callable[[str], object],
-) -> EncodedText:
-    """Return the cached codes of files, or read the files twice, piece by piece, to encode them."""
-    size = f"{sum(state.size for state in states) / 1e6:,.0f} MB"
-
-    def pieces() -> Iterator[Array]:
-        for file, state in zip(files, states, strict=True):
-            yield from read_symbols(file, config, expected=state)
-
-    folder = cache_folder()
-    if folder is None:
-        note(f"encoding {size} in memory: the cache is turned off")
-        return encode_in_memory(pieces(), _vocabulary(pieces(), config), config.where)
-    file = folder / "texts" / f"{content_key(files, config)}.codes"
-    if cached := read_cached(file, config.tokens):
-        return cached
-    if file.exists():
-        note(f"{file}: is damaged; encoding {size} again")
-    else:
-        note(f"encoding {size} once, kept in {file.parent}")
-    vocabulary, problem = _vocabulary(pieces(), config), "cannot be read"
-    try:
-        write_cached(file, pieces(), vocabulary, config.where)
-    except OSError as error:
-        problem = f"cannot be written: {error.strerror}"
-    if cached := read_cached(file, config.tokens):  # another process may have written it
-        return cached
-    note(f"{file.parent}: {problem}; the encoded text is held in memory")
-    return encode_in_memory(pieces(), vocabulary, config.where)
-
-
-def _vocabulary(pieces: Iterable[Array], config: DataConfig) -> Vocabulary:
-    """Return the vocabulary of a text, which needs at least two symbols."""
-    vocabulary = Vocabulary.from_pieces(pieces, config.tokens)
-    if not len(vocabulary):
-        raise TextError(f"{config.where}: the text is empty; there is nothing to learn from")
-    if len(vocabulary) < 2:
-        name = vocabulary.name(int(vocabulary.symbols[0]))
-        raise TextError(
-            f"{config.where}: the text is {name} throughout; at least two different "
-            f"{plural(config.tokens)} are needed"
-        )
-    return vocabulary

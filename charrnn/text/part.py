@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from charrnn.config.schema import DataConfig
 from charrnn.errors import TextError, plural
 from charrnn.kernels import Array
-from charrnn.text.corpus import Corpus, load_corpus
+from charrnn.text.corpus import Corpus
 from charrnn.text.decoding import CHUNK, decode_symbols, read_symbols
 from charrnn.text.encoding import encode_in_memory
 from charrnn.text.files import bounded_chunks
+from charrnn.text.load import load_corpus
+from charrnn.text.records import RecordCorpus, encode_records, with_ends
 from charrnn.text.vocabulary import Vocabulary
 
 
@@ -28,7 +31,13 @@ class Part(NamedTuple):
 
     @property
     def codes(self) -> Array:
-        """The codes (n,) of the whole text."""
+        """The codes (n,) of the whole text, for views that read it from one end to the other.
+
+        Raises:
+            TextError: the text is a list of records.
+        """
+        if isinstance(self.corpus, RecordCorpus):
+            raise TextError(f"{self.name}: views read one text, and this model reads records")
         return self.corpus.codes
 
 
@@ -86,6 +95,14 @@ def encode_file(
     """
     where = "standard input" if file == "-" else file
     symbols = _symbols_of_file(data, file, where)
+    if data.records:
+        all_in_one = replace(data, path=file, valid_fraction=0.0, test_fraction=0.0)
+        pieces = with_ends([symbols], data)
+        text = encode_in_memory(pieces, vocabulary, where, skip_unknown=skip_unknown)
+        if len(text.codes) < 2:
+            raise TextError(f"{where}: has no records; every line is blank")
+        records = encode_records(text, all_in_one)
+        return Part(records, *records.everything, where, text.skipped)
     text = encode_in_memory(symbols, vocabulary, where, skip_unknown=skip_unknown)
     if len(text.codes) < 2:
         needed = plural(data.tokens) + (" that this model knows" if text.skipped else "")

@@ -9,6 +9,8 @@ import csv
 import re
 from collections import Counter
 
+import numpy as np
+
 from charrnn.config.schema import DataConfig
 from charrnn.kernels import Array
 from charrnn.text.vocabulary import Vocabulary
@@ -44,6 +46,8 @@ def remark_on(codes: Array, vocabulary: Vocabulary, config: DataConfig) -> str:
         config: how the text was read.
     """
     symbols = vocabulary.symbols[codes[:_READ]]
+    if vocabulary.end is not None:  # begin of the first record, ends of all
+        symbols = np.where(codes[:_READ] == vocabulary.end, ord("\n"), symbols)[1:]
     if config.tokens == "byte":
         raw = symbols.astype("u1").tobytes()
         head, text = raw[:64].decode("latin-1"), raw.decode("utf-8", "replace")

@@ -11,6 +11,7 @@ from typing import Any
 from charrnn.config.schema import Config, DataConfig
 from charrnn.errors import TextError, counted
 from charrnn.text.corpus import Corpus, cut_points
+from charrnn.text.records import RecordCorpus
 
 _FEW = 4  # streams or steps, with which little is learned
 _LONGEST_TEXT = 10**9  # characters; nobody finds a longer text to fix a configuration
@@ -24,6 +25,8 @@ def check_sizes(corpus: Corpus, config: Config) -> None:
     Raises:
         TextError: the text is too small; the error names changes, each of which is enough.
     """
+    if isinstance(corpus, RecordCorpus):
+        return  # any records fit: windows are as long as they need, rows may be without a record
     n = len(corpus.codes)
     problem = _too_small(n, config, (corpus.train_end, corpus.valid_end))
     if not problem:

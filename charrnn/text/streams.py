@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,12 +15,39 @@ STREAMS = 64  # of scoring, at most; a short text has fewer
 WARM_UP = 256  # characters that a stream reads before its part
 WINDOW = 64  # steps of scoring, at most
 _LOGITS = 1 << 24  # of such a window, at most, unless one step of one stream has more
+_MIN_T = 16  # steps, if the training part has room
 _OFFSET = 1  # in the seed of an epoch's offset, so that no sample is drawn with the same seed
 
 
-def windows_in_epoch(n: int, train: TrainConfig) -> int:
-    """Return the number of steps in which a training split of n characters is read once."""
-    return _epoch(n, train.batch_size, train.seq_length, train.streams == "fresh")[1]
+class TextSizes(NamedTuple):
+    """The sizes of a text."""
+
+    train: int  # characters of the training part
+    others: tuple[int, int]  # of the validation and of the test part
+
+    @classmethod
+    def cut(cls, n: int, cut_points: tuple[int, int]) -> TextSizes:
+        """Return the sizes of the parts of n characters."""
+        train_end, valid_end = cut_points
+        return cls(train_end, (valid_end - train_end, n - valid_end))
+
+    def windows_in_epoch(self, train: TrainConfig) -> int:
+        """Return the number of steps in which the training part is read once."""
+        fresh = train.streams == "fresh"
+        return _epoch(self.train, train.batch_size, train.seq_length, fresh)[1]
+
+    def most_steps(self, batch_size: int | None, workers: int) -> int:
+        """Return the largest T that leaves room for 8 steps, and fits the other parts."""
+        n, N = self.train, batch_size
+        room = [min(n // 8, (n - 1) // workers) if N is None else (n - 1) // N]
+        others = [size for size in self.others if size]
+        # A tiny validation part does not shorten the windows of a text that has room.
+        room += others if n < 16 * _MIN_T else [max(_MIN_T, size) for size in others]
+        return min(room)
+
+    def rows(self, symbols: int, T: int) -> int:
+        """Return the number of streams whose windows of T steps have about so many characters."""
+        return min(symbols // 80, self.train // (8 * T))
 
 
 def _epoch(n: int, batch_size: int, seq_length: int, fresh: bool) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """Turn symbols into codes and back.
 
 A symbol is a Unicode code point, or with byte tokens a byte. Its code is its index in the
-vocabulary, whose symbols ascend.
+vocabulary, whose symbols ascend. Records have one more symbol, above all others, for begin and end.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from charrnn.kernels import Array
 
 Decoder = Callable[[int], str]
 
-SYMBOLS = {"char": 0x110000, "byte": 0x100}  # possible symbols, from 0
+SYMBOLS = {"char": 0x110000, "byte": 0x100}  # possible symbols of a text, from 0; the next: END
 
 
 class Vocabulary:
@@ -32,6 +32,7 @@ class Vocabulary:
         symbols: (V,) uint32.
         tokens: "char" or "byte".
         code_dtype: the type of codes, the same for every text.
+        end: the code of the symbol for begin and end of a record; None without records.
     """
 
     def __init__(self, symbols: Array, tokens: str) -> None:
@@ -40,6 +41,7 @@ class Vocabulary:
         V = len(self.symbols)
         self.code_dtype = code_dtype(V)
         last = int(self.symbols[-1]) if V else 0
+        self.end = V - 1 if last == SYMBOLS[tokens] else None
         # Code V stands for an unknown symbol; `encode` clips symbols to the last entry.
         self._codes = np.full(last + 2, V, code_dtype(V + 1))  # (last + 2,)
         self._codes[self.symbols] = np.arange(V)
@@ -47,7 +49,7 @@ class Vocabulary:
     @classmethod
     def from_pieces(cls, pieces: Iterable[Array], tokens: str) -> Vocabulary:
         """Return the vocabulary of a text, given as pieces of symbols, each (n,) integers."""
-        present = np.zeros(SYMBOLS[tokens], np.bool_)
+        present = np.zeros(SYMBOLS[tokens] + 1, np.bool_)
         for symbols in pieces:
             if not np.take(present, symbols).all():  # reading is several times faster than writing
                 present[symbols] = True
@@ -103,8 +105,11 @@ class Vocabulary:
         return codes.astype(self.code_dtype, copy=False)
 
     def decode(self, codes: Array) -> str:
-        """Return the text of (n,) codes; bytes that form no code point become U+FFFD."""
-        symbols = self.symbols[codes]
+        """Return the text of (n,) codes; bytes that form no code point become U+FFFD.
+
+        Begin and end of a record have no text.
+        """
+        symbols = self.symbols[codes if self.end is None else codes[codes != self.end]]
         if self.tokens == "byte":
             return symbols.astype(np.uint8).tobytes().decode("utf-8", "replace")
         return symbols.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
@@ -119,16 +124,19 @@ class Vocabulary:
             before: (n,) codes before the first one; a code point that begins there is completed.
         """
         symbols = self.symbols.tolist()
+        texts = symbols if self.end is None else symbols[:-1]
         if self.tokens == "char":
-            return [chr(symbol) for symbol in symbols].__getitem__
+            return [*map(chr, texts), ""].__getitem__
         utf8 = codecs.getincrementaldecoder("utf-8")("replace")
-        pieces = [bytes([symbol]) for symbol in symbols]
+        pieces = [*(bytes([symbol]) for symbol in texts), b""]
         if before is not None:
             utf8.decode(b"".join(pieces[code] for code in before[-4:].tolist()))
         return lambda code: utf8.decode(pieces[code])
 
     def name(self, symbol: int) -> str:
         """Return a symbol as messages show it: itself if it is visible, and its number."""
+        if symbol == SYMBOLS[self.tokens]:
+            return "the end of a record"
         if self.tokens == "byte":
             return f"byte 0x{symbol:02x}"
         return character_name(chr(symbol))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
+from charrnn.config.schema import TrainConfig
 from charrnn.kernels import Array
 
 
@@ -37,4 +38,30 @@ class TrainingWindows(Protocol):
 
     def window(self, step: int, rows: slice = ...) -> Window:
         """Return a step's window, by default of all rows; steps count from 0."""
+        ...
+
+
+class Sizes(Protocol):
+    """How large the parts of a text are, and how its training part is cut into windows."""
+
+    @property
+    def train(self) -> int:
+        """Symbols that an epoch trains on."""
+        ...
+
+    @property
+    def others(self) -> tuple[int, int]:
+        """Symbols of the validation and of the test part."""
+        ...
+
+    def windows_in_epoch(self, train: TrainConfig) -> int:
+        """Return the number of steps in an epoch."""
+        ...
+
+    def most_steps(self, batch_size: int | None, workers: int) -> int:
+        """Return the largest T for which the text has room; batch_size None stands for any N."""
+        ...
+
+    def rows(self, symbols: int, T: int) -> int:
+        """Return the number of rows N of a step of T steps that has about so many symbols."""
         ...

@@ -1,7 +1,7 @@
 """Default hyperparameters, chosen from the size of the text.
 
 `fill_defaults` gives every unset key of a configuration a value. It is a pure function of the
-configuration, the number of characters and the size of the vocabulary:
+configuration, the sizes of the text and the size of the vocabulary:
 
     cell, num_layers              an LSTM of two layers (`fill_defaults`)
     hidden_size                   larger for more work, smaller if little of the text is read twice
@@ -38,8 +38,7 @@ from charrnn.config.values import MAX_INT
 from charrnn.kernels import CELLS
 from charrnn.kernels.optimizers import OPTIMIZERS
 from charrnn.model.parameters import parameter_count, training_flops
-from charrnn.text.corpus import cut_points
-from charrnn.text.streams import windows_in_epoch
+from charrnn.text.windows import Sizes
 
 # "How large, how long": 1e14 operations train an LSTM of 2 x 256 on tiny Shakespeare for 21 epochs.
 _WORK_AT_1_MB = 1e14  # operations
@@ -53,7 +52,6 @@ _CHARS_PER_PARAMETER = 40.0  # characters read per parameter, if each is read a 
 _FEW_AND_MANY_EPOCHS = (3.0, 8.0)  # between them, hidden_size changes from one rule to the other
 _FINE_TUNING = 0.125  # share of a new model's learning rate; the end of the same section
 
-_MIN_SEQ_LENGTH = 16  # steps, if the training part has room; a tiny validation part is no limit
 MOST_EPOCHS = 100  # without a configured limit
 _MAX_VALIDATIONS = 50
 
@@ -67,7 +65,7 @@ _MAX_DECAY, _MAX_DECAY_PER_EPOCH = 8.0, 0.8
 
 def fill_defaults(
     config: Config,
-    chars: int,
+    sizes: Sizes,
     V: int,
     *,
     previous: Config | None = None,
@@ -79,7 +77,7 @@ def fill_defaults(
 
     Args:
         config: configuration with unset keys.
-        chars: characters of the whole text.
+        sizes: of the text.
         V: size of the vocabulary.
         previous: settings of the run being resumed; unset keys get its values.
         source: model whose weights the training starts from; unset keys of the model's shape get
@@ -95,8 +93,7 @@ def fill_defaults(
         return _filled_from_previous(config, previous)
     if source is not None:
         config = replace(config, model=_with_shape_of(config.model, source))
-    train_end, valid_end = cut_points(chars, config.data)
-    n, others = max(2, train_end), [valid_end - train_end, chars - valid_end]
+    n = max(2, sizes.train)
     given = OPERATIONS_PER_S * 60 * (config.train.max_minutes or 0)
     work = max(1.0, work or given or work_for(n))
     model = config.model
@@ -105,11 +102,11 @@ def fill_defaults(
         model = replace(model, hidden_size=_hidden_size(model, n, V, work))
     workers = ranks or config.train.workers
     workers = workers if isinstance(workers, int) else 1  # each needs at least one stream
-    train = _with_windows(config.train, n, [size for size in others if size], workers)
+    train = _with_windows(config.train, sizes, workers)
     epochs = _epochs(train, n, work / training_flops(model, V))
     model = _with_dropout(model, n, V, epochs)
-    train = _with_length(train, n, epochs)
-    train = _with_rate(train, model, n, epochs, fine_tuning=source is not None)
+    train = _with_length(train, sizes, epochs)
+    train = _with_rate(train, model, sizes, epochs, fine_tuning=source is not None)
     return replace(config, model=model, train=train)
 
 
@@ -149,20 +146,19 @@ def _hidden_size(model: ModelConfig, n: int, V: int, work: float) -> int:
     return max(_MIN_UNITS, min(_MAX_UNITS, _UNITS_STEP * round(units / _UNITS_STEP)))
 
 
-def _with_windows(train: TrainConfig, n: int, others: list[int], workers: int) -> TrainConfig:
-    """Fill in N = 32 streams and T = 80 steps ("What pays"), or fewer for a small text.
+def _with_windows(train: TrainConfig, sizes: Sizes, workers: int) -> TrainConfig:
+    """Fill in T = 80 steps of N = 32 streams ("What pays"), or fewer for a small text.
+
+    Rows of short records are more, so that a step has as many symbols.
 
     Args:
         train: configuration.
-        n: characters of the training part.
-        others: characters of the validation and the test part, if they are not empty.
+        sizes: of the text.
         workers: lower bound on N.
     """
     N, streams = train.batch_size, train.streams or "fresh"
-    room = [min(n // 8, (n - 1) // workers) if N is None else (n - 1) // N]
-    room += others if n < 16 * _MIN_SEQ_LENGTH else [max(_MIN_SEQ_LENGTH, size) for size in others]
-    T = train.seq_length or max(1, min([80, *room]))
-    N = N or max(workers, min(32, n // (8 * T)))
+    T = train.seq_length or max(1, min(80, sizes.most_steps(N, workers)))
+    N = N or max(workers, sizes.rows(32 * 80, T))
     return replace(train, seq_length=T, batch_size=N, streams=streams)
 
 
@@ -194,7 +190,7 @@ def _with_dropout(model: ModelConfig, n: int, V: int, epochs: float) -> ModelCon
 
 
 def _with_rate(
-    train: TrainConfig, model: ModelConfig, n: int, epochs: float, *, fine_tuning: bool
+    train: TrainConfig, model: ModelConfig, sizes: Sizes, epochs: float, *, fine_tuning: bool
 ) -> TrainConfig:
     """Fill in the learning rate and the weight decay.
 
@@ -204,7 +200,7 @@ def _with_rate(
     with the root of the steps if these are many ("Long trainings"): with little decay, weights
     drift by the learning rate times the root of the steps, until gradients explode.
     """
-    steps = epochs * windows_in_epoch(n, train)
+    steps = epochs * sizes.windows_in_epoch(train)
     if train.learning_rate is None:
         rate = OPTIMIZERS[train.optimizer].learning_rate
         rate *= math.sqrt(256 / max(_MIN_UNITS_TRIED, model.hidden_size))
@@ -220,11 +216,11 @@ def _with_rate(
     return train
 
 
-def _with_length(train: TrainConfig, n: int, epochs: float) -> TrainConfig:
+def _with_length(train: TrainConfig, sizes: Sizes, epochs: float) -> TrainConfig:
     """Fill in what depends on the number of steps: the end, the warm-up, the validations."""
     if not train.has_limit:
         train = replace(train, max_epochs=int(epochs))
-    windows = windows_in_epoch(n, train)
+    windows = sizes.windows_in_epoch(train)
     if train.warmup_steps is None:
         train = replace(train, warmup_steps=min(200, round(epochs * windows / 20)))
     if train.validate_every is None:

@@ -38,7 +38,7 @@ def summary_rows(trainer: Trainer, run: RunFolder) -> list[tuple[str, str]]:
     return [
         (
             "text",
-            f"{text}: {counted(len(corpus.codes), tokens)}, {len(corpus.vocabulary)} distinct",
+            f"{text}: {corpus.summary}, {len(corpus.vocabulary)} distinct",
         ),
         ("split", ", ".join(f"{end - start:,} {name}" for name, start, end in parts)),
         (

@@ -29,7 +29,8 @@ from charrnn.runs.lock import lock_run
 from charrnn.runs.metrics import MetricsLog
 from charrnn.system.signals import keyboard_interrupts
 from charrnn.system.terminal import shortest
-from charrnn.text.corpus import Corpus, load_corpus
+from charrnn.text.corpus import Corpus
+from charrnn.text.load import load_corpus
 from charrnn.text.remarks import remark_on
 from charrnn.text.size_check import check_sizes
 from charrnn.training.recipe import fill_defaults, filled_keys
@@ -186,7 +187,7 @@ def _resolve(
     size = ranks.size if ranks else None
     fill = partial(
         fill_defaults,
-        chars=len(corpus.codes),
+        sizes=corpus.sizes,
         V=V,
         previous=previous,
         source=source.config.model if source else None,

@@ -15,7 +15,7 @@ import numpy as np
 
 from charrnn.errors import BackendError, RunError, TextError, WorkerError, counted
 from charrnn.system.signals import SIGNALS, ended_by_signals
-from charrnn.text.corpus import load_corpus
+from charrnn.text.load import load_corpus
 from charrnn.workers.group import Failure, WorkerGroup, attempt, buffers_in, floats_needed
 from charrnn.workers.worker import Buffers, Job, Task, Worker
 

@@ -36,7 +36,7 @@ def score_by_workers(
         start, end: the part to score.
         scored: called with the number of characters of each window, once it is scored.
     """
-    chars = end - start
+    chars = corpus.scored(start, end)
     train = replace(
         config.train,
         workers=max(1, min(free_cores(), chars // _MIN_CHARS_PER_WORKER)),

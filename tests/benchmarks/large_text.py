@@ -20,7 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from charrnn.config.schema import DataConfig
-from charrnn.text.corpus import load_corpus
+from charrnn.text.load import load_corpus
 
 TALES = Path(__file__).parents[2] / "data" / "tales.txt"
 VALID_CHARS = 100_000

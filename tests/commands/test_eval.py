@@ -16,7 +16,7 @@ from support import tiny_text, train
 import charrnn
 from charrnn.commands.cli import run
 from charrnn.runs.checkpoint import load_checkpoint
-from charrnn.text.corpus import load_corpus
+from charrnn.text.load import load_corpus
 
 TALES = Path(__file__).parents[2] / "data" / "tales.txt"
 

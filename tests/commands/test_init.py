@@ -15,6 +15,7 @@ from charrnn.commands.cli import run
 from charrnn.config.reader import load_config, override_defaults
 from charrnn.planning.proposal import propose
 from charrnn.runs.metrics import read_metrics
+from charrnn.text.corpus import text_sizes
 from charrnn.text.files import find_files
 from charrnn.training.recipe import MOST_EPOCHS, fill_defaults
 
@@ -44,7 +45,7 @@ def test_it_writes_a_configuration_that_trains(capsys: pytest.CaptureFixture[str
     assert text.startswith("# tales.txt: 20,000 characters")
     assert "path: tales.txt\n" in text
     config = load_config("tales.yaml")
-    assert fill_defaults(config, 20_000, 17) == config  # no key is unset
+    assert fill_defaults(config, text_sizes(20_000, config.data), 17) == config  # no key is unset
     assert run(["train", "tales.yaml", "--set", "train.sample_length=0"]) == 0
     (last,) = [r for r in read_metrics(Path("runs/tales/metrics.jsonl")) if r["split"] == "valid"][
         -1:

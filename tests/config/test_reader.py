@@ -18,6 +18,7 @@ from charrnn.config.reader import config_from_dict, load_config
 from charrnn.config.schema import Config, all_keys
 from charrnn.config.values import Choice, Encoding, Kind, Nullable, Number, OrWord, Paths
 from charrnn.kernels.optimizers import OPTIMIZERS, SCHEDULES
+from charrnn.text.corpus import text_sizes
 from charrnn.training import recipe
 
 DATA = "data: {path: text.txt}\n"
@@ -97,14 +98,14 @@ def test_the_default_configuration(tmp_path: Path) -> None:
 )
 def test_limits(train_section: dict[str, Any], limits: tuple[int | None, int | None]) -> None:
     written = config_from_dict({"data": {"path": "text.txt"}, "train": train_section})
-    for config in (written, recipe.fill_defaults(written, 100_000, 50)):
+    for config in (written, recipe.fill_defaults(written, text_sizes(100_000, written.data), 50)):
         assert (config.train.max_epochs, config.train.max_steps) == limits
 
 
 @pytest.mark.parametrize("train_section", [{}, {"max_epochs": None, "max_steps": None}])
 def test_without_a_limit_the_number_of_epochs_is_filled_in(train_section: dict[str, Any]) -> None:
     written = config_from_dict({"data": {"path": "text.txt"}, "train": train_section})
-    config = recipe.fill_defaults(written, 100_000, 50)
+    config = recipe.fill_defaults(written, text_sizes(100_000, written.data), 50)
     assert config.train.max_epochs is not None
     assert config.train.max_epochs >= 1
     assert config.train.max_steps is None

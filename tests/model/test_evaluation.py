@@ -19,7 +19,7 @@ from charrnn.model.model import Model, States
 from charrnn.model.parameters import initial_parameters
 from charrnn.runs.checkpoint import load_checkpoint
 from charrnn.text import streams as streams_module
-from charrnn.text.corpus import load_corpus
+from charrnn.text.load import load_corpus
 from charrnn.text.streams import STREAMS, WARM_UP, scoring_windows
 
 TALES = Path(__file__).parents[2] / "data" / "tales.txt"

@@ -20,7 +20,8 @@ import pytest
 from charrnn.config.schema import DataConfig
 from charrnn.errors import TextError
 from charrnn.text.cache import content_key, read_cached, write_cached
-from charrnn.text.corpus import Corpus, load_corpus
+from charrnn.text.corpus import Corpus
+from charrnn.text.load import load_corpus
 from charrnn.text.streams import Streams
 
 TEXT = "Größe, 大きさ 🐝\r\n" * 9 + "end"
@@ -29,7 +30,7 @@ TEXT = "Größe, 大きさ 🐝\r\n" * 9 + "end"
 @pytest.fixture
 def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """The folder of encoded texts, where every text counts as large."""
-    monkeypatch.setattr("charrnn.text.corpus.LARGE", 0)
+    monkeypatch.setattr("charrnn.text.load.LARGE", 0)
     monkeypatch.setattr("charrnn.text.decoding.CHUNK", 7)
     monkeypatch.setenv("CHARRNN_CACHE_DIR", str(tmp_path / "cache"))
     return tmp_path / "cache" / "texts"
@@ -71,7 +72,7 @@ def test_the_first_start_encodes_and_the_second_one_maps(
     def nothing(*_: object) -> Iterator[Any]:
         raise AssertionError
 
-    monkeypatch.setattr("charrnn.text.corpus.read_symbols", nothing)
+    monkeypatch.setattr("charrnn.text.load.read_symbols", nothing)
     second = load_corpus(data, notes.append)
     assert len(notes) == 1
     for corpus in (first, second):
@@ -92,7 +93,7 @@ def test_cached_and_held_in_memory_are_the_same(
     cached = load_corpus(DataConfig(str(path)))
     monkeypatch.setenv("CHARRNN_CACHE_DIR", "")
     streamed = load_corpus(DataConfig(str(path)))
-    monkeypatch.setattr("charrnn.text.corpus.LARGE", 1 << 30)
+    monkeypatch.setattr("charrnn.text.load.LARGE", 1 << 30)
     whole = load_corpus(DataConfig(str(path)))
     assert mapped_file(cached)
     for other in (streamed, whole):
@@ -261,7 +262,7 @@ def test_a_cache_that_is_turned_off_is_not_written(
 def test_a_small_text_is_not_cached(
     cache: Path, data: DataConfig, notes: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("charrnn.text.corpus.LARGE", len(TEXT.encode()))
+    monkeypatch.setattr("charrnn.text.load.LARGE", len(TEXT.encode()))
     assert text_of(load_corpus(data, notes.append)) == READ
     assert not notes
     assert not cache.parent.exists()

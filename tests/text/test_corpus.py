@@ -14,8 +14,8 @@ from support import tiny_text, write_config
 from charrnn.commands.cli import run
 from charrnn.config.schema import DataConfig
 from charrnn.errors import TextError
-from charrnn.text.corpus import load_corpus
 from charrnn.text.decoding import read_symbols
+from charrnn.text.load import load_corpus
 from charrnn.text.streams import Streams
 
 BOM = b"\xef\xbb\xbf"
@@ -38,7 +38,7 @@ def each_way(
 ) -> None:
     """Read a text whole, or like a large one: a few bytes at a time, through the cache."""
     if request.param:
-        monkeypatch.setattr("charrnn.text.corpus.LARGE", 0)
+        monkeypatch.setattr("charrnn.text.load.LARGE", 0)
         monkeypatch.setattr("charrnn.text.decoding.CHUNK", request.param)
         monkeypatch.setenv("CHARRNN_CACHE_DIR", str(tmp_path / "cache"))
 

@@ -12,8 +12,8 @@ import pytest
 
 from charrnn.config.schema import DataConfig
 from charrnn.errors import TextError
-from charrnn.text.corpus import load_corpus
 from charrnn.text.files import find_files, read_chunks, state_of
+from charrnn.text.load import load_corpus
 
 needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
 needs_links = pytest.mark.skipif(os.name == "nt", reason="links need a privilege")
@@ -181,16 +181,16 @@ def test_a_file_that_is_deleted_after_it_was_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, large: bool
 ) -> None:
     if large:
-        monkeypatch.setattr("charrnn.text.corpus.LARGE", 0)
+        monkeypatch.setattr("charrnn.text.load.LARGE", 0)
     file = tmp_path / "text"
 
     def found(_: object) -> list[str]:
         return [str(file)]
 
-    monkeypatch.setattr("charrnn.text.corpus.find_files", found)
+    monkeypatch.setattr("charrnn.text.load.find_files", found)
     assert refused(file) == "no such file"
     file.write_bytes(b"abcd")
-    monkeypatch.setattr("charrnn.text.corpus.content_key", lambda *_: file.unlink() or "0" * 64)
+    monkeypatch.setattr("charrnn.text.load.content_key", lambda *_: file.unlink() or "0" * 64)
     if large:
         assert refused(file) == "no such file"
 

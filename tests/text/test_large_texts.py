@@ -13,7 +13,7 @@ from charrnn.commands.cli import run
 from charrnn.config.schema import DataConfig
 from charrnn.errors import TextError
 from charrnn.runs.checkpoint import load_checkpoint
-from charrnn.text.corpus import load_corpus
+from charrnn.text.load import load_corpus
 from charrnn.text.part import encode_file
 from charrnn.text.vocabulary import Vocabulary
 
@@ -42,7 +42,7 @@ def test_training_on_a_large_text_is_the_same_training(
 ) -> None:
     run_dir = train(tmp_path)
     last = (run_dir / "last.npz").read_bytes()
-    monkeypatch.setattr("charrnn.text.corpus.LARGE", 0)
+    monkeypatch.setattr("charrnn.text.load.LARGE", 0)
     monkeypatch.setattr("charrnn.text.decoding.CHUNK", 100)
     monkeypatch.setenv("CHARRNN_CACHE_DIR", str(tmp_path / "cache"))
     for times in (1, 0):

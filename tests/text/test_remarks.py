@@ -13,7 +13,7 @@ from support import ROOT
 from charrnn.commands.cli import run
 from charrnn.config.schema import DataConfig
 from charrnn.errors import TextError
-from charrnn.text.corpus import load_corpus
+from charrnn.text.load import load_corpus
 from charrnn.text.remarks import remark_on
 
 PROSE = "The cat sat on the mat; it saw the dog, who did not.\nNobody else, I think, was there.\n"

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from charrnn.config.reader import config_from_dict, override_defaults
 from charrnn.config.schema import SHAPE, Config, fillable_keys, unset_keys
 from charrnn.kernels.optimizers import OPTIMIZERS
-from charrnn.text.corpus import Corpus, cut_points
+from charrnn.text.corpus import Corpus, cut_points, text_sizes
 from charrnn.text.size_check import check_sizes
-from charrnn.text.streams import Streams, windows_in_epoch
+from charrnn.text.streams import Streams
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.recipe import fill_defaults, filled_keys
 
@@ -29,6 +29,11 @@ def corpus(chars: int, config: Config) -> Corpus:
     vocabulary = Vocabulary(np.array([97, 98], np.uint32), "char")
     codes = np.lib.stride_tricks.as_strided(np.zeros(1, np.uint8), (chars,), (0,))
     return Corpus(codes, vocabulary, "", *cut_points(chars, config.data))
+
+
+def filled(config: Config, chars: int, V: int, **others: Any) -> Config:
+    """Return a configuration with the defaults for a text of some characters."""
+    return fill_defaults(config, text_sizes(chars, config.data), V, **others)
 
 
 def values(config: Config) -> dict[str, Any]:
@@ -51,12 +56,12 @@ def test_any_text_gets_a_configuration_that_can_be_trained(
 ) -> None:
     data = replace(OPEN.data, valid_fraction=valid, test_fraction=test)
     written = replace(OPEN, data=data)
-    config = fill_defaults(written, chars, V, work=work)
+    config = filled(written, chars, V, work=work)
     assert None not in values(config).values()
     assert config_from_dict(config.to_dict()) == config
     check_sizes(corpus(chars, config), config)
-    assert fill_defaults(config, chars, V, work=work) == config
-    assert fill_defaults(written, chars, V, work=work) == config
+    assert filled(config, chars, V, work=work) == config
+    assert filled(written, chars, V, work=work) == config
     assert filled_keys(written, config) == values(config)
     assert filled_keys(config, config) == {}
 
@@ -71,24 +76,22 @@ def test_a_filled_configuration_with_any_limit_can_be_read_again(
     chars: int, limit: str, share: float
 ) -> None:
     most = 1e6 if limit == "max_minutes" else 10**12
-    config = fill_defaults(
-        override_defaults([f"train.{limit}={max(1, int(share * most))}"]), chars, 65
-    )
+    config = filled(override_defaults([f"train.{limit}={max(1, int(share * most))}"]), chars, 65)
     assert config_from_dict(config.to_dict()) == config
 
 
 @given(st.integers(10**5, 10**8), st.integers(4, 9))
 def test_the_last_of_ten_validations_comes_at_the_end(chars: int, epochs: int) -> None:
     written = override_defaults([f"train.max_epochs={epochs}"])
-    train = fill_defaults(written, chars, 65).train
-    steps = epochs * windows_in_epoch(cut_points(chars, written.data)[0], train)
+    train = filled(written, chars, 65).train
+    steps = epochs * text_sizes(chars, written.data).windows_in_epoch(train)
     assert math.ceil(steps / train.validate_every) == 10
 
 
 def test_every_rank_has_a_stream() -> None:
-    assert fill_defaults(OPEN, 2_500, 65).train.batch_size == 3
-    assert fill_defaults(OPEN, 2_500, 65, ranks=4).train.batch_size == 4
-    assert fill_defaults(OPEN, 10**6, 65, ranks=40).train.batch_size == 40
+    assert filled(OPEN, 2_500, 65).train.batch_size == 3
+    assert filled(OPEN, 2_500, 65, ranks=4).train.batch_size == 4
+    assert filled(OPEN, 10**6, 65, ranks=40).train.batch_size == 40
 
 
 @given(st.integers(20, 10**6), st.integers(1, 40), st.sampled_from(["fixed", "fresh"]))
@@ -99,7 +102,7 @@ def test_intervals_are_counted_in_the_windows_of_the_streams(chars: int, N: int,
     )
     train_end, _ = cut_points(chars, written.data)
     if train_end > N:
-        train = fill_defaults(written, chars, 65).train
+        train = filled(written, chars, 65).train
         codes = np.lib.stride_tricks.as_strided(np.zeros(1, np.uint8), (train_end,), (0,))
         streams = Streams(codes, N, train.seq_length, 1 if how == "fresh" else None)
         assert train.validate_every == 2 * streams.windows
@@ -107,7 +110,7 @@ def test_intervals_are_counted_in_the_windows_of_the_streams(chars: int, N: int,
 
 def test_a_tiny_validation_part_does_not_shorten_the_windows_of_a_text() -> None:
     written = override_defaults(["data.valid_fraction=0.0001"])
-    assert fill_defaults(written, 30_000, 65).train.seq_length == 16
+    assert filled(written, 30_000, 65).train.seq_length == 16
 
 
 GIVEN = {
@@ -131,9 +134,9 @@ GIVEN = {
 def test_given_values_are_kept() -> None:
     assert list(GIVEN) == fillable_keys()
     for key, value in GIVEN.items():
-        assert values(fill_defaults(override_defaults([f"{key}={value}"]), 10**6, 65))[key] == value
+        assert values(filled(override_defaults([f"{key}={value}"]), 10**6, 65))[key] == value
     everything = override_defaults([f"{key}={value}" for key, value in GIVEN.items()])
-    assert fill_defaults(everything, 10**6, 65) == everything
+    assert filled(everything, 10**6, 65) == everything
 
 
 @given(st.integers(20, 10**6), st.integers(1, 1000))
@@ -141,16 +144,16 @@ def test_windows_fit_a_given_batch_size(chars: int, N: int) -> None:
     written = override_defaults([f"train.batch_size={N}"])
     train_end, _ = cut_points(chars, written.data)
     if train_end > N:
-        check_sizes(corpus(chars, written), fill_defaults(written, chars, 65))
+        check_sizes(corpus(chars, written), filled(written, chars, 65))
 
 
 def test_a_tiny_text_has_at_most_100_epochs() -> None:
-    assert fill_defaults(OPEN, 600, 20).train.max_epochs == 100
+    assert filled(OPEN, 600, 20).train.max_epochs == 100
 
 
 @pytest.mark.parametrize("limit", ["max_steps=100", "max_minutes=3", "max_epochs=2"])
 def test_a_given_limit_is_the_only_one(limit: str) -> None:
-    config = fill_defaults(override_defaults([f"train.{limit}"]), 10**6, 65)
+    config = filled(override_defaults([f"train.{limit}"]), 10**6, 65)
     name = limit.split("=")[0]
     for other in {"max_steps", "max_minutes", "max_epochs"} - {name}:
         assert getattr(config.train, other) is None
@@ -175,7 +178,7 @@ def test_the_defaults_of_some_texts(
     chars: int, overrides: list[str], expected: tuple[Any, ...]
 ) -> None:
     """Any change of a rule changes these figures, and calls for new measurements."""
-    config = fill_defaults(override_defaults(overrides), chars, 65)
+    config = filled(override_defaults(overrides), chars, 65)
     model, train = config.model, config.train
     found = (model.hidden_size, model.dropout, train.max_epochs)
     found += (train.learning_rate, train.weight_decay, train.warmup_steps, train.validate_every)
@@ -188,15 +191,15 @@ def test_beyond_12000_steps_four_times_the_steps_have_half_the_rate(
     steps: int, rate: float
 ) -> None:
     written = override_defaults(["model.hidden_size=256", f"train.max_steps={steps}"])
-    assert fill_defaults(written, 10**7, 65).train.learning_rate == rate
+    assert filled(written, 10**7, 65).train.learning_rate == rate
 
 
 @given(st.integers(10**5, 10**8), st.integers(1, 500), st.floats(1e-4, 1e-1))
 def test_the_weights_decay_by_a_bounded_factor(chars: int, epochs: int, rate: float) -> None:
     """The bound grows only from ten epochs on; a short training has the full weight decay."""
     written = override_defaults([f"train.max_epochs={epochs}", f"train.learning_rate={rate}"])
-    train = fill_defaults(written, chars, 65).train
-    steps = epochs * windows_in_epoch(cut_points(chars, written.data)[0], train)
+    train = filled(written, chars, 65).train
+    steps = epochs * text_sizes(chars, written.data).windows_in_epoch(train)
     share = steps * rate * train.weight_decay / max(8.0, 0.8 * epochs)
     assert share < 1.05
     assert train.weight_decay == 0.1 or share > 0.95
@@ -204,27 +207,27 @@ def test_the_weights_decay_by_a_bounded_factor(chars: int, epochs: int, rate: fl
 
 @pytest.mark.parametrize("optimizer", [name for name in OPTIMIZERS if name != "adamw"])
 def test_only_adamw_has_a_weight_decay(optimizer: str) -> None:
-    config = fill_defaults(override_defaults([f"train.optimizer={optimizer}"]), 10**6, 65)
+    config = filled(override_defaults([f"train.optimizer={optimizer}"]), 10**6, 65)
     assert config.train.weight_decay is None
     assert unset_keys(config) == []
 
 
 def test_fine_tuning_has_an_eighth_of_the_learning_rate() -> None:
-    source = fill_defaults(OPEN, 10**6, 65).model
-    tuned = fill_defaults(OPEN, 10**5, 65, source=source)
-    assert tuned.train.learning_rate == 0.125 * fill_defaults(OPEN, 10**6, 65).train.learning_rate
+    source = filled(OPEN, 10**6, 65).model
+    tuned = filled(OPEN, 10**5, 65, source=source)
+    assert tuned.train.learning_rate == 0.125 * filled(OPEN, 10**6, 65).train.learning_rate
 
 
 @pytest.mark.parametrize("workers", [2, 5, 64])
 def test_every_given_worker_has_a_stream(workers: int) -> None:
     written = override_defaults([f"train.workers={workers}"])
-    config = fill_defaults(written, 700, 20)
+    config = filled(written, 700, 20)
     assert config.train.batch_size >= workers
     check_sizes(corpus(700, config), config)
 
 
 def test_larger_texts_get_larger_models_fewer_epochs_and_less_dropout() -> None:
-    configs = [fill_defaults(OPEN, chars, 65) for chars in SIZES]
+    configs = [filled(OPEN, chars, 65) for chars in SIZES]
     sizes = [config.model.hidden_size for config in configs]
     assert sizes == sorted(sizes)
     assert sizes[-1] >= 1.5 * sizes[0]
@@ -239,7 +242,7 @@ def test_larger_texts_get_larger_models_fewer_epochs_and_less_dropout() -> None:
 def test_more_work_makes_a_larger_model_or_more_epochs() -> None:
     read = []
     for work in (1e12, 1e13, 1e14, 1e15):
-        config = fill_defaults(OPEN, 10**6, 65, work=work)
+        config = filled(OPEN, 10**6, 65, work=work)
         assert config.train.max_epochs is not None
         read.append(config.model.hidden_size * config.train.max_epochs)
     assert read == sorted(set(read))
@@ -248,35 +251,31 @@ def test_more_work_makes_a_larger_model_or_more_epochs() -> None:
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_each_optimizer_has_a_rate_of_its_own(optimizer: str) -> None:
     config = override_defaults([f"train.optimizer={optimizer}", "model.hidden_size=256"])
-    assert (
-        fill_defaults(config, 10**6, 65).train.learning_rate == OPTIMIZERS[optimizer].learning_rate
-    )
+    assert filled(config, 10**6, 65).train.learning_rate == OPTIMIZERS[optimizer].learning_rate
 
 
 def test_the_rate_is_not_below_its_minimum() -> None:
     config = override_defaults(["train.min_learning_rate=0.5"])
-    assert fill_defaults(config, 10**6, 65).train.learning_rate == 0.5
+    assert filled(config, 10**6, 65).train.learning_rate == 0.5
 
 
 def test_unset_keys_of_a_resumed_run_keep_its_values() -> None:
-    previous = fill_defaults(
-        override_defaults(["model.hidden_size=40", "train.max_steps=9"]), 10**4, 65
-    )
-    assert fill_defaults(OPEN, 10**7, 65, previous=previous) == previous
-    longer = fill_defaults(override_defaults(["train.max_epochs=5"]), 10**7, 65, previous=previous)
+    previous = filled(override_defaults(["model.hidden_size=40", "train.max_steps=9"]), 10**4, 65)
+    assert filled(OPEN, 10**7, 65, previous=previous) == previous
+    longer = filled(override_defaults(["train.max_epochs=5"]), 10**7, 65, previous=previous)
     assert (longer.train.max_epochs, longer.train.max_steps) == (5, None)
     assert longer.model == previous.model
 
 
 def test_fine_tuning_takes_the_shape_of_its_source_and_a_lower_rate() -> None:
     sets = ["model.cell=gru", "model.num_layers=1", "model.hidden_size=48"]
-    source = fill_defaults(override_defaults([*sets, "model.embedding_size=5"]), 10**6, 65)
-    tuned = fill_defaults(OPEN, 10**5, 65, source=source.model)
+    source = filled(override_defaults([*sets, "model.embedding_size=5"]), 10**6, 65)
+    tuned = filled(OPEN, 10**5, 65, source=source.model)
     for name in SHAPE:
         assert getattr(tuned.model, name) == getattr(source.model, name)
-    new = fill_defaults(override_defaults(sets), 10**5, 65)
+    new = filled(override_defaults(sets), 10**5, 65)
     assert tuned.train.learning_rate < new.train.learning_rate
-    given_rate = fill_defaults(
+    given_rate = filled(
         override_defaults(["train.learning_rate=0.01"]), 10**5, 65, source=source.model
     )
     assert given_rate.train.learning_rate == 0.01

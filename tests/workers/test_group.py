@@ -26,7 +26,7 @@ from charrnn.kernels import Array
 from charrnn.model.dropout_masks import MaskGenerator, Masks
 from charrnn.model.evaluation import Score
 from charrnn.model.parameters import initial_parameters
-from charrnn.text.corpus import load_corpus
+from charrnn.text.load import load_corpus
 from charrnn.training.train import train as train_run
 from charrnn.workers.group import WorkerGroup, buffers_in, floats_needed
 from charrnn.workers.processes import ProcessGroup

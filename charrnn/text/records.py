@@ -1,0 +1,375 @@
+"""A data set of many short sequences, each with a begin and an end: names, molecules, cards.
+
+The records stand one after another in the encoded text, with a symbol of their own between them,
+before the first and after the last. A model reads this symbol first, from zero states, and predicts
+it last. Records are drawn into the training, validation and test part by a digest of their symbols.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+
+from charrnn.config.schema import DataConfig, TrainConfig
+from charrnn.errors import TextError, counted
+from charrnn.kernels import Array
+from charrnn.text.corpus import Corpus
+from charrnn.text.encoding import EncodedText
+from charrnn.text.shuffle import mixed, shuffled
+from charrnn.text.vocabulary import SYMBOLS
+from charrnn.text.windows import ScoringWindow, TrainingWindows, Window
+
+_BLOCK = 1 << 22  # codes looked at together
+_SCORED = 1 << 14  # symbols of a window of scoring
+_LONGEST_WINDOW = 64  # steps of it
+_LOGITS = 1 << 24  # of it, at most
+_BATCHES = 2  # in the seed of the order of an epoch's batches
+_ROWS = 3  # in the seed of the order of records of one length
+
+
+class Lengths(NamedTuple):
+    """The lengths of records in the order of their ranks, as runs of equal ones."""
+
+    length: Array  # (k,), symbols of each record of a run, without begin and end
+    end: Array  # (k,), rank after the last record of a run
+
+    def run(self, ranks: Array) -> Array:
+        """Return the run of each rank."""
+        runs: Array = np.searchsorted(self.end, ranks, side="right")
+        return runs
+
+
+@dataclass(frozen=True)
+class RecordCorpus(Corpus):
+    """Encoded records. The ranks order them by part, then by length, then by place in the text.
+
+    `train_end` and `valid_end` are ranks.
+    """
+
+    starts: Array  # (R,), place of the symbol before each record, by rank
+    lengths: Lengths
+    repeats: int  # records that occurred before
+
+    @property
+    def summary(self) -> str:
+        tokens, R = self.vocabulary.tokens, len(self.starts)
+        size = f"{counted(R, 'record')} of {counted(len(self.codes) - R - 1, tokens)}"
+        return f"{size}, {self.repeats:,} of them repeats" if self.repeats else size
+
+    @property
+    def everything(self) -> tuple[int, int]:
+        return 0, len(self.starts)
+
+    def scored(self, start: int, end: int) -> int:
+        return self.sizes.symbols(start, end)
+
+    @property
+    def sizes(self) -> RecordSizes:
+        return RecordSizes(self.lengths, (self.train_end, self.valid_end, len(self.starts)))
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        return {"codes": self.codes, "starts": self.starts}
+
+    def training_windows(self, train: TrainConfig, seed: int) -> TrainingWindows:
+        return RecordWindows(self, train, seed)
+
+    def scoring_windows(
+        self, start: int, end: int, share: tuple[int, int] = (0, 1)
+    ) -> Iterator[ScoringWindow]:
+        """Yield the windows in which the records of some ranks are scored, or a share of them."""
+        most = max(1, _LOGITS // len(self.vocabulary))
+        while start < end:
+            shortest = int(self.lengths.length[self.lengths.run(np.array(start))]) + 1
+            T = min(shortest, _LONGEST_WINDOW, most)
+            stop = min(end, start + max(1, min(_SCORED, most) // T))
+            yield from self._scored_together(start, stop, share)
+            start = stop
+
+    def _scored_together(
+        self, start: int, end: int, share: tuple[int, int]
+    ) -> Iterator[ScoringWindow]:
+        (k, K), N = share, end - start
+        ranks = np.arange(start + N * k // K, start + N * (k + 1) // K)
+        length = self.lengths.length[self.lengths.run(ranks)].astype(np.intp)
+        first_run, last_run = self.lengths.run(np.array([start, end - 1]))
+        longest = int(self.lengths.length[first_run : last_run + 1].max()) + 1
+        T = max(1, min(_LONGEST_WINDOW, _LOGITS // (N * len(self.vocabulary))))
+        fresh = np.ones(len(ranks), np.bool_)
+        for t0 in range(0, longest, T):
+            t = np.arange(t0, min(t0 + T, longest) + 1)[:, None]  # (T + 1, 1)
+            positions = self.starts[ranks].astype(np.intp) + np.minimum(t, length + 1)
+            codes = self.codes[positions].astype(np.intp)
+            scored = t[1:] <= length + 1
+            yield ScoringWindow(
+                codes[:-1], codes[1:], positions[1:], scored, fresh if t0 == 0 else None
+            )
+
+
+class RecordSizes(NamedTuple):
+    """The sizes of records."""
+
+    lengths: Lengths
+    ends: tuple[int, int, int]  # ranks where the parts end
+
+    @property
+    def train(self) -> int:
+        """Symbols that an epoch trains on, ends included."""
+        return self.symbols(0, self.ends[0])
+
+    @property
+    def others(self) -> tuple[int, int]:
+        """Symbols of the validation and of the test part, ends included."""
+        return self.symbols(*self.ends[:2]), self.symbols(*self.ends[1:])
+
+    def windows_in_epoch(self, train: TrainConfig) -> int:
+        """Return the number of steps in which each record of the training part is read once."""
+        return int(self.windows_of_batches(train.batch_size, train.seq_length).sum())
+
+    def windows_of_batches(self, N: int, T: int) -> Array:
+        """Return the number of windows of each batch of N records of the training part."""
+        return -(-self.longest(N) // T)
+
+    def longest(self, N: int) -> Array:
+        """Return the symbols of the longest record of each batch, its end included."""
+        n = self.ends[0]
+        last = np.minimum(np.arange(N, n + N, N), n) - 1  # (batches,), rank
+        longest: Array = self.lengths.length[self.lengths.run(last)].astype(np.intp) + 1
+        return longest
+
+    def most_steps(self, batch_size: int | None, workers: int) -> int:
+        """Return the symbols of the longest record; more steps would have nothing to read."""
+        del batch_size, workers
+        return int(self.longest(1)[-1])
+
+    def rows(self, symbols: int, T: int) -> int:
+        """Return the number of records that have about so many symbols in a window of T steps."""
+        n = self.ends[0]
+        return max(1, min(round(symbols / min(T, self.train / n)), n // 8))
+
+    def symbols(self, start: int, end: int) -> int:
+        """Return the symbols of the records of some ranks, ends included."""
+        first = np.clip(np.append(0, self.lengths.end[:-1]), start, end)
+        count = np.clip(self.lengths.end, start, end) - first
+        return int(count @ (self.lengths.length + 1))
+
+
+class RecordWindows:
+    """The training part as N rows side by side, in windows of T steps, each row a record.
+
+    A step's rows hold records of like length. A batch of N records is read from its start to the
+    end of its longest record, which may take several windows; a row that is at its end before
+    repeats it with weight 0. In each epoch, records of equal length change places, and the batches
+    come in another order. How many windows an epoch has does not change.
+
+    Args:
+        corpus: the records.
+        train: configuration of the training.
+        seed: of the orders; with fixed streams, every epoch has the same.
+    """
+
+    def __init__(self, corpus: RecordCorpus, train: TrainConfig, seed: int) -> None:
+        self._corpus = corpus
+        self._N, self._T, self._seed = train.batch_size, train.seq_length, seed
+        self._fresh = train.streams == "fresh"
+        self._longest = corpus.sizes.longest(self._N)  # (batches,)
+        self._windows_of = corpus.sizes.windows_of_batches(self._N, self._T)  # (batches,)
+        self.windows = int(self._windows_of.sum())
+        self._epoch = -1
+
+    def weight(self, step: int) -> int:
+        batch, index, _ = self._place(step)
+        left = self._length(self._ranks(batch, slice(None))) + 1 - index * self._T
+        return int(np.clip(left, 0, self._T).sum())
+
+    def window(self, step: int, rows: slice = slice(None)) -> Window:
+        batch, index, epoch = self._place(step)
+        ranks = self._ranks(batch, rows)
+        length = self._length(ranks)
+        starts = self._corpus.starts[self._in_order(np.maximum(ranks, 0), epoch)].astype(np.intp)
+        first = index * self._T
+        steps = np.arange(first, min(first + self._T, self._longest[batch]) + 1)[
+            :, None
+        ]  # (T + 1, 1)
+        codes = self._corpus.codes[starts + np.minimum(steps, np.maximum(length, 0) + 1)]
+        weights = (steps[1:] <= length + 1).astype(np.float32)
+        return Window(
+            codes[:-1].astype(np.intp), codes[1:].astype(np.intp), weights, fresh=index == 0
+        )
+
+    def _place(self, step: int) -> tuple[int, int, int]:
+        """Return the batch of a step, the number of the window in it, and the seed's epoch."""
+        epoch, place = divmod(step, self.windows)
+        epoch = epoch if self._fresh else 0
+        if epoch != self._epoch:
+            rng = np.random.default_rng([self._seed, epoch, _BATCHES])
+            self._order = rng.permutation(len(self._windows_of))
+            self._ends = np.cumsum(self._windows_of[self._order])
+            self._epoch = epoch
+        at = int(np.searchsorted(self._ends, place, side="right"))
+        batch = int(self._order[at])
+        return batch, place - int(self._ends[at] - self._windows_of[batch]), epoch
+
+    def _ranks(self, batch: int, rows: slice) -> Array:
+        """Return the ranks of a batch's records; -1 where the last batch has none."""
+        ranks = batch * self._N + np.arange(self._N)[rows]
+        return np.where(ranks < self._corpus.train_end, ranks, -1)
+
+    def _length(self, ranks: Array) -> Array:
+        """Return the lengths of records, -1 for a row without one, of which nothing is scored."""
+        lengths = self._corpus.lengths
+        found = lengths.length[lengths.run(np.maximum(ranks, 0))].astype(np.intp)
+        return np.where(ranks < 0, -1, found)
+
+    def _in_order(self, ranks: Array, epoch: int) -> Array:
+        """Return the ranks of the records that take these places in an epoch."""
+        lengths, found = self._corpus.lengths, ranks.copy()
+        runs = lengths.run(ranks)
+        for run in np.unique(runs).tolist():
+            mine = runs == run
+            first = int(lengths.end[run - 1]) if run else 0
+            seed = [self._seed, epoch, _ROWS, run]
+            found[mine] = first + shuffled(ranks[mine] - first, int(lengths.end[run]) - first, seed)
+        return found  # type: ignore[no-any-return]
+
+
+def with_ends(files: Iterable[Iterable[Array]], config: DataConfig) -> Iterator[Array]:
+    """Yield the symbols of files, with an end symbol before and after each record.
+
+    Args:
+        files: pieces of symbols (n,) for each file.
+        config: whether records are lines or paragraphs.
+    """
+    yield np.array([SYMBOLS[config.tokens]], np.uint32)
+    for pieces in files:
+        yield from _split(pieces, config)
+
+
+def _split(pieces: Iterable[Array], config: DataConfig) -> Iterator[Array]:
+    """Yield the symbols of a text with an end symbol after each record.
+
+    A line is a record, or a paragraph between blank lines. Lines without a visible symbol are
+    blank; they are no records.
+
+    Args:
+        pieces: of the text, (n,) symbols each.
+        config: whether records are lines or paragraphs.
+    """
+    end = SYMBOLS[config.tokens]
+    rest = np.empty(0, np.uint32)
+    for piece, final in chain(((one, False) for one in pieces), [(rest, True)]):
+        symbols = np.concatenate([rest, piece.astype(np.uint32)])
+        if final and len(symbols) and symbols[-1] != _NEWLINE:
+            symbols = np.append(symbols, np.uint32(_NEWLINE))
+        newlines = np.flatnonzero(symbols == _NEWLINE)
+        done = len(newlines) if final else max(0, len(newlines) - 1)  # the last line waits
+        cut = int(newlines[done - 1]) + 1 if done else 0
+        lines, ends, rest = symbols[:cut].copy(), newlines[:done], symbols[cut:]
+        if not done:
+            continue
+        first = np.concatenate([[0], ends[:-1] + 1])
+        visible = np.logical_or.reduceat(~np.isin(lines, _SPACES), first)
+        if config.records == "paragraph":
+            next_end = int(newlines[done]) if done < len(newlines) else len(symbols)
+            next_visible = bool((~np.isin(symbols[cut:next_end], _SPACES)).any()) and not final
+            closed = ~np.append(visible[1:], next_visible)
+        else:
+            closed = np.ones(done, np.bool_)
+        lines[ends[closed]] = end
+        kept = np.repeat(visible, np.diff(np.append(first, cut)))
+        if kept.any():
+            yield lines[kept]
+
+
+def encode_records(text: EncodedText, config: DataConfig) -> RecordCorpus:
+    """Return the records of an encoded text, drawn into parts and ordered.
+
+    Raises:
+        TextError: a part that the configuration asks for is empty.
+    """
+    end = text.vocabulary.end
+    places = np.concatenate(
+        [
+            start + np.flatnonzero(text.codes[start : start + _BLOCK] == end)
+            for start in range(0, len(text.codes), _BLOCK)
+        ]
+    )  # (R + 1,)
+    length = np.diff(places) - 1  # (R,)
+    digest = np.concatenate(
+        [_digests(text, places[first : first + count + 1]) for first, count in _blocks(places)]
+    )  # (R,)
+    part = _parts(digest, config)
+    order = np.argsort(part << 40 | length, kind="stable")
+    counts = np.bincount(part, minlength=3)
+    fractions = (1.0, config.valid_fraction, config.test_fraction)
+    for name, count, fraction in zip(_PARTS, counts, fractions, strict=True):
+        if fraction and not count:
+            raise TextError(
+                f"{config.where}: the {name} part has no record, of "
+                f"{counted(len(part), 'record')} in all; other fractions, or none, are needed"
+            )
+    sizes = counts.cumsum()
+    ordered = length[order]
+    changes = np.flatnonzero((np.diff(ordered) != 0) | (np.diff(part[order]) != 0)) + 1
+    run_end = np.append(changes, len(ordered))
+    narrow = np.uint32 if len(text.codes) <= 1 << 32 else np.uint64
+    return RecordCorpus(
+        text.codes,
+        text.vocabulary,
+        text.sha256,
+        int(sizes[0]),
+        int(sizes[1]),
+        places[:-1][order].astype(narrow),
+        Lengths(ordered[run_end - 1], run_end),
+        len(length) - _distinct(digest),
+    )
+
+
+def _blocks(places: Array) -> Iterator[tuple[int, int]]:
+    """Yield the first record and the number of records of blocks of about _BLOCK codes."""
+    first, R = 0, len(places) - 1
+    while first < R:
+        after = int(np.searchsorted(places, places[first] + _BLOCK, side="right")) - 1
+        count = max(1, min(after, R) - first)
+        yield first, count
+        first += count
+
+
+def _digests(text: EncodedText, places: Array) -> Array:
+    """Return a 64-bit digest of each record between these places, which depends on it alone."""
+    start = int(places[0]) + 1
+    symbols = text.vocabulary.symbols[text.codes[start : int(places[-1]) + 1]].astype(np.uint64)
+    first = places[:-1] + 1 - start  # (r,), place of each record's first symbol
+    length = np.diff(places)  # with the end
+    powers = np.cumprod(np.full(int(length.max()), _MULTIPLIER, np.uint64))
+    within = np.arange(len(symbols)) - np.repeat(first, length)  # place of a symbol in its record
+    return mixed(np.add.reduceat(mixed(symbols + _MULTIPLIER) * powers[within], first))
+
+
+def _parts(digest: Array, config: DataConfig) -> Array:
+    """Return the part of each record: 0 for training, 1 for validation, 2 for the test."""
+    valid, test = (Fraction(str(f)) for f in (config.valid_fraction, config.test_fraction))
+    from_test, from_valid = (
+        np.uint64(int((1 << 64) * (1 - share)) - 1) for share in (test, valid + test)
+    )
+    part: Array = (digest > from_valid).astype(np.int64) + (digest > from_test)
+    return part
+
+
+def _distinct(digest: Array) -> int:
+    """Return the number of distinct records, estimated from a sample of them if they are many."""
+    bound = np.uint64(min(1.0, _COUNTED / len(digest)) * ((1 << 64) - 1025))
+    some = digest[digest <= bound]
+    return round(len(np.unique(some)) * len(digest) / max(1, len(some)))
+
+
+_PARTS = ("training", "validation", "test")
+_NEWLINE = ord("\n")
+_SPACES = np.array([ord(c) for c in " \t\n\r\v\f\xa0\u3000"], np.uint32)
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd
+_COUNTED = 10_000_000  # records that are counted exactly
