@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 
 class Remedy(NamedTuple):
-    """An argument that would prevent an error, and its effect.
+    """An argument that would prevent an error, or several joined by " + ", and the effect.
 
-    The argument is one of the Python API, or a configuration key with a value. The command line
+    An argument is one of the Python API, or a configuration key with a value. The command line
     shows the option that stands for it.
     """
 
@@ -27,7 +27,10 @@ def with_remedies(text: str, remedies: Sequence[Remedy], worded: Callable[[str],
         remedies: alternatives, each of which is enough.
         worded: returns the form in which an argument is shown, by default unchanged.
     """
-    ways = ", ".join(f"{worded(argument)} {effect}" for argument, effect in remedies)
+    ways = ", ".join(
+        f"{' with '.join(map(worded, argument.split(' + ')))} {effect}"
+        for argument, effect in remedies
+    )
     return f"{text}; {ways}" if ways else text
 
 
@@ -37,15 +40,22 @@ class CharRNNError(Exception):
     Args:
         problem: where and what is wrong, and what would be right.
         remedies: arguments that would prevent the error.
+        hint: advice for whoever named what the problem is about; a caller may have a better one.
     """
 
-    def __init__(self, problem: str, *remedies: Remedy) -> None:
+    def __init__(self, problem: str, *remedies: Remedy, hint: str = "") -> None:
         super().__init__(problem, *remedies)
         self.problem = problem
         self.remedies = remedies
+        self.hint = hint
+
+    def worded(self, worded: Callable[[str], str] = str) -> str:
+        """Return the whole message; see `with_remedies`."""
+        problem = f"{self.problem}; {self.hint}" if self.hint else self.problem
+        return with_remedies(problem, self.remedies, worded)
 
     def __str__(self) -> str:
-        return with_remedies(self.problem, self.remedies)
+        return self.worded()
 
 
 class ConfigError(CharRNNError):
@@ -58,9 +68,12 @@ class TextError(CharRNNError):
     Unprintable characters of the message, such as a newline in a file's name, are escaped.
     """
 
-    def __init__(self, problem: str, *remedies: Remedy) -> None:
-        printable = (c if c.isprintable() else repr(c)[1:-1] for c in problem)
-        super().__init__("".join(printable), *remedies)
+    def __init__(self, problem: str, *remedies: Remedy, hint: str = "") -> None:
+        problem, hint = (
+            "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+            for text in (problem, hint)
+        )
+        super().__init__(problem, *remedies, hint=hint)
 
 
 class CheckpointError(CharRNNError):

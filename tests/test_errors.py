@@ -53,7 +53,7 @@ def remedy_arguments() -> Iterator[str]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "Remedy":
                 assert isinstance(node.args[0], ast.Constant), f"{path}:{node.lineno}"
-                yield node.args[0].value
+                yield from node.args[0].value.split(" + ")
 
 
 def with_whole_strings(text: str) -> str:
@@ -125,6 +125,12 @@ def test_remedies_follow_the_problem() -> None:
         with_remedies("x: is wrong", remedies, option_of)
         == "x: is wrong; --resume continues it, --set data.tokens=byte reads bytes"
     )
+
+
+def test_a_remedy_may_need_several_arguments() -> None:
+    error = CharRNNError("x: is wrong", Remedy("init_from + run_dir", "starts anew"), hint="ask")
+    assert str(error) == "x: is wrong; ask; init_from with run_dir starts anew"
+    assert error.worded(option_of) == "x: is wrong; ask; --init-from with --run-dir starts anew"
 
 
 def test_every_error_is_raised_somewhere() -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import signal
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +16,10 @@ from support import contents, train, write_config
 
 from charrnn import LanguageModel, load, load_config
 from charrnn import train as train_run
+from charrnn.commands.output_file import output_path
 from charrnn.errors import CharRNNError, ConfigError, RunError
+from charrnn.kernels.blas import one_blas_thread
+from charrnn.kernels.optimizers import OPTIMIZERS
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +38,7 @@ def test_a_configuration_made_by_hand_is_checked_before_a_run_is_replaced(tmp_pa
             train_run(changed, run_dir, overwrite=True)
     with pytest.raises(RunError, match="choose one"):
         train_run(config, run_dir, resume=True, overwrite=True)
-    with pytest.raises(RunError, match="run_dir is empty"):
+    with pytest.raises(ConfigError, match="run_dir: '' is not a path"):
         train_run(config, "")
     assert contents(run_dir) == before
 
@@ -83,13 +90,108 @@ def test_numbers_may_be_numpys(tiny: LanguageModel) -> None:
     )
 
 
-@pytest.mark.parametrize("path", [3, b"run", ["run"]])
+@pytest.mark.parametrize("path", [3, b"run", ["run"], "a\0b", "a\ud800", ""])
 def test_a_wrong_path_is_named(path: Any, tmp_path: Path) -> None:
     config = write_config(tmp_path)
-    with pytest.raises(CharRNNError, match=r"^path: is of type"):
+    with pytest.raises(CharRNNError, match=r"^path: .* is not a path"):
         load(path)
-    with pytest.raises(CharRNNError, match=r"^run_dir: is of type"):
+    with pytest.raises(CharRNNError, match=r"^run_dir: .* is not a path"):
         train_run(config, path)
-    with pytest.raises(CharRNNError, match=r"^init_from: is of type"):
+    with pytest.raises(CharRNNError, match=r"^init_from: .* is not a path"):
         train_run(config, tmp_path / "run", init_from=path)
     assert not (tmp_path / "run").exists()
+
+
+def test_errors_of_the_system_are_errors_of_charrnn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder without permission, which root would ignore."""
+    config = write_config(tmp_path)
+    locked = tmp_path / "locked"
+    stat = Path.stat
+
+    def refused(self: Path, **named: Any) -> Any:
+        if locked in self.parents:
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return stat(self, **named)
+
+    locked.mkdir()
+    monkeypatch.setattr(Path, "stat", refused)
+    with pytest.raises(CharRNNError, match=r"locked.*: cannot be read: Permission denied"):
+        load(locked / "run")
+    with pytest.raises(CharRNNError, match=r"locked.*: cannot be written: Permission denied"):
+        train_run(config, locked / "run")
+    with pytest.raises(CharRNNError, match=r"locked.*: cannot be read: Permission denied"):
+        train_run(config, tmp_path / "run", init_from=locked / "run")
+    monkeypatch.undo()
+    with pytest.raises(CharRNNError, match=r"File name too long"):
+        load("x" * 300)
+
+
+def test_a_home_folder_is_found_in_every_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = write_config(tmp_path, {"train.max_steps": 2})
+    monkeypatch.setenv("HOME", str(tmp_path))
+    train_run(f"~/{config.name}", "~/runs/one")
+    assert (tmp_path / "runs" / "one" / "last.npz").exists()
+    load("~/runs/one")
+    train_run(config, "~/runs/two", init_from="~/runs/one")
+    (tmp_path / "pictures").mkdir()
+    with pytest.raises(CharRNNError, match=r"pictures/none.*there is no folder"):
+        output_path("~/pictures/none/x.html")
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_floating_point_errors_that_the_host_raises_are_its_own(
+    optimizer: str, tmp_path: Path
+) -> None:
+    """A rare character has gradients that underflow."""
+    (tmp_path / "text.txt").write_text("ab" * 300 + "q" + "ab" * 300)
+    keys = {"train.optimizer": optimizer, "train.learning_rate": 0.1, "train.backend": "numpy"}
+    config = write_config(tmp_path, keys | {"train.max_steps": 150, "train.batch_size": 4})
+    (tmp_path / "text.txt").write_text("ab" * 300 + "q" + "ab" * 300)
+    before = np.seterr(all="raise")
+    try:
+        train_run(config, tmp_path / "run")
+        model = load(tmp_path / "run")
+        views = model.model.views
+        views["output.W"] *= 1000
+        views["layers.0.Wh"] *= 1000
+        for given in ({"temperature": 1e-3, "top_p": 0.9}, {"top_k": 1}, {}):
+            model.sample("ab", 30, seed=1, **given)
+        model.score("abab" * 20)
+        assert np.geterr()["under"] == "raise"
+    finally:
+        np.seterr(**before)
+
+
+def test_a_stop_text_that_the_model_cannot_write_is_refused(tiny: LanguageModel) -> None:
+    with pytest.raises(CharRNNError, match=r"^stop: '\\\\' .*position 0 is not among the .*never"):
+        tiny.sample(stop="\\n")
+    assert tiny.sample(length=3, stop="\r\n") is not None
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_fork_while_a_thread_uses_the_model(tiny: LanguageModel) -> None:
+    """The lock of a thread that does not survive the fork must not stay locked."""
+    holding, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with tiny.model.lock, one_blas_thread():
+            holding.set()
+            done.wait(20)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    holding.wait()
+    child = os.fork()
+    if not child:
+        signal.alarm(10)  # ends a child that waits for ever
+        with one_blas_thread():
+            os._exit(0 if tiny.sample("bee", 5, seed=1) else 1)
+    done.set()
+    thread.join()
+    assert os.waitpid(child, 0)[1] == 0
+    assert tiny.sample("bee", 5, seed=1)

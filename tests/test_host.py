@@ -8,8 +8,10 @@ import os
 import signal
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable
+from multiprocessing import spawn
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ def process_state() -> dict[str, Any]:
         "signals": [signal.getsignal(number) for number in signal.valid_signals()],
         "BLAS threads": get_threads() if get_threads else None,
         "main module": sys.modules["__main__"],
+        "preparation of processes": spawn.get_preparation_data,
         "environment": dict(os.environ),
         "warnings": list(warnings.filters),
         "NumPy errors": np.geterr(),
@@ -119,8 +122,8 @@ def test_users_of_one_blas_thread_may_overlap() -> None:
         set_threads(1)
 
 
-def test_the_main_module_is_there_after_overlapping_starts() -> None:
-    main, entered, leave = sys.modules["__main__"], threading.Event(), threading.Event()
+def test_only_the_processes_of_a_training_do_without_the_main_module() -> None:
+    prepare, entered, leave = spawn.get_preparation_data, threading.Event(), threading.Event()
 
     def second() -> None:
         with _nothing_to_import():
@@ -131,9 +134,18 @@ def test_the_main_module_is_there_after_overlapping_starts() -> None:
     with _nothing_to_import():
         thread.start()
         entered.wait(0.3)  # it enters now, or waits until this one has left
+        mine = spawn.get_preparation_data("mine")
+        others: list[dict[str, Any]] = []
+        other = threading.Thread(
+            target=lambda: others.append(spawn.get_preparation_data("another"))
+        )
+        other.start()
+        other.join()
+        assert not any("main" in key for key in mine)
+        assert others[0].keys() > mine.keys()
     leave.set()
     thread.join()
-    assert sys.modules["__main__"] is main
+    assert spawn.get_preparation_data is prepare
 
 
 def test_one_model_serves_several_threads(tmp_path: Path) -> None:
@@ -188,3 +200,29 @@ def test_a_copy_of_a_model_is_a_model_of_its_own(tmp_path: Path) -> None:
         other.model.parameters[...] = 0
         assert model.sample("a", 10, seed=1) != other.sample("a", 10, seed=1)
         np.testing.assert_array_equal(other.model.views["output.b"], 0)
+
+
+def test_a_long_score_lets_other_threads_sample(tmp_path: Path) -> None:
+    """The lock is held for a window at a time."""
+    write_config(tmp_path)
+    train(tmp_path, "model", 1)
+    model = charrnn.load(tmp_path / "runs" / "model")
+    text, inside, longest_s = tiny_text(600) * 500, threading.Event(), [0.0]
+
+    def score() -> None:
+        inside.set()
+        start = time.monotonic()
+        model.score(text)
+        longest_s[0] = time.monotonic() - start
+
+    thread = threading.Thread(target=score)
+    thread.start()
+    inside.wait()
+    waits = []
+    while thread.is_alive():
+        start = time.monotonic()
+        model.sample("a", length=1, seed=1)
+        waits.append(time.monotonic() - start)
+    thread.join()
+    assert len(waits) > 5
+    assert sorted(waits)[len(waits) // 2] < longest_s[0] / 5

@@ -56,7 +56,7 @@ def resolve_backend(name: str, *, of_run: bool = False) -> str:
         if of_run:
             raise BackendError(
                 f"train.backend is numba in this run, and {problem}",
-                Remedy("init_from", "starts a new run from its weights"),
+                Remedy("init_from + run_dir", "starts a new run from its weights"),
             )
         raise BackendError(
             f"train.backend numba: {problem}", Remedy("train.backend=numpy", "trains without it")

@@ -132,6 +132,7 @@ def runs_to_draw(arguments: Sequence[str], most: int | None = None) -> dict[str,
         RunError: if an argument is not a run folder or names a run twice, if there are more than
             `most`, or if mpiexec has started several processes.
     """
+    from charrnn.config.paths import named_path
     from charrnn.errors import RunError
     from charrnn.runs.folder import RunFolder, find_checkpoint
     from charrnn.system.terminal import visible
@@ -139,7 +140,7 @@ def runs_to_draw(arguments: Sequence[str], most: int | None = None) -> dict[str,
     refuse_mpiexec()
     if most is not None and len(arguments) > most:
         raise RunError(f"{counted(len(arguments), 'run')} are too many; name at most {most}")
-    folders = [Path(one) for one in arguments] or [find_checkpoint(None).parent]
+    folders = [named_path(one, "run folder") for one in arguments] or [find_checkpoint(None).parent]
     for folder in folders:
         if not RunFolder(folder).holds_run():
             raise RunError(f"{folder}: is not a run folder; name one, as in runs/tales")

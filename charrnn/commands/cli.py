@@ -26,7 +26,7 @@ from charrnn.commands.report import report
 from charrnn.commands.sample import sample
 from charrnn.commands.train import train
 from charrnn.config.paths import current_folder
-from charrnn.errors import CharRNNError, ConfigError, with_remedies
+from charrnn.errors import CharRNNError, ConfigError
 from charrnn.system.cores import default_to_one_blas_thread
 from charrnn.system.signals import Interrupted, prompt_interrupts
 from charrnn.system.terminal import visible, wrapped
@@ -86,7 +86,7 @@ def run(args: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return _interrupted(signal.SIGINT)
     except CharRNNError as error:
-        return _failed(with_remedies(error.problem, error.remedies, option_of))
+        return _failed(error.worded(option_of))
     except MemoryError:
         return _failed("not enough memory; try a smaller train.batch_size, seq_length or model")
     except OSError as error:

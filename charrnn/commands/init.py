@@ -91,7 +91,7 @@ def _files(path: str | tuple[str, ...]) -> list[str]:
     try:
         files = find_files(path)
     except TextError as error:
-        problem = error.problem.split(";")[0]
+        problem = error.problem
         raise ConfigError(f"{problem}; name a text file, or several, or a glob") from None
     for file in files:
         if not os.path.isfile(file):

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from charrnn.config.paths import named_path
 from charrnn.errors import RunError
 
 # The first bytes of each kind of file that charrnn draws. Near one of its ends it names charrnn.
@@ -25,7 +26,7 @@ def output_path(output: str) -> Path:
     Raises:
         RunError: if it is a folder, or its folder does not exist.
     """
-    path = Path(output)
+    path = named_path(output, "-o")
     if not path.name:
         raise RunError(f"-o {output!r}: names no file to write")
     if path.is_dir():

@@ -118,6 +118,8 @@ def sample(
     drawn = seed is None and not greedy and temperature > 0
     if seed is None:
         seed = int.from_bytes(os.urandom(4), "little")
+    for option, given_text in (("--prime", prime), ("--stop", stop)):
+        _refuse_escapes(option, given_text or "", model)
     skip_unknown = unknown == "skip"
     known = len(model.encode(text, "prime", skip_unknown=skip_unknown))
     if checkpoint is None:
@@ -159,6 +161,19 @@ def _groups(num_samples: int, length: int, seed: int) -> Iterator[tuple[int, int
     most = max(1, min(_GROUP_TEXTS, _GROUP_CHARS // max(1, length)))
     for group, first in enumerate(range(0, num_samples, most)):
         yield min(most, num_samples - first), [seed, group] if group else seed
+
+
+def _refuse_escapes(option: str, text: str, model: LanguageModel) -> None:
+    r"""Refuse \n and \t, which a shell leaves unchanged, for a model that knows no backslash."""
+    known = model.vocabulary.symbols
+    escape = next((one for one in (r"\n", r"\t") if one in text), None)
+    if escape and ord("\\") not in known:
+        name = "newline" if escape == r"\n" else "tab"
+        raise TextError(
+            f"{option}: {escape} is a backslash and a letter here, and this model knows no "
+            f"backslash; write a {name} as $'{escape}' in the shell"
+            + ("" if option == "--stop" else ", or in a --prime-file")
+        )
 
 
 def _read_prime(file: str, model: LanguageModel) -> str:

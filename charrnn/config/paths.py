@@ -10,7 +10,7 @@ import glob
 import os
 from pathlib import Path
 
-from charrnn.errors import ConfigError
+from charrnn.errors import ConfigError, shown
 from charrnn.system.terminal import shortest
 
 
@@ -26,6 +26,26 @@ def current_folder() -> str:
         raise ConfigError(
             "the current folder has been deleted; change to another one, or use absolute paths"
         ) from None
+
+
+def named_path(path: str | os.PathLike[str], name: str) -> Path:
+    """Return a path that a user has named; `~` at its beginning stands for a home folder.
+
+    Args:
+        path: as given.
+        name: of the argument, for the error.
+
+    Raises:
+        ConfigError: no file can have this path.
+    """
+    try:
+        text = os.path.expanduser(os.fspath(path))
+        os.fsencode(text)
+    except (TypeError, UnicodeEncodeError):
+        raise ConfigError(f"{name}: {shown(path)} is not a path") from None
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise ConfigError(f"{name}: {shown(path)} is not a path")
+    return Path(text)
 
 
 def absolute_path(path: str, folder: Path) -> str:

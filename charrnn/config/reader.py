@@ -10,10 +10,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from charrnn.config.paths import absolute_path
+from charrnn.config.paths import absolute_path, named_path
 from charrnn.config.safe_yaml import LARGEST, InvalidYAMLError, parse_yaml
 from charrnn.config.schema import SECTIONS, Config, all_keys
-from charrnn.errors import ConfigError, Remedy, counted, did_you_mean, shown, shown_name
+from charrnn.errors import ConfigError, counted, did_you_mean, shown, shown_name
 from charrnn.kernels.optimizers import OPTIMIZERS, SCHEDULES
 
 _HERE = Path()  # the current folder
@@ -40,7 +40,7 @@ def load_config(
     """
     if not isinstance(path, (str, os.PathLike)):
         raise ConfigError(f"{shown(path)} is not the path of a YAML configuration")
-    path = Path(path)
+    path = named_path(path, "config")
     builder = _Builder()
     builder.add(_read_yaml(path), str(path), path.parent)
     builder.override(overrides, origin)
@@ -267,10 +267,8 @@ def _if_a_text(path: Path) -> str:
 def _read_yaml(path: Path) -> Any:
     if path.suffix == ".npz" and path.is_file():
         raise ConfigError(
-            f"{path}: is a checkpoint, not a configuration. 'charrnn sample' and 'charrnn eval' "
-            "read it",
-            Remedy("resume=True", "continues its run, given the config.yaml of the run"),
-            Remedy("init_from", "starts another run from its weights"),
+            f"{path}: is a checkpoint, not a configuration; name the config.yaml of its run, or "
+            "read it with 'charrnn sample' or 'charrnn eval'"
         )
     try:
         with path.open("rb") as file:  # which may be a pipe

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -86,6 +87,11 @@ class _ThreadLimit:
     """
 
     def __init__(self) -> None:
+        self._reset()
+        if hasattr(os, "register_at_fork"):  # the threads of a process do not survive a fork
+            os.register_at_fork(after_in_child=self._reset)
+
+    def _reset(self) -> None:
         self._lock = Lock()
         self._users = 0
         self._before = 1
@@ -105,7 +111,7 @@ class _ThreadLimit:
             yield
         finally:
             with self._lock:
-                self._users -= 1
+                self._users = max(0, self._users - 1)
                 if not self._users:
                     set_threads(self._before)
 

@@ -38,7 +38,7 @@ def clip_by_value(gradient: Array, limit: float) -> None:
 
 def flat_norm(vector: Array) -> float:
     """Return the Euclidean norm of a flat vector, or inf if its square overflows the dtype."""
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         return math.sqrt(float(np.dot(vector, vector)))
 
 

@@ -10,7 +10,7 @@ from charrnn.config.schema import Config
 from charrnn.config.values import Number
 from charrnn.errors import SamplingError, TextError, counted, plural, shown
 from charrnn.kernels import Array
-from charrnn.model.evaluation import Score, score
+from charrnn.model.evaluation import Score, score_windows
 from charrnn.model.model import Model
 from charrnn.model.sampling import SamplingParams, checked_number, continuations
 from charrnn.text.decoding import normalise_newlines
@@ -123,6 +123,9 @@ class LanguageModel:
         """
         if stop is not None and (not isinstance(stop, str) or not stop):
             raise SamplingError(f"stop: {shown(stop)} is not a string of at least one character")
+        if stop is not None:
+            stop = normalise_newlines(stop, self.config.data)
+            self.vocabulary.refuse_unknown(stop, "stop")
         return continuations(
             self.model,
             self.vocabulary,
@@ -131,7 +134,7 @@ class LanguageModel:
             length=checked_number("length", length, _NOT_NEGATIVE),
             params=SamplingParams(temperature, top_k, top_p, greedy),
             rng=np.random.default_rng(_checked_seed(seed)),
-            stop=None if stop is None else normalise_newlines(stop, self.config.data),
+            stop=stop,
         )
 
     def score(self, text: str, *, skip_unknown: bool = False) -> Score:
@@ -158,8 +161,14 @@ class LanguageModel:
         if len(codes) < 2:
             needed = plural(self.vocabulary.tokens)
             raise TextError(f"text: has nothing to predict; at least two {needed} are needed")
-        with self.model.lock:
-            return score(self.model, scoring_windows(codes, 0, len(codes), self.model.V))
+        windows = score_windows(self.model, scoring_windows(codes, 0, len(codes), self.model.V))
+        total = Score(0, 0.0)
+        while True:
+            with self.model.lock:  # for one window, so that other threads wait only shortly
+                window = next(windows, None)
+            if window is None:
+                return total
+            total += window
 
     def encode(self, text: str, where: str, *, skip_unknown: bool = False) -> Array:
         """Return the codes (n,) of a text.

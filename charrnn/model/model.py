@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-from threading import Lock
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -26,8 +27,27 @@ from charrnn.kernels import (
 )
 from charrnn.model.dropout_masks import NO_MASKS, Masks
 from charrnn.model.parameters import parameter_shapes, parameter_views
+from charrnn.system.locks import ForkSafeLock
 
 States = list[tuple[Array, ...]]  # for each layer, the states of its cell, each (N, H)
+
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def quietly(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Return a function whose floating-point errors pass, which the host may have set to raise.
+
+    Activations may underflow, and in training they may overflow, which the trainer detects.
+    """
+
+    @wraps(function)
+    def call(*arguments: _P.args, **named: _P.kwargs) -> _R:
+        with np.errstate(all="ignore"):
+            return function(*arguments, **named)
+
+    return call
 
 
 class ModelCache(NamedTuple):
@@ -66,7 +86,7 @@ class Model:
         self.layer_parameters = [
             self._layer_arrays(self.views, i) for i in range(config.num_layers)
         ]
-        self.lock = Lock()
+        self.lock = ForkSafeLock()
         self._layer_workspaces = [Workspace() for _ in range(config.num_layers)]
         self._embedding_workspace = Workspace()
         self._output_workspace = Workspace()
@@ -83,6 +103,7 @@ class Model:
             tuple(np.zeros(shape, dtype) for _ in self.cell.states) for _ in self.layer_parameters
         ]
 
+    @quietly
     def forward(
         self, codes: Array, states: States, masks: Masks = NO_MASKS
     ) -> tuple[Array, States, ModelCache]:
@@ -123,6 +144,7 @@ class Model:
         )
         return logits, next_states, ModelCache(codes, caches, masks, x)
 
+    @quietly
     def backward(self, dlogits: Array, cache: ModelCache, gradient: dict[str, Array]) -> None:
         """Write the gradient of every parameter.
 
@@ -174,6 +196,7 @@ class Model:
             tuple(getattr(layer, state)[1:] for state in self.cell.states) for layer in cache.layers
         ]
 
+    @quietly
     def score(self, codes: Array, targets: Array, states: States) -> tuple[Array, States]:
         """Return the loss of each target (T, N), in nats, and the states after the window."""
         logits, states, _ = self.forward(codes, states)
@@ -182,6 +205,7 @@ class Model:
         )
         return nll_nats, states
 
+    @quietly
     def loss_gradient(
         self,
         codes: Array,

@@ -11,7 +11,7 @@ import numpy as np
 from charrnn.config.values import Number
 from charrnn.errors import SamplingError
 from charrnn.kernels import Array
-from charrnn.model.model import Model
+from charrnn.model.model import Model, quietly
 from charrnn.model.stepper import stepper
 from charrnn.text.vocabulary import Vocabulary
 
@@ -139,8 +139,11 @@ def generate(
             logits = all_logits[-1]
         logits = np.repeat(logits, N, axis=0)  # (N, V), a copy
     step = stepper(model, [tuple(np.repeat(s, N, axis=0) for s in layer) for layer in states])
+    choose = params.choose
+    if np.geterr()["under"] != "ignore":  # not NumPy's default; the guards take time in each step
+        step, choose = quietly(step), quietly(choose)
     for noise in params.noise(N, model.V, rng):
-        codes = params.choose(logits, noise)  # (N,)
+        codes = choose(logits, noise)  # (N,)
         yield codes
         logits = step(codes)
 

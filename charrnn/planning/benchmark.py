@@ -92,7 +92,7 @@ def training_step(group: WorkerGroup) -> Callable[[], int]:
 
     def advance() -> int:
         nonlocal step
-        with np.errstate(over="ignore", invalid="ignore"):  # a high learning rate may diverge
+        with np.errstate(all="ignore"):  # a high learning rate may diverge
             group.train(step)
             clip_gradient(group.gradient, train)
             rate = scheduled_rate(step, train, limits)

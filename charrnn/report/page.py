@@ -83,7 +83,7 @@ def read_run(path: Path, name: str) -> Run:
     try:
         views = inspect_model(best)
     except TextError as error:
-        problem = error.problem.split(";")[0]
+        problem = error.problem
         notes.append(f"{path}: the page cannot show what the model has learned: {problem}")
         data = best.config.data
         for one in (data.path,) if isinstance(data.path, str) else data.path:

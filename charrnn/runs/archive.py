@@ -16,12 +16,10 @@ import hashlib
 import math
 import os
 import struct
-import warnings
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from io import BufferedReader, FileIO
-from threading import Lock
 from typing import IO, Any
 
 import numpy as np
@@ -31,12 +29,20 @@ from charrnn.kernels import Array
 
 DIGEST = "sha256"
 
-_warnings_lock = Lock()  # the filters belong to the process
 _MAGIC = b"\x93NUMPY\x01\x00"
 _CHUNK = 1 << 20  # bytes; the zip directory of the largest model, with 1000 layers, is half as long
 
-# What zipfile raises for sizes, offsets, names, versions and checksums that cannot be right.
-_DAMAGE = (zipfile.BadZipFile, EOFError, OverflowError, RuntimeError, ValueError, struct.error)
+# What zipfile raises for sizes, offsets, names, versions and checksums that cannot be right. It
+# warns of odd names, which is an error where the host has made warnings errors.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    EOFError,
+    OverflowError,
+    RuntimeError,
+    UserWarning,
+    ValueError,
+    struct.error,
+)
 
 
 def write_arrays(file: IO[bytes], arrays: Mapping[str, Array]) -> None:
@@ -60,9 +66,7 @@ class ArrayArchive:
     def __init__(self, file: FileIO) -> None:
         reader = _BoundedReader(file)
         try:
-            with _warnings_lock, warnings.catch_warnings():
-                warnings.filterwarnings("ignore", module="zipfile")  # about an odd member name
-                self._zip = zipfile.ZipFile(reader)
+            self._zip = zipfile.ZipFile(reader)
         except _DAMAGE:
             raise CheckpointError("is not a checkpoint, or a damaged one") from None
         self._members: dict[str, zipfile.ZipInfo] = {}

@@ -28,7 +28,7 @@ from pathlib import Path
 import numpy as np
 
 from charrnn.config.schema import Config, DataConfig
-from charrnn.errors import CharRNNError, CheckpointError, NewerFormatError, Remedy
+from charrnn.errors import CharRNNError, CheckpointError, NewerFormatError
 from charrnn.kernels import CELLS, Array
 from charrnn.kernels.optimizers import OPTIMIZERS, flat_norm
 from charrnn.model.model import Model, States
@@ -63,7 +63,9 @@ class Checkpoint:
 
     def cut(self, n: int) -> tuple[int, int]:
         """Return where the training and the validation part of the text, n characters, end."""
-        return self.cut_points or float_cut_points(n, self.config.data)
+        if self.cut_points and n == self.text_chars:  # else it is another text
+            return self.cut_points
+        return float_cut_points(n, self.config.data)
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -135,11 +137,9 @@ def _damaged(path: Path, problem: str) -> CheckpointError:
             f"{path}: {problem}; use another checkpoint of the run, if there is one"
         )
     problem = f"{path}: {problem}; use {other} in the same folder"
-    if path.name != "last.npz":
-        return CheckpointError(problem)
-    return CheckpointError(
-        problem, Remedy("resume=True", "continues from there once this file is moved away")
-    )
+    if path.name == "last.npz":
+        problem += ", from which a resumed run continues once this file is moved away"
+    return CheckpointError(problem)
 
 
 def _is_sound(path: Path) -> bool:

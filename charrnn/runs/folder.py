@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from charrnn.config.paths import named_path
 from charrnn.errors import CheckpointError
 
 RUNS = Path("runs")  # in the current folder
@@ -55,7 +57,7 @@ class RunFolder:
         return next((file for file in (self.last, self.best) if file.exists()), None)
 
 
-def find_checkpoint(argument: str | None) -> Path:
+def find_checkpoint(argument: str | os.PathLike[str] | None) -> Path:
     """Return the path of the checkpoint that an argument names.
 
     Args:
@@ -64,6 +66,7 @@ def find_checkpoint(argument: str | None) -> Path:
 
     Raises:
         CheckpointError: there is no such file, or no checkpoint in the folder.
+        ConfigError: no file can have this path.
     """
     if argument is None:
         newest = newest_run(RUNS)
@@ -73,7 +76,15 @@ def find_checkpoint(argument: str | None) -> Path:
                 "'charrnn train CONFIG', or name a checkpoint"
             )
         argument = str(newest)
-    path = Path(argument)
+    path = named_path(argument, "path")
+    try:
+        return _checkpoint_at(path)
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _checkpoint_at(path: Path) -> Path:
+    """Return the path of a checkpoint, or of the one in a run folder."""
     if not path.exists():
         raise CheckpointError(f"{path}: no such file or folder; name a checkpoint or a run folder")
     if not path.is_dir():

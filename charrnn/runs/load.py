@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from charrnn.errors import CheckpointError
 from charrnn.model.language_model import LanguageModel
 from charrnn.runs.checkpoint import load_checkpoint
 from charrnn.runs.folder import find_checkpoint
@@ -30,7 +29,5 @@ def load(path: str | os.PathLike[str] | None = None) -> LanguageModel:
         >>> len(text)
         20
     """
-    if path is not None and not isinstance(path, (str, os.PathLike)):
-        raise CheckpointError(f"path: is of type {type(path).__name__}, not a path")
-    checkpoint = load_checkpoint(find_checkpoint(None if path is None else str(path)))
+    checkpoint = load_checkpoint(find_checkpoint(path))
     return LanguageModel(checkpoint.config, checkpoint.vocabulary, checkpoint.model())

@@ -35,11 +35,12 @@ def lock_run(run: RunFolder, note: Callable[[str], object]) -> Iterator[None]:
     Raises:
         RunError: another training holds the lock, or the folder cannot be made or written to.
     """
-    if run.path.exists() and not run.path.is_dir():
-        raise RunError(f"{run.path}: is a file", Remedy("run_dir", "names a folder"))
-    made = [folder for folder in (run.path, *run.path.parents) if not folder.exists()]
+    made: list[Path] = []
     descriptor = None
     try:
+        if run.path.exists() and not run.path.is_dir():
+            raise RunError(f"{run.path}: is a file", Remedy("run_dir", "names a folder"))
+        made = [folder for folder in (run.path, *run.path.parents) if not folder.exists()]
         descriptor = _locked(run, note)
         _held.add(descriptor)
     except OSError as error:
@@ -57,10 +58,13 @@ def lock_run(run: RunFolder, note: Callable[[str], object]) -> Iterator[None]:
 
 def _is_read_only(run: RunFolder, error: OSError) -> bool:
     """Return whether locking failed because this process cannot write to the folder of a run."""
-    if error.errno == errno.EROFS:
-        return run.holds_run()
-    # A lock file that exists but cannot be opened may belong to another user's training.
-    return isinstance(error, PermissionError) and run.holds_run() and not run.lock.exists()
+    try:
+        if error.errno == errno.EROFS:
+            return run.holds_run()
+        # A lock file that exists but cannot be opened may belong to another user's training.
+        return isinstance(error, PermissionError) and run.holds_run() and not run.lock.exists()
+    except OSError:  # nor can it look into the folder
+        return False
 
 
 def _locked(run: RunFolder, note: Callable[[str], object]) -> int:

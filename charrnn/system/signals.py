@@ -102,13 +102,14 @@ def keyboard_interrupts() -> Iterator[Callable[[], object]]:
     Raises:
         KeyboardInterrupt: at the end, if a SIGINT has arrived.
     """
-    arrived = False
+    arrived_s: float | None = None
 
     def handler(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        nonlocal arrived
-        if arrived:
+        nonlocal arrived_s
+        if arrived_s is None:
+            arrived_s = time.monotonic()
+        elif time.monotonic() - arrived_s > _ONE_PRESS_S:
             raise KeyboardInterrupt
-        arrived = True
 
     previous = signal.getsignal(signal.SIGINT)
     if previous in (signal.SIG_IGN, None) or current_thread() is not main_thread():
@@ -116,10 +117,10 @@ def keyboard_interrupts() -> Iterator[Callable[[], object]]:
         return
     signal.signal(signal.SIGINT, handler)
     try:
-        yield lambda: arrived
+        yield lambda: arrived_s is not None
     finally:
         signal.signal(signal.SIGINT, previous)
-    if arrived:
+    if arrived_s is not None:
         raise KeyboardInterrupt
 
 

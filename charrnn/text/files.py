@@ -32,7 +32,7 @@ def find_files(path: str | tuple[str, ...]) -> list[str]:
             matches = sorted(set(_matches(item))) if glob.has_magic(item) else []
         matches = [match for match in matches if not os.path.isdir(match)]
         if not matches:
-            raise TextError(_missing(item))
+            raise _missing(item)
         files += matches
     return files
 
@@ -147,20 +147,21 @@ def _folders(top: str) -> Iterator[str]:
         yield folder
 
 
-def _missing(item: str) -> str:
-    """Return the message about a path that leads to no file."""
+def _missing(item: str) -> TextError:
+    """Return the error of a path that leads to no file."""
     hint = (
         "in a configuration file data.path is relative to the file, otherwise to the current folder"
     )
     if os.path.isdir(item):
         texts = os.path.join(glob.escape(item), "*.txt")
-        return f"{item}: is a folder; name its texts, as in {texts}"
+        return TextError(f"{item}: is a folder", hint=f"name its texts, as in {texts}")
     if os.path.islink(item) and not os.path.lexists(os.path.realpath(item)):
-        return f"{item}: is a link to {os.path.realpath(item)}, where there is no file"
+        return TextError(f"{item}: is a link to {os.path.realpath(item)}, where there is no file")
     try:
         os.stat(item)
     except (FileNotFoundError, NotADirectoryError, ValueError):
         pass  # ValueError: the name is not one that a file can have
     except OSError as error:
-        return f"{item}: cannot be read: {error.strerror}"
-    return f"{item}: no {'file matches' if glob.has_magic(item) else 'such file'}; {hint}"
+        return TextError(f"{item}: cannot be read: {error.strerror}")
+    problem = f"{item}: no {'file matches' if glob.has_magic(item) else 'such file'}"
+    return TextError(problem, hint=hint)

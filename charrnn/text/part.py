@@ -62,7 +62,7 @@ def encode_split(
     try:
         corpus = load_corpus(data, note, cut)
     except TextError as error:
-        place = error.problem.split(";")[0]
+        place = error.problem
         raise TextError(f"the model's own text: {place}; name a text file to score") from None
     if corpus.text_sha256 != text_sha256:
         raise TextError(
@@ -75,6 +75,8 @@ def encode_split(
             f"{data.where}: has no {split} part (data.{split}_fraction is 0); choose another part, "
             "or name a text file"
         )
+    if corpus.scored(start, end) < 1:
+        raise TextError(f"{data.where}: the {split} part has nothing to predict")
     names = {"train": "training part", "valid": "validation part", "test": "test part"}
     return Part(corpus, start, end, names[split])
 

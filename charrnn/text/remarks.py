@@ -58,8 +58,8 @@ def remark_on(codes: Array, vocabulary: Vocabulary, config: DataConfig) -> str:
         known_format(head)
         or _nuls(symbols, config)
         or _mojibake(text, config)
-        or _json(text)
-        or _table(text, config)
+        or _json(text, cut=len(codes) > _READ)
+        or _table(text, config, cut=len(codes) > _READ)
     )
     return f"{config.where}: this looks like {found}" if found else ""
 
@@ -122,12 +122,12 @@ def _as_utf8(run: str) -> str:
         return ""
 
 
-def _json(text: str) -> str:
+def _json(text: str, *, cut: bool) -> str:
     """Recognise JSON: one value in one line, or a value in each line."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines or not all(re.match(r'\{\s*"|\[\s*["\[{]', line) for line in lines):
         return ""
-    if len(text) >= _READ:  # the last line may be cut
+    if cut:  # the last line may not be whole
         lines = [*lines[:-1], lines[-1] + "}"]
     if not all(line[-1] in "]}" for line in lines):
         return ""
@@ -136,10 +136,10 @@ def _json(text: str) -> str:
     return "JSON lines; write one field to a file, one text a line"
 
 
-def _table(text: str, config: DataConfig) -> str:
+def _table(text: str, config: DataConfig, *, cut: bool) -> str:
     """Recognise rows with the same number of columns."""
     lines = text.splitlines()
-    lines = lines[: min(_ROWS, len(lines) - (len(text) >= _READ))]  # the last may be cut
+    lines = lines[: min(_ROWS, len(lines) - cut)]  # the last may not be whole
     path = config.path if isinstance(config.path, str) else config.path[0]
     for delimiter, name in (("\t", "tabs"), (";", "semicolons"), ("|", "bars"), (",", "commas")):
         try:

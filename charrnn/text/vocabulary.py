@@ -104,6 +104,17 @@ class Vocabulary:
             codes = codes[~unknown]
         return codes.astype(self.code_dtype, copy=False)
 
+    def refuse_unknown(self, text: str, where: str) -> None:
+        """Refuse a text that no model with this vocabulary can write.
+
+        Raises:
+            TextError: a symbol of the text is unknown.
+        """
+        try:
+            self.encode(self.symbols_of(text), where)
+        except TextError as error:
+            raise TextError(f"{error.problem}, so it never writes this text") from None
+
     def decode(self, codes: Array) -> str:
         """Return the text of (n,) codes; bytes that form no code point become U+FFFD.
 

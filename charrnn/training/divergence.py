@@ -61,8 +61,7 @@ def _diverged(problem: str, best: object) -> RunError:
     if best:
         return RunError(
             problem,
-            Remedy("init_from", f"starts a new run from {best}"),
-            Remedy("run_dir", "names its folder"),
+            Remedy("init_from + run_dir", f"starts a new run from {best}"),
         )
     return RunError(problem, Remedy("overwrite=True", "starts again"))
 

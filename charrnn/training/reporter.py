@@ -64,7 +64,7 @@ class TerminalReporter(Reporter):
 
     def begin(self, step: int, total: int | None, left_s: float | None, tokens: str) -> None:
         self._step, self._total, self._left_s, self._tokens = step, total, left_s, tokens
-        self._began_at = step
+        self._began_at, self._is_first = step, True
         self._chars, self._seconds = 0, 0.0
         self._start = self._line_at = time.monotonic()
         if self._is_terminal:
@@ -78,6 +78,12 @@ class TerminalReporter(Reporter):
 
     def step(self, epoch: int, chars: int, loss_nats: float, seconds: float) -> None:
         self._step += 1
+        if self._is_first and self._step != self._total:
+            # The first step may wait for functions to be compiled; rate and time left start here.
+            self._left_s = self._left_s and self._left_s - (time.monotonic() - self._start)
+            self._began_at, self._start = self._step, time.monotonic()
+            chars, seconds = 0, 0.0
+        self._is_first = False
         self._chars += chars
         self._seconds += seconds
         old = self._loss_nats
@@ -89,10 +95,8 @@ class TerminalReporter(Reporter):
             self._bar.update(self._share() - self._bar.n)
         elif time.monotonic() - self._line_at >= _LINE_EVERY_S:
             self._line_at = time.monotonic()
-            self.note(
-                f"epoch {epoch}  {self._place()}  "
-                f"loss {self._loss()}  {self._rate()}  {self._time_left()} left"
-            )
+            speed = f"  {self._rate()}  {self._time_left()} left" if self._chars else ""
+            self.note(f"epoch {epoch}  {self._place()}  loss {self._loss()}{speed}")
 
     def validating(self) -> None:
         if self._bar is not None:
@@ -122,6 +126,8 @@ class TerminalReporter(Reporter):
 
     def _rate(self) -> str:
         """Return the rate of the steps alone; the time left includes validations and the rest."""
+        if not self._chars:
+            return f"- {self._tokens}s/s"
         return f"{self._chars / max(self._seconds, 1e-9):,.0f} {self._tokens}s/s"
 
     def _place(self) -> str:

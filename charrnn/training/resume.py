@@ -83,7 +83,9 @@ def checkpoint_to_resume(
             f"{run.path}: cannot be resumed with another configuration: {'; '.join(changed)}. "
             "Only the limits and the intervals of logs, validations, samples and checkpoints may "
             f"change; with {run.config} as the configuration, resuming keeps all settings",
-            Remedy("init_from", "starts a new run with other settings from these weights"),
+            Remedy(
+                "init_from + run_dir", "starts a new run with other settings from these weights"
+            ),
             _OVERWRITE,
             _OTHER_FOLDER,
         )
@@ -101,7 +103,7 @@ def check_same_text(run: RunFolder, previous: Checkpoint, corpus: Corpus) -> Non
     raise TextError(
         f"{run.path}: the text is not the one this run was trained on: "
         f"{text_differences(previous, corpus)}. Put the old text back",
-        Remedy("init_from", "starts a new run from these weights"),
+        Remedy("init_from + run_dir", "starts a new run from these weights"),
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from charrnn.backends.backend import compiling_note
+from charrnn.config.paths import named_path
 from charrnn.config.reader import config_from_dict, load_config
 from charrnn.config.schema import Config
 from charrnn.errors import (
@@ -110,14 +111,12 @@ def train(
     if not isinstance(config, Config):
         config = load_config(config)
     written = config_from_dict(config.to_dict(), "the configuration")  # may be made by hand
-    _check_path("run_dir", run_dir)
+    run = RunFolder(named_path(run_dir, "run_dir"))
     if init_from is not None:
-        _check_path("init_from", init_from)
-    if not os.fspath(run_dir):
-        raise RunError("run_dir is empty; it names the folder to write to")
+        init_from = named_path(init_from, "init_from")
     if resume and overwrite:
         raise RunError("resume continues a run and overwrite replaces it; choose one of them")
-    run, reporter = RunFolder(Path(run_dir)), reporter or Reporter()
+    reporter = reporter or Reporter()
     with lock_run(run, reporter.note):
         checkpoint = checkpoint_to_resume(run, written, resume, overwrite)
         if checkpoint and init_from is not None:
@@ -126,7 +125,7 @@ def train(
             _note(reporter, "the run continues with its own weights", unused)
         source = None
         if init_from is not None:
-            init_from = find_checkpoint(os.fspath(init_from))
+            init_from = find_checkpoint(init_from)
             source = load_checkpoint(init_from)
         cut = checkpoint.cut if checkpoint else None
         corpus = load_corpus(written.data, reporter.note, cut)
@@ -163,11 +162,6 @@ def train(
                     interrupted = f"interrupted at step {counters.step:,}, saved in {run.last}"
                     _note(reporter, interrupted, _CONTINUES)
             return Outcome(run.path, counters.step, counters.best_loss_nats)
-
-
-def _check_path(name: str, path: object) -> None:
-    if not isinstance(path, (str, os.PathLike)):
-        raise RunError(f"{name}: is of type {type(path).__name__}, not a path")
 
 
 def _note(reporter: Reporter, text: str, remedy: Remedy) -> None:

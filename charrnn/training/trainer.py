@@ -157,7 +157,7 @@ class Trainer:
         """
         counters, start = self.counters, time.monotonic()
         chars = self.group.worker.training_windows.weight(counters.step)
-        with np.errstate(over="ignore", invalid="ignore"):  # `not_finite` checks
+        with np.errstate(all="ignore"):  # `not_finite` checks
             nats = self.group.train(counters.step)
             norm = clip_gradient(self.group.gradient, self.config.train)
         if reason := not_finite(nats, norm):
@@ -191,7 +191,7 @@ class Trainer:
             RunError: if a parameter overflows; the parameters must not be saved then.
         """
         parameters, step = self.model.parameters, self.counters.step + 1
-        with np.errstate(over="ignore", invalid="ignore"):  # checked below
+        with np.errstate(all="ignore"):  # checked below
             rate = self._learning_rate()
             self._optimizer.update(parameters, self.group.gradient, rate, step)
         if not math.isfinite(flat_norm(parameters)):

@@ -51,9 +51,10 @@ def resolve_workers(
             f"to share; set train.batch_size to {workers} or more, or use fewer workers"
         )
     if int(workers) > 1 and not ranks and multiprocessing.current_process().daemon:
+        way_out = "resume it outside the pool" if previous else "set train.workers to 1"
         raise RunError(
-            f"train.workers {workers}: this process is a worker of a pool and cannot start others; "
-            "set train.workers to 1"
+            f"train.workers {workers}{' in this run' if previous else ''}: this process is a "
+            f"worker of a pool and cannot start others; {way_out}"
         )
     config = replace(config, train=replace(train, workers=workers, backend=backend))
     _check_memory(config, V, ranks or 1)

@@ -11,9 +11,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from multiprocessing import resource_tracker
+from multiprocessing import resource_tracker, spawn
 from multiprocessing.connection import Connection
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,7 @@ from charrnn.workers.group import Failure, WorkerGroup, attempt, buffers_in, flo
 from charrnn.workers.worker import Job, Task, Worker
 
 _PATIENCE_S = 5.0  # wait for a worker to end
-_main_lock = threading.Lock()
+_prepared_lock = threading.Lock()
 
 
 class ProcessGroup(WorkerGroup):
@@ -145,7 +144,7 @@ class ProcessGroup(WorkerGroup):
 def _cannot_start(job: Job, error: OSError) -> RunError:
     return RunError(
         f"{counted(job.workers, 'worker process')} cannot be started: {error.strerror}; "
-        "train.workers 1 needs none"
+        "a run with train.workers 1 needs none"
     )
 
 
@@ -239,11 +238,21 @@ def _signals_blocked() -> Iterator[None]:
 
 @contextmanager
 def _nothing_to_import() -> Iterator[None]:
-    """Keep a spawned process from importing the user's script again, which it does not need."""
-    with _main_lock:  # or a thread would save and restore the stand-in of another
-        main = sys.modules["__main__"]
-        sys.modules["__main__"] = ModuleType("__main__")
+    """Keep a process that this thread spawns from importing the user's script, which it can spare.
+
+    Processes that other threads spawn meanwhile are prepared as always.
+    """
+    with _prepared_lock:  # or a thread would save and restore the function of another
+        prepare, here = spawn.get_preparation_data, threading.get_ident()
+
+        def without_main(name: str) -> dict[str, Any]:
+            data = prepare(name)
+            if threading.get_ident() == here:
+                data = {key: value for key, value in data.items() if "main" not in key}
+            return data
+
         try:
+            spawn.get_preparation_data = without_main
             yield
         finally:
-            sys.modules["__main__"] = main
+            spawn.get_preparation_data = prepare

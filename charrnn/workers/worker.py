@@ -124,16 +124,15 @@ class Worker:
         states: States = [tuple(layer[:, self.streams]) for layer in self._buffers.states]
         if window.fresh:
             states = self.model.zero_states(len(self._mine))
-        with np.errstate(over="ignore", invalid="ignore"):  # the trainer checks
-            nats, states = self.model.loss_gradient(
-                window.inputs,
-                window.targets,
-                states,
-                self._gradient,
-                self._mask_generator.masks(step, len(window.inputs), self._mine),
-                1 / self.training_windows.weight(step),
-                window.weights,
-            )
+        nats, states = self.model.loss_gradient(
+            window.inputs,
+            window.targets,
+            states,
+            self._gradient,
+            self._mask_generator.masks(step, len(window.inputs), self._mine),
+            1 / self.training_windows.weight(step),
+            window.weights,
+        )
         for next_layer, layer in zip(self._buffers.next_states, states, strict=True):
             for next_state, state in zip(next_layer, layer, strict=True):
                 next_state[self.streams] = state

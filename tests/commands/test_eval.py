@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from checkpoints import members_of, sealed
 from plain_scoring import plain_loop
-from support import tiny_text, train
+from support import tiny_text, train, write_config
 
 import charrnn
 from charrnn.commands.cli import run
@@ -244,3 +246,25 @@ def test_standard_input_without_an_end_is_refused(
     capsys.readouterr()
     assert run(["eval", str(run_dir), "-"]) == 1
     assert "standard input: has more than 0 MB and may have no end" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("split", ["train", "valid", "test"])
+@pytest.mark.parametrize(("chars", "cut"), [(10**6, [500_000, 700_000]), (600, [1, 600])])
+def test_cuts_that_do_not_fit_the_text_are_no_bug(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    chars: int,
+    cut: list[int],
+    split: str,
+) -> None:
+    """A checkpoint may come from anywhere; its digest says only that it is complete."""
+    folder = train(tmp_path)
+    for name in ("best.npz", "last.npz"):
+        members = members_of(folder / name)
+        meta = json.loads(str(members["meta"])) | {"text_chars": chars, "cut_points": cut}
+        np.savez(folder / name, **sealed(members | {"meta": np.array(json.dumps(meta))}))
+    assert run(["eval", str(folder), "--split", split]) in (0, 1)
+    assert "Error" not in capsys.readouterr().err
+    config = write_config(tmp_path, {"train.max_steps": 25})
+    assert run(["train", str(config), "--run-dir", str(folder), "--resume"]) in (0, 1)
+    assert "Error" not in capsys.readouterr().err

@@ -227,7 +227,7 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "the text itself": (["tales.txt", "-o", "./tales.txt", "--overwrite"], "is the text itself"),
     "the text by another path": (["tales.txt", "-o", "folder/../tales.txt"], "is the text itself"),
     "one of the texts": (["t*.txt", "-o", "tales.txt", "--overwrite"], "is the text itself"),
-    "a file without a name": (["tales.txt", "short.txt", "-o", ""], "names no file to write"),
+    "a file without a name": (["tales.txt", "short.txt", "-o", ""], "is not a path"),
     "a glob that matches nothing": (["none*"], "no file matches; name a text file"),
     "another text": (
         ["tales.txt", "--set", "data.path=x.txt"],
@@ -269,3 +269,11 @@ def test_minutes_and_max_minutes_exclude_each_other(capsys: pytest.CaptureFixtur
     command = ["init", "tales.txt", "--minutes", "5", "--set", "train.max_minutes=0.01"]
     assert run(command) == 2
     assert "--minutes and train.max_minutes both set a time; give one" in capsys.readouterr().err
+
+
+def test_a_semicolon_in_a_name_stays_in_the_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["init", "a; b.txt"]) == 1
+    assert "a; b.txt: no such file; name a text file" in capsys.readouterr().err

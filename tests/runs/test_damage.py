@@ -213,7 +213,7 @@ def test_the_checkpoint_beside_a_damaged_one_is_named(
     saved.replace(saved.with_name(f"{beside}.npz"))
     refused = refusal(path, capsys)
     assert f"; use {beside}.npz in the same folder" in refused
-    assert ("--resume continues from there once this file is moved away" in refused) is (
+    assert ("from which a resumed run continues once this file is moved" in refused) is (
         name == "last"
     )
 

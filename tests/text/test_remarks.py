@@ -73,6 +73,11 @@ MISTAKES: dict[str, tuple[bytes, dict[str, Any], str]] = {
         {},
         "JSON lines; write one field to a file",
     ),
+    "many JSON lines, as bytes": (
+        "".join(json.dumps({"té": PROSE}, ensure_ascii=False) + "\n" for _ in range(5000)).encode(),
+        {"tokens": "byte"},
+        "JSON lines; write one field to a file",
+    ),
     "many JSON lines": (
         "".join(json.dumps({"text": PROSE, "n": n}) + "\n" for n in range(5000)).encode(),
         {},

@@ -67,7 +67,7 @@ def test_a_line_has_the_step_the_loss_the_rate_and_the_time_left(
     [
         (None, 66.0, "step 2", "1 min 00 s"),
         (1000, 66.0, "step 2/1,000", "1 min 00 s"),  # the minute ends before 1,000 steps
-        (4, 66.0, "step 2/4", "6 s"),
+        (4, 66.0, "step 2/4", "12 s"),
     ],
 )
 def test_the_time_left_ends_at_the_nearer_limit(
@@ -80,6 +80,22 @@ def test_the_time_left_ends_at_the_nearer_limit(
     clock.now_s += 6
     reporter.step(1, 100, 2.0, 0.5)
     assert file.getvalue() == f"epoch 1  {place}  loss 2.000  200 chars/s  {left} left\n"
+
+
+def test_the_first_step_counts_for_neither_rate_nor_time_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It may wait for functions to be compiled."""
+    clock, file = Clock(monkeypatch), io.StringIO()
+    reporter = TerminalReporter(file)
+    reporter.begin(0, 101, None, "char")
+    for seconds in (60.0, 6.0):
+        clock.now_s += seconds
+        reporter.step(1, 100, 2.0, seconds)
+    assert file.getvalue() == (
+        "epoch 1  step 1/101  loss 2.000\n"
+        "epoch 1  step 2/101  loss 2.000  17 chars/s  9 min 54 s left\n"
+    )
 
 
 def test_the_printed_loss_is_a_running_mean(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,7 +187,7 @@ def test_the_bar_on_a_terminal(
             assert bar.startswith(f"epoch {epoch} ")
             assert re.search(r"step [\d,]+/[\d,]+ " if total else r"step [\d,]+ ", bar)
             assert f"loss {loss_nats:.3f}, " in bar
-        assert re.search(r"[\d,]+ chars/s$", bar)
+        assert re.search(r"(-|[\d,]+) chars/s$", bar)
         reporter.end()
         shown += read()
     os.close(master)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -200,7 +201,7 @@ def test_the_handler_of_the_host_is_in_place_again(config: Config, tmp_path: Pat
 
 def test_a_second_interrupt_raises_at_once(place: Path, config: Config, tmp_path: Path) -> None:
     """Nothing is saved, and nothing is broken: the run continues from the checkpoint before."""
-    twice = Stop([60], lambda: (interrupt(), interrupt())[0])
+    twice = Stop([60], lambda: (interrupt(), time.sleep(0.31), interrupt())[0])
     assert interrupted(config, tmp_path, reporter=twice) == 50
     train_run(config, tmp_path, resume=True)
     assert_same_run(tmp_path, place / "whole")
@@ -302,6 +303,7 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "data.tokens": ("data.tokens=byte",),
     "data.encoding": ("data.encoding=latin-1",),
     "data.newlines": ("data.newlines=keep",),
+    "data.records": ("data.records=line",),
     "data.valid_fraction": ("data.valid_fraction=0.2",),
     "data.test_fraction": ("data.test_fraction=0.2",),
     "model.cell": ("model.cell=gru",),
@@ -407,3 +409,20 @@ def test_keys_that_may_change_do_not_change_a_step(
     np.testing.assert_array_equal(
         parameters, load_checkpoint(place / "whole" / "last.npz").parameters
     )
+
+
+def test_one_press_that_arrives_twice_saves(config: Config, tmp_path: Path) -> None:
+    def press() -> None:
+        interrupt()
+        interrupt()
+
+    assert interrupted(config, tmp_path, reporter=Stop([7], press)) == 7
+
+
+def test_a_refused_resume_names_all_that_a_new_run_needs(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(place / "whole", tmp_path / "run")
+    words = ["train", str(place / "tiny.yaml"), "--set", "model.hidden_size=9"]
+    assert run([*words, "--run-dir", str(tmp_path / "run"), "--resume"]) == 1
+    assert "--init-from with --run-dir starts a new run" in capsys.readouterr().err

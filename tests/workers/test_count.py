@@ -168,4 +168,6 @@ def test_a_worker_of_a_pool_cannot_start_workers(
     config = load_config(write_config(tmp_path, {**FIVE_STREAMS, "train.workers": 2}))
     with pytest.raises(RunError, match=r"worker of a pool.*set train\.workers to 1"):
         resolve_workers(config, 60)
+    with pytest.raises(RunError, match=r"2 in this run: .* resume it outside the pool"):
+        resolve_workers(config, 60, config.train)
     assert automatic_workers(config, 60) == 1
