@@ -37,12 +37,14 @@ def _rows(path: Path, checkpoint: Checkpoint) -> list[str]:
     symbols = f" {vocabulary.decode(np.arange(V))!r}" if tokens == "char" else ""
     shapes = parameter_shapes(checkpoint.config.model, V)
     width = max(map(len, shapes))
+    model = checkpoint.config.model
+    dropout = ", with dropout" if model.dropout or model.weight_dropout else ""
     return [
         f"file        {path} (format {checkpoint.format}, {counted(path.stat().st_size, 'byte')})",
         f"steps       {counters.step:,}",
         f"validation  {_loss(counters.valid_loss_nats, tokens)}",
         f"best        {_loss(counters.best_loss_nats, tokens)}{best_step}",
-        f"training    {_loss(counters.train_loss_nats, tokens)}",
+        f"training    {_loss(counters.train_loss_nats, tokens)}{dropout}",
         f"vocabulary  {counted(V, tokens)}{symbols}",
         f"parameters  {checkpoint.parameters.size:,}",
         *(f"  {name:<{width}}  {shape}" for name, shape in shapes.items()),

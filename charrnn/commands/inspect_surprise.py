@@ -49,8 +49,8 @@ def surprise(
     """Show the loss of each character of a text, in nats.
 
     Prints the beginning of the text in colours, the mean loss, which is that of charrnn eval, and
-    the most surprising characters of the whole text with their lines. CHECKPOINT and TEXT_FILE are
-    those of charrnn eval.
+    the most surprising characters of the whole text with their lines, each event once. CHECKPOINT
+    and TEXT_FILE are those of charrnn eval.
     """
     model, part = load_model_and_part(arguments, split, unknown)
     from charrnn.errors import counted

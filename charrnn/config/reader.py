@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import os
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from charrnn.config.schema import SECTIONS, Config, all_keys
 from charrnn.errors import ConfigError, counted, did_you_mean, shown, shown_name
 from charrnn.kernels.optimizers import OPTIMIZERS, SCHEDULES
 
+_MOST_ERRORS = 10  # reported together
 _HERE = Path()  # the current folder
 
 
@@ -92,6 +94,7 @@ class _Builder:
         self._values: dict[str, Any] = {}
         self._where: dict[str, str] = {}
         self._file = "configuration"
+        self._errors: list[ConfigError] = []
 
     def add(self, mapping: Any, where: str, folder: Path = _HERE) -> None:
         """Add the values of a whole configuration."""
@@ -104,25 +107,30 @@ class _Builder:
                 "data:\n  path: your-text.txt"
             )
         for name, value in mapping.items():
-            if name in self._keys and "." in name:
-                section, key = name.split(".")
-                raise ConfigError(f"{where}: {name}: write it as '{key}' below '{section}:'")
-            if name not in SECTIONS:
-                self.set(str(name), value, where, folder)
-            elif isinstance(value, Mapping):
-                for key, item in value.items():
+            with self._collecting():
+                self._add_section(name, value, where, folder)
+
+    def _add_section(self, name: Any, value: Any, where: str, folder: Path) -> None:
+        if name in self._keys and "." in name:
+            section, key = name.split(".")
+            raise ConfigError(f"{where}: {name}: write it as '{key}' below '{section}:'")
+        if name not in SECTIONS:
+            self.set(str(name), value, where, folder)
+        elif isinstance(value, Mapping):
+            for key, item in value.items():
+                with self._collecting():
                     self.set(f"{name}.{key}", item, where, folder)
-            elif isinstance(value, str) and ":" in value:
-                raise ConfigError(
-                    f"{where}: {name}: {shown(value)} has no space after its colon; "
-                    f"write {shown(value.replace(':', ': ', 1))}"
-                )
-            elif value is not None:
-                raise ConfigError(
-                    f"{where}: {name}: {shown(value)} is not a section; "
-                    f"put its keys below it, indented, as in '{name}:' and then "
-                    f"'  {next(k for k in self._keys if k.startswith(name)).split('.')[1]}: ...'"
-                )
+        elif isinstance(value, str) and ":" in value:
+            raise ConfigError(
+                f"{where}: {name}: {shown(value)} has no space after its colon; "
+                f"write {shown(value.replace(':', ': ', 1))}"
+            )
+        elif value is not None:
+            raise ConfigError(
+                f"{where}: {name}: {shown(value)} is not a section; "
+                f"put its keys below it, indented, as in '{name}:' and then "
+                f"'  {next(k for k in self._keys if k.startswith(name)).split('.')[1]}: ...'"
+            )
 
     def override(self, overrides: Iterable[str], origin: str) -> None:
         """Add the values of `KEY=VALUE` overrides."""
@@ -132,8 +140,9 @@ class _Builder:
                 f"{shown(overrides)} is not a list of overrides; write ['train.max_steps=100']"
             )
         for override in overrides:
-            dotted, value = _parse_override(override, origin)
-            self.set(dotted, value, origin)
+            with self._collecting():
+                dotted, value = _parse_override(override, origin)
+                self.set(dotted, value, origin)
 
     def set(self, dotted: str, value: Any, where: str, folder: Path = _HERE) -> None:
         """Check and add one value; paths become absolute."""
@@ -150,8 +159,18 @@ class _Builder:
         self._values[dotted] = value
         self._where[dotted] = where
 
+    @contextmanager
+    def _collecting(self) -> Iterator[None]:
+        """Keep an error, so that those of other keys can be reported with it."""
+        try:
+            yield
+        except ConfigError as error:
+            self._errors.append(error)
+
     def build(self) -> Config:
         """Return the configuration, once the keys that depend on each other are checked."""
+        if self._errors:
+            raise ConfigError("\n".join(error.problem for error in self._errors[:_MOST_ERRORS]))
         if "data.path" not in self._values:
             raise ConfigError(
                 f"{self._file}: data.path is missing; name the text to train on:\n"

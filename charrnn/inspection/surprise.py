@@ -12,7 +12,9 @@ from charrnn.model.evaluation import read_windows
 from charrnn.model.model import Model
 from charrnn.text.streams import scoring_windows
 
-_BEFORE = 30  # characters
+_BEFORE = 30  # characters shown before a surprising one
+_NEAR = 5  # characters; places nearer than that are one event
+_SAME = 8  # characters before a surprising one, which make it the same event
 
 
 class Surprise(NamedTuple):
@@ -54,17 +56,26 @@ def nats_by_character(
 def most_surprising(codes: Array, nats: Array, lines: Array, count: int) -> list[Surprise]:
     """Return the most surprising characters of a part of a text, most surprising first.
 
+    Each event is there once: a place is left out if a more surprising one is within 5 characters,
+    or has the same character after the same 8.
+
     Args:
         codes: (n,), the part.
         nats: (n,), the loss of each character; nan for one that is not scored.
         lines: (n,), the line number of each character.
         count: how many, at most.
     """
-    order = np.argsort(-np.nan_to_num(nats, nan=-np.inf), kind="stable")[:count]
-    return [
-        Surprise(
-            int(i), int(lines[i]), float(nats[i]), int(codes[i]), codes[max(0, i - _BEFORE) : i]
-        )
-        for i in order
-        if not np.isnan(nats[i])
-    ]
+    found: list[Surprise] = []
+    seen: set[bytes] = set()
+    covered = np.isnan(nats)  # (n,), places that show nothing new
+    for i in np.argsort(-np.nan_to_num(nats, nan=-np.inf), kind="stable").tolist():
+        if len(found) == count:
+            break
+        event = codes[max(0, i - _SAME) : i + 1].tobytes()
+        if covered[i] or event in seen:
+            continue
+        seen.add(event)
+        covered[max(0, i - _NEAR) : i + _NEAR + 1] = True
+        before = codes[max(0, i - _BEFORE) : i]
+        found.append(Surprise(i, int(lines[i]), float(nats[i]), int(codes[i]), before))
+    return found

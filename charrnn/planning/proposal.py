@@ -20,7 +20,7 @@ from charrnn.text.corpus import Corpus
 from charrnn.text.lines import Lines, lines_of
 from charrnn.text.load import load_corpus
 from charrnn.text.remarks import remark_on
-from charrnn.text.size_check import check_sizes
+from charrnn.text.size_check import check_sizes, small_parts
 from charrnn.training.limits import Limits
 from charrnn.training.recipe import MOST_EPOCHS, OPERATIONS_PER_S, fill_defaults, work_for
 from charrnn.training.train import start_workers
@@ -83,6 +83,8 @@ def propose(
         with _workers(guess, corpus, note) as group:
             work = seconds * _training_speed(group, measured_s) * training_flops(guess.model, V)
     sized = fill_defaults(config, corpus.sizes, V, work=work)
+    if remark := small_parts(corpus, config, sized.train.seq_length):
+        note(remark)
     with _workers(sized, corpus, note) as group:
         speed = _Speed(_training_speed(group, measured_s), _scoring_speed(group, measured_s / 5))
     if minutes is not None and not config.train.has_limit:

@@ -11,7 +11,7 @@ from typing import Any
 
 from charrnn.config.reader import config_from_dict
 from charrnn.config.schema import MAX_SAMPLE_LENGTH, SECTIONS, Config, unset_keys
-from charrnn.errors import CheckpointError, NewerFormatError, shown
+from charrnn.errors import CheckpointError, ConfigError, NewerFormatError, shown
 
 FORMAT = 4
 MAX_CHARS = 4 << 20  # characters of the JSON text
@@ -167,7 +167,10 @@ def _config(values: Any) -> Config:
     train = {"workers": 1, "backend": "numpy", "streams": "fixed", **values["train"]}
     if _is_count(train.get("sample_length")):  # older files may exceed the bound
         train["sample_length"] = min(int(train["sample_length"]), MAX_SAMPLE_LENGTH)
-    config = config_from_dict({**values, "model": model, "train": train}, "its configuration")
+    try:
+        config = config_from_dict({**values, "model": model, "train": train}, "its configuration")
+    except ConfigError as error:
+        raise CheckpointError(error.problem.split("\n")[0]) from None
     if unset := unset_keys(config):
         raise CheckpointError(f"its configuration has no value for {unset[0]}")
     return config

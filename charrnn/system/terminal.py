@@ -23,29 +23,32 @@ def visible(text: str) -> str:
     return text if text.isprintable() else text.translate(_VISIBLE)
 
 
-def wrapped(text: str, stream: TextIO, indent: int = 0) -> str:
-    """Return a text for a stream: for a terminal visible and wrapped, else unchanged.
+def wrapped(text: str, stream: TextIO, indent: int = 0, mark: str = "") -> str:
+    """Return a text for a stream: for a terminal visible and wrapped, else only marked.
 
     Args:
         text: one or more lines.
         stream: where the text is going to be printed.
         indent: spaces before each continuation of a wrapped line.
+        mark: stands before each line, and before each row of a wrapped one.
     """
+    marked = "\n".join(mark + line for line in text.split("\n")) if mark else text
     try:
         columns = os.get_terminal_size(stream.fileno()).columns
     except (OSError, ValueError):  # not a terminal
-        return text
+        return marked
     if not columns:  # a terminal of unknown width
-        return visible(text)
+        return visible(marked)
     wrapper = textwrap.TextWrapper(
         max(20 + indent, columns - 1),
-        subsequent_indent=" " * indent,
+        initial_indent=mark,
+        subsequent_indent=mark or " " * indent,
         expand_tabs=False,
         replace_whitespace=False,
-        break_long_words=False,
+        break_long_words=bool(mark),  # they are a sample's, and nobody copies them
         break_on_hyphens=False,
     )
-    return "\n".join(wrapper.fill(line) for line in visible(text).split("\n"))
+    return "\n".join(wrapper.fill(line) or mark for line in visible(text).split("\n"))
 
 
 def duration(seconds: float) -> str:

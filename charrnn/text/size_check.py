@@ -13,6 +13,8 @@ from charrnn.errors import TextError, counted
 from charrnn.text.corpus import Corpus, cut_points
 from charrnn.text.records import RecordCorpus
 
+_SHORT = 8  # steps of a window, with which little is learned
+_LITTLE = 100  # symbols of a part, whose loss says little
 _FEW = 4  # streams or steps, with which little is learned
 _LONGEST_TEXT = 10**9  # characters; nobody finds a longer text to fix a configuration
 
@@ -37,6 +39,26 @@ def check_sizes(corpus: Corpus, config: Config) -> None:
         remedies.append(f"a text of {counted(chars, config.data.tokens)}")
     remedies = remedies or [_in_words(_all_at_once(n, config))]
     raise TextError(f"{config.data.where}: {problem}. It would work with {'; or '.join(remedies)}")
+
+
+def small_parts(corpus: Corpus, written: Config, seq_length: int) -> str:
+    """Return a remark on a text so small that its windows or its parts say little, or "".
+
+    Args:
+        corpus: the text.
+        written: the configuration, with unset keys; one that sets train.seq_length gets no remark.
+        seq_length: the value in use.
+    """
+    if written.train.seq_length is not None:
+        return ""
+    tokens, (valid, test) = corpus.vocabulary.tokens, corpus.sizes.others
+    small = []
+    if seq_length < _SHORT:
+        small.append(f"a window has {counted(seq_length, 'step')} (train.seq_length)")
+    for name, size in (("validation", valid), ("test", test)):
+        if 0 < size < _LITTLE:
+            small.append(f"the {name} part has {counted(size, tokens)}, so its loss says little")
+    return f"the text is very small: {'; '.join(small)}. A longer text helps" if small else ""
 
 
 def _too_small(n: int, config: Config, cut: tuple[int, int] | None = None) -> str:

@@ -104,7 +104,7 @@ class TrainingLog:
     def sample(self, step: int, text: str) -> None:
         """Log a text sampled from the model."""
         self._write(step, "sample", text=text)
-        self._reporter.note("\n".join(f"  | {line}" for line in visible(text).split("\n")))
+        self._reporter.note(visible(text), mark="  | ")
 
     def flush_to_disk(self) -> None:
         """Make the lines permanent, before a checkpoint after which they are not written again."""

@@ -35,8 +35,8 @@ class Reporter:
     def validating(self) -> None:
         """Show that a validation begins."""
 
-    def note(self, text: str) -> None:
-        """Print a text that stays."""
+    def note(self, text: str, mark: str = "") -> None:
+        """Print a text that stays, with a mark before each of its lines."""
 
     def end(self) -> None:
         """Finish: no more steps follow."""
@@ -102,14 +102,14 @@ class TerminalReporter(Reporter):
         if self._bar is not None:
             self._bar.set_description_str(f"validating  {self._place()}")
 
-    def note(self, text: str) -> None:
-        self._print(text)
+    def note(self, text: str, mark: str = "") -> None:
+        self._print(text, mark=mark)
 
-    def _print(self, text: str, indent: int = 0) -> None:
+    def _print(self, text: str, indent: int = 0, mark: str = "") -> None:
         if self._bar is not None:
             self._bar.clear()
         try:
-            print(wrapped(text, self._file, indent), file=self._file, flush=True)
+            print(wrapped(text, self._file, indent, mark), file=self._file, flush=True)
         except OSError:  # the reader of the pipe has ended; the training continues without output
             self._file = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
             os.dup2(self._file.fileno(), 2)

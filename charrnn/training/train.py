@@ -33,7 +33,7 @@ from charrnn.system.terminal import shortest
 from charrnn.text.corpus import Corpus
 from charrnn.text.load import load_corpus
 from charrnn.text.remarks import remark_on
-from charrnn.text.size_check import check_sizes
+from charrnn.text.size_check import check_sizes, small_parts
 from charrnn.training.recipe import fill_defaults, filled_keys
 from charrnn.training.reporter import Reporter
 from charrnn.training.resume import (
@@ -134,6 +134,8 @@ def train(
         elif remark := remark_on(corpus.codes, corpus.vocabulary, written.data):
             reporter.note(remark)
         config = _resolve(written, corpus, checkpoint, source, ranks, reporter)
+        if not checkpoint and (remark := small_parts(corpus, written, config.train.seq_length)):
+            reporter.note(remark)
         with closing(start_workers(config, corpus, reporter.note, ranks)) as group:
             trainer = Trainer(corpus, run, reporter, group)
             note = "nothing to resume here: starting a new run" if resume else ""

@@ -43,7 +43,7 @@ REFUSED: list[tuple[str, int, tuple[str, ...]]] = [
     (
         "train runs/tiny/best.npz",
         ERROR,
-        ("best.npz: is a checkpoint, not a conf", "sample", "eval", "--resume", "--init-from"),
+        ("best.npz: is a checkpoint, not a conf", "config.yaml of its run", "sample", "eval"),
     ),
     ("train tiny.yaml --run-dir text.txt", ERROR, ("text.txt: is a file", "names a folder")),
     ("train tiny.yaml --run-dir text.txt/run", ERROR, ("text.txt/run: cannot be written",)),
@@ -456,3 +456,15 @@ def test_a_run_without_a_checkpoint_has_its_own_message(
     (tmp_path / "metrics.jsonl").touch()
     assert run(["sample", str(tmp_path)]) == 1
     assert "its training has not written a checkpoint yet" in capsys.readouterr().err
+
+
+def test_a_training_loss_with_dropout_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for dropout, expected in ((0, False), (0.2, True)):
+        (tmp_path / str(dropout)).mkdir()
+        folder = train(tmp_path / str(dropout), {"model.dropout": dropout, "train.log_every": 5})
+        capsys.readouterr()
+        assert run(["info", str(folder / "last.npz")]) == 0
+        line = next(one for one in capsys.readouterr().out.split("\n") if "training" in one)
+        assert line.endswith("bits), with dropout") is expected

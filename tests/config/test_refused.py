@@ -447,3 +447,27 @@ def test_a_text_in_place_of_a_configuration_gets_the_command_that_reads_it(
         "charrnn: error: names.txt: is not a configuration. If it is the text to train on, "
         "'charrnn init names.txt' writes a configuration for it\n"
     )
+
+
+def test_all_wrong_keys_are_reported_together(tmp_path: Path) -> None:
+    path = tmp_path / "my.yaml"
+    path.write_text(
+        "data: {path: t.txt, valid_fraction: 2}\nmodle: {cell: gru}\n"
+        "model: {cell: lsmt, hidden: 3}\ntrain: {max_steps: no}\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, ["train.patience=-1", "seed=2", "train.rate=1"], origin="--set")
+    lines = str(caught.value).split("\n")
+    starts = ("data.valid_fraction", "modle", "model.cell", "model.hidden", "train.max_steps")
+    expected = [f"{path}: {start}: " for start in starts]
+    expected += ["--set: train.patience: ", "--set: train.rate: "]
+    assert len(lines) == len(expected)
+    assert all(line.startswith(start) for line, start in zip(lines, expected, strict=True))
+
+
+def test_at_most_ten_wrong_keys_are_reported(tmp_path: Path) -> None:
+    path = tmp_path / "my.yaml"
+    path.write_text("data: {path: t.txt}\nmodel:\n" + "".join(f"  k{n}: 1\n" for n in range(99)))
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert str(caught.value).count("unknown key") == 10

@@ -145,13 +145,28 @@ def test_surprise_sums_to_the_score(start: int, n: int) -> None:
 
 
 def test_the_most_surprising_characters() -> None:
-    nats = np.array([np.nan, 1, 5, 2, 5, 0])
-    codes = np.arange(6) + 10
-    found = most_surprising(codes, nats, np.array([1, 1, 1, 2, 2, 2]), 3)
-    assert [(s.position, s.line, s.nats) for s in found] == [(2, 1, 5.0), (4, 2, 5.0), (3, 2, 2.0)]
-    assert [s.code for s in found] == [12, 14, 13]
+    nats = np.full(60, 0.5)
+    nats[[0, 2, 30, 45]] = np.nan, 5, 4, 4.5
+    codes, lines = np.arange(60) + 10, np.arange(60) // 20 + 1
+    found = most_surprising(codes, nats, lines, 3)
+    assert [(s.position, s.line, s.nats) for s in found] == [(2, 1, 5), (45, 3, 4.5), (30, 2, 4)]
+    assert [s.code for s in found] == [12, 55, 40]
     assert found[0].before.tolist() == [10, 11]
-    assert len(most_surprising(codes, nats, np.ones(6), 100)) == 5
+    assert found[1].before.tolist() == codes[15:45].tolist()
+
+
+def test_an_event_that_surprises_several_times_is_listed_once() -> None:
+    codes = np.tile(np.arange(20), 10)
+    codes[:2] = 30, 31
+    nats = np.random.default_rng(1).random(200)
+    nats[10::20] = 8.0 + nats[10::20]  # the same character after the same ones
+    nats[46:50] = 4.0, 7.0, 6.0, 5.0  # within one strange passage
+    found = most_surprising(codes, nats, np.ones(200), 3)
+    assert found[0].position % 20 == 10
+    assert [one.position for one in found[1:2]] == [47]
+    positions = [one.position for one in most_surprising(codes, nats, np.ones(200), 200)]
+    assert len(positions) > 10
+    assert min(abs(a - b) for a in positions for b in positions if a != b) > 5
 
 
 @each_cell

@@ -20,6 +20,7 @@ def test_control_characters_become_visible() -> None:
 def test_text_for_a_file_is_unchanged() -> None:
     text = "a " * 100 + "\x1b[2J"
     assert wrapped(text, io.StringIO()) == text
+    assert wrapped("a\nb", io.StringIO(), mark="> ") == "> a\n> b"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has other terminals")
@@ -50,6 +51,14 @@ def test_lines_are_wrapped_between_words_on_a_narrow_terminal() -> None:
             assert wrapped("chosen  cell lstm, hidden_size 256, dropout 0.1", stream, 8) == (
                 "chosen  cell lstm,\n        hidden_size 256,\n        dropout 0.1"
             )
+            sample = "Once upon a time, there was\n\n" + "x" * 30
+            assert wrapped(sample, stream, mark="  | ").split("\n") == [
+                "  | Once upon a time, there",
+                "  | was",
+                "  | ",
+                "  | " + "x" * 23,
+                "  | " + "x" * 7,
+            ]
     finally:
         os.close(leader)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ from hypothesis import strategies as st
 from support import tiny_text, write_config
 
 from charrnn.commands.cli import run
-from charrnn.config.reader import config_from_dict
+from charrnn.config.reader import config_from_dict, override_defaults
 from charrnn.errors import TextError
 from charrnn.text.corpus import Corpus, cut_points
-from charrnn.text.size_check import check_sizes
+from charrnn.text.size_check import check_sizes, small_parts
 from charrnn.text.vocabulary import Vocabulary
+from charrnn.training.recipe import fill_defaults
 
 
 def train_sized(
@@ -227,3 +229,25 @@ def test_the_fraction_that_the_error_names(n: int, sizes: dict[str, float], name
     values: dict[str, Any] = {f"data.{part}_fraction": value for part, value in sizes.items()}
     problem = refusal(n, {"train.batch_size": 20, "train.seq_length": 10, **values})
     assert named in re.split("It would work with |; or ", problem)
+
+
+@pytest.mark.parametrize(
+    ("chars", "keys", "remark"),
+    [
+        (11, {}, "a window has 1 step (train.seq_length); the validation part has 2 characters"),
+        (700, {}, "the text is very small: the validation part has 70 characters"),
+        (700, {"test_fraction": 0.1}, "the test part has 70 characters, so its loss says little"),
+        (5000, {}, ""),
+        (700, {"valid_fraction": 0.0}, ""),
+    ],
+)
+def test_a_very_small_text_gets_a_remark(chars: int, keys: dict[str, float], remark: str) -> None:
+    open_ = override_defaults()
+    written = replace(open_, data=replace(open_.data, **keys))  # type: ignore[arg-type]
+    bounds = cut_points(chars, written.data)
+    corpus = Corpus(np.zeros(chars, np.uint8), Vocabulary(np.arange(2), "char"), "", *bounds)
+    T = fill_defaults(written, corpus.sizes, 2).train.seq_length
+    assert remark in small_parts(corpus, written, T)
+    assert bool(remark) == bool(small_parts(corpus, written, T))
+    sized = replace(written, train=replace(written.train, seq_length=1))
+    assert small_parts(corpus, sized, 1) == ""
