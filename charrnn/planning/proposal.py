@@ -68,8 +68,6 @@ def propose(
     """
     corpus = load_corpus(config.data, note)
     chars, V = len(corpus.codes), len(corpus.vocabulary)
-    if remark := remark_on(corpus.codes, corpus.vocabulary, config.data):
-        note(remark)
     if config.train.max_minutes is not None:
         minutes = config.train.max_minutes
     if minutes is None:
@@ -83,12 +81,16 @@ def propose(
         with _workers(guess, corpus, note) as group:
             work = seconds * _training_speed(group, measured_s) * training_flops(guess.model, V)
     sized = fill_defaults(config, corpus.sizes, V, work=work)
-    if remark := small_parts(corpus, config, sized.train.seq_length):
-        note(remark)
     with _workers(sized, corpus, note) as group:
         speed = _Speed(_training_speed(group, measured_s), _scoring_speed(group, measured_s / 5))
     if minutes is not None and not config.train.has_limit:
         sized = _fitted(config, corpus, speed, work, seconds)
+    remarks = (
+        remark_on(corpus.codes, corpus.vocabulary, config.data),
+        small_parts(corpus, config, sized.train.seq_length),
+    )
+    for remark in filter(None, remarks):
+        note(remark)
     most_epochs = not config.train.has_limit and sized.train.max_epochs == MOST_EPOCHS
     return Proposal(
         sized,

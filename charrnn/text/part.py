@@ -62,18 +62,19 @@ def encode_split(
     try:
         corpus = load_corpus(data, note, cut)
     except TextError as error:
-        place = error.problem
-        raise TextError(f"the model's own text: {place}; name a text file to score") from None
+        raise TextError(
+            f"the model's own text: {error.problem}", hint="name a text file to score"
+        ) from None
     if corpus.text_sha256 != text_sha256:
         raise TextError(
-            f"{data.where}: has changed since the training, and its parts with it; name a text "
-            "file to score it whole"
+            f"{data.where}: has changed since the training, and its parts with it",
+            hint="name a text file to score it whole",
         )
     start, end = corpus.split(split)
     if start == end:
         raise TextError(
-            f"{data.where}: has no {split} part (data.{split}_fraction is 0); choose another part, "
-            "or name a text file"
+            f"{data.where}: has no {split} part (data.{split}_fraction is 0)",
+            hint="choose another part, or name a text file",
         )
     if corpus.scored(start, end) < 1:
         raise TextError(f"{data.where}: the {split} part has nothing to predict")

@@ -131,11 +131,14 @@ def train(
         corpus = load_corpus(written.data, reporter.note, cut)
         if checkpoint:
             check_same_text(run, checkpoint, corpus)
-        elif remark := remark_on(corpus.codes, corpus.vocabulary, written.data):
-            reporter.note(remark)
         config = _resolve(written, corpus, checkpoint, source, ranks, reporter)
-        if not checkpoint and (remark := small_parts(corpus, written, config.train.seq_length)):
-            reporter.note(remark)
+        if not checkpoint:
+            remarks = (
+                remark_on(corpus.codes, corpus.vocabulary, written.data),
+                small_parts(corpus, written, config.train.seq_length),
+            )
+            for remark in filter(None, remarks):
+                reporter.note(remark)
         with closing(start_workers(config, corpus, reporter.note, ranks)) as group:
             trainer = Trainer(corpus, run, reporter, group)
             note = "nothing to resume here: starting a new run" if resume else ""

@@ -466,5 +466,7 @@ def test_a_training_loss_with_dropout_says_so(
         folder = train(tmp_path / str(dropout), {"model.dropout": dropout, "train.log_every": 5})
         capsys.readouterr()
         assert run(["info", str(folder / "last.npz")]) == 0
-        line = next(one for one in capsys.readouterr().out.split("\n") if "training" in one)
+        line = next(
+            one for one in capsys.readouterr().out.split("\n") if one.startswith("training")
+        )
         assert line.endswith("bits), with dropout") is expected

@@ -16,6 +16,7 @@ from support import assert_same_run, timeless, train, wait_until, write_config
 
 # Imported while a test patches a name, this module would keep the patch.
 import charrnn.model.language_model
+import charrnn.runs.load  # before a test replaces what it imports
 import charrnn.system.signals
 from charrnn.commands.cli import run
 from charrnn.model.sampling import continuations

@@ -56,8 +56,8 @@ def test_lines_are_wrapped_between_words_on_a_narrow_terminal() -> None:
                 "  | Once upon a time, there",
                 "  | was",
                 "  | ",
-                "  | " + "x" * 23,
-                "  | " + "x" * 7,
+                "  | " + "x" * 25,
+                "  | " + "x" * 5,
             ]
     finally:
         os.close(leader)

@@ -211,7 +211,7 @@ def test_too_many_divergences_end_the_run_after_a_checkpoint(
     assert (
         "step 41: the training diverged: the loss or the gradient was not finite 11 times" in error
     )
-    assert f"--init-from starts a new run from {run_dir / 'best.npz'}, --run-dir names its" in error
+    assert f"--init-from with --run-dir starts a new run from {run_dir / 'best.npz'}" in error
     assert "train.learning_rate" in error
     assert len(records(run_dir, "skipped")) == MAX_DIVERGENCES + 1
     kept = contents(run_dir)
