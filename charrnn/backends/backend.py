@@ -104,7 +104,7 @@ def compiling_note(name: str) -> str:
     from charrnn.backends.jit import CACHE_FOLDER
 
     if CACHE_FOLDER is None:
-        return "compiling the inner loops (no folder can cache them); this takes some seconds"
+        return "compiling the inner loops (they cannot be cached); this takes some seconds"
     if any(CACHE_FOLDER.rglob("*.nbi")):
         return ""
     return "compiling the inner loops for this processor, once; this takes some seconds"

@@ -34,12 +34,12 @@ def _sources_digest() -> str:
 def _machine_code_folder() -> Path | None:
     """Return the folder that caches machine code, or None if it cannot be used.
 
-    Numba cannot cache functions whose sources are not in files, as in a zip archive.
     Each state of the sources has its own folder, because Numba notices only changes to the file
     that contains the function. Only this user may write to it, because its contents are executed.
     """
-    caches, source = cache_folder(), _machine_code_folder.__code__.co_filename
-    if caches is None or not os.path.isfile(source):
+    caches, source = cache_folder(), Path(__file__)
+    # Numba and the digest read source files, which a zip file or a program of .pyc files lacks.
+    if caches is None or source.suffix != ".py" or not source.is_file():
         return None
     folder = caches / "compiled" / _sources_digest()
     try:

@@ -66,6 +66,24 @@ def _diverged(problem: str, best: object) -> RunError:
     return RunError(problem, Remedy("overwrite=True", "starts again"))
 
 
+def beats_guessing(loss_nats: float | None, V: int) -> bool:
+    """Return whether there is a loss, and it is below that of equally likely characters."""
+    return loss_nats is not None and loss_nats < math.log(V)
+
+
+def no_better_than_guessing(best_loss_nats: float | None, V: int) -> str:
+    """Return a note about a finished training that has learned nothing, or '' if it has.
+
+    Without validations, `best_loss_nats` is None and there is no note.
+    """
+    if best_loss_nats is None or beats_guessing(best_loss_nats, V):
+        return ""
+    return (
+        f"no validation was better than guessing ({math.log(V):.2f} nats): try a lower "
+        "train.learning_rate, a longer training, or more text"
+    )
+
+
 def worse_than_guessing(loss_nats: float, V: int) -> str:
     """Return a note about a finite loss that is far too high, or '' if it is not."""
     if loss_nats < 2 * math.log(V):

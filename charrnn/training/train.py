@@ -34,6 +34,7 @@ from charrnn.text.corpus import Corpus
 from charrnn.text.load import load_corpus
 from charrnn.text.remarks import remark_on
 from charrnn.text.size_check import check_sizes, small_parts
+from charrnn.training.divergence import no_better_than_guessing
 from charrnn.training.recipe import fill_defaults, filled_keys
 from charrnn.training.reporter import Reporter
 from charrnn.training.resume import (
@@ -162,6 +163,8 @@ def train(
                     _run(trainer, run, elapsed_s, stop_requested)
                 counters = trainer.counters
                 if trainer.finished:
+                    if poor := no_better_than_guessing(counters.best_loss_nats, trainer.model.V):
+                        reporter.note(poor)
                     reporter.note(_finished(trainer, run))
                 else:
                     interrupted = f"interrupted at step {counters.step:,}, saved in {run.last}"

@@ -23,6 +23,7 @@ from charrnn.text.corpus import Corpus
 from charrnn.training.divergence import (
     MAX_DIVERGENCES,
     backoff,
+    beats_guessing,
     given_up,
     not_finite,
     parameters_lost,
@@ -205,8 +206,7 @@ class Trainer:
 
     def _best(self) -> Path | None:
         """Return best.npz if its loss is better than guessing, else None."""
-        loss_nats = self.counters.best_loss_nats
-        good = loss_nats is not None and loss_nats < math.log(self.model.V)
+        good = beats_guessing(self.counters.best_loss_nats, self.model.V)
         return self._folder.best if good else None
 
     def _log_training(self, rate: float, norm: float) -> None:

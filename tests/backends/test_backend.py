@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import compileall
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -118,3 +120,28 @@ def test_a_numba_that_cannot_be_used_counts_as_not_installed(
         assert done.returncode == code, done.stderr
         assert "Traceback" not in done.stderr
     assert problem in done.stderr
+
+
+@pytest.mark.parametrize("form", ["zip", "pyc"])
+def test_a_program_without_source_files_compiles_without_a_cache(form: str, tmp_path: Path) -> None:
+    pytest.importorskip("numba", reason="Numba is not installed")
+    package = Path(charrnn.__file__).parent
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(package, tmp_path / "program" / "charrnn", ignore=ignored)
+    if form == "zip":
+        program = Path(shutil.make_archive(str(tmp_path / "zipped"), "zip", tmp_path / "program"))
+        program = program.rename(tmp_path / "program.pyz")
+    else:
+        program = tmp_path / "program"
+        compileall.compile_dir(program, quiet=1, legacy=True, stripdir=str(program))
+        for source in program.rglob("*.py"):
+            source.unlink()
+    code = (
+        "import charrnn.backends.backend as b; b.backend('numba'); print(b.compiling_note('numba'))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(program)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("compiling the inner loops (they cannot be cached)")

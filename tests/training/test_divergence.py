@@ -250,5 +250,17 @@ def test_a_finite_loss_that_is_far_too_high_is_reported_once(
     assert capsys.readouterr().err.count("worse than guessing") == 1
 
 
+@pytest.mark.parametrize(("rate", "noted"), [(1000, 1), (0.01, 0)])
+def test_a_training_that_learns_nothing_says_so_at_its_end(
+    rate: float, noted: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = write_config(tmp_path, {"train.learning_rate": rate, "train.max_steps": 200})
+    assert run(["train", str(config), "--run-dir", str(tmp_path / "run")]) == 0
+    err = capsys.readouterr().err
+    note = "no validation was better than guessing (2.83 nats): try a lower train.learning_rate, "
+    assert err.count(note) == noted
+    assert err.splitlines()[-1].startswith("finished: ")
+
+
 def test_torture_in_short(tmp_path: Path) -> None:
     assert "stopped" in recovered_or_stopped(tmp_path, 1, 1)
