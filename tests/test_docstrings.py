@@ -60,6 +60,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "my-text.txt").write_text(text[:5000], encoding="utf-8")
     (place / "my.yaml").write_text(CONFIG, encoding="utf-8")
     assert run(["train", str(place / "my.yaml"), "--run-dir", str(place / "runs" / "tales")]) == 0
+    train = ["train", str(place / "my.yaml"), "--set", "data.records=line"]
+    assert run([*train, "--run-dir", str(place / "runs" / "names")]) == 0
     return place
 
 

@@ -9,24 +9,27 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from io import StringIO
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
 from charrnn.commands.arguments import refuse_mpiexec, report_skipped
 from charrnn.commands.options import FloatInRange, IntInRange, checkpoint_argument, unknown_option
-from charrnn.errors import TextError, counted
+from charrnn.errors import SamplingError, TextError, counted
 from charrnn.system.terminal import visible
 
 if TYPE_CHECKING:
     from charrnn.model.language_model import LanguageModel
+    from charrnn.model.sampling import SampledRecord
 
 _FLUSH_EVERY_S = 0.02  # shorter than a reader notices
 _GROUP_TEXTS = 256  # texts sampled side by side, at most
 _GROUP_CHARS = 1 << 25  # characters of such texts together, at most
+_ROWS = 64  # records that are written side by side, at most
+_MOST_ATTEMPTS = 100  # for each record asked for
 _PRIME_BYTES = 1 << 24  # of a prime file, at most
 
 
@@ -68,12 +71,13 @@ _PRIME_BYTES = 1 << 24  # of a prime file, at most
     help="Seed, which makes the text reproducible.  [default: random, printed on stderr]",
 )
 @click.option(
+    "-n",
     "--num-samples",
     metavar="N",
     type=IntInRange(min=1),
     default=1,
     show_default=True,
-    help="Number of texts to write, with a line of --- between them.",
+    help="Number of texts to write, with a line of --- between them; of records, one a line.",
 )
 @click.option("--stop", metavar="TEXT", help="End a text after this.")
 @unknown_option
@@ -127,23 +131,24 @@ def sample(
     if drawn:
         click.echo(f"seed {seed}", err=True)
     report_skipped(len(model.vocabulary.symbols_of(text)) - known, model.vocabulary.tokens)
+    choosing: dict[str, Any] = {
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "greedy": greedy,
+        "seed": seed,
+        "skip_unknown": skip_unknown,
+    }
+    if model.vocabulary.end is not None:
+        if stop is not None:
+            raise click.UsageError("--stop: a record ends where the model ends it.")
+        rows = min(num_samples, _ROWS)
+        written = model.sample_records(text, length, **choosing, rows=rows)
+        _print_records(written, "" if no_prime else text, num_samples, model)
+        return
     groups = (
-        (
-            N,
-            model.stream(
-                text,
-                length,
-                N=N,
-                temperature=temperature,
-                top_k=top_k,
-                top_p=top_p,
-                greedy=greedy,
-                seed=group_seed,
-                stop=stop,
-                skip_unknown=skip_unknown,
-            ),
-        )
-        for N, group_seed in _groups(num_samples, length, seed)
+        (N, model.stream(text, length, N=N, first=first, stop=stop, **choosing))
+        for N, first in _groups(num_samples, length)
     )
     printed = text
     if model.vocabulary.tokens == "byte":
@@ -153,14 +158,37 @@ def sample(
     _print_samples(groups, "" if no_prime else printed)
 
 
-def _groups(num_samples: int, length: int, seed: int) -> Iterator[tuple[int, int | list[int]]]:
-    """Yield the size and the seed of each group of texts that are sampled side by side.
+def _groups(num_samples: int, length: int) -> Iterator[tuple[int, int]]:
+    """Yield the size and the first number of each group of texts that are sampled side by side.
 
     A group is held in memory until it is printed, so its size has a bound.
     """
     most = max(1, min(_GROUP_TEXTS, _GROUP_CHARS // max(1, length)))
-    for group, first in enumerate(range(0, num_samples, most)):
-        yield min(most, num_samples - first), [seed, group] if group else seed
+    for first in range(0, num_samples, most):
+        yield min(most, num_samples - first), first
+
+
+def _print_records(
+    written: Iterable[SampledRecord], prime: str, num_samples: int, model: LanguageModel
+) -> None:
+    """Print whole records, a line each or with a blank line between blocks; count those cut."""
+    blank = model.config.data.records == "paragraph"
+    printed = cut = 0
+    for record in islice(written, _MOST_ATTEMPTS * num_samples):
+        if not record.ended:
+            cut += 1
+            continue
+        _print_text([*(["\n"] if blank and printed else []), prime, record.text])
+        printed += 1
+        if printed == num_samples:
+            break
+    if cut:
+        click.echo(f"left out: {counted(cut, 'record')} that reached --length", err=True)
+    if printed < num_samples:
+        raise SamplingError(
+            f"only {counted(printed, 'record')} of {num_samples:,} ended within --length in "
+            f"{counted(_MOST_ATTEMPTS * num_samples, 'attempt')}"
+        )
 
 
 def _refuse_escapes(option: str, text: str, model: LanguageModel) -> None:

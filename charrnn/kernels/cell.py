@@ -102,7 +102,7 @@ class Cell:
         grads       backward: one array for each parameter, to write its gradient into.
         need_dx     backward: False skips the product for dx, which is then None.
 
-    The stepper allocates its arrays once and owns the states, which start as copies of states0.
+    The stepper allocates its arrays once, and each step overwrites states0, which are C-contiguous.
     Each call of `step` advances them by one step. The argument of `step` is the input's part of the
     pre-activations, x Wx + b, as a row from `charrnn.kernels.gatewise`; `step` overwrites it. The
     next call overwrites the result h (N, H).

@@ -297,13 +297,13 @@ def gru_stepper(h0: Array, Wh: Array, bh: Array) -> Callable[[Array], Array]:
     """Return a function that computes the next step at each call; see `Cell`.
 
     Args:
-        h0: (N, H), the state before the first step.
+        h0: (N, H), the state before the first step; each step overwrites it.
         Wh, bh: (H, 3H), (3H,).
 
     Returns:
         step: takes ax, a row (1, 3NH) in gate order, and returns h (N, H).
     """
-    h = np.copy(h0, order="C")  # (N, H)
+    h = h0
     h_row = h.reshape(1, -1)  # (1, NH), a view of h
     prev_h, ah_n = np.empty_like(h_row), np.empty_like(h_row)  # (1, NH)
     bh_row = gatewise_row(bh, *h.shape)  # (1, 3NH)

@@ -293,15 +293,15 @@ def lstm_stepper(h0: Array, c0: Array, Wh: Array) -> Callable[[Array], Array]:
     """Return a function that computes the next step at each call; see `Cell`.
 
     Args:
-        h0, c0: (N, H), the states before the first step.
+        h0, c0: (N, H), the states before the first step; each step overwrites them.
         Wh: (H, 4H).
 
     Returns:
         step: takes the input's part of a as a row (1, 4NH) in gate order, and returns h (N, H).
     """
-    h = np.copy(h0, order="C")  # (N, H)
+    h = h0
     h_row = h.reshape(1, -1)  # (1, NH), a view of h
-    c, tanh_c = c0.reshape(1, -1).copy(), np.empty_like(h_row)  # (1, NH)
+    c, tanh_c = c0.reshape(1, -1), np.empty_like(h_row)  # (1, NH)
     recurrent_part = gatewise_projection(Wh, None, *h.shape)
 
     def step(a: Array) -> Array:

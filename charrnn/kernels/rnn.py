@@ -205,13 +205,13 @@ def rnn_stepper(h0: Array, Wh: Array) -> Callable[[Array], Array]:
     """Return a function that computes the next step at each call; see `Cell`.
 
     Args:
-        h0: (N, H), the state before the first step.
+        h0: (N, H), the state before the first step; each step overwrites it.
         Wh: (H, H).
 
     Returns:
         step: takes ax, a row (1, NH), and returns h (N, H).
     """
-    h = np.copy(h0, order="C")  # (N, H)
+    h = h0
     h_row = h.reshape(1, -1)  # (1, NH), a view of h
     recurrent_part = gatewise_projection(Wh, None, *h.shape)
 

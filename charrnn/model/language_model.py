@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 
@@ -12,12 +13,19 @@ from charrnn.errors import SamplingError, TextError, counted, plural, shown
 from charrnn.kernels import Array
 from charrnn.model.evaluation import Score, score_windows
 from charrnn.model.model import Model
-from charrnn.model.sampling import SamplingParams, checked_number, continuations
+from charrnn.model.sampling import (
+    SampledRecord,
+    SamplingParams,
+    checked_number,
+    continuations,
+    generators,
+    records,
+)
 from charrnn.text.decoding import normalise_newlines
 from charrnn.text.streams import scoring_windows
 from charrnn.text.vocabulary import Vocabulary, character_name
 
-_NOT_NEGATIVE = Number(0, whole=True)
+_NOT_NEGATIVE, _POSITIVE = Number(0, whole=True), Number(1, whole=True)
 
 
 class LanguageModel:
@@ -100,11 +108,13 @@ class LanguageModel:
         seed: int | Sequence[int] | None = None,
         stop: str | None = None,
         skip_unknown: bool = False,
+        first: int = 0,
     ) -> Iterator[list[str]]:
         """Yield N continuations of `prime`, piece by piece.
 
         Args:
             N: number of continuations.
+            first: number of the first; continuation k draws its random numbers from (seed, k).
             others: see `sample`.
 
         Yields:
@@ -130,11 +140,60 @@ class LanguageModel:
             self.model,
             self.vocabulary,
             self.encode(prime, "prime", skip_unknown=skip_unknown),
-            N=checked_number("N", N, Number(1, whole=True)),
             length=checked_number("length", length, _NOT_NEGATIVE),
             params=SamplingParams(temperature, top_k, top_p, greedy),
-            rng=np.random.default_rng(_checked_seed(seed)),
+            rngs=[
+                *islice(generators(_checked_seed(seed), first), checked_number("N", N, _POSITIVE))
+            ],
             stop=stop,
+        )
+
+    def sample_records(
+        self,
+        prime: str = "",
+        length: int = 500,
+        *,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        greedy: bool = False,
+        seed: int | Sequence[int] | None = None,
+        skip_unknown: bool = False,
+        rows: int = 64,
+    ) -> Iterator[SampledRecord]:
+        """Yield records that begin with `prime`, without end.
+
+        Args:
+            prime: the beginning of each record.
+            length: tokens after the prime, at most; a record that reaches it has not `ended`.
+            seed: record k draws its random numbers from (seed, k), so it is the same whatever the
+                number of records and of rows.
+            rows: records that are written side by side.
+            others: see `sample`.
+
+        Yields:
+            `SampledRecord`s in the order of `attempt`: `text` (without the prime), `log_prob` in
+            nats and whether it has `ended`.
+
+        Raises:
+            SamplingError, TextError: see `sample`.
+            SamplingError: the model was not trained on records.
+
+        >>> from itertools import islice
+        >>> names = charrnn.load("runs/names")
+        >>> [record.attempt for record in islice(names.sample_records("A", seed=1), 3)]
+        [0, 1, 2]
+        """
+        if self.vocabulary.end is None:
+            raise SamplingError("this model was not trained on records, so it cannot write one")
+        return records(
+            self.model,
+            self.vocabulary,
+            self.encode(prime, "prime", skip_unknown=skip_unknown),
+            rows=checked_number("rows", rows, _POSITIVE),
+            length=checked_number("length", length, _NOT_NEGATIVE),
+            params=SamplingParams(temperature, top_k, top_p, greedy),
+            rngs=generators(_checked_seed(seed)),
         )
 
     def score(self, text: str, *, skip_unknown: bool = False) -> Score:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import count
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from charrnn.config.values import Number
 from charrnn.errors import SamplingError
 from charrnn.kernels import Array
-from charrnn.model.model import Model, quietly
-from charrnn.model.stepper import stepper
+from charrnn.model.model import Model, States, quietly
+from charrnn.model.stepper import Stage, stepper
 from charrnn.text.vocabulary import Vocabulary
 
 _PRIME_WINDOW = 256  # steps of a prime that are read at a time, at most
 _PRIME_LOGITS = 1 << 25  # of such a window, at most, unless one step has more
-_NOISE_NUMBERS = 1 << 14  # random numbers that are drawn at a time
+_NOISE_NUMBERS = 1 << 16  # random numbers that are drawn at a time, about
+_MOST_CHOICES = 64  # of one text, whose noise is drawn at a time
 _KINDS = {
     "temperature": Number(0),
     "top_k": Number(1, whole=True),
@@ -60,19 +63,9 @@ class SamplingParams:
             if value is not None or name == "temperature":
                 object.__setattr__(self, name, checked_number(name, value, kind))
 
-    def noise(self, N: int, V: int, rng: np.random.Generator) -> Iterator[Array]:
-        """Yield noise (N, V) for one choice after another, without end.
-
-        The noise is the temperature times a Gumbel variable, which is -log(e) for an exponential e.
-        It is drawn for many choices at once, in float64: in float32, one e in eight million would
-        be 0 and select an impossible token. It is kept in float32, like the logits.
-        """
-        count = max(1, _NOISE_NUMBERS // (N * V))
-        while True:
-            noise = rng.standard_exponential((count, N, V)).astype(np.float32)
-            np.log(noise, out=noise)
-            noise *= -self._temperature
-            yield from noise
+    def noise(self, rngs: Sequence[np.random.Generator], V: int) -> Noise:
+        """Return the noise of one choice after another; each of N texts has its own generator."""
+        return Noise(rngs, V, self._temperature)
 
     def choose(self, logits: Array, noise: Array) -> Array:
         """Choose a code for each row of logits.
@@ -83,7 +76,7 @@ class SamplingParams:
 
         Args:
             logits: (N, V).
-            noise: (N, V), from `noise`; overwritten.
+            noise: (N, V), from `Noise.next`; overwritten.
 
         Returns:
             codes: (N,).
@@ -117,35 +110,197 @@ class SamplingParams:
         return min(max(self.temperature, 1e-30), 1e30)
 
 
+class Noise:
+    """The noise of choices: the temperature times a Gumbel variable for each token.
+
+    A Gumbel variable is -log(e) for an exponential e, which is drawn in float64: in float32, one e
+    in eight million would be 0 and select an impossible token. It is kept in float32, like the
+    logits. Noise is drawn for many choices at once; how many changes no number.
+
+    Args:
+        rngs: the generator of each of N texts.
+        V: number of tokens.
+        temperature: factor of the noise.
+    """
+
+    def __init__(self, rngs: Sequence[np.random.Generator], V: int, temperature: float) -> None:
+        self._rngs, self._V, self._temperature = list(rngs), V, temperature
+        self._count = max(1, min(_MOST_CHOICES, _NOISE_NUMBERS // (len(rngs) * V)))
+        self._block = np.empty((self._count, len(rngs), V), np.float32)
+        self._at = self._count
+
+    def next(self) -> Array:
+        """Return the noise (N, V) of the next choice, which may be overwritten."""
+        if self._at == self._count:
+            self._at = 0
+            for row in range(len(self._rngs)):
+                self._draw(row)
+        self._at += 1
+        noise: Array = self._block[self._at - 1]
+        return noise
+
+    def restart(self, row: int, rng: np.random.Generator) -> None:
+        """Give a row to another text, whose generator draws all of its noise from the next on."""
+        self._rngs[row] = rng
+        self._draw(row)
+
+    def _draw(self, row: int) -> None:
+        """Draw the rest of the block for a row."""
+        drawn = self._rngs[row].standard_exponential((self._count - self._at, self._V))
+        noise = self._block[self._at :, row]
+        noise[...] = drawn
+        np.log(noise, out=noise)
+        noise *= -self._temperature
+
+
+def generators(seed: int | Sequence[int] | None, first: int = 0) -> Iterator[np.random.Generator]:
+    """Yield the generators of texts, each of which depends on the seed and on its number alone.
+
+    Text 0 draws from `default_rng(seed)`, text k from `default_rng([seed, k])`.
+
+    Args:
+        seed: of all texts; None draws one.
+        first: number of the first text.
+    """
+    if seed is None:
+        seed = int.from_bytes(os.urandom(8), "little")
+    words = list(seed) if isinstance(seed, Sequence) else [seed]
+    yield from (np.random.default_rng([*words, k] if k else words) for k in count(first))
+
+
+class _Primed(NamedTuple):
+    """A model that has read a prime."""
+
+    states: States  # each (1, H)
+    logits: Array  # (V,)
+
+
+def _read(model: Model, prime: Array) -> _Primed:
+    """Read a prime from zero states; without one, every token is equally likely."""
+    states, logits = model.zero_states(1), np.zeros(model.V, model.parameters.dtype)
+    T = max(1, min(_PRIME_WINDOW, _PRIME_LOGITS // model.V))
+    with model.lock:
+        for start in range(0, len(prime), T):
+            window = prime[start : start + T, None].astype(np.intp)  # (T, 1)
+            all_logits, states, _ = model.forward(window, states)
+            logits = all_logits[-1, 0].copy()
+    return _Primed(states, logits)
+
+
 def generate(
-    model: Model, prime: Array, N: int, params: SamplingParams, rng: np.random.Generator
+    model: Model, prime: Array, params: SamplingParams, rngs: Sequence[np.random.Generator]
 ) -> Iterator[Array]:
     """Read a prime, then yield the codes (N,) of N continuations, step by step, without end.
 
     Args:
         model: predicts.
         prime: (n,) codes. If there are none, the first token is drawn uniformly.
-        N: number of continuations.
         params: how tokens are chosen.
-        rng: draws the random numbers.
+        rngs: draw the random numbers, one generator for each continuation.
     """
-    states = model.zero_states(1)
-    logits = np.zeros((1, model.V), np.float32)
-    T = max(1, min(_PRIME_WINDOW, _PRIME_LOGITS // model.V))
-    with model.lock:
-        for start in range(0, len(prime), T):
-            window = prime[start : start + T, None].astype(np.intp)  # (T, 1)
-            all_logits, states, _ = model.forward(window, states)
-            logits = all_logits[-1]
-        logits = np.repeat(logits, N, axis=0)  # (N, V), a copy
-    step = stepper(model, [tuple(np.repeat(s, N, axis=0) for s in layer) for layer in states])
-    choose = params.choose
-    if np.geterr()["under"] != "ignore":  # not NumPy's default; the guards take time in each step
-        step, choose = quietly(step), quietly(choose)
-    for noise in params.noise(N, model.V, rng):
-        codes = choose(logits, noise)  # (N,)
+    N, primed = len(rngs), _read(model, prime)
+    logits = np.repeat(primed.logits[None], N, axis=0)  # (N, V)
+    step, choose = _steps(model, params, _repeated(primed.states, N))
+    noise = params.noise(rngs, model.V)
+    while True:
+        codes = choose(logits, noise.next())  # (N,)
         yield codes
         logits = step(codes)
+
+
+def _repeated(states: States, N: int) -> States:
+    return [tuple(np.repeat(state, N, axis=0) for state in layer) for layer in states]
+
+
+def _steps(
+    model: Model, params: SamplingParams, states: States
+) -> tuple[Stage, Callable[[Array, Array], Array]]:
+    """Return the functions that read and choose a token for each text."""
+    step, choose = stepper(model, states), params.choose
+    if np.geterr()["under"] != "ignore":  # not NumPy's default; the guards take time in each step
+        return quietly(step), quietly(choose)
+    return step, choose
+
+
+class SampledRecord(NamedTuple):
+    """A record that a model has written."""
+
+    attempt: int  # k; its random numbers depend on the seed and on k alone
+    text: str  # without the prime
+    log_prob: float  # nats, of the text and its end after the prime, at temperature 1
+    ended: bool  # False if it reached the greatest length before its end
+
+
+def records(
+    model: Model,
+    vocabulary: Vocabulary,
+    prime: Array,
+    *,
+    rows: int,
+    length: int,
+    params: SamplingParams,
+    rngs: Iterator[np.random.Generator],
+) -> Iterator[SampledRecord]:
+    """Yield records that begin with a prime, one attempt after another, without end.
+
+    A row whose record has ended begins the next attempt at once.
+
+    Args:
+        model: predicts.
+        vocabulary: of records.
+        prime: (n,) codes.
+        rows: attempts that are made side by side.
+        length: tokens of a record without its prime and its end, at most.
+        params: how tokens are chosen.
+        rngs: the generator of each attempt.
+    """
+    end = vocabulary.end
+    primed = _read(model, np.append(np.array([end], vocabulary.code_dtype), prime))
+    states = _repeated(primed.states, rows)
+    logits = np.repeat(primed.logits[None], rows, axis=0)  # (N, V)
+    step, choose = _steps(model, params, states)
+    noise = params.noise([next(rngs) for _ in range(rows)], model.V)
+    attempts, codes_of = list(range(rows)), [list[int]() for _ in range(rows)]
+    log_probs = np.zeros(rows)
+    done: dict[int, SampledRecord] = {}
+    following = 0  # attempt to yield next
+    while True:
+        codes = choose(logits, noise.next())  # (N,)
+        log_probs += _log_probability(logits, codes)
+        logits = step(codes)
+        for row, code in enumerate(codes.tolist()):
+            ended = code == end
+            if not ended:
+                codes_of[row].append(code)
+                if len(codes_of[row]) <= length:
+                    continue
+            kept = np.array(codes_of[row][:length], np.intp)
+            text = _decoded(vocabulary, prime, kept)
+            done[attempts[row]] = SampledRecord(attempts[row], text, log_probs[row], ended)
+            attempts[row] = max(attempts) + 1
+            codes_of[row], log_probs[row] = [], 0.0
+            noise.restart(row, next(rngs))
+            logits[row] = primed.logits
+            for layer, begin in zip(states, primed.states, strict=True):
+                for state, first in zip(layer, begin, strict=True):
+                    state[row] = first[0]
+        while following in done:
+            yield done.pop(following)
+            following += 1
+
+
+def _log_probability(logits: Array, codes: Array) -> Array:
+    """Return the log-probability (N,) of codes under softmax(logits), in nats."""
+    top = logits.max(1)
+    total = np.exp(logits - top[:, None]).sum(1, dtype=np.float64)
+    found: Array = logits[np.arange(len(codes)), codes] - top - np.log(total)
+    return found
+
+
+def _decoded(vocabulary: Vocabulary, prime: Array, codes: Array) -> str:
+    """Return the text of codes after a prime; a character that the prime begins is completed."""
+    decode = vocabulary.decoder(prime)
+    return "".join(map(decode, codes.tolist()))
 
 
 def continuations(
@@ -153,10 +308,9 @@ def continuations(
     vocabulary: Vocabulary,
     prime: Array,
     *,
-    N: int,
     length: int,
     params: SamplingParams,
-    rng: np.random.Generator,
+    rngs: Sequence[np.random.Generator],
     stop: str | None = None,
 ) -> Iterator[list[str]]:
     """Yield the pieces of N continuations, step by step, until all have ended.
@@ -167,10 +321,9 @@ def continuations(
         prime: (n,) codes. If there are none, the text starts as after a newline, or with a token
             drawn uniformly if the vocabulary has no newline. A record begins with it, and ends
             where the model predicts its end.
-        N: number of continuations.
         length: characters of each continuation.
         params: how tokens are chosen.
-        rng: draws the random numbers.
+        rngs: draw the random numbers, one generator for each of N continuations.
         stop: a continuation ends after this text.
 
     Yields:
@@ -182,10 +335,10 @@ def continuations(
     elif not len(prime):
         newline = vocabulary.symbols_of("\n")
         prime = vocabulary.encode(newline, "newline", skip_unknown=True)
-    growing = [_Continuation(vocabulary, prime, length, stop) for _ in range(N)]
+    growing = [_Continuation(vocabulary, prime, length, stop) for _ in rngs]
     if length == 0:
         return
-    for codes in generate(model, prime, N, params, rng):
+    for codes in generate(model, prime, params, rngs):
         yield [one.take(code) for one, code in zip(growing, codes.tolist(), strict=True)]
         if all(one.ended for one in growing):
             return

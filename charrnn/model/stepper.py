@@ -21,7 +21,8 @@ def stepper(model: Model, states: States) -> Stage:
 
     Args:
         model: the stack of layers.
-        states: the states before the first step.
+        states: the states before the first step, C-contiguous; each step overwrites them, and a row
+            may be set to other states between steps.
 
     Returns:
         step: takes codes (N,) and returns the logits (N, V) of the next tokens, which the next call

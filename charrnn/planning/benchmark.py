@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Callable
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from charrnn.config.schema import Config
 from charrnn.model.parameters import initial_parameters, training_flops
-from charrnn.model.sampling import SamplingParams, generate
+from charrnn.model.sampling import SamplingParams, generate, generators
 from charrnn.text.corpus import Corpus
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.limits import Limits
@@ -129,8 +130,8 @@ def _seconds(run: Callable[[], object], count: int) -> float:
 
 
 def _sampling_rate(group: WorkerGroup, N: int, rounds: int, round_s: float) -> float:
-    rng = np.random.default_rng(1)
-    texts = generate(group.worker.model, np.zeros(1, np.intp), N, SamplingParams(), rng)
+    rngs = [*islice(generators(1), N)]
+    texts = generate(group.worker.model, np.zeros(1, np.intp), SamplingParams(), rngs)
     return statistics.median(_rates(lambda: next(texts), N, rounds, round_s))
 
 

@@ -14,13 +14,14 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 import numpy as np
 
 from charrnn.config.schema import ModelConfig
 from charrnn.model.model import Model
 from charrnn.model.parameters import initial_parameters
-from charrnn.model.sampling import SamplingParams, generate
+from charrnn.model.sampling import SamplingParams, generate, generators
 
 V = 65
 SHAPES = ((2, 128, 1), (2, 128, 64), (1, 512, 1), (1, 512, 64))
@@ -32,7 +33,7 @@ def charrnn_step(cell: str, layers: int, H: int, N: int) -> Step:
     config = ModelConfig(cell=cell, num_layers=layers, hidden_size=H)
     model = Model(config, V, initial_parameters(config, V, seed=1))
     codes: Iterator[object] = generate(
-        model, np.zeros(1, np.intp), N, SamplingParams(), np.random.default_rng(1)
+        model, np.zeros(1, np.intp), SamplingParams(), [*islice(generators(1), N)]
     )
     return codes.__next__
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from small_models import reciting, symbols_of, wandering
 
 import charrnn
 from charrnn.kernels import Array
-from charrnn.model.sampling import SamplingParams, continuations, generate
+from charrnn.model.sampling import SamplingParams, continuations, generate, generators
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.text.vocabulary import Vocabulary
 
@@ -34,7 +35,7 @@ def test_a_prime_read_in_windows_equals_one_read_token_by_token(n: int) -> None:
     model = wandering().model()
     prime = np.random.default_rng(2).integers(0, model.V, n).astype(np.uint8)
     params = Recording()
-    codes = generate(model, prime, 2, params, np.random.default_rng(1))
+    codes = generate(model, prime, params, [*islice(generators(1), 2)])
     written = [next(codes)[0] for _ in range(4)]
     plain, states = wandering().model(), model.zero_states(1)
     for place, code in enumerate([*prime, *written]):
@@ -45,15 +46,15 @@ def test_a_prime_read_in_windows_equals_one_read_token_by_token(n: int) -> None:
     assert len(params.seen) == 4
 
 
-def grown(checkpoint: Checkpoint, prime: str = "", **options: Any) -> list[str]:
+def grown(checkpoint: Checkpoint, prime: str = "", N: int = 1, **options: Any) -> list[str]:
     """Return whole continuations."""
     vocabulary = checkpoint.vocabulary
     pieces = continuations(
         checkpoint.model(),
         vocabulary,
         vocabulary.encode(vocabulary.symbols_of(prime), "prime"),
-        **{"N": 1, "length": 20, "params": SamplingParams(), **options},
-        rng=np.random.default_rng(1),
+        **{"length": 20, "params": SamplingParams(), **options},
+        rngs=[*islice(generators(1), N)],
     )
     return ["".join(parts) for parts in zip(*pieces, strict=True)]
 
@@ -101,10 +102,9 @@ def test_a_stop_text_is_found_after_a_partial_match() -> None:
             model,
             vocabulary,
             np.array([1]),
-            N=1,
             length=200,
             params=SamplingParams(),
-            rng=np.random.default_rng(seed),
+            rngs=[np.random.default_rng(seed)],
             stop="aab",
         )
         text = "".join(piece for (piece,) in pieces)
@@ -120,10 +120,9 @@ def test_bytes_are_decoded_to_whole_characters_and_counted_as_such() -> None:
             checkpoint.model(),
             vocabulary,
             vocabulary.encode(symbols_of("a", "byte"), "prime"),
-            N=1,
             length=8,
             params=SamplingParams(),
-            rng=np.random.default_rng(1),
+            rngs=[np.random.default_rng(1)],
         )
     )
     assert [piece for (piece,) in pieces if piece] == list(
@@ -137,10 +136,9 @@ def test_sampling_does_not_accumulate_memory() -> None:
         checkpoint.model(),
         checkpoint.vocabulary,
         np.array([1, 2, 3]),
-        N=4,
         length=10**9,
         params=SamplingParams(top_k=5, top_p=0.9),
-        rng=np.random.default_rng(1),
+        rngs=[*islice(generators(1), 4)],
         stop="never this",
     )
     # Only memory that charrnn's own lines allocate: elsewhere Python keeps freed tuples for reuse.

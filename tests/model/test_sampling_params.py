@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from charrnn.kernels import Array
-from charrnn.model.sampling import SamplingParams
+from charrnn.model.sampling import SamplingParams, generators
 
 LOGITS = np.log(np.array([0.05, 0.4, 0.02, 0.25, 0.18, 0.1]))  # of six characters
 ROWS = arrays(np.float32, (3, 8), elements=st.floats(-20, 20, width=32))
@@ -17,7 +19,8 @@ ROWS = arrays(np.float32, (3, 8), elements=st.floats(-20, 20, width=32))
 
 def chosen(params: SamplingParams, logits: Array, seed: int) -> Array:
     """Return a code for each row of logits."""
-    noise = next(params.noise(*logits.shape, np.random.default_rng(seed)))
+    rngs = [*islice(generators(seed), len(logits))]
+    noise = params.noise(rngs, logits.shape[1]).next()
     return params.choose(logits, noise)
 
 
@@ -66,8 +69,8 @@ def test_characters_are_drawn_with_the_exact_probabilities(
 
 def test_successive_choices_have_the_exact_probabilities() -> None:
     n, params, logits = 20_000, SamplingParams(temperature=0.5), LOGITS[None].astype(np.float32)
-    noise = params.noise(1, len(LOGITS), np.random.default_rng(1))
-    codes = np.array([params.choose(logits, next(noise))[0] for _ in range(n)])
+    noise = params.noise([np.random.default_rng(1)], len(LOGITS))
+    codes = np.array([params.choose(logits, noise.next())[0] for _ in range(n)])
     for which in (codes, codes[1:][codes[:-1] == 1]):  # also after one choice
         counts, expected = np.bincount(which, minlength=6), len(which) * softened(0.5, *range(6))
         assert ((counts - expected) ** 2 / expected).sum() < 21

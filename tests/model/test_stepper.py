@@ -35,6 +35,11 @@ def untrained(
     return model, states
 
 
+def copied(states: States) -> States:
+    """Return states that a stepper may overwrite."""
+    return [tuple(state.copy() for state in layer) for layer in states]
+
+
 @each_cell
 @pytest.mark.parametrize("num_layers", [1, 2, 3])
 @pytest.mark.parametrize("embedding_size", [None, 4])
@@ -45,7 +50,7 @@ def test_steps_equal_the_window(
 ) -> None:
     model, states = untrained(cell, N, dtype, num_layers=num_layers, embedding_size=embedding_size)
     codes = np.random.default_rng(3).integers(0, V, (20, N))  # (T, N)
-    step = stepper(model, states)
+    step = stepper(model, copied(states))
     stepped = np.stack([step(row).copy() for row in codes])  # (T, N, V)
     logits, _, _ = model.forward(codes, states)
     assert stepped.dtype == dtype
@@ -54,7 +59,7 @@ def test_steps_equal_the_window(
 
 def test_two_steppers_of_a_model_have_separate_states() -> None:
     model, states = untrained("lstm", 1)
-    first, second = stepper(model, states), stepper(model, states)
+    first, second = (stepper(model, copied(states)) for _ in range(2))
     once = first(np.array([1])).copy()
     first(np.array([2]))
     np.testing.assert_array_equal(second(np.array([1])), once)
@@ -63,7 +68,7 @@ def test_two_steppers_of_a_model_have_separate_states() -> None:
 @each_cell
 def test_stepping_does_not_accumulate_memory(cell: str) -> None:
     model, states = untrained(cell, 64, hidden_size=32)
-    codes, step = np.arange(64) % V, stepper(model, states)
+    codes, step = np.arange(64) % V, stepper(model, copied(states))
     step(codes)
     tracemalloc.start()
     try:
