@@ -50,9 +50,12 @@ def predictions(checkpoint: str | None, text: str, top: int, unknown: str, as_js
     if not len(codes):
         needed = plural(vocabulary.tokens)
         raise TextError(f"--text: has none of the {needed} that the model knows; it takes one")
+    skipped = len(symbols) - len(codes)
+    if vocabulary.end is not None:  # a record begins and ends with it
+        codes = vocabulary.as_record(codes)
     found = predict(model.model(), codes, top)
     click.echo(str(path), err=True)
-    report_skipped(len(symbols) - len(codes), vocabulary.tokens)
+    report_skipped(skipped, vocabulary.tokens)
     if as_json:
         click.echo(json.dumps({"predictions": [_to_dict(one, vocabulary) for one in found]}))
     else:
@@ -63,6 +66,8 @@ def _to_dict(one: Prediction, vocabulary: Vocabulary) -> dict[str, object]:
     def token(code: int | None) -> str | int | None:
         if code is None:
             return None
+        if code == vocabulary.end:
+            return ""
         symbol = int(vocabulary.symbols[code])
         return symbol if vocabulary.tokens == "byte" else chr(symbol)
 

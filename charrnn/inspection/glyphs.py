@@ -7,6 +7,7 @@ import unicodedata
 from charrnn.system.terminal import visible
 from charrnn.text.vocabulary import Vocabulary
 
+_END = "␃"  # of a record
 _SYMBOLS = {" ": "␣", "\n": "↵", "\t": "⇥"}
 # Unicode categories: controls and unassigned characters, combining marks, separators.
 _INVISIBLE = ("C", "M", "Z")
@@ -19,8 +20,9 @@ def token_glyphs(vocabulary: Vocabulary, *, spaces: bool) -> list[str]:
         vocabulary: characters or bytes, by code.
         spaces: whether a space becomes visible too.
     """
-    symbols, is_byte = vocabulary.symbols.tolist(), vocabulary.tokens == "byte"
-    return [_glyph(symbol, is_byte, spaces) for symbol in symbols]
+    symbols, is_byte = vocabulary.symbols[: vocabulary.end].tolist(), vocabulary.tokens == "byte"
+    glyphs = [_glyph(symbol, is_byte, spaces) for symbol in symbols]
+    return glyphs if vocabulary.end is None else [*glyphs, _END]
 
 
 def _glyph(symbol: int, is_byte: bool, spaces: bool) -> str:

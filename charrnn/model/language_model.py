@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-import numpy as np
-
 from charrnn.config.schema import Config
 from charrnn.config.values import Number
 from charrnn.errors import SamplingError, TextError, counted, plural, shown
@@ -215,8 +213,8 @@ class LanguageModel:
         15
         """
         codes = self.encode(text, "text", skip_unknown=skip_unknown)
-        if (end := self.vocabulary.end) is not None:  # of a record
-            codes = np.concatenate([[end], codes, [end]]).astype(codes.dtype)
+        if self.vocabulary.end is not None:
+            codes = self.vocabulary.as_record(codes)
         if len(codes) < 2:
             needed = plural(self.vocabulary.tokens)
             raise TextError(f"text: has nothing to predict; at least two {needed} are needed")

@@ -115,6 +115,11 @@ class Vocabulary:
         except TextError as error:
             raise TextError(f"{error.problem}, so it never writes this text") from None
 
+    def as_record(self, codes: Array) -> Array:
+        """Return codes (n,) with the symbol for begin and end of a record around them, (n + 2,)."""
+        assert self.end is not None
+        return np.pad(codes, 1, constant_values=self.end)
+
     def decode(self, codes: Array) -> str:
         """Return the text of (n,) codes; bytes that form no code point become U+FFFD.
 

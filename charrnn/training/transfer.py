@@ -30,7 +30,8 @@ def transfer_parameters(
     """Copy the weights of a checkpoint into a new model, in place.
 
     The weights of a character (its input row, output column and output bias) are copied to the same
-    character, whatever its codes in the two vocabularies.
+    character, whatever its codes in the two vocabularies. The end of a record and the end of a line
+    stand for each other where only one of the vocabularies has the end of a record.
 
     Args:
         source: checkpoint to copy from.
@@ -57,9 +58,11 @@ def transfer_parameters(
             f"its data.tokens is {source.vocabulary.tokens}, the configuration's "
             f"{vocabulary.tokens}; weights of characters do not fit bytes"
         )
-    common, old, new = np.intersect1d(
+    _, old, new = np.intersect1d(
         source.vocabulary.symbols, vocabulary.symbols, assume_unique=True, return_indices=True
     )
+    if (ends := _matched_ends(source.vocabulary, vocabulary)) is not None:
+        old, new = np.append(old, ends[0]), np.append(new, ends[1])
     shapes = parameter_shapes(source.config.model, len(source.vocabulary))
     by_code = {"embedding.E" if "embedding.E" in shapes else "layers.0.Wx": 0}
     by_code |= {"output.W": 1, "output.b": 0}  # name -> axis of the vocabulary
@@ -71,10 +74,20 @@ def transfer_parameters(
         else:
             model.views[name][:, new] = weights[:, old]
     return VocabularyMatch(
-        _symbols(common),
-        _symbols(np.setdiff1d(vocabulary.symbols, common)),
-        _symbols(np.setdiff1d(source.vocabulary.symbols, common)),
+        _symbols(vocabulary.symbols[np.sort(new)]),
+        _symbols(np.delete(vocabulary.symbols, new)),
+        _symbols(np.delete(source.vocabulary.symbols, old)),
     )
+
+
+def _matched_ends(old: Vocabulary, new: Vocabulary) -> tuple[int, int] | None:
+    """Return the codes of the end of a line and of a record, if one takes the other's weights."""
+    newlines = [np.flatnonzero(one.symbols == ord("\n")) for one in (old, new)]
+    if new.end is not None and old.end is None and len(newlines[0]):
+        return int(newlines[0][0]), new.end
+    if old.end is not None and new.end is None and len(newlines[1]) and not len(newlines[0]):
+        return old.end, int(newlines[1][0])
+    return None
 
 
 def _shown(value: object) -> str:

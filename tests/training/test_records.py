@@ -18,7 +18,7 @@ from support import assert_same_run, resolved, train, write_config
 import charrnn
 from charrnn.commands.cli import run
 from charrnn.config.reader import load_config
-from charrnn.config.schema import Config, ModelConfig
+from charrnn.config.schema import Config, DataConfig, ModelConfig
 from charrnn.kernels import CELLS
 from charrnn.model.evaluation import Score, score
 from charrnn.model.model import Model
@@ -27,6 +27,7 @@ from charrnn.runs.checkpoint import load_checkpoint
 from charrnn.text.load import load_corpus
 from charrnn.training.reporter import Reporter
 from charrnn.training.train import train as train_run
+from charrnn.training.transfer import transfer_parameters
 from charrnn.workers.processes import start_group
 from charrnn.workers.worker import Job
 
@@ -315,3 +316,43 @@ def test_a_run_of_records_is_no_run_of_a_text(place: Path, config: Config) -> No
     other = replace(config, data=replace(config.data, records=None))
     with pytest.raises(charrnn.CharRNNError, match=r"data\.records"):
         train_run(other, place / "whole", resume=True)
+
+
+def test_predictions_of_a_record(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["inspect", "predictions", str(place / "whole"), "--text", "ka"]
+    assert run(words) == 0
+    lines = capsys.readouterr().out.split("\n")
+    assert any(line.lstrip().startswith("\u2403") for line in lines)
+    assert run([*words, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["predictions"]
+    assert [(one["after"], one["actual"]) for one in found][:3] == [
+        ("", "k"),
+        ("k", "a"),
+        ("a", ""),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["line", "paragraph"])
+def test_the_end_of_a_record_takes_the_weights_of_a_newline(tmp_path: Path, kind: str) -> None:
+    keys = {key: value for key, value in RUN.items() if key != "data.records"}
+    (tmp_path / "text.txt").write_text("ab\nba\n\nab\nb\n\n" * 60)
+    text = load_checkpoint(train(tmp_path, keys) / "last.npz")
+    data = DataConfig(str(tmp_path / "text.txt"), records=kind, valid_fraction=0.0)
+    vocabulary = load_corpus(data).vocabulary
+    config, V = text.config.model, len(vocabulary)
+    model = Model(config, V, initial_parameters(config, V, 5))
+    match = transfer_parameters(text, model, vocabulary)
+    assert match.added == ()
+    newline = text.vocabulary.encode(np.array([ord("\n")]), "newline")[0]
+    theirs = text.model().views
+    assert np.array_equal(
+        model.views["output.W"][:, vocabulary.end], theirs["output.W"][:, newline]
+    )
+    assert np.array_equal(
+        model.views["layers.0.Wx"][vocabulary.end], theirs["layers.0.Wx"][newline]
+    )
+    records = replace(text, vocabulary=vocabulary, parameters=model.parameters)
+    back = Model(config, len(text.vocabulary), np.zeros_like(text.parameters))
+    match = transfer_parameters(records, back, text.vocabulary)
+    assert match.added == ()
+    assert np.array_equal(back.parameters, text.parameters)
