@@ -20,6 +20,7 @@ from charrnn.commands.output_file import output_path
 from charrnn.errors import CharRNNError, ConfigError, RunError
 from charrnn.kernels.blas import one_blas_thread
 from charrnn.kernels.optimizers import OPTIMIZERS
+from charrnn.workers.processes import _nothing_to_import
 
 
 @pytest.fixture(scope="module")
@@ -174,12 +175,12 @@ def test_a_stop_text_that_the_model_cannot_write_is_refused(tiny: LanguageModel)
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
-def test_a_fork_while_a_thread_uses_the_model(tiny: LanguageModel) -> None:
-    """The lock of a thread that does not survive the fork must not stay locked."""
+def test_a_fork_while_a_thread_uses_the_model_or_starts_workers(tiny: LanguageModel) -> None:
+    """The locks of a thread that does not survive the fork must not stay locked."""
     holding, done = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with tiny.model.lock, one_blas_thread():
+        with tiny.model.lock, one_blas_thread(), _nothing_to_import():
             holding.set()
             done.wait(20)
 
@@ -189,7 +190,7 @@ def test_a_fork_while_a_thread_uses_the_model(tiny: LanguageModel) -> None:
     child = os.fork()
     if not child:
         signal.alarm(10)  # ends a child that waits for ever
-        with one_blas_thread():
+        with one_blas_thread(), _nothing_to_import():
             os._exit(0 if tiny.sample("bee", 5, seed=1) else 1)
     done.set()
     thread.join()

@@ -31,6 +31,10 @@ class LanguageModel:
 
     The line ends of every text are read like those of the training text: with `data.newlines: lf`,
     CR LF and CR are read as LF.
+
+    Threads may share a model, and so may processes forked from one that has it. Where forked
+    processes work side by side, set OPENBLAS_NUM_THREADS=1 before NumPy is imported, so that they
+    do not compete for the cores.
     """
 
     def __init__(self, config: Config, vocabulary: Vocabulary, model: Model) -> None:

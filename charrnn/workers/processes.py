@@ -21,12 +21,13 @@ from charrnn.errors import RunError, WorkerError, counted
 from charrnn.kernels import Array
 from charrnn.kernels.blas import one_blas_thread
 from charrnn.system.cores import blas_threads
+from charrnn.system.locks import ForkSafeLock
 from charrnn.system.signals import SIGNALS
 from charrnn.workers.group import Failure, WorkerGroup, attempt, buffers_in, floats_needed
 from charrnn.workers.worker import Job, Task, Worker
 
 _PATIENCE_S = 5.0  # wait for a worker to end
-_prepared_lock = threading.Lock()
+_prepared_lock = ForkSafeLock()
 
 
 class ProcessGroup(WorkerGroup):
