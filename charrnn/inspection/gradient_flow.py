@@ -26,7 +26,7 @@ from charrnn.kernels import (
     softmax_cross_entropy_backward,
     softmax_cross_entropy_forward,
 )
-from charrnn.model.model import Model, States
+from charrnn.model.model import Model, States, quietly
 
 _WARM_UP = 256  # characters read before the steps that the gradient goes back through
 _BATCH = 32  # losses backpropagated side by side, at most
@@ -45,6 +45,7 @@ class StateGradient:
         return f"layer {self.layer}, {self.state}"
 
     @cached_property
+    @quietly
     def quartiles(self) -> Array:
         """Lower quartile, median and upper quartile over the losses, (3, K)."""
         quartiles: Array = np.quantile(self.norms, [0.25, 0.5, 0.75], axis=1)
@@ -60,6 +61,7 @@ def loss_positions(start: int, end: int, K: int, count: int) -> Array:
     return np.unique(np.linspace(first, max(first, end - 1), count).astype(np.intp))
 
 
+@quietly
 def gradient_by_lag(
     model: Model,
     codes: Array,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from charrnn.kernels import Array
-from charrnn.model.model import Model
+from charrnn.model.model import Model, quietly
 
 _WINDOW = 64  # steps, at most
 _LOGITS = 1 << 22  # of a window, at most, unless one step has more
@@ -24,6 +24,7 @@ class Prediction(NamedTuple):
     rank: int | None  # of the next character, 1 for the likeliest
 
 
+@quietly
 def predictions(model: Model, codes: Array, count: int) -> list[Prediction]:
     """Read a text from zero states; return the prediction after each of its characters.
 

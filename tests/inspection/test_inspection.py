@@ -13,7 +13,11 @@ from small_models import reciting, symbols_of
 from support import plain_config
 
 from charrnn.inspection.features import line_numbers, text_features
-from charrnn.inspection.gradient_flow import backpropagate_last_loss, gradient_by_lag
+from charrnn.inspection.gradient_flow import (
+    StateGradient,
+    backpropagate_last_loss,
+    gradient_by_lag,
+)
 from charrnn.inspection.predictions import predictions
 from charrnn.inspection.surprise import most_surprising, nats_by_character
 from charrnn.inspection.units import Unit, activations, all_units, correlated_units
@@ -266,3 +270,19 @@ def test_a_correlation_by_chance_is_small_in_the_other_half() -> None:
     noise = {f"noise {i}": np.random.default_rng(i).normal(size=300) for i in range(20)}
     found = correlated_units(model, codes, 1700, 2000, noise, 1)
     assert np.mean([abs(f.r) for f in found]) < 0.15
+
+
+@each_cell
+def test_floating_point_errors_that_the_host_raises_are_its_own(cell: str) -> None:
+    """Large parameters make probabilities and gradients that underflow."""
+    model, codes = model_of(cell, dtype=np.float32), random_codes(600)
+    model.parameters *= 100
+    vocabulary = Vocabulary(np.arange(97, 97 + V), "char")
+    with np.errstate(all="raise"):
+        predictions(model, codes, 3)
+        most_surprising(codes, nats_by_character(model, codes, 0, 600), np.ones(600), 3)
+        correlated_units(model, codes, 0, 600, text_features(codes, vocabulary, 0, 600), 2)
+        gradient_by_lag(model, codes, np.array([450, 590]), 400)
+        tiny = StateGradient(0, "h", np.array([[1.3e-310, 2.7e-310, 5e-310, 7e-310]]))
+        assert tiny.quartiles.all()
+        assert np.geterr()["under"] == "raise"
