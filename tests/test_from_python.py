@@ -173,6 +173,16 @@ def test_a_stop_text_that_the_model_cannot_write_is_refused(tiny: LanguageModel)
     assert tiny.sample(length=3, stop="\r\n") is not None
 
 
+def test_a_stop_text_of_a_model_of_bytes_is_checked_byte_by_byte(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("é and ü " * 99, encoding="utf-8")
+    model = load(train(tmp_path, {"data.tokens": "byte"}))
+    assert len(model.sample(length=3, stop="é")) <= 3
+    with pytest.raises(CharRNNError, match=r"^stop: byte 0xb6 at position 3 is not .*never"):
+        model.sample(stop="éö")
+    with pytest.raises(CharRNNError, match=r"^stop: '\\ud800' .* has no bytes, so it never"):
+        model.sample(stop="\ud800")
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 def test_a_fork_while_a_thread_uses_the_model_or_starts_workers(tiny: LanguageModel) -> None:

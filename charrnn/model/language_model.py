@@ -71,12 +71,13 @@ class LanguageModel:
                 more.
             greedy: always choose the likeliest token.
             seed: seed of the random numbers; the same seed gives the same text.
-            stop: end after this text.
+            stop: end after this text, of characters that the model knows.
             skip_unknown: remove characters from the prime that the model does not know.
 
         Raises:
             SamplingError: an argument has a wrong type or is out of range.
-            TextError: the prime contains a character that the model does not know.
+            TextError: the prime or the stop text contains a character that the model does not
+                know.
 
         >>> text = model.sample("Once upon a time", length=40, seed=1)
         >>> len(text)
@@ -137,7 +138,10 @@ class LanguageModel:
             raise SamplingError(f"stop: {shown(stop)} is not a string of at least one character")
         if stop is not None:
             stop = normalise_newlines(stop, self.config.data)
-            self.vocabulary.refuse_unknown(stop, "stop")
+            try:
+                self.encode(stop, "stop")
+            except TextError as error:
+                raise TextError(f"{error.problem}, so it never writes this text") from None
         return continuations(
             self.model,
             self.vocabulary,

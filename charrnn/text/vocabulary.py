@@ -104,17 +104,6 @@ class Vocabulary:
             codes = codes[~unknown]
         return codes.astype(self.code_dtype, copy=False)
 
-    def refuse_unknown(self, text: str, where: str) -> None:
-        """Refuse a text that no model with this vocabulary can write.
-
-        Raises:
-            TextError: a symbol of the text is unknown.
-        """
-        try:
-            self.encode(self.symbols_of(text), where)
-        except TextError as error:
-            raise TextError(f"{error.problem}, so it never writes this text") from None
-
     def as_record(self, codes: Array) -> Array:
         """Return codes (n,) with the symbol for begin and end of a record around them, (n + 2,)."""
         assert self.end is not None
