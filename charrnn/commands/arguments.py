@@ -29,6 +29,11 @@ def models_and_text(
     Raises:
         click.UsageError: if there are too many arguments, or a text file as well as a split.
     """
+    from charrnn.config.paths import named_path
+
+    arguments = [
+        str(named_path(one, "argument")) if one.startswith("~") else one for one in arguments
+    ]
     if most_models == 1 and len(arguments) == 2:  # their order decides, whatever they name
         models, texts = arguments[:1], arguments[1:]
     else:

@@ -15,6 +15,7 @@ import click
 from charrnn.commands.arguments import refuse_mpiexec
 from charrnn.commands.options import FloatInRange, output_option, set_option
 from charrnn.commands.output_file import output_path
+from charrnn.config.paths import named_path
 from charrnn.errors import ConfigError, TextError, counted, shown_name
 from charrnn.system.terminal import duration, wrapped
 
@@ -63,7 +64,7 @@ def init(
     config = override_defaults(overrides, path, origin="--set")
     files = _files(config.data.path)
     if output is None:
-        if len(text) > 1 or not os.path.exists(text[0]):
+        if len(text) > 1 or not named_path(text[0], "TEXT").exists():
             raise ConfigError("with several texts, -o FILE names the file to write")
         output = f"{Path(text[0]).stem}.yaml"
     target = Path(output) if output == "-" else _target(output, files, overwrite)

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterable, Iterator
 from io import StringIO
 from itertools import chain, islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -205,13 +204,15 @@ def _refuse_escapes(option: str, text: str, model: LanguageModel) -> None:
 
 
 def _read_prime(file: str, model: LanguageModel) -> str:
+    from charrnn.config.paths import named_path
     from charrnn.text.decoding import decode_text
 
+    path = named_path(file, "--prime-file")
     try:
         if file == "-":
             raw = sys.stdin.buffer.read(_PRIME_BYTES + 1) if sys.stdin else b""
         else:
-            with Path(file).open("rb") as opened:
+            with path.open("rb") as opened:
                 raw = opened.read(_PRIME_BYTES + 1)
     except OSError as error:
         raise TextError(f"--prime-file {file}: cannot be read: {error.strerror}") from None

@@ -39,6 +39,7 @@ def train(
     """
     if resume and overwrite:
         raise click.UsageError("--resume continues a run, --overwrite starts again; give one.")
+    from charrnn.config.paths import named_path
     from charrnn.config.reader import load_config
     from charrnn.system.signals import graceful_interrupts
     from charrnn.training.reporter import TerminalReporter
@@ -52,7 +53,7 @@ def train(
     with closing(all_ranks) if all_ranks else nullcontext():
         train_run(
             load_config(config, overrides, origin="--set"),
-            run_dir or _run_dir(Path(config)),
+            run_dir or _run_dir(named_path(config, "CONFIG")),
             resume=resume,
             overwrite=overwrite,
             init_from=init_from,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -268,3 +269,31 @@ def test_cuts_that_do_not_fit_the_text_are_no_bug(
     config = write_config(tmp_path, {"train.max_steps": 25})
     assert run(["train", str(config), "--run-dir", str(folder), "--resume"]) in (0, 1)
     assert "Error" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "train ~/tiny.yaml --run-dir=~/other",
+        "sample ~/runs/mine --length 3 --prime-file=~/short.txt",
+        "eval ~/runs/mine",
+        "eval ~/text.txt",
+        "eval ~/runs/mine ~/text.txt",
+        "inspect surprise ~/runs/mine",
+        "inspect gradients ~/runs/mine ~/text.txt",
+        "info ~/runs/mine",
+        "report ~/runs/mine -o ~/page.html",
+        "init ~/text.txt --minutes 1",
+    ],
+)
+def test_every_path_may_begin_with_the_home_folder(
+    words: str, run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shell replaces ~ only at the beginning of a word."""
+    home = run_dir.parents[1]
+    (home / "short.txt").write_text("bee", encoding="utf-8")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    assert run(words.split()) == 0
+    assert not list(home.glob("~*"))
+    assert all((home / file).exists() for file in re.findall(r"~/(\S+)", words))
