@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from charrnn.errors import counted
+from charrnn.errors import TextError, counted
 
 if TYPE_CHECKING:
     from charrnn.runs.checkpoint import Checkpoint
     from charrnn.text.part import Part
+    from charrnn.text.vocabulary import Vocabulary
 
 
 def models_and_text(
@@ -80,6 +81,27 @@ def report_skipped(count: int, tokens: str) -> None:
     """Print how many unknown characters, or bytes, were skipped, if any."""
     if count:
         click.echo(f"left out: {counted(count, tokens)} that the model does not know", err=True)
+
+
+def refuse_escapes(option: str, text: str, vocabulary: Vocabulary, otherwise: str = "") -> None:
+    r"""Refuse \n and \t, which a shell leaves unchanged, for a model that knows no backslash.
+
+    Args:
+        option: the one whose value is the text.
+        text: as given.
+        vocabulary: of the model.
+        otherwise: another way to give the text, added to the message.
+
+    Raises:
+        TextError: if the text has one of these.
+    """
+    escape = next((one for one in (r"\n", r"\t") if one in text), None)
+    if escape and ord("\\") not in vocabulary.symbols:
+        name = "newline" if escape == r"\n" else "tab"
+        raise TextError(
+            f"{option}: {escape} is a backslash and a letter here, and this model knows no "
+            f"backslash; write a {name} as $'{escape}' in the shell{otherwise}"
+        )
 
 
 def refuse_mpiexec() -> None:

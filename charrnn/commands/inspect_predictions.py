@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from charrnn.commands.arguments import find_and_load, report_skipped
+from charrnn.commands.arguments import find_and_load, refuse_escapes, report_skipped
 from charrnn.commands.options import IntInRange, checkpoint_argument, json_option, unknown_option
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ def predictions(checkpoint: str | None, text: str, top: int, unknown: str, as_js
     vocabulary = model.vocabulary
     if not text:
         raise TextError("--text: is empty; it takes at least one character")
+    if unknown != "skip":
+        refuse_escapes("--text", text, vocabulary)
     symbols = vocabulary.symbols_of(normalise_newlines(text, model.config.data))
     codes = vocabulary.encode(symbols, "--text", skip_unknown=unknown == "skip")
     if not len(codes):

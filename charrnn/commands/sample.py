@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from charrnn.commands.arguments import refuse_mpiexec, report_skipped
+from charrnn.commands.arguments import refuse_escapes, refuse_mpiexec, report_skipped
 from charrnn.commands.options import FloatInRange, IntInRange, checkpoint_argument, unknown_option
 from charrnn.errors import SamplingError, TextError, counted
 from charrnn.system.terminal import visible
@@ -121,9 +121,10 @@ def sample(
     drawn = seed is None and not greedy and temperature > 0
     if seed is None:
         seed = int.from_bytes(os.urandom(4), "little")
-    for option, given_text in (("--prime", prime), ("--stop", stop)):
-        _refuse_escapes(option, given_text or "", model)
     skip_unknown = unknown == "skip"
+    if not skip_unknown:
+        refuse_escapes("--prime", prime or "", model.vocabulary, ", or in a --prime-file")
+    refuse_escapes("--stop", stop or "", model.vocabulary)
     known = len(model.encode(text, "prime", skip_unknown=skip_unknown))
     if checkpoint is None:
         click.echo(str(path), err=True)
@@ -187,19 +188,6 @@ def _print_records(
         raise SamplingError(
             f"only {counted(printed, 'record')} of {num_samples:,} ended within --length in "
             f"{counted(_MOST_ATTEMPTS * num_samples, 'attempt')}"
-        )
-
-
-def _refuse_escapes(option: str, text: str, model: LanguageModel) -> None:
-    r"""Refuse \n and \t, which a shell leaves unchanged, for a model that knows no backslash."""
-    known = model.vocabulary.symbols
-    escape = next((one for one in (r"\n", r"\t") if one in text), None)
-    if escape and ord("\\") not in known:
-        name = "newline" if escape == r"\n" else "tab"
-        raise TextError(
-            f"{option}: {escape} is a backslash and a letter here, and this model knows no "
-            f"backslash; write a {name} as $'{escape}' in the shell"
-            + ("" if option == "--stop" else ", or in a --prime-file")
         )
 
 

@@ -297,3 +297,18 @@ def test_every_path_may_begin_with_the_home_folder(
     assert run(words.split()) == 0
     assert not list(home.glob("~*"))
     assert all((home / file).exists() for file in re.findall(r"~/(\S+)", words))
+
+
+@pytest.mark.usefixtures("run_dir")
+@pytest.mark.parametrize("words", ["sample --prime", "sample --stop", "inspect predictions --text"])
+@pytest.mark.parametrize(("escape", "name"), [(r"\n", "newline"), (r"\t", "tab")])
+def test_a_backslash_and_a_letter_get_advice(
+    words: str, escape: str, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [*words.split(), f"bee{escape}bee"]
+    assert run(command) == 1
+    err = capsys.readouterr().err
+    assert f"{words.split()[-1]}: {escape} is a backslash and a letter here" in err
+    assert f"write a {name} as $'{escape}' in the shell" in err
+    assert ("--prime-file" in err) is ("--prime" in words)
+    assert run([*command, "--unknown", "skip"]) == (1 if "--stop" in words else 0)
