@@ -127,6 +127,9 @@ def test_errors_of_the_system_are_errors_of_charrnn(
     monkeypatch.undo()
     with pytest.raises(CharRNNError, match=r"File name too long"):
         load("x" * 300)
+    for name in ("x" * 300, "x" * 300 + ".npz"):
+        with pytest.raises(CharRNNError, match="cannot be read: File name too long"):
+            load_config(name)
 
 
 def test_a_home_folder_is_found_in_every_path(

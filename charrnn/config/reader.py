@@ -284,12 +284,12 @@ def _if_a_text(path: Path) -> str:
 
 
 def _read_yaml(path: Path) -> Any:
-    if path.suffix == ".npz" and path.is_file():
-        raise ConfigError(
-            f"{path}: is a checkpoint, not a configuration; name the config.yaml of its run, or "
-            "read it with 'charrnn sample' or 'charrnn eval'"
-        )
     try:
+        if path.suffix == ".npz" and path.is_file():
+            raise ConfigError(
+                f"{path}: is a checkpoint, not a configuration; name the config.yaml of its run, "
+                "or read it with 'charrnn sample' or 'charrnn eval'"
+            )
         with path.open("rb") as file:  # which may be a pipe
             raw = file.read(LARGEST + 1)
         if len(raw) > LARGEST:
