@@ -106,17 +106,17 @@ def _show_unit(
     from charrnn.inspection.colours import ACTIVATION
     from charrnn.inspection.units import activations
 
-    end = min(part.end, part.start + length) if not as_json else part.end
     # The last activation is nan, so one more character is read if there is one.
-    values = activations(model.model(), part.codes, part.start, min(end + 1, part.end), unit)
-    values = values[: end - part.start]
+    reading = part.reading(None if as_json else length + 1)
+    values = activations(model.model(), reading, unit)
     if as_json:
         rounded = [None if math.isnan(one) else round(one, 4) for one in values.tolist()]
         click.echo(json.dumps(_to_dict(unit) | {"activations": rounded}))
         return
+    values = values[:length]
     largest = max(1.0, float(np.abs(np.nan_to_num(values)).max(initial=0.0)))
     click.echo(f"{unit}; 1 stands for {largest:.2f}")
-    show_text(model.vocabulary, part.codes[part.start : end], values / largest, ACTIVATION, colour)
+    show_text(model.vocabulary, reading.part[:length], values / largest, ACTIVATION, colour)
 
 
 def _show_correlated_units(
@@ -133,22 +133,20 @@ def _show_correlated_units(
     from charrnn.inspection.units import MIN_CHARS, correlated_units
     from charrnn.system.progress import progress
 
-    chars, tokens = part.end - part.start, model.vocabulary.tokens
-    if chars < MIN_CHARS:
+    reading, tokens = part.reading(_MAX_CHARS), model.vocabulary.tokens
+    if len(reading.part) < MIN_CHARS:
         raise TextError(
             f"{part.name}: is too short to measure correlations; it takes "
             + counted(MIN_CHARS, tokens)
         )
-    end = min(part.end, part.start + _MAX_CHARS)
-    if end < part.end:
-        click.echo(f"reading the first {_MAX_CHARS:,} of {counted(chars, tokens)}", err=True)
-    features = text_features(part.codes, model.vocabulary, part.start, end)
-    with progress(end - part.start, f"{tokens}s") as advance:
+    (number, unit), all_of_them = reading.size, part.end - part.start
+    if number < all_of_them:
+        click.echo(f"reading the first {number:,} of {counted(all_of_them, unit)}", err=True)
+    features = text_features(reading)
+    with progress(reading.scored, f"{tokens}s") as advance:
         found = correlated_units(
             model.model(),
-            part.codes,
-            part.start,
-            end,
+            reading,
             features,
             top,
             accept=lambda unit: layer in (None, unit.layer) and state in (None, unit.state),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from charrnn.inspection.gradient_flow import StateGradient
 
 _ENDINGS = (".png", ".svg", ".pdf", ".gif")
+_LAGS = 100  # by default
 _SHOWN_LAGS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 _BARS = "▁▂▃▄▅▆▇█"
 _DECADES = 8  # from the largest norm to an empty bar
@@ -37,9 +39,7 @@ class ModelGradients(NamedTuple):
 @click.option(
     "--lags",
     type=IntInRange(1, 10_000),
-    default=100,
-    show_default=True,
-    help="Number of steps to go back.",
+    help="Number of steps to go back.  [default: 100, or as many as the text or the records allow]",
 )
 @click.option(
     "--losses",
@@ -56,7 +56,7 @@ def gradients(
     arguments: tuple[str, ...],
     split: str | None,
     unknown: str,
-    lags: int,
+    lags: int | None,
     losses: int,
     output: str | None,
     as_json: bool,
@@ -80,10 +80,15 @@ def gradients(
         _compute(argument, text_file, split, unknown, lags, losses)
         for argument in arguments_of_models
     ]
+    K = min(len(state.norms) for one in models for state in one.states)
+    models = [
+        one._replace(states=[replace(state, norms=state.norms[:K]) for state in one.states])
+        for one in models
+    ]
     if path is not None:
         _draw(models, path)
     if as_json:
-        click.echo(json.dumps({"lags": list(range(1, lags + 1)), "curves": _curves(models)}))
+        click.echo(json.dumps({"lags": list(range(1, K + 1)), "curves": _curves(models)}))
         return
     click.echo("\n".join(_table(models)))
 
@@ -93,24 +98,23 @@ def _compute(
     text_file: str | None,
     split: str | None,
     unknown: str,
-    lags: int,
+    lags: int | None,
     losses: int,
 ) -> ModelGradients:
     from charrnn.errors import TextError, counted
-    from charrnn.inspection.gradient_flow import gradient_by_lag, loss_positions
+    from charrnn.inspection.gradient_flow import gradient_by_lag
     from charrnn.system.progress import progress
 
     path, model = find_and_load(argument)
     part = load_part(model, text_file, split, unknown)
-    if part.end <= lags:
-        raise TextError(
-            f"{part.name}: ends after {counted(part.end, model.vocabulary.tokens)} of the text, "
-            f"too few to go back {counted(lags, 'step')}; --lags {part.end - 1} is the most"
-        )
-    positions = loss_positions(part.start, part.end, lags, losses)
+    reading = part.reading()
+    lags = lags or min(_LAGS, reading.most_lags(losses))
+    if lags > (most := reading.most_lags(1)):
+        raise TextError(f"{part.name}: {reading.too_short(lags)}; --lags {most} is the most")
+    positions = reading.loss_positions(lags, losses)
     click.echo(f"{path}, {part.name}: {counted(len(positions), 'loss')}", err=True)
     with progress(len(positions), "losses") as advance:
-        states = gradient_by_lag(model.model(), part.codes, positions, lags, advance)
+        states = gradient_by_lag(model.model(), reading, positions, lags, advance)
     return ModelGradients(path, model.config.model.cell, states)
 
 

@@ -21,8 +21,7 @@ from charrnn.commands.options import (
 
 if TYPE_CHECKING:
     from charrnn.inspection.surprise import Surprise
-    from charrnn.text.part import Part
-    from charrnn.text.vocabulary import Vocabulary
+    from charrnn.text.reading import Reading
 
 
 @click.command()
@@ -49,55 +48,53 @@ def surprise(
     """Show the loss of each character of a text, in nats.
 
     Prints the beginning of the text in colours, the mean loss, which is that of charrnn eval, and
-    the most surprising characters of the whole text with their lines, each event once. CHECKPOINT
-    and TEXT_FILE are those of charrnn eval.
+    the most surprising characters of the whole text with their lines, or the numbers of their
+    records, each event once. CHECKPOINT and TEXT_FILE are those of charrnn eval.
     """
     model, part = load_model_and_part(arguments, split, unknown)
     from charrnn.errors import counted
     from charrnn.inspection.colours import NATS
-    from charrnn.inspection.features import line_numbers
     from charrnn.inspection.surprise import most_surprising, nats_by_character
     from charrnn.model.evaluation import Score
     from charrnn.system.progress import progress
 
-    codes, start, end, tokens = part.codes, part.start, part.end, model.vocabulary.tokens
-    scored = end - max(start, 1)
+    reading, tokens = part.reading(), model.vocabulary.tokens
+    scored = reading.scored
     with progress(scored, f"{tokens}s") as advance:
-        nats = nats_by_character(model.model(), codes, start, end, advance)
-    score = Score(scored, float(nats[end - start - scored :].sum(dtype="float64")))
-    lines = line_numbers(codes, model.vocabulary, start, end)
-    found = most_surprising(codes[start:end], nats, lines, top)
+        nats = nats_by_character(model.model(), reading, advance)
+    score = Score(scored, float(nats[len(nats) - scored :].sum(dtype="float64")))
+    found = most_surprising(reading, nats, top)
     if as_json:
-        listed = [_to_dict(one, part, model.vocabulary) for one in found]
+        listed = [_to_dict(one, reading) for one in found]
         rounded = [None if math.isnan(one) else round(one, 4) for one in nats.tolist()]
         click.echo(json.dumps(score.to_dict() | {"surprising": listed, "nats": rounded}))
         return
     if length:
-        shown = codes[start : min(end, start + length)]
-        show_text(model.vocabulary, shown, nats[:length], NATS, colour)
+        show_text(model.vocabulary, reading.part[:length], nats[:length], NATS, colour)
         click.echo()
     click.echo(f"mean {score.loss_nats:.4f} nats/{tokens}, {counted(scored, tokens)}")
-    for row in _table(found, model.vocabulary):
+    for row in _table(found, reading):
         click.echo(row)
 
 
-def _to_dict(one: Surprise, part: Part, vocabulary: Vocabulary) -> dict[str, object]:
-    place = part.start + one.position
+def _to_dict(one: Surprise, reading: Reading) -> dict[str, object]:
+    vocabulary = reading.vocabulary
     return {
-        "line": one.line,
-        "place": place,
+        reading.numbered: one.number,
+        "place": one.place,
         "nats": round(one.nats, 4),
         "before": vocabulary.decode(one.before),
-        "character": vocabulary.decode(part.codes[place : place + 1]),
+        "character": vocabulary.decode(reading.part[one.position : one.position + 1]),
     }
 
 
-def _table(found: Sequence[Surprise], vocabulary: Vocabulary) -> list[str]:
+def _table(found: Sequence[Surprise], reading: Reading) -> list[str]:
     from charrnn.inspection.glyphs import token_glyphs
 
+    vocabulary = reading.vocabulary
     spaced, plain = (token_glyphs(vocabulary, spaces=spaces) for spaces in (True, False))
-    rows = ["", f"{'line':>8}  {'nats':>6}  the character and the text before it"]
+    rows = ["", f"{reading.numbered:>8}  {'nats':>6}  the character and the text before it"]
     for one in found:
         before = "".join(plain[code] for code in one.before)
-        rows.append(f"{one.line:>8,}  {one.nats:>6.2f}  {spaced[one.code]}  {before}")
+        rows.append(f"{one.number:>8,}  {one.nats:>6.2f}  {spaced[one.code]}  {before}")
     return rows if found else []

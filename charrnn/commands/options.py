@@ -129,10 +129,8 @@ def show_text(
     import sys
 
     from charrnn.inspection.colours import coloured_lines, wants_colours
-    from charrnn.inspection.glyphs import token_glyphs
 
     coloured = wants_colours(sys.stdout, colour)
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 80
-    glyphs = token_glyphs(vocabulary, spaces=False)
-    lines = coloured_lines(codes, values, glyphs, scale, columns=columns, coloured=coloured)
+    lines = coloured_lines(codes, values, vocabulary, scale, columns=columns, coloured=coloured)
     click.echo("\n".join([scale.legend(coloured), "", *lines]), color=coloured)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TextIO
 
 import numpy as np
 
-from charrnn.inspection.glyphs import display_width
+from charrnn.inspection.glyphs import display_width, line_ends, token_glyphs
 from charrnn.kernels import Array
+from charrnn.text.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def wants_colours(stream: TextIO, choice: str) -> bool:
 def coloured_lines(
     codes: Array,
     values: Array,
-    glyphs: Sequence[str],
+    vocabulary: Vocabulary,
     scale: Scale,
     *,
     columns: int,
@@ -103,12 +104,12 @@ def coloured_lines(
     Args:
         codes: (n,), the text.
         values: (n,), nan for a character without a value.
-        glyphs: (V,), of each code; a line ends after ↵.
+        vocabulary: of the codes.
         scale: of the values.
         columns: width of a line, at most.
         coloured: whether to use colours; otherwise a line of marks follows each line.
     """
-    for row in _rows(codes, values, glyphs, columns):
+    for row in _rows(codes, values, vocabulary, columns):
         if coloured:
             yield "".join(scale.coloured(glyph, value) for glyph, value in row)
             continue
@@ -119,17 +120,18 @@ def coloured_lines(
 
 
 def _rows(
-    codes: Array, values: Array, glyphs: Sequence[str], columns: int
+    codes: Array, values: Array, vocabulary: Vocabulary, columns: int
 ) -> Iterator[list[tuple[str, float]]]:
     """Yield the glyphs and values of each line."""
+    glyphs, ends_line = token_glyphs(vocabulary, spaces=False), line_ends(vocabulary).tolist()
     row: list[tuple[str, float]] = []
-    width = 0
+    width, ended = 0, False
     for code, value in zip(codes.tolist(), values.tolist(), strict=True):
         glyph = glyphs[code]
-        if row and (row[-1][0] == "↵" or width + display_width(glyph) > columns):
+        if row and (ended or width + display_width(glyph) > columns):
             yield row
             row, width = [], 0
         row.append((glyph, value))
-        width += display_width(glyph)
+        width, ended = width + display_width(glyph), ends_line[code]
     if row:
         yield row

@@ -7,50 +7,38 @@ from collections.abc import Callable
 import numpy as np
 
 from charrnn.kernels import Array
-from charrnn.text.vocabulary import Vocabulary
+from charrnn.text.reading import Reading
 
 _OPENING, _CLOSING = "([{", ")]}"
 _CONTEXT = 10_000  # characters before the part that features take into account
-_CHUNK = 1 << 20  # characters counted at a time
 
 
-def line_numbers(codes: Array, vocabulary: Vocabulary, start: int, end: int) -> Array:
-    """Return the line number, from 1, of each character from `start` to `end`, (end - start,).
+def text_features(reading: Reading) -> dict[str, Array]:
+    """Return features of the characters of a part, by name, (n,) each.
 
-    A newline belongs to the line that it ends.
+    Quotes and brackets count from the last blank line or the begin of the record, so that one which
+    is never closed affects its own paragraph only. An opening quote or bracket counts as inside.
     """
-    is_newline = vocabulary.symbols == ord("\n")
-    before = sum(
-        np.count_nonzero(is_newline[codes[i : min(start, i + _CHUNK)]])
-        for i in range(0, start, _CHUNK)
-    )
-    ends = is_newline[codes[start:end]]
-    lines: Array = 1 + before + np.cumsum(ends) - ends
-    return lines
-
-
-def text_features(codes: Array, vocabulary: Vocabulary, start: int, end: int) -> dict[str, Array]:
-    """Return features of the characters from `start` to `end`, by name, (end - start,) each.
-
-    Quotes and brackets count from the last blank line, so that one which is never closed affects
-    its own paragraph only. An opening quote or bracket counts as inside.
-    """
+    vocabulary, start = reading.vocabulary, reading.start
     # Bytes beyond ASCII count as parts of letters.
     last = 0x7F if vocabulary.tokens == "byte" else 0x10FFFF
-    characters = [chr(s) if s <= last else "ª" for s in vocabulary.symbols.tolist()]
+    symbols = vocabulary.symbols[: vocabulary.end].tolist()
+    characters = [chr(s) if s <= last else "ª" for s in symbols]
+    characters += [""] * (len(vocabulary) - len(characters))  # the end of a record
     first = max(0, start - _CONTEXT)
-    codes = codes[first:end]
+    codes = reading.codes[first : reading.end]
 
     def where(holds: Callable[[str], bool]) -> Array:
         """Return whether each character of the text has a property, (n,)."""
-        found: Array = np.array([holds(c) for c in characters])[codes]
+        found: Array = np.array([bool(c) and holds(c) for c in characters])[codes]
         return found
 
     newline = where(lambda c: c == "\n")
-    line_start = _latest(newline)
+    between_records = codes == vocabulary.end
+    line_start = _latest(newline | between_records)
     not_cr = _latest(where(lambda c: c != "\r"))
     before = np.concatenate(([-1], not_cr[:-1]))
-    blank = newline & ((before < 0) | newline[before])
+    blank = newline & ((before < 0) | newline[before]) | between_records
     paragraph_start = _latest(blank)
     indent = where(lambda c: c in " \t")
     indent &= _latest(~indent) == line_start
@@ -76,6 +64,10 @@ def text_features(codes: Array, vocabulary: Vocabulary, start: int, end: int) ->
         "indentation": _count_since(line_start, indent),
         "distance from the last blank line": position - paragraph_start,
     }
+    if vocabulary.end is not None:  # a record has no blank lines
+        features["position in the record"] = features.pop("distance from the last blank line")
+        if not newline.any():
+            del features["position in the line"]
     return {name: feature[start - first :].astype(float) for name, feature in features.items()}
 
 

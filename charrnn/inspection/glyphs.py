@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 
+import numpy as np
+
+from charrnn.kernels import Array
 from charrnn.system.terminal import visible
 from charrnn.text.vocabulary import Vocabulary
 
@@ -23,6 +26,13 @@ def token_glyphs(vocabulary: Vocabulary, *, spaces: bool) -> list[str]:
     symbols, is_byte = vocabulary.symbols[: vocabulary.end].tolist(), vocabulary.tokens == "byte"
     glyphs = [_glyph(symbol, is_byte, spaces) for symbol in symbols]
     return glyphs if vocabulary.end is None else [*glyphs, _END]
+
+
+def line_ends(vocabulary: Vocabulary) -> Array:
+    """Return for each code whether a line of a shown text ends after it, (V,) bool."""
+    codes = np.arange(len(vocabulary))
+    found: Array = (vocabulary.symbols == ord("\n")) | (codes == vocabulary.end)
+    return found
 
 
 def _glyph(symbol: int, is_byte: bool, spaces: bool) -> str:

@@ -27,8 +27,8 @@ from charrnn.kernels import (
     softmax_cross_entropy_forward,
 )
 from charrnn.model.model import Model, States, quietly
+from charrnn.text.reading import Reading
 
-_WARM_UP = 256  # characters read before the steps that the gradient goes back through
 _BATCH = 32  # losses backpropagated side by side, at most
 _CACHED = 4e7  # numbers in the caches of a batch, at most, unless one loss has more
 
@@ -52,19 +52,10 @@ class StateGradient:
         return quartiles
 
 
-def loss_positions(start: int, end: int, K: int, count: int) -> Array:
-    """Return evenly spaced positions from `start` to `end` with at least K characters before them.
-
-    There are `count` positions, or fewer in a short part.
-    """
-    first = max(start, K)
-    return np.unique(np.linspace(first, max(first, end - 1), count).astype(np.intp))
-
-
 @quietly
 def gradient_by_lag(
     model: Model,
-    codes: Array,
+    reading: Reading,
     positions: Array,
     K: int,
     advance: Callable[[int], object] = lambda _: None,
@@ -77,10 +68,9 @@ def gradient_by_lag(
 
     Args:
         model: its parameters are used.
-        codes: (m,), the text.
-        positions: (n,), from K to m - 1, of the characters whose losses are backpropagated. The
-            model reads up to 256 characters before the K steps, fewer for a whole batch if one of
-            its losses has fewer before it.
+        reading: the part of the text.
+        positions: (n,), places of the characters whose losses are backpropagated, from
+            `reading.loss_positions`.
         K: lags.
         advance: called with the number of losses after each batch.
 
@@ -92,9 +82,9 @@ def gradient_by_lag(
     cached_per_step = config.num_layers * config.hidden_size * (2 * len(model.cell.gates) + 1)
     batch = max(1, min(_BATCH, int(_CACHED / (K * cached_per_step))))
     parts = []
-    for i in range(0, len(positions), batch):
-        parts.append(_norms(exact, codes, positions[i : i + batch], K))
-        advance(len(positions[i : i + batch]))
+    for window in reading.loss_windows(positions, K, batch):
+        parts.append(_norms(exact, window, K))
+        advance(window.shape[1])
     norms = np.concatenate(parts, axis=3)  # (layers, states, K, n)
     return [
         StateGradient(layer, state, norms[layer, s])
@@ -103,11 +93,10 @@ def gradient_by_lag(
     ]
 
 
-def _norms(model: Model, codes: Array, positions: Array, K: int) -> Array:
-    """Return norms (layers, states, K, N) of a batch of N losses."""
-    N, warm_up = len(positions), min(_WARM_UP, int(positions.min()) - K)
-    steps = positions + np.arange(-K - warm_up, 1)[:, None]  # (warm_up + K + 1, N)
-    window = codes[steps].astype(np.intp)
+def _norms(model: Model, window: Array, K: int) -> Array:
+    """Return norms (layers, states, K, N) of N losses after a window (warm_up + K + 1, N)."""
+    steps, N = window.shape
+    warm_up = steps - K - 1
     states = model.zero_states(N)
     if warm_up:
         _, states, _ = model.forward(window[:warm_up], states)

@@ -10,7 +10,7 @@ import numpy as np
 from charrnn.kernels import Array
 from charrnn.model.evaluation import read_windows
 from charrnn.model.model import Model
-from charrnn.text.streams import scoring_windows
+from charrnn.text.reading import Reading
 
 _BEFORE = 30  # characters shown before a surprising one
 _NEAR = 5  # characters; places nearer than that are one event
@@ -21,61 +21,62 @@ class Surprise(NamedTuple):
     """A surprising character of a part of a text."""
 
     position: int  # in the part, from 0
-    line: int  # from 1
+    number: int  # of the line, or of the record, from 1
+    place: int  # in the text, or in the record, from 0
     nats: float
     code: int
-    before: Array  # codes of up to 30 characters before it, within the part
+    before: Array  # codes of up to 30 characters before it, within the part and the record
 
 
 def nats_by_character(
-    model: Model,
-    codes: Array,
-    start: int,
-    end: int,
-    advance: Callable[[int], object] = lambda _: None,
+    model: Model, reading: Reading, advance: Callable[[int], object] = lambda _: None
 ) -> Array:
-    """Return the loss of each character from `start` to `end`, in nats, (end - start,).
+    """Return the loss of each character of a part, in nats, (n,).
 
     The mean is the loss that `charrnn.model.evaluation.score` returns. The first character of a
     text cannot be predicted; its loss is nan.
 
     Args:
         model: predicts.
-        codes: (n,), the whole text.
-        start, end: the part.
+        reading: the part.
         advance: called with the number of characters after each window.
     """
-    nats = np.full(end - start, np.nan, np.float32)
-    for window in read_windows(model, scoring_windows(codes, start, end, model.V), model.score):
-        positions = window.positions[window.scored] - start
+    nats = np.full(len(reading.part), np.nan, np.float32)
+    for window in read_windows(model, reading.windows(), model.score):
+        positions = window.positions[window.scored] - reading.start
         nats[positions] = window.result[window.scored]
         advance(len(positions))
     return nats
 
 
-def most_surprising(codes: Array, nats: Array, lines: Array, count: int) -> list[Surprise]:
+def most_surprising(reading: Reading, nats: Array, count: int) -> list[Surprise]:
     """Return the most surprising characters of a part of a text, most surprising first.
 
-    Each event is there once: a place is left out if a more surprising one is within 5 characters,
-    or has the same character after the same 8.
+    Each event is there once: a place is left out if a more surprising one is within 5 characters of
+    the same text or record, or has the same character after the same 8.
 
     Args:
-        codes: (n,), the part.
+        reading: the part.
         nats: (n,), the loss of each character; nan for one that is not scored.
-        lines: (n,), the line number of each character.
         count: how many, at most.
     """
+    codes, numbers, places = reading.part, reading.numbers(), reading.places()
+    begins = np.arange(len(codes)) - places  # (n,), of the text or the record, in the part
     found: list[Surprise] = []
     seen: set[bytes] = set()
     covered = np.isnan(nats)  # (n,), places that show nothing new
     for i in np.argsort(-np.nan_to_num(nats, nan=-np.inf), kind="stable").tolist():
         if len(found) == count:
             break
-        event = codes[max(0, i - _SAME) : i + 1].tobytes()
+        begin = max(0, int(begins[i]))
+        event = codes[max(begin, i - _SAME) : i + 1].tobytes()
         if covered[i] or event in seen:
             continue
         seen.add(event)
-        covered[max(0, i - _NEAR) : i + _NEAR + 1] = True
-        before = codes[max(0, i - _BEFORE) : i]
-        found.append(Surprise(i, int(lines[i]), float(nats[i]), int(codes[i]), before))
+        near = slice(max(begin, i - _NEAR), i + _NEAR + 1)
+        covered[near] |= begins[near] == begins[i]
+        before = codes[max(begin, i - _BEFORE) : i]
+        found.append(
+            Surprise(i, int(numbers[i]), int(places[i]), float(nats[i]), int(codes[i]), before)
+        )
     return found

@@ -13,11 +13,12 @@ import numpy as np
 from charrnn.kernels import Array
 from charrnn.model.evaluation import read_windows
 from charrnn.model.model import Model, States
-from charrnn.text.streams import STREAMS, WINDOW, scoring_windows
+from charrnn.text.reading import Reading
+from charrnn.text.streams import STREAMS, WINDOW
 
 MIN_CHARS = 100  # fewer say nothing about a correlation
 _WEAK_R = 0.3
-_ACTIVATIONS = 1 << 24  # of a window, at most, unless one stream has more
+_ACTIVATIONS = 1 << 24  # of a window, about, unless one row has more
 
 
 class Unit(NamedTuple):
@@ -55,24 +56,23 @@ def all_units(model: Model) -> list[Unit]:
     ]
 
 
-def activations(model: Model, codes: Array, start: int, end: int, unit: Unit) -> Array:
-    """Return a unit's activation after each character from `start` to `end`, (end - start,).
+def activations(model: Model, reading: Reading, unit: Unit) -> Array:
+    """Return a unit's activation after each character of a part, (n,).
 
-    The last one is nan, because the model does not read the last character.
+    The last one is nan, because the model does not read the last character. After the end of a
+    record it is the activation at the begin of the next one.
     """
-    found = np.full(end - start, np.nan)
+    found = np.full(len(reading.part), np.nan)
     column = all_units(model).index(unit)
-    for positions, values in _activations(model, codes, start, end):
-        inside = positions >= start
-        found[positions[inside] - start] = values[inside, column]
+    for positions, values in _activations(model, reading):
+        inside = positions >= reading.start
+        found[positions[inside] - reading.start] = values[inside, column]
     return found
 
 
 def correlated_units(
     model: Model,
-    codes: Array,
-    start: int,
-    end: int,
+    reading: Reading,
     features: Mapping[str, Array],
     count: int,
     *,
@@ -87,18 +87,18 @@ def correlated_units(
 
     Args:
         model: reads the text.
-        codes: (n,), the whole text.
-        start, end: the part.
-        features: by name, (end - start,) each, of the characters of the part.
+        reading: the part.
+        features: by name, (n,) each, of the characters of the part.
         count: units for each feature, at most.
         accept: whether to consider a unit.
         advance: called with the number of characters after each window.
     """
-    units, middle = all_units(model), (start + end) // 2
+    units, start = all_units(model), reading.start
+    middle = (start + reading.end) // 2
     halves = _Sums(len(units), len(features)), _Sums(len(units), len(features))
-    table = np.stack(list(features.values()), 1)  # (end - start, F)
+    table = np.stack(list(features.values()), 1)  # (n, F)
     table -= table.mean(0)
-    for positions, values in _activations(model, codes, start, end):
+    for positions, values in _activations(model, reading):
         first = (positions >= start) & (positions < middle)
         for half, inside in zip(halves, (first, positions >= middle), strict=True):
             half.add(values[inside], table[positions[inside] - start])
@@ -115,7 +115,7 @@ def correlated_units(
     return sorted(found, key=lambda correlation: -abs(correlation.r))
 
 
-def _activations(model: Model, codes: Array, start: int, end: int) -> Iterator[tuple[Array, Array]]:
+def _activations(model: Model, reading: Reading) -> Iterator[tuple[Array, Array]]:
     """Yield positions (m,) and the activations of all units after reading them, (m, U)."""
 
     def read(inputs: Array, _targets: Array, states: States) -> tuple[Array, States]:
@@ -123,10 +123,11 @@ def _activations(model: Model, codes: Array, start: int, end: int) -> Iterator[t
         sequences = [s for layer in model.state_sequences(cache) for s in layer]
         return np.concatenate(sequences, axis=2), states
 
-    streams = max(1, min(STREAMS, _ACTIVATIONS // (WINDOW * len(all_units(model)))))
-    windows = scoring_windows(codes, start, end, model.V, streams=streams)
-    for window in read_windows(model, windows, read):
-        yield window.positions[window.scored] - 1, window.result[window.scored]
+    shares = -(-STREAMS * WINDOW * len(all_units(model)) // _ACTIVATIONS)
+    for share in range(shares):
+        for window in read_windows(model, reading.windows((share, shares)), read):
+            if window.positions.size:
+                yield window.positions[window.scored] - 1, window.result[window.scored]
 
 
 class _Sums:

@@ -9,9 +9,9 @@ import numpy as np
 
 from charrnn.errors import TextError, counted, plural
 from charrnn.inspection.colours import ACTIVATION, NATS, Scale
-from charrnn.inspection.features import line_numbers, text_features
-from charrnn.inspection.glyphs import token_glyphs
-from charrnn.inspection.gradient_flow import StateGradient, gradient_by_lag, loss_positions
+from charrnn.inspection.features import text_features
+from charrnn.inspection.glyphs import line_ends, token_glyphs
+from charrnn.inspection.gradient_flow import StateGradient, gradient_by_lag
 from charrnn.inspection.predictions import Prediction, predictions
 from charrnn.inspection.surprise import most_surprising, nats_by_character
 from charrnn.inspection.units import MIN_CHARS, UnitCorrelation, activations, correlated_units
@@ -19,7 +19,7 @@ from charrnn.kernels import Array
 from charrnn.model.model import Model
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.text.part import encode_split
-from charrnn.text.vocabulary import Vocabulary
+from charrnn.text.reading import Reading
 
 _READ = 20_000  # characters of the part, at most
 _COLOURED = 700  # characters of a coloured text, at most
@@ -51,7 +51,7 @@ class ExpectedGlyph(NamedTuple):
 class SurprisingGlyph(NamedTuple):
     """A character that surprised the model."""
 
-    line: int
+    number: int  # of its line or record
     before: str  # the text before it
     glyph: str
     nats: float
@@ -73,6 +73,7 @@ class Views(NamedTuple):
     surprise: list[ColouredGlyph]
     mean_nats: float
     chars: int
+    numbered: str  # "line" or "record"
     surprising: list[SurprisingGlyph]
     correlated_units: list[UnitCorrelation]
     units: list[UnitText]
@@ -85,93 +86,91 @@ def inspect_model(checkpoint: Checkpoint) -> Views:
     Raises:
         TextError: the text is missing, has changed, or is too short.
     """
-    part, codes, start, end = _part(checkpoint)
+    name, reading = _part(checkpoint)
     model, vocabulary = checkpoint.model(), checkpoint.vocabulary
     spaced, plain = (token_glyphs(vocabulary, spaces=spaces) for spaces in (True, False))
-    nats = nats_by_character(model, codes, start, end)
-    shown = _excerpt(codes, vocabulary, start, end)
-    features = text_features(codes, vocabulary, start, end)
+    nats = nats_by_character(model, reading)
+    features = text_features(reading)
     correlations = []
-    if end - start >= MIN_CHARS:
-        correlations = correlated_units(model, codes, start, end, features, 1)
+    if len(reading.part) >= MIN_CHARS:
+        correlations = correlated_units(model, reading, features, 1)
     units = []
     for correlation in correlations[:_UNITS]:
-        excerpt = _excerpt(codes, vocabulary, start, end, features[correlation.feature])
-        values = activations(model, codes, start, end, correlation.unit)
+        values = activations(model, reading, correlation.unit)
         largest = max(1.0, float(np.abs(np.nan_to_num(values)).max()))
-        values = values[excerpt.start - start : excerpt.stop - start] / largest
-        text = _coloured(codes[excerpt], values, ACTIVATION, plain)
+        excerpt = _excerpt(reading, features[correlation.feature])
+        text = _coloured(reading, excerpt, values / largest, ACTIVATION)
         units.append(UnitText(correlation, text, largest))
-    lines = line_numbers(codes, vocabulary, start, end)
-    K = min(_LAGS, end - 1)
+    K = min(_LAGS, reading.most_lags(_LOSSES))
     return Views(
-        part,
-        [_expected(one, spaced) for one in _predictions(model, codes, start, end)],
-        _coloured(codes[shown], nats[: shown.stop - start], NATS, plain),
+        name,
+        [_expected(one, spaced) for one in _predictions(model, reading)],
+        _coloured(reading, _excerpt(reading), nats, NATS),
         float(np.nanmean(nats, dtype=np.float64)),
-        end - start,
+        len(reading.part),
+        reading.numbered,
         [
             SurprisingGlyph(
-                one.line, "".join(plain[c] for c in one.before), spaced[one.code], one.nats
+                one.number, "".join(plain[c] for c in one.before), spaced[one.code], one.nats
             )
-            for one in most_surprising(codes[start:end], nats, lines, _SURPRISING)
+            for one in most_surprising(reading, nats, _SURPRISING)
         ],
         correlations,
         units,
-        gradient_by_lag(model, codes, loss_positions(start, end, K, _LOSSES), K),
+        gradient_by_lag(model, reading, reading.loss_positions(K, _LOSSES), K),
     )
 
 
-def _part(checkpoint: Checkpoint) -> tuple[str, Array, int, int]:
-    """Return a part's name, the whole text, and where the part starts and ends.
+def _part(checkpoint: Checkpoint) -> tuple[str, Reading]:
+    """Return a part's name, and the part.
 
-    A part has at most 20,000 characters, which take a second or two.
+    It has at most about 20,000 characters, which take a second or two.
     """
     has_validation = checkpoint.config.data.has_validation
     tokens = checkpoint.vocabulary.tokens
     split, name = ("valid", "validation") if has_validation else ("train", "training")
     part = encode_split(checkpoint.config.data, checkpoint.text_sha256, split, cut=checkpoint.cut)
-    codes, start, end = part.codes, part.start, part.end
-    if end - start < 2:
+    reading = part.reading(_READ)
+    if len(reading.part) < 2:
         raise TextError(
             f"the {name} part of the text is too short; inspecting a model takes two "
             f"{plural(tokens)}"
         )
-    if end - start > _READ:
-        end = start + _READ
-        return f"the first {counted(_READ, tokens)} of the {name} part", codes, start, end
-    return f"the {name} part", codes, start, end
+    if reading.size[0] < part.end - part.start:
+        return f"the first {counted(*reading.size)} of the {name} part", reading
+    return f"the {name} part", reading
 
 
-def _predictions(model: Model, codes: Array, start: int, end: int) -> list[Prediction]:
+def _predictions(model: Model, reading: Reading) -> list[Prediction]:
     """Return the predictions at the beginning of a part, after reading the text before it."""
-    lead = min(_LEAD, start)
-    read = predictions(model, codes[start - lead : min(end, start + _PREDICTED + 1)], _LIKELIEST)
-    return read[lead : lead + _PREDICTED]
+    found = list[Prediction]()
+    for first, start, end in reading.stretches(_PREDICTED, _LEAD):
+        codes = reading.codes[first : min(reading.end, end + 1)]
+        found += predictions(model, codes, _LIKELIEST)[start - first : end - first]
+    return found
 
 
-def _excerpt(
-    codes: Array, vocabulary: Vocabulary, start: int, end: int, feature: Array | None = None
-) -> slice:
-    """Return where to colour a part: its beginning, or where a feature (end - start,) varies most.
-
-    The slice is one of the whole text.
-    """
-    if feature is not None and end - start > _COLOURED:
-        firsts = np.arange(0, end - start - _COLOURED, _COLOURED // 4)
-        start += int(firsts[np.argmax([feature[i : i + _COLOURED].std() for i in firsts])])
-    part = codes[start : min(end, start + _COLOURED)]
-    line_ends = np.flatnonzero((vocabulary.symbols == ord("\n"))[part])[:_LINES]
-    length = line_ends[-1] + 1 if len(line_ends) == _LINES else len(part)
+def _excerpt(reading: Reading, feature: Array | None = None) -> slice:
+    """Return where to colour a part (n,): its beginning, or where a feature (n,) varies most."""
+    start, part = 0, reading.part
+    if feature is not None and len(part) > _COLOURED:
+        firsts = np.arange(0, len(part) - _COLOURED, _COLOURED // 4)
+        start = int(firsts[np.argmax([feature[i : i + _COLOURED].std() for i in firsts])])
+    part = part[start : start + _COLOURED]
+    ends = np.flatnonzero(line_ends(reading.vocabulary)[part])[:_LINES]
+    length = ends[-1] + 1 if len(ends) == _LINES else len(part)
     return slice(start, start + int(length))
 
 
-def _coloured(
-    codes: Array, values: Array, scale: Scale, glyphs: Sequence[str]
-) -> list[ColouredGlyph]:
+def _coloured(reading: Reading, excerpt: slice, values: Array, scale: Scale) -> list[ColouredGlyph]:
+    """Return an excerpt of a part with the colours of its values (n,)."""
+    glyphs = token_glyphs(reading.vocabulary, spaces=False)
+    ends = line_ends(reading.vocabulary).tolist()
     return [
-        ColouredGlyph(glyphs[code], scale.level(value), glyphs[code] == "↵")
-        for code, value in zip(codes.tolist(), values.tolist(), strict=True)
+        ColouredGlyph(glyphs[code], scale.level(value), ends[code])
+        for code, value in zip(
+            reading.part[excerpt].tolist(), values[excerpt].tolist(), strict=True
+        )
     ]
 
 

@@ -4,8 +4,9 @@ In the order of use: `files` finds and reads the files, `decoding` turns bytes i
 `vocabulary` numbers the symbols, `encoding` and `cache` write the codes, `corpus` divides a text
 into splits, `records` a list of records; `load` puts these together. `streams` and `records` hand
 out the windows that `windows` defines. `shuffle` orders records without a list of them. `part`
-encodes a text for a trained model, `size_check` refuses a text that is too small, `remarks`
-recognises what is probably no text, `lines` describes the lines of a text.
+encodes a text for a trained model, `reading` lays a part of it out for views, `size_check` refuses
+a text that is too small, `remarks` recognises what is probably no text, `lines` describes the lines
+of a text.
 
 Nothing here depends on a model or a run. Reading text from arguments, and messages about options,
 belong to `charrnn.commands`; default sizes for a text belong to `charrnn.training.recipe`.

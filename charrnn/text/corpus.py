@@ -66,6 +66,15 @@ class Corpus:
         """Return where the text of a part begins; what stands before is no context for it."""
         return self.middle_end if self.own_valid and start >= self.middle_end else 0
 
+    def text_of(self, start: int, end: int) -> tuple[Corpus, tuple[int, int]]:
+        """Return the whole text of a part, alone if it is its own, and the part's place in it."""
+        begin = self._begin(start)
+        if not begin:
+            return self, (start, end)
+        n = len(self.codes) - begin
+        alone = Corpus(self.codes[begin:], self.vocabulary, self.text_sha256, n, n)
+        return alone, (start - begin, end - begin)
+
     @property
     def sizes(self) -> Sizes:
         """The sizes of the parts."""

@@ -17,6 +17,7 @@ from charrnn.text.decoding import CHUNK, decode_symbols, read_symbols
 from charrnn.text.encoding import encode_in_memory
 from charrnn.text.files import bounded_chunks, find_files
 from charrnn.text.load import load_corpus
+from charrnn.text.reading import Reading, reading_of
 from charrnn.text.record_index import index_in_memory
 from charrnn.text.records import RecordCorpus, with_ends
 from charrnn.text.vocabulary import Vocabulary
@@ -31,16 +32,9 @@ class Part(NamedTuple):
     name: str  # in messages
     skipped: int = 0  # characters that were left out
 
-    @property
-    def codes(self) -> Array:
-        """The codes (n,) of the whole text, for views that read it from one end to the other.
-
-        Raises:
-            TextError: the text is a list of records.
-        """
-        if isinstance(self.corpus, RecordCorpus):
-            raise TextError(f"{self.name}: views read one text, and this model reads records")
-        return self.corpus.codes
+    def reading(self, most: int | None = None) -> Reading:
+        """Return the part, or its beginning, for views that show it; see `reading_of`."""
+        return reading_of(self.corpus, self.start, self.end, most)
 
 
 def encode_split(
@@ -82,7 +76,8 @@ def encode_split(
     if corpus.scored(start, end) < 1:
         raise TextError(f"{data.where}: the {split} part has nothing to predict")
     names = {"train": "training part", "valid": "validation part", "test": "test part"}
-    return Part(corpus, start, end, names[split])
+    text, (start, end) = corpus.text_of(start, end)
+    return Part(text, start, end, names[split])
 
 
 def encode_file(

@@ -183,8 +183,8 @@ def test_a_coloured_text_is_the_text() -> None:
     assert {display_width(glyph) for glyph in glyphs} == {1, 2, 8}
     values = np.linspace(-1, 7, len(text))
     for scale in (NATS, ACTIVATION):
-        coloured = list(coloured_lines(codes, values, glyphs, scale, columns=9, coloured=True))
-        plain = list(coloured_lines(codes, values, glyphs, scale, columns=9, coloured=False))
+        coloured = list(coloured_lines(codes, values, vocabulary, scale, columns=9, coloured=True))
+        plain = list(coloured_lines(codes, values, vocabulary, scale, columns=9, coloured=False))
         without_marks = [line for line in plain if not set(line) <= set(scale.marks)]
         for lines in (coloured, without_marks):
             shown = "".join(ANSI.sub("", line) for line in lines)

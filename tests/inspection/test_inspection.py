@@ -12,7 +12,7 @@ from plain_scoring import plain_loop
 from small_models import reciting, symbols_of
 from support import plain_config
 
-from charrnn.inspection.features import line_numbers, text_features
+from charrnn.inspection.features import text_features
 from charrnn.inspection.gradient_flow import (
     StateGradient,
     backpropagate_last_loss,
@@ -25,6 +25,8 @@ from charrnn.kernels import CELLS, Array
 from charrnn.model.evaluation import score
 from charrnn.model.model import Model, States
 from charrnn.model.parameters import initial_parameters
+from charrnn.text.corpus import Corpus
+from charrnn.text.reading import Reading, reading_of
 from charrnn.text.streams import scoring_windows
 from charrnn.text.vocabulary import Vocabulary
 
@@ -43,6 +45,15 @@ def model_of(cell: str, embedding: int | None = None, dtype: Any = np.float64) -
 def random_codes(n: int, seed: int = 1) -> Array:
     """Return random codes (n,)."""
     return np.random.default_rng(seed).integers(0, V, n)
+
+
+def part_of(
+    codes: Array, start: int = 0, end: int | None = None, vocabulary: Vocabulary | None = None
+) -> Reading:
+    """Return a part of a text, by default all of it."""
+    n = len(codes)
+    vocabulary = vocabulary or Vocabulary(np.arange(97, 97 + V), "char")
+    return reading_of(Corpus(codes, vocabulary, "", n, n), start, n if end is None else end)
 
 
 def last_loss(
@@ -84,7 +95,7 @@ def test_a_batch_of_losses_equals_each_by_itself(cell: str) -> None:
     """Each loss is backpropagated at its position, after reading the text before it."""
     model, codes, K = model_of(cell, dtype=np.float32), random_codes(400), 6
     positions = np.array([199, 250, 399, *range(200, 240)])
-    together = gradient_by_lag(model, codes, positions, K)
+    together = gradient_by_lag(model, part_of(codes), positions, K)
     assert [(gradient.layer, gradient.state) for gradient in together] == [
         (layer, state) for layer in range(2) for state in CELLS[cell].states
     ]
@@ -101,7 +112,7 @@ def test_a_batch_of_losses_equals_each_by_itself(cell: str) -> None:
 @each_cell
 def test_a_loss_without_text_before_its_lags(cell: str) -> None:
     model, codes = model_of(cell), random_codes(20)
-    (first, *_) = gradient_by_lag(model, codes, np.array([6]), 6)
+    (first, *_) = gradient_by_lag(model, part_of(codes), np.array([6]), 6)
     alone = backpropagate_last_loss(model, codes[:7, None], model.zero_states(1))
     np.testing.assert_allclose(first.norms[:, 0], alone[0, 0, :, 0])
 
@@ -138,7 +149,7 @@ def test_predictions_of_a_model_that_knows_its_text() -> None:
 @pytest.mark.parametrize("n", [60, 3000])
 def test_surprise_sums_to_the_score(start: int, n: int) -> None:
     model, codes = model_of("gru", dtype=np.float32), random_codes(n)
-    nats = nats_by_character(model, codes, start, n)
+    nats = nats_by_character(model, part_of(codes, start))
     total = score(model, scoring_windows(codes, start, n, model.V))
     assert len(nats) == n - start
     assert np.isnan(nats).sum() == (start == 0)
@@ -151,24 +162,27 @@ def test_surprise_sums_to_the_score(start: int, n: int) -> None:
 def test_the_most_surprising_characters() -> None:
     nats = np.full(60, 0.5)
     nats[[0, 2, 30, 45]] = np.nan, 5, 4, 4.5
-    codes, lines = np.arange(60) + 10, np.arange(60) // 20 + 1
-    found = most_surprising(codes, nats, lines, 3)
-    assert [(s.position, s.line, s.nats) for s in found] == [(2, 1, 5), (45, 3, 4.5), (30, 2, 4)]
-    assert [s.code for s in found] == [12, 55, 40]
-    assert found[0].before.tolist() == [10, 11]
+    codes = np.arange(60) + 1
+    codes[[20, 41]] = 0
+    reading = part_of(codes, vocabulary=Vocabulary(np.array([10, *range(100, 160)]), "char"))
+    found = most_surprising(reading, nats, 3)
+    assert [(s.position, s.number, s.nats) for s in found] == [(2, 1, 5), (45, 3, 4.5), (30, 2, 4)]
+    assert [s.code for s in found] == [3, 46, 31]
+    assert found[0].before.tolist() == [1, 2]
     assert found[1].before.tolist() == codes[15:45].tolist()
 
 
 def test_an_event_that_surprises_several_times_is_listed_once() -> None:
     codes = np.tile(np.arange(20), 10)
     codes[:2] = 30, 31
+    reading = part_of(codes, vocabulary=Vocabulary(np.arange(100, 132), "char"))
     nats = np.random.default_rng(1).random(200)
     nats[10::20] = 8.0 + nats[10::20]  # the same character after the same ones
     nats[46:50] = 4.0, 7.0, 6.0, 5.0  # within one strange passage
-    found = most_surprising(codes, nats, np.ones(200), 3)
+    found = most_surprising(reading, nats, 3)
     assert found[0].position % 20 == 10
     assert [one.position for one in found[1:2]] == [47]
-    positions = [one.position for one in most_surprising(codes, nats, np.ones(200), 200)]
+    positions = [one.position for one in most_surprising(reading, nats, 200)]
     assert len(positions) > 10
     assert min(abs(a - b) for a in positions for b in positions if a != b) > 5
 
@@ -178,7 +192,7 @@ def test_an_event_that_surprises_several_times_is_listed_once() -> None:
 def test_activations_equal_reading_step_by_step(cell: str, start: int) -> None:
     model, codes = model_of(cell, dtype=np.float32), random_codes(50)
     for unit in (Unit(0, "h", 2), Unit(1, CELLS[cell].states[-1], 4)):
-        found = activations(model, codes, start, 50, unit)
+        found = activations(model, part_of(codes, start), unit)
         states, expected = model.zero_states(1), []
         for code in codes[:-1]:
             _, states, _ = model.forward(code.reshape(1, 1), states)
@@ -206,10 +220,10 @@ def test_the_features_of_a_text() -> None:
     symbols = symbols_of(TEXT, "char")
     vocabulary = Vocabulary.from_pieces([symbols], "char")
     codes = vocabulary.encode(symbols, "")
-    found = text_features(codes, vocabulary, 0, len(codes))
-    for name, values in text_features(codes, vocabulary, 12, 20).items():
+    found = text_features(part_of(codes, vocabulary=vocabulary))
+    for name, values in text_features(part_of(codes, 12, 20, vocabulary)).items():
         assert values.tolist() == found[name][12:20].tolist()
-    lines = line_numbers(codes, vocabulary, 5, len(codes))
+    lines = part_of(codes, 5, vocabulary=vocabulary).numbers()
     assert lines.tolist() == [TEXT[:i].count("\n") + 1 for i in range(5, len(TEXT))]
     assert list(found) == list(FEATURES)
     for name, digits in FEATURES.items():
@@ -223,7 +237,7 @@ def features_of(text: str, tokens: str = "char") -> dict[str, str]:
     """Return the features of a text as digits."""
     symbols = symbols_of(text, tokens)
     vocabulary = Vocabulary.from_pieces([symbols], tokens)
-    found = text_features(vocabulary.encode(symbols, ""), vocabulary, 0, len(symbols))
+    found = text_features(part_of(vocabulary.encode(symbols, ""), vocabulary=vocabulary))
     return {name: "".join(f"{value:.0f}" for value in values) for name, values in found.items()}
 
 
@@ -245,20 +259,19 @@ def test_correlated_units_agree_with_numpy(cell: str) -> None:
     model, codes = model_of(cell, dtype=np.float32), random_codes(4000)
     start, end = 100, 4000
     features = {"code": codes[start:].astype(float), "one": np.ones(end - start)}
-    found = correlated_units(model, codes, start, end, features, 2)
+    reading = part_of(codes, start)
+    found = correlated_units(model, reading, features, 2)
     assert [f.feature for f in found] == ["code", "code"]  # a constant correlates with nothing
     assert [abs(f.r) for f in found] == sorted((abs(f.r) for f in found), reverse=True)
     middle = (start + end) // 2 - start
     for one in found[:2]:
-        values = activations(model, codes, start, end, one.unit)[middle:-1]
+        values = activations(model, reading, one.unit)[middle:-1]
         r = np.corrcoef(values, features["code"][middle:-1])[0, 1]
         assert one.r == pytest.approx(r, abs=1e-4)
     best = max(
         all_units(model),
         key=lambda u: abs(
-            np.corrcoef(
-                activations(model, codes, start, end, u)[:middle], features["code"][:middle]
-            )[0, 1]
+            np.corrcoef(activations(model, reading, u)[:middle], features["code"][:middle])[0, 1]
         ),
     )
     assert best in {found[0].unit, found[1].unit}
@@ -268,7 +281,7 @@ def test_a_correlation_by_chance_is_small_in_the_other_half() -> None:
     """The unit that noise selects in one half does not correlate with it in the other."""
     model, codes = model_of("lstm", dtype=np.float32), random_codes(2000)
     noise = {f"noise {i}": np.random.default_rng(i).normal(size=300) for i in range(20)}
-    found = correlated_units(model, codes, 1700, 2000, noise, 1)
+    found = correlated_units(model, part_of(codes, 1700), noise, 1)
     assert np.mean([abs(f.r) for f in found]) < 0.15
 
 
@@ -277,12 +290,12 @@ def test_floating_point_errors_that_the_host_raises_are_its_own(cell: str) -> No
     """Large parameters make probabilities and gradients that underflow."""
     model, codes = model_of(cell, dtype=np.float32), random_codes(600)
     model.parameters *= 100
-    vocabulary = Vocabulary(np.arange(97, 97 + V), "char")
+    reading = part_of(codes)
     with np.errstate(all="raise"):
         predictions(model, codes, 3)
-        most_surprising(codes, nats_by_character(model, codes, 0, 600), np.ones(600), 3)
-        correlated_units(model, codes, 0, 600, text_features(codes, vocabulary, 0, 600), 2)
-        gradient_by_lag(model, codes, np.array([450, 590]), 400)
+        most_surprising(reading, nats_by_character(model, reading), 3)
+        correlated_units(model, reading, text_features(reading), 2)
+        gradient_by_lag(model, reading, np.array([450, 590]), 400)
         tiny = StateGradient(0, "h", np.array([[1.3e-310, 2.7e-310, 5e-310, 7e-310]]))
         assert tiny.quartiles.all()
         assert np.geterr()["under"] == "raise"
