@@ -62,6 +62,7 @@ def checkpoint_of(
         text_sha256="ab" * 32,
         text_chars=600,
         cut_points=(480, 540),
+        steps_per_epoch=5,
     )
 
 
@@ -86,7 +87,7 @@ def as_format_1(path: Path) -> Members:
     members = members_of(path)
     del members["sha256"]
     meta = json.loads(str(members["meta"])) | {"format": 1}
-    del meta["text_chars"], meta["cut_points"]
+    del meta["text_chars"], meta["cut_points"], meta["steps_per_epoch"]
     for counter in ("divergences", "elapsed_s", "out_of_time"):
         del meta["counters"][counter]
     return members | {"meta": np.array(json.dumps(meta, ensure_ascii=False))}
@@ -110,6 +111,7 @@ def differences(found: Checkpoint, expected: Checkpoint) -> str:
         != [[bits(a) for a in layer] for layer in expected.states],
         "text": (found.text_sha256, found.text_chars, found.cut_points)
         != (expected.text_sha256, expected.text_chars, expected.cut_points),
+        "steps": found.steps_per_epoch != expected.steps_per_epoch,
         "format": found.format != expected.format,
     }
     return ", ".join(name for name, differs in differ.items() if differs)

@@ -26,7 +26,6 @@ from charrnn.report.views import Views, inspect_model
 from charrnn.runs.checkpoint import Checkpoint, load_checkpoint
 from charrnn.runs.folder import RunFolder
 from charrnn.system.terminal import duration, visible
-from charrnn.text.streams import TextSizes
 from charrnn.training.limits import Limits
 
 _TITLES = {
@@ -160,7 +159,8 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     if history.elapsed_s:
         facts.append(("time", duration(history.elapsed_s)))
     if run.newest:
-        facts.insert(0, ("text", visible(_text_name(run.newest.config.data.path))))
+        data = run.newest.config.data
+        facts.insert(0, ("records" if data.records else "text", visible(_text_name(data.path))))
         facts.append(("model", str(run.newest.config.model)))
         facts.append(("parameters", f"{run.newest.parameters.size:,}"))
     if (share := history.clipped_share(run.clip_norm)) is not None:
@@ -174,12 +174,9 @@ def _facts(run: Run) -> list[tuple[str, str]]:
 
 def _of_total(checkpoint: Checkpoint | None) -> str:
     """Return the limits of a training, in steps and in time."""
-    if checkpoint is None or checkpoint.text_chars is None or checkpoint.config.data.records:
+    if checkpoint is None or checkpoint.steps_per_epoch is None:
         return ""
-    train = checkpoint.config.train
-    n = checkpoint.text_chars
-    windows = TextSizes.cut(n, checkpoint.cut(n)).windows_in_epoch(train)
-    limits = Limits.of(train, windows)
+    limits = Limits.of(checkpoint.config.train, checkpoint.steps_per_epoch)
     or_time = f", or {duration(limits.total_s)}" if limits.total_s else ""
     return f" of {limits.total_steps:,}{or_time}" if limits.total_steps else or_time
 

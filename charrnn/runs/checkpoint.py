@@ -2,7 +2,8 @@
 
 Members (format 4):
 
-    meta            JSON text: format, configuration, counters, digest, length and cut of the text
+    meta            JSON text: format, configuration, counters, digest, length and cut of the text,
+                    steps in an epoch
     vocabulary      (V,) uint32, symbols in ascending order
     layers.0.Wx ... float32, every parameter under its name
     optimizer.m ... (P,) float32, every vector of the optimizer state, flat like the parameters
@@ -10,7 +11,8 @@ Members (format 4):
     sha256          a digest of the other members
 
 Format 1 has no digest, no length of the text and no counter of divergences. Formats 1 and 2 have
-fewer configuration keys and no time limit. Formats 1 to 3 do not hold where the text was cut.
+fewer configuration keys and no time limit. Formats 1 to 3 do not hold where the text was cut, nor
+the steps in an epoch.
 
 Checkpoints are read without pickle. The type, shape and size of each member are checked against the
 configuration before memory is taken for it. A checkpoint holds no times except under a time limit,
@@ -55,6 +57,7 @@ class Checkpoint:
     text_sha256: str
     text_chars: int | None = None  # length of the text; None in format 1
     cut_points: tuple[int, int] | None = None  # of the text; None in formats 1 to 3
+    steps_per_epoch: int | None = None  # None in formats 1 to 3
     format: int = FORMAT  # of the file it was read from; files are written in the newest one
 
     def model(self) -> Model:
@@ -159,6 +162,7 @@ def _arrays(checkpoint: Checkpoint) -> dict[str, Array]:
         checkpoint.text_sha256,
         checkpoint.text_chars,
         checkpoint.cut_points,
+        checkpoint.steps_per_epoch,
     )
     text = np.array(meta.to_text())
     shapes = parameter_shapes(config.model, len(vocabulary))
@@ -210,6 +214,7 @@ def _read(path: Path) -> Checkpoint:
         meta.text_sha256,
         meta.text_chars,
         meta.cut_points,
+        meta.steps_per_epoch,
         meta.format,
     )
 

@@ -25,6 +25,7 @@ _KEYS = {
     "text_sha256": 1,
     "text_chars": 2,
     "cut_points": 4,
+    "steps_per_epoch": 4,
     "counters": 1,
 }
 _NEW_COUNTERS = {"divergences": 2, "elapsed_s": 3, "out_of_time": 3}
@@ -85,6 +86,7 @@ class Meta:
     text_sha256: str
     text_chars: int | None
     cut_points: tuple[int, int] | None
+    steps_per_epoch: int | None = None
     format: int = FORMAT
 
     def to_text(self) -> str:
@@ -102,6 +104,7 @@ class Meta:
             "text_sha256": self.text_sha256,
             "text_chars": self.text_chars,
             "cut_points": self.cut_points,
+            "steps_per_epoch": self.steps_per_epoch,
             "counters": counters,
         }
         text = json.dumps(values, ensure_ascii=False, allow_nan=False)
@@ -149,11 +152,14 @@ class Meta:
                 f"its cut_points are {shown(cut)}, not two places in a text of length "
                 f"{shown(chars)}"
             )
+        steps = values.get("steps_per_epoch")
+        if not (steps is None or (_is_count(steps) and steps)):
+            raise CheckpointError(f"its steps_per_epoch is {shown(steps)}, not a number of steps")
         counters = values["counters"]
         known = [f.name for f in fields(Counters) if _NEW_COUNTERS.get(f.name, 1) <= format_]
         _check_keys("counters", counters, known)
         _check_counters(counters)
-        return cls(config, Counters(**counters), digest, chars, cut and tuple(cut), format_)
+        return cls(config, Counters(**counters), digest, chars, cut and tuple(cut), steps, format_)
 
 
 def _config(values: Any) -> Config:

@@ -278,6 +278,7 @@ class Trainer:
             self.corpus.text_sha256,
             len(self.corpus.codes),
             self.corpus.cut_points,
+            self.limits.steps_per_epoch,
         )
 
     def save(self) -> None:

@@ -117,6 +117,11 @@ UNFIT: dict[str, tuple[Callable[[str], str], str]] = {
     "no text's length": (without("text_chars"), "its meta data lack text_chars"),
     "no cut": (without("cut_points"), "its meta data lack cut_points"),
     "a cut of null": (set_to("cut_points", value=None), "its cut_points are null, not two places"),
+    "no steps": (without("steps_per_epoch"), "its meta data lack steps_per_epoch"),
+    "an epoch without steps": (
+        set_to("steps_per_epoch", value=0),
+        "its steps_per_epoch is 0, not a number of steps",
+    ),
     "three cuts": (set_to("cut_points", value=[1, 2, 3]), "its cut_points are [1, 2, 3], not"),
     "a cut of floats": (set_to("cut_points", value=[1.0, 2]), "its cut_points are [1.0, 2], not"),
     "a cut back": (set_to("cut_points", value=[540, 480]), "its cut_points are [540, 480], not"),
@@ -232,7 +237,9 @@ def test_format_1_has_no_digest_and_no_newer_keys(
     saved: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     members = members_of(saved)
-    text = without("cut_points")(without("text_chars")(str(members["meta"])))
+    text = str(members["meta"])
+    for key in ("text_chars", "cut_points", "steps_per_epoch"):
+        text = without(key)(text)
     for counter in ("divergences", "elapsed_s", "out_of_time"):
         text = without("counters", counter)(text)
     members |= {"meta": np.array(as_format_1(text))}

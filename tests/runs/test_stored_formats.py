@@ -101,10 +101,10 @@ def test_it_resumes_to_its_end(old_run: Path, old_format: int) -> None:
 
 
 def as_format_3(path: Path) -> None:
-    """Rewrite a checkpoint without its cut points."""
+    """Rewrite a checkpoint without the keys of format 4."""
     members = members_of(path)
     meta = json.loads(str(members["meta"])) | {"format": 3}
-    del meta["cut_points"]
+    del meta["cut_points"], meta["steps_per_epoch"]
     np.savez(path, **sealed(members | {"meta": np.array(json.dumps(meta))}))
 
 
