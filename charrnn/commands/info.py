@@ -33,6 +33,8 @@ def _rows(path: Path, checkpoint: Checkpoint) -> list[str]:
 
     counters, vocabulary = checkpoint.counters, checkpoint.vocabulary
     tokens, V = vocabulary.tokens, len(vocabulary)
+    known = counted(len(vocabulary.symbols[: vocabulary.end]), tokens)
+    end = "" if vocabulary.end is None else " and the end of a record"
     best_step = "" if counters.best_loss_nats is None else f" at step {counters.best_step:,}"
     symbols = f" {vocabulary.decode(np.arange(V))!r}" if tokens == "char" else ""
     shapes = parameter_shapes(checkpoint.config.model, V)
@@ -45,12 +47,24 @@ def _rows(path: Path, checkpoint: Checkpoint) -> list[str]:
         f"validation  {_loss(counters.valid_loss_nats, tokens)}",
         f"best        {_loss(counters.best_loss_nats, tokens)}{best_step}",
         f"training    {_loss(counters.train_loss_nats, tokens)}{dropout}",
-        f"vocabulary  {counted(V, tokens)}{symbols}",
+        *_records(checkpoint),
+        f"vocabulary  {known}{symbols}{end}",
         f"parameters  {checkpoint.parameters.size:,}",
         *(f"  {name:<{width}}  {shape}" for name, shape in shapes.items()),
         "configuration",
         *(f"  {line}" for line in checkpoint.config.to_yaml().splitlines()),
     ]
+
+
+def _records(checkpoint: Checkpoint) -> list[str]:
+    """Return a row about the records that a model was trained on; none for one text."""
+    kind, cut = checkpoint.config.data.records, checkpoint.cut_points
+    if kind is None:
+        return []
+    if cut is None:
+        return [f"records     {kind}"]
+    train, valid = cut[0], cut[1] - cut[0]
+    return [f"records     {kind}: {train:,} for training, {valid:,} for validation"]
 
 
 def _loss(nats: float | None, tokens: str) -> str:
