@@ -28,12 +28,12 @@ def bench(config: str | None, overrides: tuple[str, ...], as_json: bool) -> None
     """Measure the speed of training, evaluation and sampling.
 
     The model is the one that the file CONFIG describes, by default one sized for a text of 1 MB;
-    unset keys get the defaults for such a text. The text is random, with 65 distinct characters.
-    Nothing is written.
+    unset keys get the defaults for such a text. The text is random, with 65 distinct characters;
+    records have 10 to 50 of them and an end, which counts as one. Nothing is written.
     """
     from charrnn.config.reader import load_config, override_defaults
     from charrnn.planning.benchmark import V, measure
-    from charrnn.text.corpus import text_sizes
+    from charrnn.text.random_text import random_corpus
     from charrnn.training.recipe import fill_defaults
     from charrnn.workers.count import resolve_workers
 
@@ -43,7 +43,8 @@ def bench(config: str | None, overrides: tuple[str, ...], as_json: bool) -> None
         if config
         else override_defaults(overrides, origin="--set")
     )
-    resolved = resolve_workers(fill_defaults(written, text_sizes(_CHARS, written.data), V), V)
+    sizes = random_corpus(_CHARS, V, written.data, written.seed).sizes
+    resolved = resolve_workers(fill_defaults(written, sizes, V), V)
     if sys.stderr.isatty():
         click.echo("measuring for 10 to 30 seconds", err=True)
     speeds = measure(resolved)
@@ -56,9 +57,10 @@ def bench(config: str | None, overrides: tuple[str, ...], as_json: bool) -> None
 
 def _rows(config: Config, speeds: Speeds) -> list[tuple[str, str]]:
     model, train, tokens = config.model, config.train, config.data.tokens
+    row, sampled = ("record", "record") if config.data.records else ("stream", "text")
     rows = [
         ("model", f"{model}"),
-        ("window", f"{counted(train.batch_size, 'stream')} x {counted(train.seq_length, tokens)}"),
+        ("window", f"{counted(train.batch_size, row)} x {counted(train.seq_length, tokens)}"),
         ("workers", f"{train.workers}, {train.backend}"),
         (
             "training",
@@ -68,8 +70,8 @@ def _rows(config: Config, speeds: Speeds) -> list[tuple[str, str]]:
         ("evaluation", f"{speeds.eval_chars_per_s:,.0f} {tokens}s/s"),
         (
             "sampling",
-            f"{speeds.sample_chars_per_s:,.0f} {tokens}s/s one text, "
-            f"{speeds.sample_64_chars_per_s:,.0f} {tokens}s/s 64 texts side by side",
+            f"{speeds.sample_chars_per_s:,.0f} {tokens}s/s one {sampled}, "
+            f"{speeds.sample_64_chars_per_s:,.0f} {tokens}s/s 64 {sampled}s side by side",
         ),
         (
             "peak",

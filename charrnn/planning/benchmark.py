@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -16,8 +17,7 @@ import numpy as np
 from charrnn.config.schema import Config
 from charrnn.model.parameters import initial_parameters, training_flops
 from charrnn.model.sampling import SamplingParams, generate, generators
-from charrnn.text.corpus import Corpus
-from charrnn.text.vocabulary import Vocabulary
+from charrnn.text.random_text import random_corpus
 from charrnn.training.limits import Limits
 from charrnn.training.optimizer import clip_gradient, new_optimizer, scheduled_rate
 from charrnn.workers.group import WorkerGroup
@@ -57,9 +57,8 @@ def measure(config: Config, rounds: int = 5, round_s: float = 0.3) -> Speeds:
         step = training_step(group)
         step()
         memory = memory_mb()
-        train = _rates(step, config.train.batch_size * config.train.seq_length, rounds, round_s)
-        chars = min(_EVALUATED_CHARS, len(job.corpus.codes))
-        scoring = _rates(lambda: list(group.score_windows(0, chars)), chars, 3, round_s)
+        train = _rates(step, rounds, round_s)
+        scoring = _rates(lambda: _score(group), 3, round_s)
         sample_one = _sampling_rate(group, 1, rounds, round_s)
         sample_many = _sampling_rate(group, _SIDE_BY_SIDE, rounds, round_s)
         peak_gflops = statistics.median(group.peak_gflops() for _ in range(rounds))
@@ -110,29 +109,42 @@ def training_job(config: Config) -> Job:
     """Return the job of training on a random text, long enough to evaluate on too."""
     train = config.train
     n = max(4 * train.batch_size * train.seq_length, _EVALUATED_CHARS) + 1
-    codes = np.random.default_rng(config.seed).integers(0, V, n, np.uint8)
-    vocabulary = Vocabulary(np.arange(V), config.data.tokens)
-    return Job(config, Corpus(codes, vocabulary, "", n, n))
+    all_in_one = replace(config.data, valid_fraction=0.0, test_fraction=0.0)
+    return Job(config, random_corpus(n, V, all_in_one, config.seed))
 
 
-def _rates(run: Callable[[], object], chars: int, rounds: int, round_s: float) -> list[float]:
-    """Return the characters per second of each round, after a warm-up."""
-    count = max(1, round(round_s / max(_seconds(run, 1), 1e-6)))
-    return [chars / _seconds(run, count) for _ in range(rounds)]
+def _score(group: WorkerGroup) -> int:
+    """Score the text, or the beginning of a long one, and return the characters."""
+    chars = 0
+    for window in group.score_windows(*group.job.corpus.everything):
+        chars += window.chars
+        if chars >= _EVALUATED_CHARS:
+            break
+    return chars
 
 
-def _seconds(run: Callable[[], object], count: int) -> float:
-    """Return the mean duration of `count` calls, in seconds."""
+def _rates(run: Callable[[], int], rounds: int, round_s: float) -> list[float]:
+    """Return the characters per second of each round, after a warm-up.
+
+    Args:
+        run: does some work and returns the number of its characters.
+        rounds, round_s: see `measure`.
+    """
     start = time.perf_counter()
-    for _ in range(count):
-        run()
-    return (time.perf_counter() - start) / count
+    run()
+    count = max(1, round(round_s / max(time.perf_counter() - start, 1e-6)))
+    rates = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        chars = sum(run() for _ in range(count))
+        rates.append(chars / (time.perf_counter() - start))
+    return rates
 
 
 def _sampling_rate(group: WorkerGroup, N: int, rounds: int, round_s: float) -> float:
     rngs = [*islice(generators(1), N)]
     texts = generate(group.worker.model, np.zeros(1, np.intp), SamplingParams(), rngs)
-    return statistics.median(_rates(lambda: next(texts), N, rounds, round_s))
+    return statistics.median(_rates(lambda: len(next(texts)), rounds, round_s))
 
 
 def memory_mb(process: int | None = None) -> float | None:
