@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from charrnn.config.schema import DataConfig
 from charrnn.text.corpus import Corpus, cut_points
 from charrnn.text.encoding import EncodedText
-from charrnn.text.records import encode_records
+from charrnn.text.record_index import index_in_memory
+from charrnn.text.records import RecordCorpus
 from charrnn.text.vocabulary import SYMBOLS, Vocabulary
 
 _LENGTHS = (10, 50)  # characters of a record, at least and at most
@@ -23,6 +26,7 @@ def random_corpus(n: int, V: int, data: DataConfig, seed: int) -> Corpus:
         seed: of the random numbers.
     """
     rng = np.random.default_rng(seed)
+    data = replace(data, valid_path=None, test_path=None)
     if data.records is None:
         codes = rng.integers(0, V, n, np.uint8)
         return Corpus(codes, Vocabulary(np.arange(V), data.tokens), "", *cut_points(n, data))
@@ -32,4 +36,5 @@ def random_corpus(n: int, V: int, data: DataConfig, seed: int) -> Corpus:
     ends = np.append(0, np.cumsum(lengths))
     codes = rng.integers(0, V - 1, ends[-1] + 1, np.uint8)
     codes[ends] = V - 1
-    return encode_records(EncodedText(codes, vocabulary, ""), data)
+    text = EncodedText(codes, vocabulary, "", (len(codes),))
+    return RecordCorpus.of(text, index_in_memory(text, data))

@@ -294,6 +294,17 @@ def test_what_is_refused(command: str, capsys: pytest.CaptureFixture[str]) -> No
     assert message in err
 
 
+def test_gradients_go_as_far_back_as_a_short_text_allows(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("twenty.txt").write_text("hums in the blue box")
+    found = as_json(capsys, "gradients", "runs/rnn", "twenty.txt")
+    assert found["lags"] == list(range(1, 20))
+    both = as_json(capsys, "gradients", "runs/rnn", "runs/gru", "twenty.txt", "--losses", "3")
+    assert {len(one["median"]) for one in both["curves"]} == {19}
+    assert as_json(capsys, "gradients", "runs/rnn")["lags"] == list(range(1, 101))
+
+
 def test_a_text_too_short_for_correlations(capsys: pytest.CaptureFixture[str]) -> None:
     Path("short.txt").write_text("hums in the blue box")
     assert run(["inspect", "cells", "runs/rnn", "short.txt"]) == 1

@@ -89,14 +89,14 @@ def test_the_surprise_of_each_record(cell: str, reading: Reading) -> None:
 def test_surprising_characters_have_their_record_and_no_other_text(reading: Reading) -> None:
     nats = np.full(len(reading.part), 0.5)
     first = np.flatnonzero(reading.places() == 0)
-    nats[first[2]], nats[first[2] + 2], nats[first[2] - 1] = 5, 3, 4  # "E, and the end of d
+    nats[first[2] - 1], nats[first[2]], nats[first[2] + 2] = 5, 4, 3  # the end of d, then "E
     found = most_surprising(reading, nats, 3)
     assert [(one.number, one.place, one.nats) for one in found] == [
-        (3, 0, 5),
-        (2, 1, 4),
+        (2, 1, 5),
+        (3, 0, 4),
         (1, 0, 0.5),
     ]
-    assert [reading.vocabulary.decode(one.before) for one in found] == ["", "d", ""]
+    assert [reading.vocabulary.decode(one.before) for one in found] == ["d", "", ""]
 
 
 @each_cell
