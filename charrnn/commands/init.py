@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from charrnn.system.terminal import duration, wrapped
 
 if TYPE_CHECKING:
     from charrnn.planning.proposal import Proposal
+    from charrnn.text.shape import Shape
 
 
 @click.command()
@@ -46,13 +48,15 @@ def init(
     """Write a configuration for TEXT, sized to it and to this machine.
 
     Looks at the text, measures for some seconds how fast this machine trains on it, prints what it
-    has chosen and how long the training will take, and writes a file with comments. TEXT is one or
-    more files, or a glob in quotes.
+    has chosen and how long the training will take, and writes a file with comments. A list of short
+    lines, or blocks between blank lines, become records (data.records). TEXT is one or more files,
+    or a glob in quotes.
     """
     from charrnn.config.reader import override_defaults
     from charrnn.config.writer import annotated_yaml
     from charrnn.planning.proposal import propose
     from charrnn.system.atomic import atomic_write
+    from charrnn.text.lines import find_shape
 
     refuse_mpiexec()
     given = {override.partition("=")[0].strip() for override in overrides}
@@ -70,9 +74,13 @@ def init(
     target = Path(output) if output == "-" else _target(output, files, overwrite)
     if sys.stderr.isatty():
         click.echo("measuring this machine for some seconds", err=True)
+    shape = None if "data.records" in given else find_shape(config.data)
+    if shape:
+        config = replace(config, data=replace(config.data, records=shape.records))
     proposal = propose(config, minutes, partial(click.echo, err=True))
     text_summary, time_summary = _text_summary(proposal), _time_summary(proposal)
-    header = [f"{text_summary}.", f"{time_summary}."]
+    because = [_records_summary(shape)] if shape else []
+    header = [f"{line}." for line in (text_summary, *because, time_summary)]
     written = annotated_yaml(proposal.config, header, given, target.parent)
     if output == "-":
         click.echo(written, nl=False)
@@ -80,7 +88,7 @@ def init(
     with atomic_write(target) as file:
         file.write(written.encode())
     next_command = f"charrnn train {shlex.quote(str(target))}"
-    lines = [text_summary, _model_summary(proposal), time_summary]
+    lines = [text_summary, *because, _model_summary(proposal), time_summary]
     summary = "\n".join([*lines, f"written: {target}; now: {next_command}"])
     click.echo(wrapped(summary, sys.stderr), err=True)
 
@@ -118,16 +126,16 @@ def _target(output: str, files: Sequence[str], overwrite: bool) -> Path:
 
 def _text_summary(proposal: Proposal) -> str:
     """Return the size of the text in words."""
-    data, lines = proposal.config.data, proposal.lines
-    path = data.path
+    path = proposal.config.data.path
     name = (
         shown_name(os.path.basename(path)) if isinstance(path, str) else counted(len(path), "file")
     )
-    text = f"{name}: {counted(proposal.chars, data.tokens)}, {proposal.V} distinct"
-    if lines and lines.count > 1:
-        text += f"; {counted(lines.count, 'line')} with a median of "
-        text += counted(lines.median_chars, data.tokens)
-    return text
+    return f"{name}: {proposal.text}"
+
+
+def _records_summary(shape: Shape) -> str:
+    """Return why the text is read as records, and how to read it as one text."""
+    return f"{shape.reason}; data.records {shape.records} (--set data.records=null reads one text)"
 
 
 def _model_summary(proposal: Proposal) -> str:
@@ -136,7 +144,7 @@ def _model_summary(proposal: Proposal) -> str:
     return (
         f"{model}, dropout {model.dropout:g}, weight "
         f"dropout {model.weight_dropout:g}, "
-        f"{counted(train.batch_size, 'stream')} x {train.seq_length}, "
+        f"{counted(train.batch_size, proposal.units.row)} x {train.seq_length}, "
         f"{train.optimizer} {train.learning_rate:g}"
     )
 
@@ -146,9 +154,9 @@ def _time_summary(proposal: Proposal) -> str:
     train = proposal.config.train
     limits = {"epoch": train.max_epochs, "step": train.max_steps, "minute": train.max_minutes}
     length = " or ".join(counted(n, name) for name, n in limits.items() if n is not None)
-    tokens = proposal.config.data.tokens
+    speed = counted(round(proposal.chars_per_s), proposal.units.step)
     return (
         f"{length} of training: about {duration(proposal.estimated_s)} on this machine "
-        f"({counted(round(proposal.chars_per_s), tokens)}/s)"
+        f"({speed}/s)"
         f"{'; longer would hardly help' if proposal.most_epochs else ''}"
     )

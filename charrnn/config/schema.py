@@ -73,10 +73,15 @@ class DataConfig:
         Nullable(Paths()), "text for testing, in place of a fraction; read by eval alone", None
     )
     valid_fraction: float = _key(
-        _FRACTION, "fraction of the text for validation, after the training part; 0: none", 0.1
+        _FRACTION,
+        "fraction for validation: of a text, after the training part; of records, drawn by a "
+        "digest; 0: none",
+        0.1,
     )
     test_fraction: float = _key(
-        _FRACTION, "fraction of the text for testing, at its end; 0: none", 0.0
+        _FRACTION,
+        "fraction for testing: of a text, at its end; of records, drawn by a digest; 0: none",
+        0.0,
     )
 
     @property
@@ -140,15 +145,19 @@ class TrainConfig:
 
     batch_size: int = _fillable(
         whole(1, 10**6),
-        "parallel streams of text",
-        "32, fewer for a small text, at least one for each worker",
+        "parallel streams of a text, or records side by side",
+        "32 streams, fewer for a small text; as many records as give a step as many characters; "
+        "at least one for each worker",
     )
     seq_length: int = _fillable(
-        whole(1, 10**6), "steps of backpropagation through time", "80, fewer for a small text"
+        whole(1, 10**6),
+        "steps of backpropagation through time",
+        "80, fewer for a small text or short records",
     )
     streams: str = _fillable(
         Choice(("fixed", "fresh")),
-        "fixed: the same cuts in each epoch; fresh: new cuts, with the text as a ring",
+        "fixed: each epoch cuts the text, or orders the records, alike; fresh: anew, with the text "
+        "as a ring",
         "fresh",
     )
     max_epochs: int | None = _fillable(

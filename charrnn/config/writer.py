@@ -13,9 +13,10 @@ import yaml
 from charrnn.config.paths import each_path, relative_path
 from charrnn.config.schema import PATHS, Config
 
-# The keys that are always written, with their comments.
+# The keys that are always written, with their comments, and those that differ for records.
 _COMMENTS = {
     "data.path": "",
+    "data.records": "line or paragraph; null: one text",
     "data.valid_fraction": "the end of the text, for validation",
     "model.cell": "lstm, gru (a quarter faster) or rnn (the simplest)",
     "model.num_layers": "stacked layers",
@@ -37,6 +38,14 @@ _COMMENTS = {
     "train.validate_every": "steps, or epoch",
     "train.sample_length": "characters of the sample at each validation",
 }
+_OF_RECORDS = {
+    "data.valid_fraction": "of the records, drawn by a digest, for validation",
+    "model.dropout_per": "step, or window: one mask for all steps of a window",
+    "train.batch_size": "records side by side",
+    "train.seq_length": "steps of a window; a longer record takes several",
+    "train.streams": "fixed, or fresh: a new order of the records in each epoch",
+    "train.weight_decay": "lower for a long training",
+}
 _WIDEST = 36  # characters; the comments of longer lines are not aligned with the others
 
 
@@ -51,15 +60,16 @@ def annotated_yaml(
         given: keys that the user has set, all of which are written.
         folder: the folder of the file, to which the path of the text is relative.
     """
+    comments = _COMMENTS | (_OF_RECORDS if config.data.records else {})
     sections: dict[str, list[tuple[str, str]]] = {}
     for dotted, value in config.by_key().items():
         section, _, key = dotted.rpartition(".")
         if section == "data" and key in PATHS:
             value = each_path(partial(relative_path, folder=folder), value)
             value = list(value) if isinstance(value, tuple) else value
-        if dotted in given or (dotted in _COMMENTS and value is not None):
+        if dotted in given or (dotted in comments and value is not None):
             line = f"{'  ' if section else ''}{key}: {_on_one_line(value)}"
-            sections.setdefault(section, []).append((line, _COMMENTS.get(dotted, "")))
+            sections.setdefault(section, []).append((line, comments.get(dotted, "")))
     lines = [f"# {line}" for line in header]
     for section, keys in sections.items():
         lines += ["", f"{section}:"] if section else [""]

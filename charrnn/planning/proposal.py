@@ -16,8 +16,8 @@ from typing import Any
 from charrnn.config.schema import Config
 from charrnn.model.parameters import training_flops
 from charrnn.planning.benchmark import training_step
-from charrnn.text.corpus import Corpus
-from charrnn.text.lines import Lines, lines_of
+from charrnn.text.corpus import Corpus, Units
+from charrnn.text.lines import lengths_in_words
 from charrnn.text.load import load_corpus
 from charrnn.text.remarks import remark_on
 from charrnn.text.size_check import check_sizes, small_parts
@@ -37,10 +37,9 @@ class Proposal:
     """A configuration without unset keys, and the measurements behind it."""
 
     config: Config
-    chars: int
-    V: int
-    lines: Lines | None  # None for a text read as bytes
-    chars_per_s: float  # in training
+    text: str  # its size in words
+    units: Units
+    chars_per_s: float  # in training, ends of records included
     estimated_s: float  # of the whole training
     most_epochs: bool  # whether the epochs are capped although there is time for more
 
@@ -67,7 +66,7 @@ def propose(
         CharRNNError: for any error that would prevent the training.
     """
     corpus = load_corpus(config.data, note)
-    chars, V = len(corpus.codes), len(corpus.vocabulary)
+    V = len(corpus.vocabulary)
     if config.train.max_minutes is not None:
         minutes = config.train.max_minutes
     if minutes is None:
@@ -94,9 +93,8 @@ def propose(
     most_epochs = not config.train.has_limit and sized.train.max_epochs == MOST_EPOCHS
     return Proposal(
         sized,
-        chars,
-        V,
-        lines_of(corpus),
+        "; ".join(filter(None, (corpus.summary, lengths_in_words(corpus)))),
+        corpus.units,
         speed.training,
         _seconds(sized, corpus, speed),
         most_epochs,
@@ -123,8 +121,11 @@ def _training_speed(group: WorkerGroup, seconds: float) -> float:
 
 def _scoring_speed(group: WorkerGroup, seconds: float) -> float:
     """Score for about some seconds; return the characters per second."""
+    corpus = group.job.corpus
+    valid_start, valid_end = corpus.split("valid")
+    part = (valid_start, valid_end) if valid_end > valid_start else corpus.everything
     start, chars, elapsed_s = time.perf_counter(), 0, 0.0
-    for window in group.score_windows(*group.job.corpus.everything):
+    for window in group.score_windows(*part):
         chars += window.chars
         elapsed_s = time.perf_counter() - start
         if elapsed_s > seconds:

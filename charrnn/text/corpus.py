@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from charrnn.config.schema import DataConfig, TrainConfig
 from charrnn.errors import counted
@@ -11,6 +12,14 @@ from charrnn.kernels import Array
 from charrnn.text.streams import Streams, TextSizes, scoring_windows
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.text.windows import ScoringWindow, Sizes, TrainingWindows
+
+
+class Units(NamedTuple):
+    """What numbers about a text count, in words that `counted` takes."""
+
+    part: str  # what the bounds of its splits count
+    row: str  # what the rows of a step are
+    step: str  # what a row reads in one step
 
 
 @dataclass(frozen=True)
@@ -46,7 +55,14 @@ class Corpus:
     @property
     def summary(self) -> str:
         """The size of the text in words."""
-        return counted(len(self.codes), self.vocabulary.tokens)
+        size = counted(len(self.codes), self.vocabulary.tokens)
+        return f"{size}, {len(self.vocabulary):,} distinct"
+
+    @property
+    def units(self) -> Units:
+        """What its numbers count."""
+        tokens = self.vocabulary.tokens
+        return Units(part=tokens, row="stream", step=tokens)
 
     @property
     def everything(self) -> tuple[int, int]:

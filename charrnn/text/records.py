@@ -17,7 +17,7 @@ import numpy as np
 from charrnn.config.schema import DataConfig, TrainConfig
 from charrnn.errors import counted
 from charrnn.kernels import Array
-from charrnn.text.corpus import Corpus
+from charrnn.text.corpus import Corpus, Units
 from charrnn.text.encoding import EncodedText
 from charrnn.text.record_index import Lengths, RecordIndex
 from charrnn.text.shuffle import shuffled
@@ -52,7 +52,12 @@ class RecordCorpus(Corpus):
     def summary(self) -> str:
         tokens, R = self.vocabulary.tokens, len(self.starts)
         size = f"{counted(R, 'record')} of {counted(len(self.codes) - R - 1, tokens)}"
+        size += f" ({len(self.vocabulary) - 1:,} distinct)"
         return f"{size}, {self.repeats:,} of them repeats" if self.repeats else size
+
+    @property
+    def units(self) -> Units:
+        return Units(part="record", row="record", step="symbol")
 
     @property
     def everything(self) -> tuple[int, int]:

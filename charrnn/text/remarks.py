@@ -13,14 +13,16 @@ import numpy as np
 
 from charrnn.config.schema import DataConfig
 from charrnn.kernels import Array
+from charrnn.text.shape import READ, Shape, shape_of
 from charrnn.text.vocabulary import Vocabulary
 
-_READ = 1 << 18  # symbols at the start of a text that are looked at
+_READ = 1 << 18  # symbols at the start of a text in which another format is looked for
 _ROWS = 200  # rows of a table, of these
 _FEW = 3  # characters that may be an accident
 _FEW_ROWS = 8  # of prose, which may have as many commas each
 _MANY_NULS = 0.2  # share of a text
 _MOST = 0.95  # share of what is counted that is enough
+_TABLES = (".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson")  # ends of names
 
 _UNPACK = "unpack it and name the text inside"
 _SAVE = "save it as plain text"
@@ -37,31 +39,66 @@ _SIGNATURES = (  # the beginning of a file, as Latin-1 reads it
 )
 
 
-def remark_on(codes: Array, vocabulary: Vocabulary, config: DataConfig) -> str:
+def remark_on(
+    codes: Array, vocabulary: Vocabulary, config: DataConfig, *, lists: bool = False
+) -> str:
     """Return a remark on a text that does not look like a text, or "".
 
     Args:
         codes: (n,), the encoded text, of which the beginning is looked at.
         vocabulary: of the text.
         config: how the text was read.
+        lists: whether a list that is read as one text gets a remark too.
     """
-    symbols = vocabulary.symbols[codes[:_READ]]
+    symbols = vocabulary.symbols[codes[:READ]]
     if vocabulary.end is not None:  # begin of the first record, ends of all
-        symbols = np.where(codes[:_READ] == vocabulary.end, ord("\n"), symbols)[1:]
-    if config.tokens == "byte":
-        raw = symbols.astype("u1").tobytes()
-        head, text = raw[:64].decode("latin-1"), raw.decode("utf-8", "replace")
-    else:
-        text = symbols.astype("<u4").tobytes().decode("utf-32-le", "replace")
-        head = text[:64]
-    found = (
+        symbols = np.where(codes[:READ] == vocabulary.end, ord("\n"), symbols)[1:]
+    cut = len(codes) > READ
+    if found := _no_text(symbols, config, cut=cut):
+        return f"{config.where}: this looks like {found}"
+    shape = shape_in(symbols, config, cut=cut) if lists and config.records is None else None
+    if shape is None or shape.records != "line":
+        return ""
+    return (
+        f"{config.where}: {shape.reason}, read as one text; data.records: line reads each line as "
+        "a record with a begin and an end of its own"
+    )
+
+
+def shape_in(symbols: Array, config: DataConfig, *, cut: bool) -> Shape | None:
+    """Return whether a text is a list or consists of blocks, and is no table.
+
+    Args:
+        symbols: (n,), the beginning of the text.
+        config: how it is read; of its paths, the ends of names are looked at.
+        cut: whether there is more of the text.
+    """
+    paths = (config.path,) if isinstance(config.path, str) else config.path
+    if any(path.lower().endswith(_TABLES) for path in paths) or _no_text(symbols, config, cut=cut):
+        return None
+    return shape_of(_as_text(symbols, config), cut=cut)
+
+
+def _no_text(symbols: Array, config: DataConfig, *, cut: bool) -> str:
+    """Return what the beginning of a text looks like if it is something else, or ""."""
+    cut = cut or len(symbols) > _READ
+    symbols = symbols[:_READ]
+    text = _as_text(symbols, config)
+    byte = config.tokens == "byte"
+    head = symbols[:64].astype("u1").tobytes().decode("latin-1") if byte else text[:64]
+    return (
         known_format(head)
         or _nuls(symbols, config)
         or _mojibake(text, config)
-        or _json(text, cut=len(codes) > _READ)
-        or _table(text, config, cut=len(codes) > _READ)
+        or _json(text, cut=cut)
+        or _table(text, config, cut=cut)
     )
-    return f"{config.where}: this looks like {found}" if found else ""
+
+
+def _as_text(symbols: Array, config: DataConfig) -> str:
+    if config.tokens == "byte":
+        return symbols.astype("u1").tobytes().decode("utf-8", "replace")
+    return symbols.astype("<u4").tobytes().decode("utf-32-le", "replace")
 
 
 def known_format(head: str) -> str:

@@ -27,20 +27,18 @@ def summary_rows(trainer: Trainer, run: RunFolder) -> list[tuple[str, str]]:
     config, corpus, limits = trainer.config, trainer.corpus, trainer.limits
     path = config.data.path
     text = relative_path(path) if isinstance(path, str) else counted(len(path), "file")
-    parts = [(name, *corpus.split(name)) for name in ("train", "valid", "test")]
+    splits = {name: corpus.split(name) for name in ("train", "valid", "test")}
+    parts = [f"{end - start:,} {name}" for name, (start, end) in splits.items()]
     model, train = config.model, config.train
     inputs = "one-hot" if model.embedding_size is None else f"{model.embedding_size}-wide embedded"
     dropout = f", dropout {model.dropout:g}" if model.dropout else ""
     if model.weight_dropout:
         dropout += f", weight dropout {model.weight_dropout:g}"
     megabytes = math.ceil(sum(least_bytes(config, len(corpus.vocabulary))) / 1e6)
-    tokens = config.data.tokens
+    units = corpus.units
     return [
-        (
-            "text",
-            f"{text}: {corpus.summary}, {len(corpus.vocabulary)} distinct",
-        ),
-        ("split", ", ".join(f"{end - start:,} {name}" for name, start, end in parts)),
+        ("text", f"{text}: {corpus.summary}"),
+        ("split", f"{', '.join(parts)} {plural(units.part)}"),
         (
             "model",
             f"{model}, {inputs} input{dropout}: "
@@ -48,8 +46,8 @@ def summary_rows(trainer: Trainer, run: RunFolder) -> list[tuple[str, str]]:
         ),
         (
             "steps",
-            f"{_length(limits)} of {counted(train.batch_size, 'stream')} x "
-            f"{counted(train.seq_length, tokens)}, {train.optimizer} {train.learning_rate:g}",
+            f"{_length(limits)} of {counted(train.batch_size, units.row)} x "
+            f"{counted(train.seq_length, units.step)}, {train.optimizer} {train.learning_rate:g}",
         ),
         ("workers", f"{train.workers}, {train.backend}"),
         ("memory", f"arrays of at least {megabytes:,} MB"),

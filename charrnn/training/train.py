@@ -135,7 +135,7 @@ def train(
         config = _resolve(written, corpus, checkpoint, source, ranks, reporter)
         if not checkpoint:
             remarks = (
-                remark_on(corpus.codes, corpus.vocabulary, written.data),
+                remark_on(corpus.codes, corpus.vocabulary, written.data, lists=True),
                 small_parts(corpus, written, config.train.seq_length),
             )
             for remark in filter(None, remarks):

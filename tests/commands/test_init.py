@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,9 @@ from charrnn.planning.proposal import propose
 from charrnn.runs.metrics import read_metrics
 from charrnn.text.corpus import text_sizes
 from charrnn.text.files import find_files
+from charrnn.text.load import load_corpus
 from charrnn.training.recipe import MOST_EPOCHS, fill_defaults
+from charrnn.workers.group import WorkerGroup
 
 
 @pytest.fixture(autouse=True)
@@ -277,3 +281,111 @@ def test_a_semicolon_in_a_name_stays_in_the_message(
     monkeypatch.chdir(tmp_path)
     assert run(["init", "a; b.txt"]) == 1
     assert "a; b.txt: no such file; name a text file" in capsys.readouterr().err
+
+
+# Records.
+
+
+def _names() -> str:
+    rng = random.Random(3)
+    parts = ("ka", "ro", "mi", "n", "el", "sha", "t")
+    names = ["".join(rng.choices(parts, k=rng.randint(2, 6))) for _ in range(3000)]
+    return "\n".join([*names, "x" * 40]) + "\n"
+
+
+def test_a_list_becomes_records(capsys: pytest.CaptureFixture[str]) -> None:
+    text = _names()
+    Path("names.txt").write_text(text)
+    assert run(["init", "names.txt", "--minutes", "0.05"]) == 0
+    err = " ".join(capsys.readouterr().err.split())
+    lines = text.split()
+    assert f"names.txt: 3,001 records of {sum(map(len, lines)):,} characters (11 distinct)" in err
+    repeats = len(lines) - len(set(lines))
+    median = sorted(map(len, lines))[1500]
+    assert f", {repeats:,} of them repeats; a median of {median} characters each, 40 in" in err
+    reason = (
+        f"3,001 lines with a median of {median} characters: a list; data.records line "
+        "(--set data.records=null reads one text)"
+    )
+    assert reason in err
+    config = load_config("names.yaml")
+    assert config.data.records == "line"
+    assert f" {config.train.batch_size} records x " in err
+    assert " symbols/s)" in err
+    text = Path("names.yaml").read_text()
+    assert f"# {reason}.\n" in text
+    for comment in ("records side by side", "drawn by a digest", "a new order of the records"):
+        assert f"# {comment}" in text or f", {comment}" in text or f": {comment}" in text
+    for wrong in ("parallel streams", "end of the text", "new cuts"):
+        assert wrong not in text
+    assert run(["train", "names.yaml", "--set", "train.max_steps=1"]) == 0
+    err = " ".join(capsys.readouterr().err.split())
+    assert re.search(r"split 2,\d+ train, \d+ valid, 0 test records", err)
+    assert re.search(r" of \d+ records x \d+ symbols, ", err)
+
+
+def test_blocks_become_records(capsys: pytest.CaptureFixture[str]) -> None:
+    cards = [f"name: {one}\ncost: {n % 7}\n" for n, one in enumerate(_names().split()[:200])]
+    Path("cards.txt").write_text("\n".join(cards))
+    assert run(["init", "cards.txt", "--minutes", "0.01"]) == 0
+    assert "200 blocks between blank lines with a median of 2 lines" in capsys.readouterr().err
+    assert load_config("cards.yaml").data.records == "paragraph"
+
+
+@pytest.mark.parametrize("value", ["null", "paragraph", "line"])
+def test_what_is_set_decides(value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("names.txt").write_text(_names().replace("\nka", "\n\nka"))
+    arguments = ["--minutes", "0.01", "--set", f"data.records={value}"]
+    assert run(["init", "names.txt", *arguments]) == 0
+    assert "a list" not in capsys.readouterr().err
+    assert written("names.yaml")["data.records"] == (None if value == "null" else value)
+
+
+def test_running_text_stays_one_text() -> None:
+    assert run(["init", "tales.txt", "--minutes", "0.01"]) == 0
+    assert "data.records" not in written("tales.yaml")
+
+
+def test_the_same_file_is_written_again_but_for_the_speed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("names.txt").write_text(_names())
+    files = []
+    for _ in range(2):
+        assert run(["init", "names.txt", "--overwrite"]) == 0
+        files.append(re.sub(r"about .* on this machine \(.*\)", "", Path("names.yaml").read_text()))
+    assert files[0] == files[1]
+
+
+@pytest.mark.parametrize("minutes", [0.3, 2])
+def test_the_estimate_for_records_counts_their_symbols(
+    minutes: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("names.txt").write_text(_names())
+    monkeypatch.setattr(charrnn.planning.proposal, "_training_speed", lambda *_: 10_000.0)
+    monkeypatch.setattr(charrnn.planning.proposal, "_scoring_speed", lambda *_: 40_000.0)
+    proposal = propose(override_defaults(["data.records=line"], text="names.txt"), minutes)
+    corpus = load_corpus(proposal.config.data)
+    train = proposal.config.train
+    windows = corpus.training_windows(train, 1)
+    epoch = sum(windows.weight(step) for step in range(windows.windows))
+    steps = train.max_steps or train.max_epochs * windows.windows
+    read = epoch * steps / windows.windows
+    assert proposal.estimated_s == pytest.approx(1 + read / 10_000, rel=0.15)
+    assert 0.6 * 60 * minutes <= proposal.estimated_s <= 1.1 * 60 * minutes
+
+
+def test_scoring_is_measured_on_the_validation_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("names.txt").write_text(_names())
+    config = override_defaults(["data.records=line"], text="names.txt")
+    corpus = load_corpus(config.data)
+    parts = []
+    original = WorkerGroup.score_windows
+
+    def noted(group: WorkerGroup, start: int, end: int) -> Any:
+        parts.append((start, end))
+        return original(group, start, end)
+
+    monkeypatch.setattr(WorkerGroup, "score_windows", noted)
+    propose(config, 0.01)
+    assert parts == [corpus.split("valid")]
