@@ -25,9 +25,9 @@ def lengths_in_words(corpus: Corpus) -> str:
     """
     tokens = corpus.vocabulary.tokens
     if isinstance(corpus, RecordCorpus):
-        count = np.diff(corpus.lengths.end, prepend=0)
+        records = np.diff(corpus.lengths.end, prepend=0)  # (k,), of each length
         order = np.argsort(corpus.lengths.length)
-        half = np.searchsorted(count[order].cumsum(), count.sum() / 2)
+        half = np.searchsorted(records[order].cumsum(), records.sum() / 2)
         middle, longest = corpus.lengths.length[order[[half, -1]]].tolist()
         return f"a median of {counted(middle, tokens)} each, {longest:,} in the longest"
     newline = np.flatnonzero(corpus.vocabulary.symbols == ord("\n"))

@@ -299,7 +299,7 @@ def test_a_list_becomes_records(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["init", "names.txt", "--minutes", "0.05"]) == 0
     err = " ".join(capsys.readouterr().err.split())
     lines = text.split()
-    assert f"names.txt: 3,001 records of {sum(map(len, lines)):,} characters (11 distinct)" in err
+    assert f"names.txt: 3,001 records of {sum(map(len, lines)):,} characters (13 distinct)" in err
     repeats = len(lines) - len(set(lines))
     median = sorted(map(len, lines))[1500]
     assert f", {repeats:,} of them repeats; a median of {median} characters each, 40 in" in err
@@ -346,9 +346,7 @@ def test_running_text_stays_one_text() -> None:
     assert "data.records" not in written("tales.yaml")
 
 
-def test_the_same_file_is_written_again_but_for_the_speed(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_the_same_file_is_written_again_but_for_the_speed() -> None:
     Path("names.txt").write_text(_names())
     files = []
     for _ in range(2):
