@@ -23,23 +23,22 @@ _IN_MOST_BLOCKS = 0.8  # share of blocks
 
 # A list of words (names, molecules, addresses on the web) or of phrases (titles, places).
 _LONGEST_WORD, _LONGEST_PHRASE = 120, 40  # characters of the median line
-_MOST_WORDS = 6  # of the median phrase
+_TITLES = 0.7  # share of the long words of phrases, the first ones aside, with a capital
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 _LONGEST_UNSPACED = 4  # characters of the median line in a script without spaces
 _WRAPPED = 40  # characters; longer lines of one length are a text with line ends put in
 
 _STOPS = tuple(".,;:!?…—–\"'”’»)。，、；：！？")  # noqa: RUF001
 _STOPS_OF_WORDS = tuple(".,;:。，、；：")  # noqa: RUF001 - passwords end in others
-_SENTENCE_END = re.compile(r"[^\W\d_]{3}[.!?;…][\"'”’»)]?\s")  # noqa: RUF001
 _NUMBERS = re.compile(r"[-+]?[\d.,]*\d([eE][-+]?\d+)?%?(\s+[-+]?[\d.,]*\d([eE][-+]?\d+)?%?)*\s*")
 _DATE = re.compile(r"\d+[-/.:]\d+[-/.:]\d+")
-_TIME = re.compile(r"\W?\d{1,4}[-/:.]\d{1,2}\S*\s+\S*.*[^\W\d_]{2}")  # and words after it
+_TIME = re.compile(r"\W?\d{1,4}[-/:.]\d{1,2}\S*\s.*[^\W\d_]{2}")  # and words after it
 _BRACKETED = re.compile(r"[\[<(][^\s\])>]")
 _SPEAKER = re.compile(r"[^\s:>]+(?: [^\s:>]+)?\s?[:>]\s+(?=\S)")
 _PAIR = re.compile(r"[^,;\t|]+[,;\t|][^\s,;\t|][^,;\t|]*")
 _MARKS = frozenset("#<>@;%")
-_BULLETS = frozenset("-*+|/\\=~•")
 
+_TITLE_WORDS = 6  # at most, in the title of a block
 _FIELD = re.compile(r"([^\W\d_][\w .-]{0,24}?)\s?[:=]")
 _DATA = re.compile(r"(?=.*\d)(?:[\d{\[(]|(?!.*[^\W\d_]{3}))")  # begins with a number, or no words
 
@@ -88,57 +87,49 @@ def shape_of(text: str, *, cut: bool = False) -> Shape | None:
 
 def _is_list(lines: Sequence[str]) -> bool:
     """Return whether lines, none of them blank, are the items of a list."""
-    most_common = Counter(lines).most_common(1)
-    if len(lines) < _LEAST_LINES or most_common[0][1] > max(3, _RARE * len(lines)):
-        return False  # few lines, or words of a text, one a line
+    n, lengths = len(lines), sorted(map(len, lines))
+    if n < _LEAST_LINES or sum(lengths) > 3 * n * max(4, lengths[n // 4]):
+        return False  # few lines, or of two kinds, short and long
+    if Counter(lines).most_common(1)[0][1] > max(3, _RARE * n):
+        return False  # the words of a text, one a line
     starts = Counter(line[0] for line in lines)
+    numbers = _share(map(_NUMBERS.fullmatch, lines)) - _share(map(_DATE.match, lines))
     if (
-        _share(line[0].isspace() for line in lines) > _RARE  # a program, verse
-        or _share(line[-1] in "{[(" or line[0] in "}])" for line in lines) > _SOME / 2
-        or any(
-            _RARE < starts[mark] / len(lines) < 1 - _RARE for mark in _MARKS
-        )  # comments, headers
-        or _share(map(_NUMBERS.fullmatch, lines)) - _share(map(_DATE.match, lines))
-        > _SOME  # series
+        sum(starts[space] for space in " \t") > _RARE * n  # a program, verse
+        or any(_RARE < starts[mark] / n < 1 - _RARE for mark in _MARKS)  # comments, headers
+        or numbers > _SOME  # a series
         or _share(map(_PAIR.fullmatch, lines)) > _MOST  # a table of two columns
     ):
         return False
     words = [line.split() for line in lines]
     if _share(len(row) == 1 for row in words) >= _MOST:
-        return _are_words(lines)
-    return _are_phrases(lines, words)
+        return _are_words(lines, lengths)
+    return _are_phrases(lines, lengths, words)
 
 
-def _are_words(lines: Sequence[str]) -> bool:
+def _are_words(lines: Sequence[str], lengths: Sequence[int]) -> bool:
     """Return whether lines, nearly all of them without a space, are the words of a list."""
-    lengths = [len(line) for line in lines]
-    middle, longest = median(lengths), max(lengths)
     unspaced = _share(map(_UNSPACED.search, lines)) > _SOME
-    wrapped = longest >= _WRAPPED and _share(length == longest for length in lengths) > 0.5
+    wrapped = lengths[-1] >= _WRAPPED and lengths.count(lengths[-1]) > len(lines) / 2
     return (
-        middle <= (_LONGEST_UNSPACED if unspaced else _LONGEST_WORD)
-        and sum(lengths) <= 3 * max(middle, 4) * len(lines)
+        lengths[len(lines) // 2] <= (_LONGEST_UNSPACED if unspaced else _LONGEST_WORD)
         and not wrapped
-        and _share(not any(map(str.isalnum, line)) for line in lines) <= _RARE
         and _share(line.endswith(_STOPS_OF_WORDS) for line in lines) <= _SOME
     )
 
 
-def _are_phrases(lines: Sequence[str], words: Sequence[Sequence[str]]) -> bool:
+def _are_phrases(
+    lines: Sequence[str], lengths: Sequence[int], words: Sequence[Sequence[str]]
+) -> bool:
     """Return whether lines of several words are the phrases of a list: no sentences, no verse."""
-    lengths = sorted(map(len, lines))
-    n, middle = len(lines), median(lengths)
-    count = median(map(len, words))
+    n, middle = len(lines), lengths[len(lines) // 2]
+    wrapped = middle >= 0.75 * _LONGEST_PHRASE and middle > 0.85 * lengths[int(0.99 * n)]
     if (
         middle > _LONGEST_PHRASE
-        or lengths[int(0.9 * n)] > 2 * _LONGEST_PHRASE
-        or count > _MOST_WORDS
-        or (middle >= 0.75 * _LONGEST_PHRASE and middle > 0.85 * lengths[int(0.99 * n)])  # wrapped
+        or wrapped
         or _share(line.endswith(_STOPS) for line in lines) > _SOME / 2
-        or _share(map(_SENTENCE_END.search, lines)) > _SOME / 2
         or _share(map(_TIME.match, lines)) > _SOME  # a log, a conversation
         or _share(map(_BRACKETED.match, lines)) > _SOME
-        or _share(line[0] in _BULLETS for line in lines) > _RARE
     ):
         return False
     said = sorted(len(line[m.end() :].split()) for line in lines if (m := _SPEAKER.match(line)))
@@ -146,13 +137,12 @@ def _are_phrases(lines: Sequence[str], words: Sequence[Sequence[str]]) -> bool:
         return False  # a conversation
     firsts = [next(filter(str.isalnum, line), "") for line in lines]
     lower = _share(map(str.islower, firsts))
-    caseless = _share(first.isalpha() and first.lower() == first.upper() for first in firsts)
-    if count <= 2:
+    if median(map(len, words)) <= 2:
         return lower <= _SOME or lower >= _MOST  # in between: sentences over several lines
     # Lines of three words and more may be verse, unless they are written like titles.
     long_words = [word for row in words for word in row[1:] if len(word) > 4]
-    titles = _share(word[0].isupper() or not word[0].isalpha() for word in long_words)
-    return lower <= _SOME and caseless <= _SOME and titles >= 0.7
+    titles = _share(word[0].isupper() or word[0].isdigit() for word in long_words)
+    return lower <= _SOME and titles >= _TITLES
 
 
 def _blocks(lines: Iterable[str]) -> list[list[str]]:
@@ -198,7 +188,7 @@ def _common_form(blocks: Sequence[Sequence[str]]) -> str:
 
 
 def _is_title(line: str) -> bool:
-    return line[0].isalpha() and len(line.split()) <= _MOST_WORDS and not line.endswith(_STOPS)
+    return line[0].isalpha() and len(line.split()) <= _TITLE_WORDS and not line.endswith(_STOPS)
 
 
 def _share(flags: Iterable[object]) -> float:

@@ -213,6 +213,17 @@ ONE_TEXT = {
     "rows of measurements": many(lambda: f"{RNG.random():.3f} {RNG.random():.3f}"),
     "a sequence in lines": many(lambda: "".join(RNG.choices("ACGT", k=60))),
     "sequences without blank lines": many(sequence, between=""),
+    "prose in capitals, wrapped": wrapped(paragraph(300), 34).upper(),
+    "prose in capitals without stops, wrapped": wrapped(many(clause), 34).upper(),
+    "exclamations": many(lambda: f"{word().title()} {word()}!"),
+    "a Chinese primer": many(
+        lambda: "".join(map(chr, RNG.choices(range(0x4E00, 0x4F00), k=3))) + "，"  # noqa: RUF001
+    ),
+    "a name, then a long word": many(lambda: f"{word()}\n{word(40, 60)}"),
+    "a log like titles": many(lambda: f"{date()} {word().title()} {word().title()}"),
+    "a conversation of short lines": many(lambda: f"[{RNG.choice(('Ann', 'Bob'))}] {word()}"),
+    "a play with numbered lines": many(lambda: f"{RNG.choice(SPEAKERS)}\n{word()}\n12 {word()}\n"),
+    "a program of short names": many(lambda: f"function {word()}\n    a1 = b2\nend\n"),
     "subtitles": "\n".join(f"{n}\n00:00:{n % 60:02},000 --> 1\n{clause()}\n" for n in range(200)),
     "a page": many(lambda: f"<p>{word()} {word()}</p>"),
     "a manual page": many(lambda: f".TP\n.B {word()}\n{word()}"),
