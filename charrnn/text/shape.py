@@ -23,6 +23,7 @@ _IN_MOST_BLOCKS = 0.8  # share of blocks
 
 # A list of words (names, molecules, addresses on the web) or of phrases (titles, places).
 _LONGEST_WORD, _LONGEST_PHRASE = 120, 40  # characters of the median line
+_MOST_WORDS = 6  # of the median phrase, and of the title of a block
 _TITLES = 0.7  # share of the long words of phrases, the first ones aside, with a capital
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 _LONGEST_UNSPACED = 4  # characters of the median line in a script without spaces
@@ -38,7 +39,6 @@ _SPEAKER = re.compile(r"[^\s:>]+(?: [^\s:>]+)?\s?[:>]\s+(?=\S)")
 _PAIR = re.compile(r"[^,;\t|]+[,;\t|][^\s,;\t|][^,;\t|]*")
 _MARKS = frozenset("#<>@;%")
 
-_TITLE_WORDS = 6  # at most, in the title of a block
 _FIELD = re.compile(r"([^\W\d_][\w .-]{0,24}?)\s?[:=]")
 _DATA = re.compile(r"(?=.*\d)(?:[\d{\[(]|(?!.*[^\W\d_]{3}))")  # begins with a number, or no words
 
@@ -88,7 +88,7 @@ def shape_of(text: str, *, cut: bool = False) -> Shape | None:
 def _is_list(lines: Sequence[str]) -> bool:
     """Return whether lines, none of them blank, are the items of a list."""
     n, lengths = len(lines), sorted(map(len, lines))
-    if n < _LEAST_LINES or sum(lengths) > 3 * n * max(4, lengths[n // 4]):
+    if n < _LEAST_LINES or sum(lengths) > 5 * n * max(4, lengths[n // 4]):
         return False  # few lines, or of two kinds, short and long
     if Counter(lines).most_common(1)[0][1] > max(3, _RARE * n):
         return False  # the words of a text, one a line
@@ -122,10 +122,11 @@ def _are_phrases(
     lines: Sequence[str], lengths: Sequence[int], words: Sequence[Sequence[str]]
 ) -> bool:
     """Return whether lines of several words are the phrases of a list: no sentences, no verse."""
-    n, middle = len(lines), lengths[len(lines) // 2]
+    n, middle, count = len(lines), lengths[len(lines) // 2], median(map(len, words))
     wrapped = middle >= 0.75 * _LONGEST_PHRASE and middle > 0.85 * lengths[int(0.99 * n)]
     if (
         middle > _LONGEST_PHRASE
+        or count > _MOST_WORDS
         or wrapped
         or _share(line.endswith(_STOPS) for line in lines) > _SOME / 2
         or _share(map(_TIME.match, lines)) > _SOME  # a log, a conversation
@@ -137,7 +138,7 @@ def _are_phrases(
         return False  # a conversation
     firsts = [next(filter(str.isalnum, line), "") for line in lines]
     lower = _share(map(str.islower, firsts))
-    if median(map(len, words)) <= 2:
+    if count <= 2:
         return lower <= _SOME or lower >= _MOST  # in between: sentences over several lines
     # Lines of three words and more may be verse, unless they are written like titles.
     long_words = [word for row in words for word in row[1:] if len(word) > 4]
@@ -188,7 +189,7 @@ def _common_form(blocks: Sequence[Sequence[str]]) -> str:
 
 
 def _is_title(line: str) -> bool:
-    return line[0].isalpha() and len(line.split()) <= _TITLE_WORDS and not line.endswith(_STOPS)
+    return line[0].isalpha() and len(line.split()) <= _MOST_WORDS and not line.endswith(_STOPS)
 
 
 def _share(flags: Iterable[object]) -> float:

@@ -208,6 +208,9 @@ ONE_TEXT = {
     "a conversation with times": many(lambda: f"[12:{RNG.randint(10, 59)}] <{word()}> {clause()}"),
     "a conversation in angles": many(lambda: f"<{RNG.choice(('anna', 'bob'))}> {word()} {word()}"),
     "a log": many(lambda: f"{date()} 12:00:{RNG.randint(10, 59)} INFO {word()} {word()}"),
+    "rows of figures and names": many(
+        lambda: f"R G {RNG.randint(1900, 2000)} o - Ap Su>={RNG.randint(1, 28)} 2 {word().title()}"
+    ),
     "a table with a header": "name,age\n" + many(lambda: f"{word()},{RNG.randint(1, 99)}"),
     "measurements": many(lambda: f"{RNG.random():.3f}"),
     "rows of measurements": many(lambda: f"{RNG.random():.3f} {RNG.random():.3f}"),
