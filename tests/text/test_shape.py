@@ -209,7 +209,7 @@ ONE_TEXT = {
     "a conversation in angles": many(lambda: f"<{RNG.choice(('anna', 'bob'))}> {word()} {word()}"),
     "a log": many(lambda: f"{date()} 12:00:{RNG.randint(10, 59)} INFO {word()} {word()}"),
     "rows of figures and names": many(
-        lambda: f"R G {RNG.randint(1900, 2000)} o - Ap Su>={RNG.randint(1, 28)} 2 {word().title()}"
+        lambda: f"R G {RNG.randint(1900, 2000)} o - 3 Su>={RNG.randint(1, 28)} 2:00"
     ),
     "a table with a header": "name,age\n" + many(lambda: f"{word()},{RNG.randint(1, 99)}"),
     "measurements": many(lambda: f"{RNG.random():.3f}"),
@@ -228,6 +228,7 @@ ONE_TEXT = {
     "a play with numbered lines": many(lambda: f"{RNG.choice(SPEAKERS)}\n{word()}\n12 {word()}\n"),
     "a program of short names": many(lambda: f"function {word()}\n    a1 = b2\nend\n"),
     "subtitles": "\n".join(f"{n}\n00:00:{n % 60:02},000 --> 1\n{clause()}\n" for n in range(200)),
+    "a list with a comment on each item": many(lambda: f"#{word()}\n{word()}\n{word()}"),
     "a page": many(lambda: f"<p>{word()} {word()}</p>"),
     "a manual page": many(lambda: f".TP\n.B {word()}\n{word()}"),
     "words with the line ends of old Macs": many(word).replace("\n", "\r"),
