@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import chain, repeat
 from typing import Any
 
 from charrnn.config.schema import Config
@@ -120,16 +121,16 @@ def _training_speed(group: WorkerGroup, seconds: float) -> float:
 
 
 def _scoring_speed(group: WorkerGroup, seconds: float) -> float:
-    """Score for about some seconds; return the characters per second."""
+    """Score for some seconds what a validation scores; return the characters per second."""
     corpus = group.job.corpus
     valid_start, valid_end = corpus.split("valid")
     part = (valid_start, valid_end) if valid_end > valid_start else corpus.everything
+    windows = chain.from_iterable(group.score_windows(*part) for _ in repeat(None))
+    next(windows)
     start, chars, elapsed_s = time.perf_counter(), 0, 0.0
-    for window in group.score_windows(*part):
-        chars += window.chars
+    while elapsed_s < seconds or not chars:
+        chars += next(windows).chars
         elapsed_s = time.perf_counter() - start
-        if elapsed_s > seconds:
-            break
     return chars / elapsed_s
 
 
