@@ -40,7 +40,6 @@ _COMMENTS = {
 }
 _OF_RECORDS = {
     "data.valid_fraction": "of the records, drawn by a digest, for validation",
-    "model.dropout_per": "step, or window: one mask for all steps of a window",
     "train.batch_size": "records side by side",
     "train.seq_length": "steps of a window; a longer record takes several",
     "train.streams": "fixed, or fresh: a new order of the records in each epoch",

@@ -29,6 +29,7 @@ from charrnn.workers.count import resolve_workers
 from charrnn.workers.group import WorkerGroup
 
 _MEASURED_S = 1.5  # or a twentieth of the requested time, if that is less
+_LEAST_SCORED = 1 << 14  # characters, or a whole small part, which is mostly warmed up on others
 _START_S = 1.0  # before the first step
 _MIN_EPOCHS = 4  # a shorter training is limited in steps
 
@@ -127,8 +128,9 @@ def _scoring_speed(group: WorkerGroup, seconds: float) -> float:
     part = (valid_start, valid_end) if valid_end > valid_start else corpus.everything
     windows = chain.from_iterable(group.score_windows(*part) for _ in repeat(None))
     next(windows)
+    least = min(_LEAST_SCORED, corpus.scored(*part))
     start, chars, elapsed_s = time.perf_counter(), 0, 0.0
-    while elapsed_s < seconds or not chars:
+    while elapsed_s < seconds or chars < least:
         chars += next(windows).chars
         elapsed_s = time.perf_counter() - start
     return chars / elapsed_s

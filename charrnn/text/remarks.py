@@ -56,7 +56,9 @@ def remark_on(
     cut = len(codes) > READ
     if found := _no_text(symbols, config, cut=cut):
         return f"{config.where}: this looks like {found}"
-    shape = shape_in(symbols, config, cut=cut) if lists and config.records is None else None
+    if not lists or config.records is not None:
+        return ""
+    shape = _shape(symbols, config, cut=cut)
     if shape is None or shape.records != "line":
         return ""
     return (
@@ -73,8 +75,12 @@ def shape_in(symbols: Array, config: DataConfig, *, cut: bool) -> Shape | None:
         config: how it is read; of its paths, the ends of names are looked at.
         cut: whether there is more of the text.
     """
+    return None if _no_text(symbols, config, cut=cut) else _shape(symbols, config, cut=cut)
+
+
+def _shape(symbols: Array, config: DataConfig, *, cut: bool) -> Shape | None:
     paths = (config.path,) if isinstance(config.path, str) else config.path
-    if any(path.lower().endswith(_TABLES) for path in paths) or _no_text(symbols, config, cut=cut):
+    if any(path.lower().endswith(_TABLES) for path in paths):
         return None
     return shape_of(_as_text(symbols, config), cut=cut)
 
