@@ -36,7 +36,7 @@ def lengths_in_words(corpus: Corpus) -> str:
     codes = corpus.codes[:_MEASURED]
     lengths = np.diff(np.flatnonzero(codes == newline[0]), prepend=-1) - 1
     filled = lengths[lengths > 0]
-    count = round(len(lengths) * len(corpus.codes) / len(codes))  # an estimate, for a long text
+    count = int(len(lengths) * len(corpus.codes) / len(codes) + 0.5)  # estimated if long
     median = int(np.median(filled)) if len(filled) else 0
     if count < 2:
         return ""
