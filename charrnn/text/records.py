@@ -83,9 +83,15 @@ class RecordCorpus(Corpus):
         """Yield the windows in which the records of some ranks are scored, or a share of them."""
         most = max(1, _LOGITS // len(self.vocabulary))
         while start < end:
-            shortest = int(self.lengths.length[self.lengths.run(np.array(start))]) + 1
+            run = int(self.lengths.run(np.array(start)))
+            shortest = int(self.lengths.length[run]) + 1
             T = min(shortest, _LONGEST_WINDOW, most)
             stop = min(end, start + max(1, min(_SCORED, most) // T))
+            # Rows of records that are much shorter would read on, unscored, for most windows.
+            symbols = self.lengths.length[run:] + 1
+            unlike = (symbols < shortest) | (symbols > 2 * max(shortest, _LONGEST_WINDOW))
+            if unlike.any():
+                stop = min(stop, int(self.lengths.end[run + int(unlike.argmax()) - 1]))
             yield from self._scored_together(start, stop, share)
             start = stop
 
