@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from charrnn.config.schema import Config
 from charrnn.config.values import Number
 from charrnn.errors import SamplingError, TextError, counted, plural, shown
 from charrnn.kernels import Array
-from charrnn.model.evaluation import Score, score_windows
+from charrnn.model.evaluation import Score, SegmentScores, WindowScore, score_windows
 from charrnn.model.model import Model
 from charrnn.model.sampling import (
     SampledRecord,
@@ -20,8 +20,10 @@ from charrnn.model.sampling import (
     records,
 )
 from charrnn.text.decoding import normalise_newlines
+from charrnn.text.part import encode_list
 from charrnn.text.streams import scoring_windows
 from charrnn.text.vocabulary import Vocabulary, character_name
+from charrnn.text.windows import ScoringWindow
 
 _NOT_NEGATIVE, _POSITIVE = Number(0, whole=True), Number(1, whole=True)
 
@@ -227,14 +229,66 @@ class LanguageModel:
         if len(codes) < 2:
             needed = plural(self.vocabulary.tokens)
             raise TextError(f"text: has nothing to predict; at least two {needed} are needed")
-        windows = score_windows(self.model, scoring_windows(codes, 0, len(codes), self.model.V))
-        total = Score(0, 0.0)
+        windows = scoring_windows(codes, 0, len(codes), self.model.V)
+        return sum(self._score_windows(windows), Score(0, 0.0))
+
+    def score_records(self, records: Iterable[str], *, skip_unknown: bool = False) -> list[Score]:
+        """Score records: measure how well the model predicts each of them, and its end.
+
+        Each is read on its own, from zero states, so its score does not depend on the others. Many
+        records are read side by side, which is much faster than one by one.
+
+        Args:
+            records: the text of each, without its end.
+            skip_unknown: remove characters that the model does not know.
+
+        Returns:
+            A `Score` for each record, in their order. `nats` is the loss summed over its tokens and
+            its end, which is -log of the record's probability; `chars` is their number, one more
+            than the record has tokens; `loss_nats` is their quotient, in nats per token.
+
+        Raises:
+            TextError: `records` is not an iterable of strings, or a record has a character that the
+                model does not know.
+            TextError: the model was not trained on records.
+
+        >>> names = charrnn.load("runs/names")
+        >>> scores = names.score_records(["Anna", "Annnnna"])
+        >>> [score.chars for score in scores]
+        [5, 8]
+        >>> odd = max(scores, key=lambda score: score.nats)
+        """
+        if self.vocabulary.end is None:
+            raise TextError(
+                "records: this model was not trained on records, so it scores none",
+                hint="score(text) scores a text",
+            )
+        if isinstance(records, str) or not isinstance(records, Iterable):
+            raise TextError(f"records: is of type {type(records).__name__}, not a list of strings")
+        codes = [
+            self.encode(record, f"records[{k}]", skip_unknown=skip_unknown)
+            for k, record in enumerate(records)
+        ]
+        if not codes:
+            return []
+        corpus = encode_list(self.vocabulary, codes)
+        scores = SegmentScores(corpus.segments(*corpus.everything))
+        windows = corpus.scoring_windows(*corpus.everything)
+        for window in self._score_windows(windows, self.vocabulary.separator):
+            scores.add(window)
+        return list(scores)
+
+    def _score_windows(
+        self, windows: Iterable[ScoringWindow], separator: int | None = None
+    ) -> Iterator[WindowScore]:
+        """Yield the score of each window; see `score_windows`."""
+        scores = score_windows(self.model, windows, separator)
         while True:
             with self.model.lock:  # for one window, so that other threads wait only shortly
-                window = next(windows, None)
+                window = next(scores, None)
             if window is None:
-                return total
-            total += window
+                return
+            yield window
 
     def encode(self, text: str, where: str, *, skip_unknown: bool = False) -> Array:
         """Return the codes (n,) of a text.

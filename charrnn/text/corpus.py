@@ -6,12 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import numpy as np
+
 from charrnn.config.schema import DataConfig, TrainConfig
 from charrnn.errors import counted
 from charrnn.kernels import Array
 from charrnn.text.streams import Streams, TextSizes, scoring_windows
 from charrnn.text.vocabulary import Vocabulary
-from charrnn.text.windows import ScoringWindow, Sizes, TrainingWindows
+from charrnn.text.windows import ScoringWindow, Segments, Sizes, TrainingWindows
+
+_BLOCK = 1 << 22  # codes looked at together
 
 
 class Units(NamedTuple):
@@ -111,6 +115,17 @@ class Corpus:
         codes = self.codes[begin:]
         for window in scoring_windows(codes, start - begin, end - begin, V, share=share):
             yield window._replace(positions=window.positions + begin)
+
+    def segments(self, start: int, end: int) -> Segments:
+        """Return the lines of a part; of records, the records."""
+        blocks = (slice(one, min(one + _BLOCK, end)) for one in range(start, end, _BLOCK))
+        newline = self.vocabulary.separator
+        last = np.concatenate(
+            [block.start + np.flatnonzero(self.codes[block] == newline) for block in blocks]
+        )
+        if not len(last) or last[-1] < end - 1:  # the last line has no newline
+            last = np.append(last, end - 1)
+        return Segments(np.append(start, last[:-1] + 1), last)
 
 
 def cut_points(n: int, config: DataConfig) -> tuple[int, int]:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
+
+import numpy as np
 
 from charrnn.config.schema import DataConfig
 from charrnn.errors import TextError, plural
 from charrnn.kernels import Array
 from charrnn.text.corpus import Corpus
 from charrnn.text.decoding import CHUNK, decode_symbols, read_symbols
-from charrnn.text.encoding import encode_in_memory
+from charrnn.text.encoding import EncodedText, encode_in_memory
 from charrnn.text.files import bounded_chunks, find_files
 from charrnn.text.load import load_corpus
 from charrnn.text.reading import Reading, reading_of
-from charrnn.text.record_index import index_in_memory
 from charrnn.text.records import RecordCorpus, with_ends
 from charrnn.text.vocabulary import Vocabulary
 
@@ -35,6 +35,11 @@ class Part(NamedTuple):
     def reading(self, most: int | None = None) -> Reading:
         """Return the part, or its beginning, for views that show it; see `reading_of`."""
         return reading_of(self.corpus, self.start, self.end, most)
+
+    @property
+    def records(self) -> int | None:
+        """The number of records; None for a text."""
+        return self.end - self.start if isinstance(self.corpus, RecordCorpus) else None
 
 
 def encode_split(
@@ -124,16 +129,26 @@ def _whole(
     if data.records:
         if len(text.codes) < 2:
             raise TextError(f"{where}: has no records; every line is blank")
-        undivided = replace(
-            data, valid_path=None, test_path=None, valid_fraction=0.0, test_fraction=0.0
-        )
-        records = RecordCorpus.of(text, index_in_memory(text, undivided))
+        records = RecordCorpus.undivided(text)
         return Part(records, *records.everything, where, text.skipped)
     if len(text.codes) < 2:
         needed = plural(data.tokens) + (" that this model knows" if text.skipped else "")
         raise TextError(f"{where}: has nothing to predict; at least two {needed} are needed")
     n = len(text.codes)
     return Part(Corpus(text.codes, vocabulary, text.sha256, n, n), 0, n, where, text.skipped)
+
+
+def encode_list(vocabulary: Vocabulary, records: Sequence[Array]) -> Corpus:
+    """Return records as one part, in their order.
+
+    Args:
+        vocabulary: of a model of records.
+        records: the codes of each, (n,) without begin and end; there is at least one.
+    """
+    assert vocabulary.end is not None
+    end = np.array([vocabulary.end], vocabulary.code_dtype)
+    codes = np.concatenate([end, *(one for record in records for one in (record, end))])
+    return RecordCorpus.undivided(EncodedText(codes, vocabulary, "", (len(codes),)))
 
 
 def _symbols_of_file(data: DataConfig, file: str, where: str) -> Iterator[Array]:

@@ -12,12 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from charrnn.config.schema import DataConfig
 from charrnn.errors import counted
 from charrnn.kernels import Array
 from charrnn.text.corpus import Corpus
 from charrnn.text.encoding import EncodedText
-from charrnn.text.record_index import index_in_memory
 from charrnn.text.records import RecordCorpus
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.text.windows import ScoringWindow
@@ -235,7 +233,6 @@ def _records(corpus: RecordCorpus, start: int, end: int, most: int | None) -> Re
     codes = np.append(corpus.codes[:1], corpus.codes[places])
     codes.flags.writeable = False
     text = EncodedText(codes, corpus.vocabulary, corpus.text_sha256, (len(codes),))
-    undivided = DataConfig("", valid_fraction=0.0, test_fraction=0.0)
-    alone = RecordCorpus.of(text, index_in_memory(text, undivided))
+    alone = RecordCorpus.undivided(text)
     of_file = np.searchsorted(np.sort(corpus.starts), begins) + 1
     return RecordReading(alone, alone.everything, 1, len(codes), of_file)

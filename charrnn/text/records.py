@@ -19,10 +19,10 @@ from charrnn.errors import counted
 from charrnn.kernels import Array
 from charrnn.text.corpus import Corpus, Units
 from charrnn.text.encoding import EncodedText
-from charrnn.text.record_index import Lengths, RecordIndex
+from charrnn.text.record_index import Lengths, RecordIndex, index_in_memory
 from charrnn.text.shuffle import shuffled
 from charrnn.text.vocabulary import SYMBOLS
-from charrnn.text.windows import ScoringWindow, TrainingWindows, Window
+from charrnn.text.windows import ScoringWindow, Segments, TrainingWindows, Window
 
 _SCORED = 1 << 14  # symbols of a window of scoring
 _LONGEST_WINDOW = 64  # steps of it
@@ -47,6 +47,12 @@ class RecordCorpus(Corpus):
         """Return the records of an encoded text."""
         starts, lengths, ends, repeats = index
         return cls(text.codes, text.vocabulary, text.sha256, *ends[:2], starts, lengths, repeats)
+
+    @classmethod
+    def undivided(cls, text: EncodedText) -> RecordCorpus:
+        """Return the records of an encoded text as one part."""
+        data = DataConfig("", valid_fraction=0.0, test_fraction=0.0)
+        return cls.of(text, index_in_memory(text, data))
 
     @property
     def summary(self) -> str:
@@ -113,6 +119,13 @@ class RecordCorpus(Corpus):
             yield ScoringWindow(
                 codes[:-1], codes[1:], positions[1:], scored, fresh if t0 == 0 else None
             )
+
+    def segments(self, start: int, end: int) -> Segments:
+        starts = self.starts[start:end].astype(np.intp)
+        order = np.argsort(starts)
+        length = self.lengths.length[self.lengths.run(np.arange(start, end))]
+        first = starts[order] + 1
+        return Segments(first, first + length[order])
 
 
 class RecordSizes(NamedTuple):

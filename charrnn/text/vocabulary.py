@@ -33,6 +33,8 @@ class Vocabulary:
         tokens: "char" or "byte".
         code_dtype: the type of codes, the same for every text.
         end: the code of the symbol for begin and end of a record; None without records.
+        separator: the code after each record, or without records after each line, a newline; V,
+            which no symbol has, if there is no newline.
     """
 
     def __init__(self, symbols: Array, tokens: str) -> None:
@@ -42,6 +44,9 @@ class Vocabulary:
         self.code_dtype = code_dtype(V)
         last = int(self.symbols[-1]) if V else 0
         self.end = V - 1 if last == SYMBOLS[tokens] else None
+        newline = np.flatnonzero(self.symbols == ord("\n"))
+        line_end = int(newline[0]) if len(newline) else V
+        self.separator = line_end if self.end is None else self.end
         # Code V stands for an unknown symbol; `encode` clips symbols to the last entry.
         self._codes = np.full(last + 2, V, code_dtype(V + 1))  # (last + 2,)
         self._codes[self.symbols] = np.arange(V)

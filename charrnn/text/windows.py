@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
+import numpy as np
+
 from charrnn.config.schema import TrainConfig
 from charrnn.kernels import Array
 
@@ -25,6 +27,18 @@ class ScoringWindow(NamedTuple):
     positions: Array  # (T, n) intp, of the targets in the encoded text
     scored: Array | None  # (T, n) bool, whether a target counts; None: the rows only read
     fresh: Array | None = None  # (n,) bool, rows that start from zero states; None: no row
+
+
+class Segments(NamedTuple):
+    """The lines of a part of a text, or its records, in the order of the text."""
+
+    first: Array  # (S,) intp, place of the first symbol of each in the encoded text
+    last: Array  # (S,) intp, place of its last: its newline or end, or the last of the part
+
+    @property
+    def scored(self) -> Array:
+        """(S,), the number of scored symbols of each; nothing predicts the symbol at place 0."""
+        return self.last + 1 - np.maximum(self.first, 1)
 
 
 class TrainingWindows(Protocol):

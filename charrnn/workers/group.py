@@ -13,7 +13,7 @@ import numpy as np
 from charrnn.errors import CharRNNError
 from charrnn.kernels import Array
 from charrnn.kernels.blas import one_blas_thread
-from charrnn.model.evaluation import Score
+from charrnn.model.evaluation import WindowScore, joined
 from charrnn.system.cores import blas_threads
 from charrnn.workers.worker import Buffers, Job, Task, Worker
 
@@ -54,11 +54,16 @@ class WorkerGroup:
         """Make the last training task's final states the initial states of the next one."""
         self.states[...] = self._next_states
 
-    def score_windows(self, start: int, end: int) -> Iterator[Score]:
-        """Yield the score of each window of the characters from `start` to `end` of the text."""
+    def score_windows(self, start: int, end: int, each: bool = False) -> Iterator[WindowScore]:
+        """Yield the score of each window of the part from `start` to `end` of the text.
+
+        Args:
+            start, end: of the part.
+            each: whether a score has a piece for each line or record.
+        """
         index = 0
-        while (scores := self._do(("score", start, end, index)))[0] is not None:
-            yield sum(scores[1:], scores[0])
+        while (scores := self._do(("score", start, end, each, index)))[0] is not None:
+            yield joined(scores)
             index += 1
 
     def peak_gflops(self) -> float:

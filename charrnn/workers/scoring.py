@@ -9,7 +9,7 @@ from dataclasses import replace
 from charrnn.backends.backend import resolve_backend
 from charrnn.config.schema import Config
 from charrnn.kernels import Array
-from charrnn.model.evaluation import Score
+from charrnn.model.evaluation import Score, WindowScore
 from charrnn.system.cores import free_cores
 from charrnn.text.corpus import Corpus
 from charrnn.workers.processes import start_group
@@ -25,7 +25,8 @@ def score_by_workers(
     parameters: Array,
     start: int,
     end: int,
-    scored: Callable[[int], object] = lambda _: None,
+    scored: Callable[[WindowScore], object] = lambda _: None,
+    each: bool = False,
 ) -> Score:
     """Score the characters from `start` to `end` of a text, on all cores if it is long.
 
@@ -34,7 +35,8 @@ def score_by_workers(
         corpus: the whole text; the characters before `start` serve as context.
         parameters: (P,), parameters of the model.
         start, end: the part to score.
-        scored: called with the number of characters of each window, once it is scored.
+        scored: called with the score of each window.
+        each: whether such a score has a piece for each line or record.
     """
     chars = corpus.scored(start, end)
     train = replace(
@@ -46,7 +48,7 @@ def score_by_workers(
     total = Score(0, 0.0)
     with closing(start_group(Job(config, corpus, trains=False))) as group:
         group.parameters[...] = parameters
-        for window in group.score_windows(start, end):
+        for window in group.score_windows(start, end, each):
             total += window
-            scored(window.chars)
+            scored(window)
     return total

@@ -14,7 +14,7 @@ from charrnn.backends.backend import backend
 from charrnn.config.schema import Config
 from charrnn.kernels import CELLS, Array
 from charrnn.model.dropout_masks import MaskGenerator
-from charrnn.model.evaluation import Score, score_windows
+from charrnn.model.evaluation import WindowScore, score_windows
 from charrnn.model.model import Model, States
 from charrnn.model.parameters import parameter_count, parameter_views
 from charrnn.text.corpus import Corpus
@@ -94,7 +94,7 @@ class Worker:
         )
         self._gradient = parameter_views(buffers.gradient, self.model.shapes)
         self._mask_generator = MaskGenerator(job.config.model, job.config.seed)
-        self._scores: Iterator[Score] = iter(())
+        self._scores: Iterator[WindowScore] = iter(())
 
     @cached_property
     def training_windows(self) -> TrainingWindows:
@@ -148,11 +148,12 @@ class Worker:
             products += 1
         return products * 2 * side**3 / elapsed_s / 1e9
 
-    def score(self, start: int, end: int, index: int) -> Score | None:
+    def score(self, start: int, end: int, each: bool, index: int) -> WindowScore | None:
         """Score this worker's share of a window of the characters from `start` to `end`.
 
         Args:
             start, end: part of the text.
+            each: whether the score has a piece for each line or record.
             index: number of the window; windows are scored in order, and 0 starts again.
 
         Returns:
@@ -160,6 +161,8 @@ class Worker:
         """
         if index == 0:
             share = (self._rank, self._job.workers)
-            windows = self._job.corpus.scoring_windows(start, end, share)
-            self._scores = score_windows(self.model, windows)
+            corpus = self._job.corpus
+            windows = corpus.scoring_windows(start, end, share)
+            separator = corpus.vocabulary.separator if each else None
+            self._scores = score_windows(self.model, windows, separator)
         return next(self._scores, None)
