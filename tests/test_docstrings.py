@@ -22,6 +22,7 @@ PUBLIC = [
     "charrnn.model.language_model.LanguageModel.sample",
     "charrnn.model.language_model.LanguageModel.stream",
     "charrnn.model.language_model.LanguageModel.score",
+    "charrnn.model.language_model.LanguageModel.score_records",
     *(
         f"charrnn.kernels.{cell}.{cell}_{direction}"
         for cell in ("rnn", "lstm", "gru")

@@ -79,8 +79,7 @@ def _texts(part: Part, segments: Segments) -> Iterator[str]:
     """Yield the text of each line or record, without its newline or end."""
     codes, vocabulary = part.corpus.codes, part.corpus.vocabulary
     for first, last in zip(*segments, strict=True):
-        ended = codes[last] == vocabulary.separator
-        yield vocabulary.decode(codes[first : last if ended else last + 1])
+        yield vocabulary.decode(codes[first : last + 1]).removesuffix("\n")
 
 
 def _print_each(scores: Iterable[Score], texts: Iterable[str], as_json: bool) -> None:
