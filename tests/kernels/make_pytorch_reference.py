@@ -1,23 +1,25 @@
-"""Writes pytorch_reference.npz, the numbers that test_pytorch_parity.py compares with.
+"""Writes the numbers that test_pytorch_parity.py compares with.
 
-Run it by hand, with PyTorch, from any folder; the tests only read the file:
+Run it by hand, with PyTorch, from any folder; the tests only read the files:
 
     pip install numpy torch
-    python tests/kernels/make_pytorch_reference.py
+    python tests/kernels/make_pytorch_reference.py [FILE]...
 
-All numbers are float64, with the layout and the names of this project, but the script imports
+Without a file it writes all. Another machine or version may differ in the last bits. All numbers are float64, with the layout and the names of this project, but the script imports
 nothing from it. PyTorch stores weights as (gates * H, D), orders the gates of an LSTM i, f, g, o,
 and has two biases in every cell. Where this project has one bias, PyTorch's second is zero.
 """
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 
-FILE = Path(__file__).with_name("pytorch_reference.npz")
+FOLDER = Path(__file__).parent
 MODULES = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}
 # For each gate of this project, its index in PyTorch's order.
 BLOCKS = {"rnn": [0], "lstm": [0, 1, 3, 2], "gru": [0, 1, 2]}
@@ -160,16 +162,75 @@ def optimizers_record(steps: int = 10, P: int = 20, decayed: int = 12) -> Record
     return record
 
 
-def main() -> None:
-    torch.set_default_dtype(torch.float64)
-    torch.manual_seed(1)
+def packed_record(cell: str, V: int = 7, H: int = 5, layers: int = 2) -> Record:
+    """Return the mean loss of sequences of several lengths, packed, and every gradient.
+
+    Code 0 stands for padding alone, so no gradient may depend on its one-hot rows.
+    """
+    lengths = torch.tensor([8, 5, 5, 2, 1])
+    stack, output = MODULES[cell](V, H, layers), torch.nn.Linear(H, V)
+    randomise(cell, stack)
+    for parameter in output.parameters():
+        torch.nn.init.normal_(parameter, std=0.6)
+    codes = torch.randint(1, V, (int(lengths.max()) + 1, len(lengths)))
+    padding = torch.arange(len(codes) - 1)[:, None] >= lengths
+    inputs, targets = codes[:-1].masked_fill(padding, 0), codes[1:].masked_fill(padding, 0)
+    rows = torch.nn.functional.one_hot(inputs, V).to(torch.float64)
+    h, _ = stack(torch.nn.utils.rnn.pack_padded_sequence(rows, lengths))
+    logits = output(torch.nn.utils.rnn.pad_packed_sequence(h)[0])
+    loss = torch.nn.functional.cross_entropy(
+        logits.reshape(-1, V), targets.reshape(-1), ignore_index=0
+    )
+    loss.backward()
+    record = {"lengths": lengths.numpy(), "loss_nats": loss.detach().numpy()}
+    record |= {
+        name: a.numpy().astype(np.int16) for name, a in [("codes", inputs), ("targets", targets)]
+    }
+    named = {
+        f"layers.{layer}.{name}": getattr(stack, f"{TORCH_NAMES[name]}_l{layer}")
+        for layer in range(layers)
+        for name in PARAMETERS[cell]
+    }
+    for name, parameter in named.items():
+        record[f"parameters.{name}"] = ours(cell, parameter)
+        record[f"gradients.{name}"] = ours(cell, parameter.grad)
+    for name, parameter in (("W", output.weight), ("b", output.bias)):
+        record[f"parameters.output.{name}"] = parameter.detach().numpy().T.copy()
+        record[f"gradients.output.{name}"] = parameter.grad.numpy().T.copy()
+    return record
+
+
+def reference() -> dict[str, Record]:
+    """Return windows, training steps and updates."""
     records = {cell: cell_record(cell) for cell in MODULES}
     records |= {"training": training_record(), "optimizers": optimizers_record()}
-    arrays = {f"{part}.{name}": a for part, record in records.items() for name, a in record.items()}
-    np.savez_compressed(FILE, **arrays)
     norms, max_norm = records["training"]["norms"], records["training"]["max_norm"]
-    print(f"{FILE.name}: {len(arrays)} arrays, {FILE.stat().st_size} bytes")
-    print(f"PyTorch {torch.__version__}; {np.sum(norms > max_norm)} of {len(norms)} steps clipped")
+    print(f"{np.sum(norms > max_norm)} of {len(norms)} steps clipped")
+    return records
+
+
+def packed() -> dict[str, Record]:
+    """Return packed sequences, which have padding."""
+    return {cell: packed_record(cell) for cell in MODULES}
+
+
+FILES: dict[str, Callable[[], dict[str, Record]]] = {
+    "pytorch_reference.npz": reference,
+    "pytorch_packed.npz": packed,
+}
+
+
+def main() -> None:
+    torch.set_default_dtype(torch.float64)
+    print(f"PyTorch {torch.__version__}")
+    for name in sys.argv[1:] or FILES:
+        torch.manual_seed(1)
+        records = FILES[name]()
+        arrays = {
+            f"{part}.{key}": a for part, record in records.items() for key, a in record.items()
+        }
+        np.savez_compressed(FOLDER / name, **arrays)
+        print(f"{name}: {len(arrays)} arrays, {(FOLDER / name).stat().st_size} bytes")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cell_problem import Problem, each_cell, run_sequence, run_steps
+from cell_problem import Problem, each_cell, frozen, run_sequence, run_steps
 from gradient_check import relative_error
 
 from charrnn.config.schema import ModelConfig
@@ -19,13 +19,18 @@ from charrnn.kernels.optimizers import OPTIMIZERS, Optimizer, clip_by_norm
 from charrnn.model.model import Model
 from charrnn.model.parameters import parameter_shapes, parameter_views
 
-with np.load(Path(__file__).with_name("pytorch_reference.npz"), allow_pickle=False) as file:
-    REFERENCE: dict[str, Array] = dict(file)
+
+def read(name: str) -> dict[str, Array]:
+    with np.load(Path(__file__).with_name(name), allow_pickle=False) as file:
+        return dict(file)
 
 
-def stored(prefix: str) -> dict[str, Array]:
+REFERENCE, PACKED = read("pytorch_reference.npz"), read("pytorch_packed.npz")
+
+
+def stored(prefix: str, arrays: dict[str, Array] = REFERENCE) -> dict[str, Array]:
     """Return the arrays whose names start with a prefix, by the rest of their names."""
-    return {k.removeprefix(prefix): a for k, a in REFERENCE.items() if k.startswith(prefix)}
+    return {k.removeprefix(prefix): a for k, a in arrays.items() if k.startswith(prefix)}
 
 
 @each_cell
@@ -71,6 +76,35 @@ def test_ten_training_steps() -> None:
     assert np.sum(np.array(norms) > max_norm) > 5  # most steps are clipped
     np.testing.assert_allclose(losses_nats, record["losses_nats"], rtol=1e-10)
     np.testing.assert_allclose(norms, record["norms"], rtol=1e-10)
+
+
+@each_cell
+def test_packed_sequences(cell: Cell) -> None:
+    """Padding with weight 0 is what PyTorch's packing leaves out, in the mean over the others."""
+    record = stored(f"{cell.name}.", PACKED)
+    parameters = stored("parameters.", record)
+    V, (hidden_size, _) = len(parameters["output.b"]), parameters["output.W"].shape
+    config = ModelConfig(cell.name, num_layers=2, hidden_size=hidden_size)
+    shapes = parameter_shapes(config, V)
+    assert parameters.keys() == shapes.keys()
+    model = Model(config, V, np.concatenate([parameters[name].ravel() for name in shapes]))
+    gradient = parameter_views(np.full_like(model.parameters, np.nan), shapes)
+    T, N = record["codes"].shape
+    weights = frozen((np.arange(T)[:, None] < record["lengths"]).astype(np.float32))
+    assert 0 < weights.sum() < T * N
+    scale = 1 / float(weights.sum())
+    nats, _ = model.loss_gradient(
+        record["codes"],
+        record["targets"],
+        model.zero_states(N),
+        gradient,
+        scale=scale,
+        weights=weights,
+    )
+    assert nats * scale == pytest.approx(float(record["loss_nats"]), rel=1e-12)
+    for name, array in gradient.items():
+        assert relative_error(array, record[f"gradients.{name}"]) < 1e-10, name
+    assert not gradient["layers.0.Wx"][0].any()  # code 0 stands for padding alone
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
