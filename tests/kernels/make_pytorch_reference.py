@@ -5,7 +5,9 @@ Run it by hand, with PyTorch, from any folder; the tests only read the files:
     pip install numpy torch
     python tests/kernels/make_pytorch_reference.py [FILE]...
 
-Without a file it writes all. Another machine or version may differ in the last bits. All numbers are float64, with the layout and the names of this project, but the script imports
+Without a file it writes all; another machine or version may differ in the last bits.
+
+All numbers are float64, with the layout and the names of this project, but the script imports
 nothing from it. PyTorch stores weights as (gates * H, D), orders the gates of an LSTM i, f, g, o,
 and has two biases in every cell. Where this project has one bias, PyTorch's second is zero.
 """
