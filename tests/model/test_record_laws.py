@@ -1,0 +1,159 @@
+"""Laws of records: how they are put side by side changes no gradient and no score."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from plain_scoring import plain_loop
+
+from charrnn.config.reader import override_defaults
+from charrnn.config.schema import DataConfig, ModelConfig
+from charrnn.kernels import CELLS, Array
+from charrnn.model.evaluation import Score, read_windows, score
+from charrnn.model.model import Model
+from charrnn.model.parameters import initial_parameters, parameter_views
+from charrnn.text import records as records_module
+from charrnn.text.load import load_corpus
+from charrnn.text.records import RecordCorpus
+
+TRAIN = override_defaults().train
+each_cell = pytest.mark.parametrize("cell", CELLS)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("laws") / "list.txt"
+
+
+def lists(longest: int, records: int) -> st.SearchStrategy[list[str]]:
+    """Draw records, few of them long."""
+    lengths = st.integers(1, 9) | st.integers(1, longest)
+    draw = st.tuples(lengths, st.integers(0, 3)).map(
+        lambda one: ("abac" * longest)[one[1] :][: one[0]]
+    )
+    return st.lists(draw, min_size=1, max_size=records)
+
+
+def corpus_of(path: Path, names: list[str]) -> RecordCorpus:
+    """Return records, all for training."""
+    path.write_text("\n".join(["abc", *names]))
+    return cast(
+        RecordCorpus, load_corpus(DataConfig(str(path), records="line", valid_fraction=0.0))
+    )
+
+
+def record_codes(corpus: RecordCorpus) -> dict[int, Array]:
+    """Return each record with its begin and end (n,), by the place of its end."""
+    ends = np.flatnonzero(corpus.codes == corpus.vocabulary.end).tolist()
+    return {last: corpus.codes[first : last + 1].astype(np.intp) for first, last in pairwise(ends)}
+
+
+def small_model(cell: str, V: int, dtype: type = np.float64) -> Model:
+    config = ModelConfig(cell=cell, num_layers=2, hidden_size=3)
+    parameters = initial_parameters(config, V, seed=3, dtype=np.float64)
+    parameters += 0.5 * np.random.default_rng(4).standard_normal(parameters.size)
+    return Model(config, V, parameters.astype(dtype))
+
+
+@settings(max_examples=15)
+@given(
+    lists(20, 8),
+    st.integers(1, 12),
+    st.integers(1, 8),
+    st.sampled_from(["fresh", "fixed"]),
+    st.lists(st.integers(0, 12), max_size=3),
+)
+def test_the_workers_read_the_rows_of_the_whole(
+    path: Path, names: list[str], N: int, T: int, streams: str, cuts: list[int]
+) -> None:
+    train = replace(TRAIN, batch_size=N, seq_length=T, streams=streams)
+    corpus = corpus_of(path, names)
+    windows, others = (corpus.training_windows(train, 2) for _ in range(2))
+    parts = [slice(*ends) for ends in pairwise([0, *sorted(min(cut, N) for cut in cuts), N])]
+    for step in range(2 * windows.windows):
+        whole = windows.window(step)
+        each = [others.window(step, part) for part in parts]
+        assert {one.fresh for one in each} == {whole.fresh}
+        for field in ("inputs", "targets", "weights"):
+            joined = np.concatenate([getattr(one, field) for one in each], axis=1)
+            assert np.array_equal(joined, getattr(whole, field)), field
+        assert whole.weights is not None
+        assert whole.weights.sum() == windows.weight(step) == others.weight(step)
+
+
+@each_cell
+@settings(max_examples=6)
+@given(lists(25, 9), st.integers(1, 12), st.integers(1, 9), st.integers(1, 3))
+def test_padding_changes_no_gradient(
+    path: Path, cell: str, names: list[str], N: int, T: int, workers: int
+) -> None:
+    """The gradients of an epoch add up to those of its records alone, for any rows and workers."""
+    corpus = corpus_of(path, names)
+    model = small_model(cell, len(corpus.vocabulary))
+    windows = corpus.training_windows(replace(TRAIN, batch_size=N, seq_length=T), 1)
+    total, alone = np.zeros((2, model.parameters.size))
+    write = np.empty_like(total)
+    views = parameter_views(write, model.shapes)
+    nats = nats_alone = 0.0
+    for worker in range(workers):
+        rows = slice(N * worker // workers, N * (worker + 1) // workers)
+        states = model.zero_states(rows.stop - rows.start)
+        for step in range(windows.windows if states[0][0].size else 0):
+            inputs, targets, weights, fresh = windows.window(step, rows)
+            if fresh:
+                states = model.zero_states(inputs.shape[1])
+            loss, states = model.loss_gradient(
+                inputs, targets, states, views, scale=1.0, weights=weights
+            )
+            total += write
+            nats += loss
+    for record in record_codes(corpus).values():
+        states = model.zero_states(1)
+        for t in range(0, len(record) - 1, T):
+            codes = record[t : t + T + 1, None]
+            loss, states = model.loss_gradient(codes[:-1], codes[1:], states, views, scale=1.0)
+            alone += write
+            nats_alone += loss
+    assert nats == pytest.approx(nats_alone, rel=1e-12)
+    assert np.linalg.norm(total - alone) <= 1e-12 * np.linalg.norm(alone)
+    assert all(view.any() for view in parameter_views(alone, model.shapes).values())
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 1e-5)])
+@each_cell
+@settings(max_examples=4)
+@given(lists(150, 7), st.integers(1, 9), st.integers(1, 400))
+def test_a_score_depends_on_the_record_alone(
+    path: Path,
+    cell: str,
+    dtype: type,
+    tolerance: float,
+    names: list[str],
+    workers: int,
+    together: int,
+) -> None:
+    """Neither on the batch nor on neighbours nor on the number of workers, some without a row."""
+    corpus = corpus_of(path, names)
+    model, part = small_model(cell, len(corpus.vocabulary), dtype), corpus.everything
+    nats, total = np.zeros(len(corpus.codes)), Score(0, 0.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(records_module, "_SCORED", together)
+        for worker in range(workers):
+            share = (worker, workers)
+            for window in read_windows(model, corpus.scoring_windows(*part, share), model.score):
+                nats[window.positions[window.scored]] += window.result[window.scored]
+            total += score(model, corpus.scoring_windows(*part, share))
+    records = record_codes(corpus)
+    expected = {last: sum(plain_loop(model, r, 1, len(r))) for last, r in records.items()}
+    for last, record in records.items():
+        found = nats[last - len(record) + 2 : last + 1].sum()
+        assert found == pytest.approx(expected[last], rel=tolerance)
+    assert total.nats == pytest.approx(sum(expected.values()), rel=tolerance)
+    assert total.chars == corpus.scored(*part) == sum(len(r) - 1 for r in records.values())
