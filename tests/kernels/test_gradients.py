@@ -197,3 +197,50 @@ def test_model(
     parameters = parameter_views(flat, shapes)
     assert nats / targets.size == pytest.approx(loss(**parameters), rel=1e-12)
     check_gradients(loss, parameters, gradient)
+
+
+@each_cell
+def test_sequence_with_weights(cell: Cell) -> None:
+    """The loss of the windows of records: weights, most of them 0 or 1, after a projection."""
+    rng = np.random.default_rng(9)
+    codes, targets = rng.integers(D, size=(T, N)), rng.integers(V, size=(T, N))
+    weights = np.array([[1, 1, 0.3], [1, 0, 2], [1, 0, 0], [0, 0, 0]])  # (T, N)
+    arrays = cell_arrays(cell, rng) | {"W": rng.standard_normal((H, V)), "bias": rng.random(V)}
+
+    def forward(W: Array, bias: Array, **rest: Array) -> tuple[Any, ...]:
+        h, *_, cache = cell.forward(codes, *rest.values())
+        nll_nats, losses = softmax_cross_entropy_forward(projection_forward(h, W, bias), targets)
+        return float((weights * nll_nats).sum()), h, cache, losses
+
+    _, h, cache, losses = forward(**arrays)
+    dlogits = softmax_cross_entropy_backward(losses) * weights[:, :, None]
+    dh, dW, dbias = projection_backward(dlogits, h, arrays["W"])
+    assert dh is not None
+    _, *others = cell.backward(dh, cache)
+    gradients = dict(zip(arrays, [*others, dW, dbias], strict=True))
+    check_gradients(lambda **values: forward(**values)[0], arrays, gradients)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_model_with_weights(cell: str) -> None:
+    config = ModelConfig(cell, 2, 4, embedding_size=3, dropout=0.4)
+    V, (T, N), rng = 5, (4, 3), np.random.default_rng(10)
+    shapes = parameter_shapes(config, V)
+    flat = rng.standard_normal(sum(int(np.prod(shape)) for shape in shapes.values()))
+    model = Model(config, V, flat.copy())
+    codes, targets = rng.integers(V, size=(2, T, N))
+    weights = rng.random((T, N)) * (np.arange(T)[:, None] < [4, 2, 0])
+    states = [tuple(rng.standard_normal(s.shape) for s in layer) for layer in model.zero_states(N)]
+    masks = MaskGenerator(config, 8, np.float64).masks(0, T, range(N))
+
+    def loss(**arrays: Array) -> float:
+        for name, array in arrays.items():
+            model.views[name][...] = array
+        logits, _, _ = model.forward(codes, states, masks)
+        return float(0.7 * (weights * softmax_cross_entropy_forward(logits, targets)[0]).sum())
+
+    gradient = parameter_views(np.full_like(flat, np.nan), shapes)
+    nats, _ = model.loss_gradient(codes, targets, states, gradient, masks, 0.7, weights)
+    parameters = parameter_views(flat, shapes)
+    assert 0.7 * nats == pytest.approx(loss(**parameters), rel=1e-12)
+    check_gradients(loss, parameters, gradient)
