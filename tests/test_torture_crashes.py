@@ -12,6 +12,7 @@ import pytest
 if sys.platform != "linux":
     pytest.skip("processes are looked for in /proc", allow_module_level=True)
 
+# The data of the first four are records.
 SHORT = {
     "kills.one_process": (3, ", steps=300"),
     "kills.two_workers": (3, ", steps=300"),

@@ -30,7 +30,7 @@ PARTS: dict[str, tuple[int, str]] = {
     "mutated_texts.texts": (2_000, "mutated texts"),
     "mutated_runs.runs": (1_000, "mutated records of a run, drawn"),
     "command_lines.command_lines": (2_000, "random command lines"),
-    "failing_writes.every_call": (1, "each system call of a checkpoint's write fails"),
+    "failing_writes.every_call": (2, "each system call of a checkpoint's write fails"),
     "pickles.every_place": (1, "a pickle in every place of a checkpoint"),
     "divergences.recovered_or_stopped": (5, "a training made to diverge, by seed"),
     "soak.training": (200_000, "steps of a tiny model"),

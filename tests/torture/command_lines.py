@@ -59,7 +59,10 @@ def fill(place: Path) -> None:
     sets = ["--set", "model.hidden_size=6", "--set", "train.max_steps=3"]
     write_config(place)
     write_config(place, {"data.tokens": "byte"}, "bytes")
-    for name in ("tiny", "bytes"):
+    lists = {"data.path": "blocks.txt", "data.records": "line"}
+    write_config(place, lists, "lines")
+    write_config(place, lists | {"data.records": "paragraph", "data.tokens": "byte"}, "blocks")
+    for name in ("tiny", "bytes", "lines", "blocks"):
         run_dir = str(place / "runs" / name)
         assert run(["train", str(place / f"{name}.yaml"), "--run-dir", run_dir, *sets]) == 0
     whole = (place / "runs" / "tiny" / "last.npz").read_bytes()

@@ -24,7 +24,13 @@ from charrnn.training.reporter import Reporter
 from charrnn.training.train import train
 
 STEPS, CHARS = 30, 20_000
-TOO_FAST = [("rnn", 0.5), ("rnn", 3.0), ("gru", 3.0), ("lstm", 3.0)]
+TOO_FAST = [
+    ("rnn", 0.5, None),
+    ("rnn", 3.0, None),
+    ("rnn", 3.0, "paragraph"),
+    ("gru", 3.0, None),
+    ("lstm", 3.0, None),
+]
 
 
 class Stop(Reporter):
@@ -42,13 +48,18 @@ class Stop(Reporter):
 def recovered_or_stopped(folder: Path, count: int, seed: int) -> str:
     """Train every cell with `count` seeds; check that each recovers or stops, also if resumed."""
     (folder / "text.txt").write_text(tiny_text(CHARS))
+    lines = tiny_text(CHARS).split("\n")
+    blocks = ["\n".join(lines[i : i + 9]) for i in range(0, len(lines), 9)]  # of 300 characters
+    (folder / "blocks.txt").write_text("\n\n".join(blocks))
     ends: Counter[str] = Counter()
     rng = random.Random(seed)
     for run_seed in range(seed, seed + count):
-        for cell, rate in TOO_FAST:
-            name = f"{cell}-{rate}-{run_seed}"
+        for cell, rate, records in TOO_FAST:
+            name = f"{cell}-{rate}-{records}-{run_seed}"
             values: dict[str, Any] = {
                 "seed": run_seed,
+                "data.path": "blocks.txt" if records else "text.txt",
+                "data.records": records,
                 "model.cell": cell,
                 "model.hidden_size": 16,
                 "train.batch_size": 2,

@@ -16,6 +16,7 @@ from support import assert_same_run, write_config
 from torture import full_disk
 from torture.file_calls import Call, install
 from torture.forked import Command, finished, start
+from torture.lists import list_of_records
 
 from charrnn.runs.checkpoint import load_checkpoint
 
@@ -77,7 +78,7 @@ def every_call(folder: Path, count: int, seed: int, every: int = 1) -> str:
 
     Args:
         folder: the folder to work in.
-        count: number of models, each with its own files.
+        count: number of models, each with its own files; they read records and one text by turns.
         seed: seed of the models and the sizes.
         every: distance between the calls that fail; the first one depends on the seed.
     """
@@ -86,7 +87,11 @@ def every_call(folder: Path, count: int, seed: int, every: int = 1) -> str:
         place = folder / str(number)
         place.mkdir()
         hidden = 8 if not number else rng.randrange(4, 24)
-        write_config(place, {**RUN, "seed": seed, "model.hidden_size": hidden})
+        records = None if number % 2 else "paragraph"
+        if records:
+            (place / "text.txt").write_text(list_of_records(rng, 60), encoding="utf-8")
+        values = {**RUN, "data.records": records, "seed": seed, "model.hidden_size": hidden}
+        write_config(place, values)
         finished(_train(place, "whole"), place / "log")
         calls = _dry_run(place)
         codes = _faults(place, calls, every, seed)

@@ -20,6 +20,7 @@ from typing import Any
 from support import assert_same_run, processes_of, wait_until, write_config
 from torture.file_calls import Call, install
 from torture.forked import Command, finished, start, start_new
+from torture.lists import list_of_records
 
 from charrnn.runs.checkpoint import load_checkpoint
 
@@ -38,6 +39,7 @@ RUN: dict[str, Any] = {
     "train.checkpoint_every": 30,
 }
 _STEPS = 1500
+_MANY = 10  # kills, half of which are of trainings on one text
 _FIRST_CALLS = 14  # of config.yaml and the metrics
 _CALLS = 0.25  # per step; a life ends within this many calls, about eight checkpoints
 _SECONDS = 0.0005  # per step; or a life ends within this time
@@ -45,17 +47,35 @@ _LONGEST_S = 60  # of any life; a longer one has hung
 
 
 def one_process(folder: Path, count: int, seed: int, steps: int = _STEPS) -> str:
-    """Kill trainings in one process."""
-    return _Kills(folder, random.Random(seed), 1, steps).until(count)
+    """Kill trainings in one process, half of them trainings on records."""
+    return _of_texts_and_records(folder, random.Random(seed), 1, steps, count)
 
 
 def two_workers(folder: Path, count: int, seed: int, steps: int = _STEPS) -> str:
     """Kill trainings with two workers: the parent, a worker, or both."""
-    return _Kills(folder, random.Random(seed), 2, steps).until(count)
+    return _of_texts_and_records(folder, random.Random(seed), 2, steps, count)
+
+
+def _of_texts_and_records(
+    folder: Path, rng: random.Random, workers: int, steps: int, count: int
+) -> str:
+    """Kill half of the trainings on records, or all if they are few."""
+    of_texts, figures = count // 2 if count >= _MANY else 0, []
+    for records, kills in (("line", count - of_texts), (None, of_texts)):
+        if not kills:
+            continue
+        place = folder / str(records)
+        place.mkdir()
+        if records:
+            (place / "text.txt").write_text(list_of_records(rng, 60), encoding="utf-8")
+        values = {**RUN, "data.records": records, "train.workers": workers}
+        write_config(place, values | {"train.max_steps": steps})
+        figures.append(_Kills(place, rng, workers, steps).until(kills))
+    return "; of one text: ".join(figures)
 
 
 class _Kills:
-    """Trainings in a folder. A life is one process, from its start to its end or kill."""
+    """Trainings in a folder with tiny.yaml. A life is one process, to its end or kill."""
 
     def __init__(self, folder: Path, rng: random.Random, workers: int, steps: int) -> None:
         self._rng, self._workers, self._steps, self._folder = rng, workers, steps, folder
@@ -63,7 +83,6 @@ class _Kills:
         self._kills: Counter[str] = Counter()
         self._loads = 0
         self._seen: dict[Path, int] = {}  # the step of each checkpoint when it was last loaded
-        write_config(folder, {**RUN, "train.workers": workers, "train.max_steps": steps})
         finished(self._train(folder / "whole"), self._log)
 
     def _train(self, run: Path) -> list[str]:

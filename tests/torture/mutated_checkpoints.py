@@ -13,6 +13,7 @@ from checkpoints import as_format_1, differences
 from support import write_config
 from torture.byte_mutations import RAW
 from torture.checkpoint_mutations import DIGESTS, STRUCTURED, structured
+from torture.lists import list_of_records
 from torture.watched import Case, watch
 
 from charrnn.config.reader import load_config
@@ -30,6 +31,8 @@ _RUNS = (
     {"model.cell": "gru", "train.optimizer": "rmsprop", "data.tokens": "byte"},
     {"model.cell": "gru", "train.optimizer": "adagrad", "model.num_layers": 2},
     {"model.cell": "lstm", "train.optimizer": "momentum", "data.tokens": "byte"},
+    {"model.cell": "rnn", "train.optimizer": "adam", "data.records": "line"},
+    {"model.cell": "gru", "data.tokens": "byte", "data.records": "paragraph"},
 )
 
 
@@ -56,6 +59,9 @@ def _sources(folder: Path) -> list[Source]:
         place = folder / str(number)
         place.mkdir(parents=True)
         values = {"train.workers": 1, "train.backend": "numpy", "model.hidden_size": 4}
+        if "data.records" in overrides:
+            text = list_of_records(random.Random(1), 60)
+            (place / "text.txt").write_text(text, encoding="utf-8")
         run = place / "run"
         train(load_config(write_config(place, {**values, **overrides})), run)
         shutil.copy(place / "text.txt", run)
@@ -112,6 +118,8 @@ def _case(sources: Sequence[Source], seed: int, number: int) -> Case:
         if not law:
             return ""
         changed = differences(loaded, source.checkpoint)
+        if door == "sample" and "ended within --length" in err:  # it was read
+            code = 0
         if not changed:
             return f"load_checkpoint reads it, and the command says {err}" if code else ""
         # Of two joined files, zipfile reads the second.

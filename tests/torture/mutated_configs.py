@@ -108,11 +108,16 @@ def _bases() -> Iterator[str]:
         )
     yield "data:\n  path: text.txt\ntrain: {batch_size: 2, seq_length: 5, max_epochs: 1}\n"
     yield "data: {path: [text.txt, other.txt]}\nseed: 3\ntrain: {max_steps: 1, batch_size: 2}\n"
+    yield "data: {path: blocks.txt, records: line}\ntrain: {max_steps: 2, batch_size: 2}\n"
     yield config_from_dict(TINY).to_yaml().replace(f"{Path.cwd()}/", "")
-    for cell, optimizer, schedule in (("gru", "adamw", "step"), ("lstm", "rmsprop", "cosine")):
+    for cell, optimizer, schedule, records in (
+        ("gru", "adamw", "step", None),
+        ("lstm", "rmsprop", "cosine", None),
+        ("rnn", "sgd", "constant", "paragraph"),
+    ):
         values = {section: dict(keys) for section, keys in TINY.items()}
         values["model"] |= {"cell": cell, "num_layers": 2, "embedding_size": 3, "dropout": 0.1}
         values["train"] |= {"optimizer": optimizer, "schedule": schedule, "patience": 2}
         values["train"] |= {"sample_length": 20, "validate_every": 5, "checkpoint_every": "1s"}
-        values["data"] |= {"test_fraction": 0.1}
+        values["data"] |= {"test_fraction": 0.1, "records": records, "path": "blocks.txt"}
         yield config_from_dict(values).to_yaml().replace(f"{Path.cwd()}/", "")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import random
 from pathlib import Path
 
 from support import tiny_text
+from torture.lists import LISTS, list_of_records
 
 from charrnn.config.reader import load_config
 from charrnn.kernels.optimizers import OPTIMIZERS, SCHEDULES
@@ -41,6 +43,7 @@ VALUES = (
     *SCHEDULES,
     *("utf-8", "utf-16", "utf-32", "idna", "punycode", "unicode_escape", "rot13", "hex"),
     *("raw_unicode_escape", "utf-7", "cp037", "big5", "undefined", "mbcs", "byte", "char", "keep"),
+    *("line", "paragraph", "blocks.txt", "long.txt", "blank.txt", "nulls.txt"),
     *("lf", "numpy", "numba", "1000", "1000000", "1048576", "1048577", "1000000000000"),
     *("4294967295",),
 )
@@ -77,3 +80,10 @@ def write_texts(place: Path) -> None:
     (place / "one.txt").write_bytes(b"a")
     (place / "latin.txt").write_bytes(b"caf\xe9 " * 100)
     (place / "large.txt").write_bytes(b"abcdefghi\n" * 30_000)
+    (place / "blocks.txt").write_text(list_of_records(random.Random(1), 60), encoding="utf-8")
+    for name, kind in (
+        ("long.txt", "a long record"),
+        ("blank.txt", "records of spaces"),
+        ("nulls.txt", "records of nulls"),
+    ):
+        (place / name).write_bytes(LISTS[kind](random.Random(1)).encode())

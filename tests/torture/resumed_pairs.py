@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count as numbers
 from itertools import cycle
 from pathlib import Path
@@ -15,6 +16,7 @@ import hypothesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from support import assert_same_run, tiny_text, write_config
+from torture.lists import KINDS, list_of_records
 
 from charrnn.backends.backend import resolve_backend
 from charrnn.config.reader import load_config
@@ -69,7 +71,7 @@ class Stop(Reporter):
 
 
 @st.composite
-def overrides(draw: st.DrawFn, cell: str) -> dict[str, Any]:
+def overrides(draw: st.DrawFn, cell: str, kinds: Sequence[str | None]) -> dict[str, Any]:
     """Draw overrides of the tiny configuration: everything that a resume restores."""
     optimizer = draw(st.sampled_from(sorted(OPTIMIZERS)))
     schedule = draw(st.sampled_from(sorted(SCHEDULES)))
@@ -80,6 +82,7 @@ def overrides(draw: st.DrawFn, cell: str) -> dict[str, Any]:
     return {
         "seed": draw(st.integers(0, 2**32 - 1)),
         "data.tokens": draw(st.sampled_from(["char", "byte"])),
+        "data.records": draw(st.sampled_from(kinds)),
         "data.valid_fraction": valid_fraction,
         "data.test_fraction": draw(st.sampled_from([0, 0.1])),
         "model.cell": cell,
@@ -123,23 +126,30 @@ STOPS = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size
 def pairs(folder: Path, count: int, seed: int) -> str:
     """Train random configurations twice, once with stops and resumes, and compare the runs.
 
-    The cells take turns, with a few configurations each: long series of Hypothesis repeat
-    themselves.
+    The cells take turns, and texts and records, with a few configurations each: long series of
+    Hypothesis repeat themselves.
     """
     seen: Counter[str] = Counter()
     places = (folder / f"pair{number}" for number in numbers(1))
-    cells = cycle(sorted(CELLS))
+    cells, data = cycle(sorted(CELLS)), cycle([KINDS, (None,)])
     for lot in numbers(1):
         if seen["pairs"] >= count:
             break
         assert lot <= count, f"only {seen['pairs']} configurations could be trained"
-        _lot(next(cells), min(_LOT, count - seen["pairs"]), seed * 1000 + lot, places, seen)
-    shown = ["signals", "kills", *sorted(CELLS), "2 workers", "3 workers"]
+        drawn = overrides(next(cells), next(data))
+        _lot(drawn, min(_LOT, count - seen["pairs"]), seed * 1000 + lot, places, seen)
+    shown = ["signals", "kills", *sorted(CELLS), "records", "2 workers", "3 workers"]
     return f"{seen['pairs']} equal to the bit: " + ", ".join(f"{seen[k]} {k}" for k in shown)
 
 
-def _lot(cell: str, count: int, seed: int, places: Iterator[Path], seen: Counter[str]) -> None:
-    """Try a few configurations of a cell; count what happens in `seen`."""
+def _lot(
+    drawn: st.SearchStrategy[dict[str, Any]],
+    count: int,
+    seed: int,
+    places: Iterator[Path],
+    seen: Counter[str],
+) -> None:
+    """Try a few configurations; count what happens in `seen`."""
 
     @hypothesis.seed(seed)
     @settings(
@@ -149,13 +159,15 @@ def _lot(cell: str, count: int, seed: int, places: Iterator[Path], seen: Counter
         phases=[Phase.generate, Phase.shrink],
         suppress_health_check=list(HealthCheck),
     )
-    @given(overrides(cell), STOPS)
+    @given(drawn, STOPS)
     def resumed_equals_uninterrupted(
         values: dict[str, Any], stops: list[tuple[float, bool]]
     ) -> None:
         place = next(places)
         place.mkdir()
-        (place / "text.txt").write_text(tiny_text(_MOST_CHARS), encoding="utf-8")
+        records = values["data.records"]
+        text = list_of_records(random.Random(1), 80) if records else tiny_text(_MOST_CHARS)
+        (place / "text.txt").write_text(text, encoding="utf-8")
         try:
             done = _pair(place, values, stops)
         except RunError:  # a divergence is not tested here
@@ -165,7 +177,8 @@ def _lot(cell: str, count: int, seed: int, places: Iterator[Path], seen: Counter
         finally:
             shutil.rmtree(place)
         seen.update(done)
-        seen.update({"pairs": 1, f"{values['train.workers']} workers": 1, cell: 1})
+        seen.update({"pairs": 1, values["model.cell"]: 1, "records": int(records is not None)})
+        seen[f"{values['train.workers']} workers"] += 1
 
     resumed_equals_uninterrupted()
 

@@ -21,17 +21,20 @@ WORDS = (
 )
 # A pipe is never given for a text, because reading a pipe without a writer never ends.
 CHECKPOINTS = (
-    *("runs/tiny", "runs/bytes", "runs/tiny/last.npz", "runs/bytes/best.npz", "runs/tiny/"),
+    *("runs/tiny", "runs/bytes", "runs/lines", "runs/blocks/last.npz"),
+    *("runs/tiny/last.npz", "runs/bytes/best.npz", "runs/tiny/"),
     *("runs", ".", "..", "/", "folder", "text.txt", "empty.txt", "cut.npz", "text.npz", "gone.npz"),
     *("runs/tiny/config.yaml", "runs/tiny/metrics.jsonl", "/dev/null", "/dev/zero", "/dev/stdin"),
     *("fifo", "link.npz", "loop.npz", "gone", "runs/tiny/last.npz/x", "/proc/self/mem"),
 )
 TEXTS = (
-    *("text.txt", "other.txt", "empty.txt", "one.txt", "latin.txt", "-", "folder", ".", "gone.txt"),
+    *("text.txt", "blocks.txt", "blank.txt", "nulls.txt"),
+    *("other.txt", "empty.txt", "one.txt", "latin.txt", "-", "folder", ".", "gone.txt"),
     *("/dev/null", "/proc/self/mem", "text.txt/x", "runs/tiny/last.npz", "tiny.yaml", "loop.npz"),
 )
 CONFIGS = (
-    *("tiny.yaml", "bytes.yaml", "text.txt", "gone.yaml", "folder", "."),
+    *("tiny.yaml", "lines.yaml", "blocks.yaml", "bytes.yaml"),
+    *("text.txt", "gone.yaml", "folder", "."),
     *("empty.txt", "latin.txt", "large.txt", "runs/tiny/config.yaml", "runs/tiny", "/dev/null"),
     *("/dev/zero", "-", "text.npz", "loop.npz", "/proc/self/mem"),
 )
@@ -51,8 +54,9 @@ RUN_DIRS = (
     *("runs/\udcff", "x" * 5000, "", "a\nb", "\x1b[2J", "/dev/null", "link.npz", " "),
 )
 RUNS = (
-    *("runs/tiny", "runs/bytes", "runs/tiny/", "runs", ".", "folder", "gone", "text.txt"),
-    *("runs/tiny/last.npz", "loop.npz", "fifo", "/dev/null", "runs/tiny/x", "/proc/self"),
+    *("runs/tiny", "runs/lines", "runs/bytes", "runs/blocks", "runs/tiny/", "runs", ".", "folder"),
+    *("gone", "text.txt", "runs/tiny/last.npz", "loop.npz", "fifo", "/dev/null", "runs/tiny/x"),
+    *("/proc/self",),
 )
 PICTURES = (
     *("new.png", "new.svg", "new.pdf", "curve.svg", "new.gif", "new.PNG", "new", "text.txt"),
