@@ -221,6 +221,31 @@ def test_whole_records_are_printed(
     assert run([*words, "--stop", "a"]) == 2
 
 
+@pytest.mark.parametrize("tokens", ["char", "byte"])
+def test_records_with_crlf_and_accents(
+    tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes], tokens: str
+) -> None:
+    """In latin-1; with byte tokens in UTF-8, where a carriage return is a symbol like others."""
+    encoding = "latin-1" if tokens == "char" else "utf-8"
+    names = [f"\u00e9{a}\u00fc{b}" for a in "bcdfg" for b in "aeiou"] * 4
+    (tmp_path / "text.txt").write_bytes("".join(f"{n}\r\n" for n in names).encode(encoding))
+    keys = {"data.tokens": tokens, "data.encoding": encoding, "model.dropout": 0}
+    keys |= {"train.learning_rate": 0.02, "train.max_steps": 250}
+    folder = train(tmp_path, RUN | keys)
+    assert b"text.txt: 100 records of " in capsysbinary.readouterr().err
+    assert run(["eval", str(folder), str(tmp_path / "text.txt"), "--json"]) == 0
+    whole = json.loads(capsysbinary.readouterr().out)
+    symbols = 4 if tokens == "char" else 7
+    assert whole["chars"] == len(names) * (symbols + 1)
+    assert whole["loss_nats"] < 1.0  # log 25 / 5 at best
+    assert run(["sample", str(folder), "-n", "20", "--seed", "1"]) == 0
+    written = capsysbinary.readouterr().out
+    assert (written.count(b"\r\n") > 10) == (tokens == "byte")
+    lines = written.decode("utf-8").splitlines()
+    assert len(lines) == 20
+    assert len(set(lines) & set(names)) > 5
+
+
 def test_a_model_of_a_text_writes_no_records(tmp_path: Path) -> None:
     with pytest.raises(charrnn.CharRNNError, match="was not trained on records"):
         charrnn.load(train(tmp_path)).sample_records()

@@ -76,9 +76,14 @@ def without_clock(run: Path) -> list[dict[str, Any]]:
     return [{k: v for k, v in r.items() if k not in ("elapsed_s", "chars_per_s")} for r in records]
 
 
-def test_two_ranks_compute_the_bits_of_two_workers(folder: Path) -> None:
-    local = charrnn(folder, "train", "config.yaml", "--run-dir", "a", "--set", "train.workers=2")
-    mpi = charrnn(folder, "train", "config.yaml", "--run-dir", "b", ranks=2)
+@pytest.mark.parametrize("records", ["null", "line"])
+def test_two_ranks_compute_the_bits_of_two_workers(folder: Path, records: str) -> None:
+    if records == "line":
+        lines = "\n".join(str(n**3) for n in range(300))
+        (folder / "text.txt").write_text(lines)
+    words = ["train", "config.yaml", "--set", f"data.records={records}"]
+    local = charrnn(folder, *words, "--run-dir", "a", "--set", "train.workers=2")
+    mpi = charrnn(folder, *words, "--run-dir", "b", ranks=2)
     assert local.returncode == mpi.returncode == 0, local.stderr + mpi.stderr
     for file in ("last.npz", "best.npz", "config.yaml"):
         assert (folder / "a" / file).read_bytes() == (folder / "b" / file).read_bytes(), file
