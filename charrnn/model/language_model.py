@@ -148,9 +148,7 @@ class LanguageModel:
             self.encode(prime, "prime", skip_unknown=skip_unknown),
             length=checked_number("length", length, _NOT_NEGATIVE),
             params=SamplingParams(temperature, top_k, top_p, greedy),
-            rngs=[
-                *islice(generators(_checked_seed(seed), first), checked_number("N", N, _POSITIVE))
-            ],
+            rngs=[*generators(_checked_seed(seed), range(first, first + N))],
             stop=stop,
         )
 
