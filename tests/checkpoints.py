@@ -86,7 +86,7 @@ def as_format_1(path: Path) -> Members:
     members = members_of(path)
     del members["sha256"]
     meta = json.loads(str(members["meta"])) | {"format": 1}
-    del meta["text_chars"], meta["cut_points"]
+    del meta["text_chars"], meta["cut_points"], meta["longest_record"]
     for counter in ("divergences", "elapsed_s", "out_of_time"):
         del meta["counters"][counter]
     return members | {"meta": np.array(json.dumps(meta, ensure_ascii=False))}

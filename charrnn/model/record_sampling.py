@@ -50,6 +50,11 @@ class RecordSampler:
     seed: int | Sequence[int]
     rows: int
 
+    @property
+    def prime_text(self) -> str:
+        """The prime as the model reads it; a character that it only begins is left to the text."""
+        return self.vocabulary.decode_after(self.prime[:0], self.prime)
+
     def attempts(self, first: int = 0, stride: int = 1) -> Iterator[list[SampledRecord]]:
         """Yield every attempt, in order and without end, in lists of at least one.
 
@@ -77,7 +82,8 @@ class RecordSampler:
         log_probs = np.zeros(N)
         while True:
             codes = choose(logits, noise.next())  # (N,)
-            log_probs += log_probability(logits, codes)
+            last_log_probs = log_probability(logits, codes)  # (N,)
+            log_probs += last_log_probs
             lengths = codes_of.add(codes)  # (N,)
             logits = step(codes)
             ended = codes == end
@@ -91,6 +97,7 @@ class RecordSampler:
                     state[rows] = begin_state
             written = codes_of.take(rows)
             texts = [self.vocabulary.decode_after(self.prime, codes) for codes in written]
+            log_probs[rows] -= last_log_probs[rows] * ~ended[rows]  # a token after a cut
             values = numbers[rows].tolist(), texts, log_probs[rows].tolist(), ended[rows].tolist()
             yield [SampledRecord(*one) for one in zip(*values, strict=True)]
             log_probs[rows] = 0
@@ -196,8 +203,8 @@ class Selection:
             if left <= 0:
                 break
         raise SamplingError(
-            f"only {counted(taken, 'record')} of {self._n:,} found in "
-            f"{counted(_MOST_ATTEMPTS * self._n, 'attempt')}: {self.summary}"
+            f"only {taken:,} of {counted(self._n, 'record')} found in "
+            f"{counted(_MOST_ATTEMPTS * self._n, 'attempt')}, which left out {self.summary}"
         )
 
     def _left_out(self, records: Sequence[SampledRecord]) -> Iterator[str]:
@@ -221,7 +228,7 @@ class Selection:
         counts = self.counts
         parts = {
             counted(counts["repeats"], "repeat"): counts["repeats"],
-            f"{counts['known']:,} known from the data": counts["known"],
-            f"{counts['cut']:,} that reached the length": counts["cut"],
+            f"{counted(counts['known'], 'record')} of the data": counts["known"],
+            f"{counted(counts['cut'], 'record')} that reached the greatest length": counts["cut"],
         }
         return ", ".join(text for text, count in parts.items() if count)

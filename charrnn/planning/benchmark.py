@@ -7,7 +7,6 @@ import statistics
 import time
 from collections.abc import Callable
 from contextlib import closing
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -130,7 +129,7 @@ def _seconds(run: Callable[[], object], count: int) -> float:
 
 
 def _sampling_rate(group: WorkerGroup, N: int, rounds: int, round_s: float) -> float:
-    rngs = [*islice(generators(1), N)]
+    rngs = [*generators(1, range(N))]
     texts = generate(group.worker.model, np.zeros(1, np.intp), SamplingParams(), rngs)
     return statistics.median(_rates(lambda: next(texts), N, rounds, round_s))
 

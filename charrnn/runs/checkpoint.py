@@ -2,7 +2,8 @@
 
 Members (format 4):
 
-    meta            JSON text: format, configuration, counters, digest, length and cut of the text
+    meta            JSON text: format, configuration, counters, digest, length and cut of the text,
+                    length of the longest record
     vocabulary      (V,) uint32, symbols in ascending order
     layers.0.Wx ... float32, every parameter under its name
     optimizer.m ... (P,) float32, every vector of the optimizer state, flat like the parameters
@@ -55,6 +56,7 @@ class Checkpoint:
     text_sha256: str
     text_chars: int | None = None  # length of the text; None in format 1
     cut_points: tuple[int, int] | None = None  # of the text; None in formats 1 to 3
+    longest_record: int | None = None  # symbols, without end; None for a text
     format: int = FORMAT  # of the file it was read from; files are written in the newest one
 
     def model(self) -> Model:
@@ -159,6 +161,7 @@ def _arrays(checkpoint: Checkpoint) -> dict[str, Array]:
         checkpoint.text_sha256,
         checkpoint.text_chars,
         checkpoint.cut_points,
+        checkpoint.longest_record,
     )
     text = np.array(meta.to_text())
     shapes = parameter_shapes(config.model, len(vocabulary))
@@ -210,6 +213,7 @@ def _read(path: Path) -> Checkpoint:
         meta.text_sha256,
         meta.text_chars,
         meta.cut_points,
+        meta.longest_record,
         meta.format,
     )
 

@@ -25,6 +25,7 @@ _KEYS = {
     "text_sha256": 1,
     "text_chars": 2,
     "cut_points": 4,
+    "longest_record": 4,
     "counters": 1,
 }
 _NEW_COUNTERS = {"divergences": 2, "elapsed_s": 3, "out_of_time": 3}
@@ -85,6 +86,7 @@ class Meta:
     text_sha256: str
     text_chars: int | None
     cut_points: tuple[int, int] | None
+    longest_record: int | None = None  # symbols, without end; None for a text
     format: int = FORMAT
 
     def to_text(self) -> str:
@@ -102,6 +104,7 @@ class Meta:
             "text_sha256": self.text_sha256,
             "text_chars": self.text_chars,
             "cut_points": self.cut_points,
+            "longest_record": self.longest_record,
             "counters": counters,
         }
         text = json.dumps(values, ensure_ascii=False, allow_nan=False)
@@ -149,11 +152,17 @@ class Meta:
                 f"its cut_points are {shown(cut)}, not two places in a text of length "
                 f"{shown(chars)}"
             )
+        longest = values.get("longest_record")
+        if not (longest is None or (config.data.records and _is_count(longest))):
+            raise CheckpointError(
+                f"its longest_record is {shown(longest)}, not a length of records"
+            )
         counters = values["counters"]
         known = [f.name for f in fields(Counters) if _NEW_COUNTERS.get(f.name, 1) <= format_]
         _check_keys("counters", counters, known)
         _check_counters(counters)
-        return cls(config, Counters(**counters), digest, chars, cut and tuple(cut), format_)
+        cut = cut and tuple(cut)
+        return cls(config, Counters(**counters), digest, chars, cut, longest, format_)
 
 
 def _config(values: Any) -> Config:

@@ -76,6 +76,17 @@ class RecordCorpus(Corpus):
     def arrays(self) -> dict[str, Array]:
         return {"codes": self.codes, "starts": self.starts}
 
+    @property
+    def longest_record(self) -> int:
+        return int(self.lengths.length[self.lengths.run(np.array(self.train_end - 1))])
+
+    def digests(self) -> Array:
+        """Return the digests of all records (R,), sorted; see `digests_of`."""
+        text = EncodedText(self.codes, self.vocabulary, self.text_sha256)
+        places = np.append(np.sort(self.starts), len(self.codes) - 1).astype(np.intp)
+        found = [_digests(text, places[first : first + n + 1]) for first, n in _blocks(places)]
+        return np.sort(np.concatenate(found))
+
     def training_windows(self, train: TrainConfig, seed: int) -> TrainingWindows:
         return RecordWindows(self, train, seed)
 
@@ -343,12 +354,22 @@ def _blocks(places: Array) -> Iterator[tuple[int, int]]:
 def _digests(text: EncodedText, places: Array) -> Array:
     """Return a 64-bit digest of each record between these places, which depends on it alone."""
     start = int(places[0]) + 1
-    symbols = text.vocabulary.symbols[text.codes[start : int(places[-1]) + 1]].astype(np.uint64)
-    first = places[:-1] + 1 - start  # (r,), place of each record's first symbol
-    length = np.diff(places)  # with the end
+    symbols = text.vocabulary.symbols[text.codes[start : int(places[-1]) + 1]]
+    return digests_of(symbols, np.diff(places))
+
+
+def digests_of(symbols: Array, length: Array) -> Array:
+    """Return a 64-bit digest of each of r records, which depends on its symbols alone.
+
+    Args:
+        symbols: (n,) of one record after another, each with its end.
+        length: (r,) symbols of each, with its end.
+    """
+    first = np.cumsum(length) - length  # (r,), place of each record's first symbol
     powers = np.cumprod(np.full(int(length.max()), _MULTIPLIER, np.uint64))
     within = np.arange(len(symbols)) - np.repeat(first, length)  # place of a symbol in its record
-    return mixed(np.add.reduceat(mixed(symbols + _MULTIPLIER) * powers[within], first))
+    terms = mixed(symbols.astype(np.uint64) + _MULTIPLIER) * powers[within]
+    return mixed(np.add.reduceat(terms, first))
 
 
 def _parts(digest: Array, config: DataConfig) -> Array:
@@ -368,6 +389,7 @@ def _distinct(digest: Array) -> int:
     return round(len(np.unique(some)) * len(digest) / max(1, len(some)))
 
 
+SEPARATORS = {"line": "\n", "paragraph": "\n\n"}  # between records
 _PARTS = ("training", "validation", "test")
 _NEWLINE = ord("\n")
 _SPACES = np.array([ord(c) for c in " \t\n\r\v\f\xa0\u3000"], np.uint32)

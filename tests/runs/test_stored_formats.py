@@ -104,7 +104,7 @@ def as_format_3(path: Path) -> None:
     """Rewrite a checkpoint without its cut points."""
     members = members_of(path)
     meta = json.loads(str(members["meta"])) | {"format": 3}
-    del meta["cut_points"]
+    del meta["cut_points"], meta["longest_record"]
     np.savez(path, **sealed(members | {"meta": np.array(json.dumps(meta))}))
 
 
