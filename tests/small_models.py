@@ -62,7 +62,7 @@ def wandering(text: str = "\n abcdefgh", **data: str) -> Checkpoint:
 
 
 def writing_records(path: Path, records: str = "line", **data: str) -> Checkpoint:
-    """Return an untrained model of the records in a file; they end after five symbols or so."""
+    """Return an untrained model of the records in a file; they end after two symbols or so."""
     config = plain_config(
         {"data.path": str(path), "data.records": records, "train.max_epochs": 1}
         | {"model.num_layers": 1, "model.hidden_size": 8, "train.batch_size": 1}
@@ -73,7 +73,8 @@ def writing_records(path: Path, records: str = "line", **data: str) -> Checkpoin
     vocabulary, V = corpus.vocabulary, len(corpus.vocabulary)
     parameters = initial_parameters(config.model, V, seed=1)
     model = Model(config.model, V, parameters)
-    model.views["output.b"][-1] = np.log(V / 5)
+    model.views["output.W"][:, -1] = 0
+    model.views["output.b"][-1] = np.log(V / 2)
     return Checkpoint(
         config,
         vocabulary,

@@ -17,20 +17,22 @@ from charrnn.workers.group import Failure, attempt
 from charrnn.workers.processes import ignore_signals, start_method, start_process
 
 _OPERATIONS_PER_S = 3e10  # of one core, about
+_TOKEN_S = 3e-6  # of a small model, about
 _MIN_WORK_S = {"fork": 0.1, "spawn": 2.0}  # per process; starting one takes longer for less
 _SEND_EVERY_S = 0.02
+_MOST_AHEAD = 1 << 14  # attempts that a process may be ahead of the others
 
 
 def workers_for(sampler: RecordSampler, n: int) -> int:
     """Return the number of processes that write about n records: one for each core, or fewer.
 
-    How long records are is not known before, so a third of the longest one is taken for the mean.
+    The mean length of records is taken for a third of the longest one's: they are not written yet.
     """
     if multiprocessing.current_process().daemon:  # it cannot start others
         return 1
-    tokens = n * (1 + sampler.length / 6)
-    seconds = 2 * sampler.model.parameters.size * tokens / _OPERATIONS_PER_S
-    return max(1, min(free_cores(), int(seconds / _MIN_WORK_S[start_method()])))
+    token_s = max(_TOKEN_S, 2 * sampler.model.parameters.size / _OPERATIONS_PER_S)
+    total_s = n * (1 + sampler.length / 6) * token_s
+    return max(1, min(free_cores(), int(total_s / _MIN_WORK_S[start_method()])))
 
 
 @contextmanager
@@ -40,7 +42,7 @@ def attempts_by_workers(
     """Write records in this process and others, which end with the context.
 
     Worker r of K makes every K-th attempt from r on, so that who makes which does not depend on
-    their speed. A worker is ahead of the one that waits for it by what its pipe holds.
+    their speed. The others are ahead of this process by what a pipe holds, at most.
 
     Args:
         sampler: makes the attempts.
@@ -58,8 +60,7 @@ def attempts_by_workers(
         for rank in range(1, workers):
             _start((sampler, rank, workers), pipes, processes)
         with one_blas_thread() if blas_threads() == 1 else nullcontext():
-            shares = [sampler.attempts(0, workers), *map(_received, pipes)]
-            yield in_order(_in_turns(shares))
+            yield in_order(_all_shares(sampler.attempts(0, workers), pipes))
     finally:
         for pipe in pipes:
             pipe.close()
@@ -86,25 +87,32 @@ def _start(
     there.close()
 
 
-def _in_turns(shares: Sequence[Iterator[list[SampledRecord]]]) -> Iterator[list[SampledRecord]]:
-    """Yield the attempts of each worker when the next attempt in order is one of its."""
-    made = [*range(len(shares))]  # the next attempt of each worker
+def _all_shares(
+    own: Iterator[list[SampledRecord]], pipes: Sequence[Connection]
+) -> Iterator[list[SampledRecord]]:
+    """Yield the attempts of this process and of those behind pipes, about in the order of k.
+
+    While this process waits for another one, it makes attempts of its own.
+    """
+    made = [*range(1 + len(pipes))]  # the next attempt of each worker
     while True:
         rank = made.index(min(made))
-        some = next(shares[rank])
-        made[rank] += len(some) * len(shares)
+        if rank and (made[0] - made[rank] > _MOST_AHEAD or pipes[rank - 1].poll()):
+            some = _received(pipes[rank - 1])
+        else:
+            rank, some = 0, next(own)
+        made[rank] += len(some) * len(made)
         yield some
 
 
-def _received(pipe: Connection) -> Iterator[list[SampledRecord]]:
-    while True:
-        try:
-            some = pipe.recv()
-        except (EOFError, OSError):
-            raise WorkerError("a process that writes records has ended") from None
-        if isinstance(some, Failure):
-            raise WorkerError(f"a process that writes records has failed: {some.message}")
-        yield some
+def _received(pipe: Connection) -> list[SampledRecord]:
+    try:
+        some: list[SampledRecord] | Failure = pipe.recv()
+    except (EOFError, OSError):
+        raise WorkerError("a process that writes records has ended") from None
+    if isinstance(some, Failure):
+        raise WorkerError(f"a process that writes records has failed: {some.message}")
+    return some
 
 
 def _write(

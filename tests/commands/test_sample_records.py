@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import random
 import signal
 import subprocess
 import sys
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     rng = random.Random(1)
     words = ["".join(rng.choices(LETTERS, k=rng.randint(1, 12))) for _ in range(300)]
     Path("words.txt").write_text("\n".join(words))
-    Path("blocks.txt").write_text("\n\n".join(f"{a}\n{b}" for a, b in zip(words, words[1:])))
+    Path("blocks.txt").write_text("\n\n".join(f"{a}\n{b}" for a, b in pairwise(words)))
     save_checkpoint(Path("words.npz"), writing_records(tmp_path / "words.txt"))
     save_checkpoint(Path("blocks.npz"), writing_records(tmp_path / "blocks.txt", "paragraph"))
     save_checkpoint(Path("text.npz"), wandering())
@@ -228,8 +229,9 @@ def test_bytes_complete_a_character_of_the_prime(
     assert " of the data\n" in err
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
-@pytest.mark.parametrize("ending", ["interrupt", "closed pipe"])
+@pytest.mark.parametrize(
+    ("method", "ending"), [("fork", "interrupt"), ("fork", "closed pipe"), ("spawn", "interrupt")]
+)
 def test_no_process_is_left(folder: Path, method: str, ending: str) -> None:
     """Neither after Ctrl-C, nor when the reader of the output goes away."""
     launcher = folder / "launcher.py"
@@ -272,15 +274,10 @@ if __name__ == "__main__":
 @pytest.mark.usefixtures("folder")
 def test_a_process_that_is_killed_is_reported() -> None:
     sampler = charrnn.load("words.npz").record_sampler(200, seed=2)
-    with (
-        pytest.raises(charrnn.CharRNNError, match="a process that writes records has ended"),
-        attempts_by_workers(sampler, 2) as attempts,
-    ):
-        import multiprocessing
-
+    with attempts_by_workers(sampler, 2) as attempts:
         multiprocessing.active_children()[0].kill()
-        for _ in attempts:
-            pass
+        with pytest.raises(charrnn.CharRNNError, match="a process that writes records has ended"):
+            list(attempts)
 
 
 @pytest.mark.usefixtures("folder")
