@@ -84,6 +84,6 @@ def writing_records(path: Path, records: str = "line", **data: str) -> Checkpoin
         model.zero_states(1),
         corpus.text_sha256,
         len(corpus.codes),
-        (corpus.train_end, corpus.valid_end),
+        corpus.cut_points,
         corpus.longest_record,
     )

@@ -66,13 +66,16 @@ def load_part(
     Raises:
         TextError: if the text cannot be read or encoded.
     """
-    from charrnn.text.part import encode_file, encode_split
+    from charrnn.text.part import encode_file, encode_split, encode_test
 
     data = checkpoint.config.data
     if text_file is None:
-        note = partial(click.echo, err=True)
-        return encode_split(data, checkpoint.text_sha256, split or "valid", note, checkpoint.cut)
-    part = encode_file(data, checkpoint.vocabulary, text_file, skip_unknown=unknown == "skip")
+        if split != "test" or data.test_path is None:
+            note, split = partial(click.echo, err=True), split or "valid"
+            return encode_split(data, checkpoint.text_sha256, split, note, checkpoint.cut)
+        part = encode_test(data, checkpoint.vocabulary, skip_unknown=unknown == "skip")
+    else:
+        part = encode_file(data, checkpoint.vocabulary, text_file, skip_unknown=unknown == "skip")
     report_skipped(part.skipped, data.tokens)
     return part
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @checkpoint_argument
-@click.option("--text", required=True, help="Text to read, from zero states.")
+@click.option("--text", required=True, help="Text to read, as the start of a line.")
 @click.option(
     "--top",
     type=IntInRange(1, 1000),
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 def predictions(checkpoint: str | None, text: str, top: int, unknown: str, as_json: bool) -> None:
     """Show what a model predicts after each character of a text.
 
-    Each line has the probability and the rank of the actual next character, with a check mark if it
+    The text is read like a prime of `charrnn sample`, after a newline, which has the first row.
+    Each row has the probability and the rank of the actual next character, with a check mark if it
     is the likeliest. CHECKPOINT is an .npz file or a run folder, by default the newest run under
     runs/.
     """
@@ -53,8 +54,9 @@ def predictions(checkpoint: str | None, text: str, top: int, unknown: str, as_js
         needed = plural(vocabulary.tokens)
         raise TextError(f"--text: has none of the {needed} that the model knows; it takes one")
     skipped = len(symbols) - len(codes)
-    if vocabulary.end is not None:  # a record begins and ends with it
-        codes = vocabulary.as_record(codes)
+    # A record begins and ends with its own symbol; a text is read like a prime, after a newline.
+    whole = vocabulary.as_prime if vocabulary.end is None else vocabulary.as_record
+    codes = whole(codes)
     found = predict(model.model(), codes, top)
     click.echo(str(path), err=True)
     report_skipped(skipped, vocabulary.tokens)

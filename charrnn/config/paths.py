@@ -8,10 +8,20 @@ from __future__ import annotations
 
 import glob
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from charrnn.errors import ConfigError, shown
 from charrnn.system.terminal import shortest
+
+
+def each_path(
+    change: Callable[[str], str], paths: str | Sequence[str] | None
+) -> str | tuple[str, ...] | None:
+    """Return the value of a key of paths with a function applied to each of them."""
+    if paths is None or isinstance(paths, str):
+        return paths and change(paths)
+    return tuple(map(change, paths))
 
 
 def current_folder() -> str:

@@ -8,16 +8,18 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from charrnn.config.paths import absolute_path, named_path
+from charrnn.config.paths import absolute_path, each_path, named_path
 from charrnn.config.safe_yaml import LARGEST, InvalidYAMLError, parse_yaml
-from charrnn.config.schema import SECTIONS, Config, all_keys
+from charrnn.config.schema import PATHS, SECTIONS, Config, all_keys
 from charrnn.errors import ConfigError, counted, did_you_mean, shown, shown_name
 from charrnn.kernels.optimizers import OPTIMIZERS, SCHEDULES
 
 _MOST_ERRORS = 10  # reported together
+_PATHS = [f"data.{key}" for key in PATHS]
 _HERE = Path()  # the current folder
 
 
@@ -152,10 +154,8 @@ class _Builder:
             value = self._keys[dotted]["kind"].parse(value)
         except ValueError as error:
             raise ConfigError(f"{where}: {dotted}: {error}") from None
-        if dotted == "data.path":
-            one = isinstance(value, str)
-            paths = (absolute_path(path, folder) for path in ([value] if one else value))
-            value = next(paths) if one else tuple(paths)
+        if dotted in _PATHS:
+            value = each_path(partial(absolute_path, folder=folder), value)
         self._values[dotted] = value
         self._where[dotted] = where
 
@@ -184,17 +184,18 @@ class _Builder:
         rate = values["train.learning_rate"]
         if rate is not None and values["train.min_learning_rate"] > rate:
             self._fail("train.min_learning_rate", f"is above train.learning_rate {rate}", values)
-        if values["train.patience"] is not None and not values["data.valid_fraction"]:
-            self._fail("train.patience", "needs a validation part; set data.valid_fraction", values)
         sections = {
             name: cls(**{f.name: values[f"{name}.{f.name}"] for f in fields(cls)})
             for name, cls in SECTIONS.items()
         }
-        return Config(seed=values["seed"], **sections)
+        config = Config(seed=values["seed"], **sections)
+        if config.train.patience is not None and not config.data.has_validation:
+            self._fail("train.patience", "needs a validation part; set data.valid_fraction", values)
+        return config
 
     def _check_fractions(self, values: dict[str, Any]) -> None:
-        keys = ("data.valid_fraction", "data.test_fraction")
-        if sum(values[key] for key in keys) >= 1:
+        keys = [f"data.{part}_fraction" for part in ("valid", "test")]
+        if sum(values[key] for key in keys if not values[key.replace("fraction", "path")]) >= 1:
             self._fail(
                 max(keys, key=lambda k: (k in self._values, values[k])),
                 "leaves nothing to train on; both fractions must add up to less than 1",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
+from fractions import Fraction
 from typing import Any
 
 import yaml
@@ -63,6 +64,14 @@ class DataConfig:
         "paragraph: each block between blank lines",
         None,
     )
+    valid_path: str | tuple[str, ...] | None = _key(
+        Nullable(Paths()),
+        "text for validation, in place of a fraction; its characters are in the vocabulary",
+        None,
+    )
+    test_path: str | tuple[str, ...] | None = _key(
+        Nullable(Paths()), "text for testing, in place of a fraction; read by eval alone", None
+    )
     valid_fraction: float = _key(
         _FRACTION, "fraction of the text for validation, after the training part; 0: none", 0.1
     )
@@ -74,6 +83,22 @@ class DataConfig:
     def where(self) -> str:
         """Return what an error message calls the text: its path, or the key of several paths."""
         return self.path if isinstance(self.path, str) else "data.path"
+
+    @property
+    def fractions(self) -> tuple[Fraction, Fraction]:
+        """Return the exact fractions of data.path for validation and for testing.
+
+        They count as the decimals in the configuration: 0.3 is 3/10, not the nearest float. A part
+        with a path of its own takes nothing from data.path.
+        """
+        valid = 0.0 if self.valid_path else self.valid_fraction
+        test = 0.0 if self.test_path else self.test_fraction
+        return Fraction(str(valid)), Fraction(str(test))
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether there is a validation part."""
+        return bool(self.valid_path or self.valid_fraction)
 
 
 @dataclass(frozen=True)
@@ -240,8 +265,9 @@ class Config:
     def to_dict(self) -> dict[str, Any]:
         """Return plain dictionaries, lists and scalars, as YAML and JSON take them."""
         plain = asdict(self)
-        if isinstance(self.data.path, tuple):
-            plain["data"]["path"] = list(self.data.path)
+        for key in PATHS:
+            if isinstance(paths := plain["data"][key], tuple):
+                plain["data"][key] = list(paths)
         return plain
 
     def by_key(self) -> dict[str, Any]:
@@ -264,6 +290,7 @@ class Config:
 
 
 SECTIONS: dict[str, type[Any]] = {"data": DataConfig, "model": ModelConfig, "train": TrainConfig}
+PATHS = ("path", "valid_path", "test_path")  # of the section data
 LIMITS = ("max_epochs", "max_steps", "max_minutes")  # of the section train
 # The keys of the section model on which the shapes of the weights depend.
 SHAPE = ("cell", "num_layers", "hidden_size", "embedding_size")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from charrnn.config.paths import relative_path
-from charrnn.config.schema import Config
+from charrnn.config.paths import each_path, relative_path
+from charrnn.config.schema import PATHS, Config
 
 # The keys that are always written, with their comments.
 _COMMENTS = {
@@ -53,10 +54,9 @@ def annotated_yaml(
     sections: dict[str, list[tuple[str, str]]] = {}
     for dotted, value in config.by_key().items():
         section, _, key = dotted.rpartition(".")
-        if dotted == "data.path":
-            one = isinstance(value, str)
-            paths = [relative_path(path, folder) for path in ([value] if one else value)]
-            value = paths[0] if one else paths
+        if section == "data" and key in PATHS:
+            value = each_path(partial(relative_path, folder=folder), value)
+            value = list(value) if isinstance(value, tuple) else value
         if dotted in given or (dotted in _COMMENTS and value is not None):
             line = f"{'  ' if section else ''}{key}: {_on_one_line(value)}"
             sections.setdefault(section, []).append((line, _COMMENTS.get(dotted, "")))

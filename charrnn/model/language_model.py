@@ -88,7 +88,8 @@ class LanguageModel:
         """Return a continuation of `prime`, without the prime.
 
         Args:
-            prime: the text to continue. If it is empty, the text starts as after a newline.
+            prime: the text to continue, read as at the start of a line: after a newline, unless it
+                begins with one.
             length: number of characters, by default 500. A record ends before, where the model ends
                 it; by default after twice the longest training record at the latest.
             temperature: divides the logits. Below 1, likely tokens become likelier; above 1, they

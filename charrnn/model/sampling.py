@@ -254,9 +254,9 @@ def continuations(
     Args:
         model: predicts.
         vocabulary: decodes.
-        prime: (n,) codes. If there are none, the text starts as after a newline, or with a token
-            drawn uniformly if the vocabulary has no newline. A record begins with it, and ends
-            where the model predicts its end.
+        prime: (n,) codes, read as after a newline (see `Vocabulary.as_prime`). If there are none
+            and the vocabulary has no newline, the first token is drawn uniformly. A record begins
+            with the prime, and ends where the model predicts its end.
         length: characters of each continuation.
         params: how tokens are chosen.
         rngs: draw the random numbers, one generator for each of N continuations.
@@ -266,11 +266,7 @@ def continuations(
         For each step, the new piece of each continuation: usually one character, and empty after
         the continuation has ended. If tokens are bytes, a piece may also be empty before.
     """
-    if vocabulary.end is not None:
-        prime = np.append(np.array([vocabulary.end], vocabulary.code_dtype), prime)
-    elif not len(prime):
-        newline = vocabulary.symbols_of("\n")
-        prime = vocabulary.encode(newline, "newline", skip_unknown=True)
+    prime = vocabulary.as_prime(prime)
     growing = [_Continuation(vocabulary, prime, length, stop) for _ in rngs]
     if length == 0:
         return

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from charrnn.config.schema import all_keys
+from charrnn.config.paths import each_path
+from charrnn.config.schema import PATHS, Config, all_keys
 from charrnn.errors import CheckpointError, TextError, counted, plural
 from charrnn.inspection.colours import ACTIVATION, NATS
 from charrnn.report.charts import (
@@ -85,9 +86,9 @@ def read_run(path: Path, name: str) -> Run:
     except TextError as error:
         problem = error.problem
         notes.append(f"{path}: the page cannot show what the model has learned: {problem}")
-        data = best.config.data
-        for one in (data.path,) if isinstance(data.path, str) else data.path:
-            problem = problem.replace(one, _text_name(one))
+        for paths in filter(None, _paths(best.config)):
+            for one in (paths,) if isinstance(paths, str) else paths:
+                problem = problem.replace(one, os.path.basename(one))
         no_views = problem
     return Run(name, history, newest, used, step, views, no_views, notes)
 
@@ -149,7 +150,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     history, facts = run.history, []
     if best := history.best:
         facts.append(("best validation", f"{best[1]:.4f} nats/{run.token} at step {best[0]:,}"))
-    elif run.newest and not run.newest.config.data.valid_fraction:
+    elif run.newest and not run.newest.config.data.has_validation:
         facts.append(("validation", "none: data.valid_fraction is 0"))
     else:
         facts.append(("validation", "none yet"))
@@ -192,9 +193,13 @@ def _configuration(run: Run) -> str:
     if run.newest is None:
         return ""
     config = run.newest.config
-    path = config.data.path
-    names = _text_name(path) if isinstance(path, str) else tuple(map(_text_name, path))
-    return replace(config, data=replace(config.data, path=names)).to_yaml()
+    names = [each_path(os.path.basename, paths) for paths in _paths(config)]
+    changes: dict[str, Any] = dict(zip(PATHS, names, strict=True))
+    return replace(config, data=replace(config.data, **changes)).to_yaml()
+
+
+def _paths(config: Config) -> list[str | tuple[str, ...] | None]:
+    return [getattr(config.data, key) for key in PATHS]
 
 
 def _differences(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
@@ -205,8 +210,8 @@ def _differences(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
     rows = []
     for key in all_keys():
         values = [str(config[key]) for config in configs]
-        if key == "data.path":
-            values = [_text_name(config[key]) for config in configs]
+        if key.removeprefix("data.") in PATHS:
+            values = [str(config[key] and _text_name(config[key])) for config in configs]
         if len(set(values)) > 1:
             rows.append((key, values))
     return rows

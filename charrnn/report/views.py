@@ -127,7 +127,7 @@ def _part(checkpoint: Checkpoint) -> tuple[str, Array, int, int]:
 
     A part has at most 20,000 characters, which take a second or two.
     """
-    has_validation = checkpoint.config.data.valid_fraction
+    has_validation = checkpoint.config.data.has_validation
     tokens = checkpoint.vocabulary.tokens
     split, name = ("valid", "validation") if has_validation else ("train", "training")
     part = encode_split(checkpoint.config.data, checkpoint.text_sha256, split, cut=checkpoint.cut)

@@ -25,14 +25,14 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     flush of the folder fails, `path` holds the new contents.
 
     Yields:
-        The temporary file, opened for binary writing.
+        The temporary file, opened in binary mode for writing; it can be read and mapped too.
 
     Raises:
         OSError: the first failure, with `path` as its filename.
     """
     temporary = os.fspath(path.with_name(f".{path.name}.{os.urandom(4).hex()}"))
     try:
-        file = open(temporary, "xb")  # noqa: SIM115
+        file = open(temporary, "x+b")  # noqa: SIM115
         try:
             yield file
             file.flush()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from fractions import Fraction
+from dataclasses import dataclass, field
 
 from charrnn.config.schema import DataConfig, TrainConfig
 from charrnn.errors import counted
@@ -16,22 +15,33 @@ from charrnn.text.windows import ScoringWindow, Sizes, TrainingWindows
 
 @dataclass(frozen=True)
 class Corpus:
-    """An encoded text, divided into contiguous splits: training, validation, test."""
+    """An encoded text, divided into contiguous splits: training, validation, test.
+
+    With a validation text of its own the order is training, test, validation. That text stands at
+    the end, and is read from zero states, without the text before it.
+    """
 
     codes: Array  # (n,) unsigned integers, read-only; an np.memmap if the text is large
     vocabulary: Vocabulary
     text_sha256: str  # digest of the symbols that the model sees, not of the files
     train_end: int
-    valid_end: int
+    middle_end: int  # of the second split
+    own_valid: bool = field(default=False, kw_only=True)  # whether validation has its own text
 
     def split(self, name: str) -> tuple[int, int]:
         """Return start and end of 'train', 'valid' or 'test'."""
+        middle, last = ("test", "valid") if self.own_valid else ("valid", "test")
         bounds = {
             "train": (0, self.train_end),
-            "valid": (self.train_end, self.valid_end),
-            "test": (self.valid_end, self.everything[1]),
+            middle: (self.train_end, self.middle_end),
+            last: (self.middle_end, self.everything[1]),
         }
         return bounds[name]
+
+    @property
+    def cut_points(self) -> tuple[int, int]:
+        """Where the first and the second split end."""
+        return self.train_end, self.middle_end
 
     @property
     def summary(self) -> str:
@@ -55,12 +65,18 @@ class Corpus:
 
     def scored(self, start: int, end: int) -> int:
         """Return the number of characters that scoring a part scores; the first has no context."""
-        return end - max(start, 1)
+        return end - max(start, self._begin(start) + 1)
+
+    def _begin(self, start: int) -> int:
+        """Return where the text of a part begins; what stands before is no context for it."""
+        return self.middle_end if self.own_valid and start >= self.middle_end else 0
 
     @property
     def sizes(self) -> Sizes:
         """The sizes of the parts."""
-        return TextSizes.cut(len(self.codes), (self.train_end, self.valid_end))
+        start, end = self.split("valid")
+        test_start, test_end = self.split("test")
+        return TextSizes(self.train_end, (end - start, test_end - test_start))
 
     def training_windows(self, train: TrainConfig, seed: int) -> TrainingWindows:
         """Return the windows of a training on the training part."""
@@ -71,16 +87,19 @@ class Corpus:
         self, start: int, end: int, share: tuple[int, int] = (0, 1)
     ) -> Iterator[ScoringWindow]:
         """Yield the windows in which a part of the text is scored, or the k-th of K shares."""
-        return scoring_windows(self.codes, start, end, len(self.vocabulary), share=share)
+        begin, V = self._begin(start), len(self.vocabulary)
+        codes = self.codes[begin:]
+        for window in scoring_windows(codes, start - begin, end - begin, V, share=share):
+            yield window._replace(positions=window.positions + begin)
 
 
 def cut_points(n: int, config: DataConfig) -> tuple[int, int]:
-    """Return where the training and the validation split of n characters end.
+    """Return where the training and the validation split of n characters of data.path end.
 
-    The fractions count as the decimals in the configuration: 0.3 is 3/10, not the nearest float. So
-    0.3 for validation and 0.3 for the test leave 400 of 1,000 characters, where floats leave 399.
+    The fractions are exact, so 0.3 for validation and 0.3 for the test leave 400 of 1,000
+    characters, where floats leave 399.
     """
-    valid, test = (Fraction(str(f)) for f in (config.valid_fraction, config.test_fraction))
+    valid, test = config.fractions
     return int(n * (1 - valid - test)), int(n * (1 - test))
 
 

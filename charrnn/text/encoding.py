@@ -12,46 +12,55 @@ import numpy as np
 from charrnn.kernels import Array
 from charrnn.text.vocabulary import Vocabulary
 
+Pieces = Iterable[Array]  # of a text, each (n,) symbols
+
 
 class EncodedText(NamedTuple):
-    """A text as a model sees it."""
+    """One text or several, one after another, as a model sees them."""
 
     codes: Array  # (n,) of the vocabulary's code_dtype, read-only; an np.memmap if in the cache
     vocabulary: Vocabulary
     sha256: str  # of its symbols and codes, not of its files
+    ends: tuple[int, ...]  # where each text ends in the codes
     skipped: int = 0  # unknown symbols that were left out
+
+
+class Written(NamedTuple):
+    """What is known of codes once they are written."""
+
+    sha256: str  # of vocabulary and codes
+    ends: tuple[int, ...]  # where each text ends
+    skipped: int  # symbols that were left out
 
 
 def write_codes(
     write: Callable[[memoryview], object],
-    pieces: Iterable[Array],
+    texts: Iterable[Pieces],
     vocabulary: Vocabulary,
     where: str,
     *,
     skip_unknown: bool = False,
-) -> tuple[int, str, int]:
-    """Write the codes of a text, given as pieces of symbols.
-
-    Returns:
-        The number of codes, the digest of vocabulary and codes, and the number of symbols that
-        were left out.
-    """
-    read, n, digest = 0, 0, hashlib.sha256(vocabulary.symbols.astype("<u4").tobytes())
-    for symbols in pieces:
-        codes = vocabulary.encode(symbols, where, skip_unknown=skip_unknown, first=read)
-        digest.update(codes.data)
-        write(codes.data)
-        read, n = read + len(symbols), n + len(codes)
-    return n, digest.hexdigest(), read - n
+) -> Written:
+    """Write the codes of texts, given as pieces of symbols."""
+    n, skipped, ends = 0, 0, list[int]()
+    digest = hashlib.sha256(vocabulary.symbols.astype("<u4").tobytes())
+    for pieces in texts:
+        read = 0
+        for symbols in pieces:
+            codes = vocabulary.encode(symbols, where, skip_unknown=skip_unknown, first=read)
+            digest.update(codes.data)
+            write(codes.data)
+            read, n = read + len(symbols), n + len(codes)
+            skipped += len(symbols) - len(codes)
+        ends.append(n)
+    return Written(digest.hexdigest(), tuple(ends), skipped)
 
 
 def encode_in_memory(
-    pieces: Iterable[Array], vocabulary: Vocabulary, where: str, *, skip_unknown: bool = False
+    texts: Iterable[Pieces], vocabulary: Vocabulary, where: str, *, skip_unknown: bool = False
 ) -> EncodedText:
-    """Encode a text, given as pieces of symbols, without a second copy of its codes."""
+    """Encode texts, given as pieces of symbols, without a second copy of their codes."""
     memory = io.BytesIO()
-    _, sha256, skipped = write_codes(
-        memory.write, pieces, vocabulary, where, skip_unknown=skip_unknown
-    )
+    written = write_codes(memory.write, texts, vocabulary, where, skip_unknown=skip_unknown)
     codes = np.frombuffer(memory.getvalue(), vocabulary.code_dtype)
-    return EncodedText(codes, vocabulary, sha256, skipped)
+    return EncodedText(codes, vocabulary, *written)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from charrnn.text.corpus import Corpus
-from charrnn.text.records import RecordCorpus, digests_of
-from charrnn.text.vocabulary import SYMBOLS
+from charrnn.text.encoding import EncodedText
+from charrnn.text.record_index import digests, places_of
 
 
 class KnownRecords:
@@ -19,16 +19,21 @@ class KnownRecords:
     """
 
     def __init__(self, corpus: Corpus) -> None:
-        assert isinstance(corpus, RecordCorpus)
+        text = EncodedText(corpus.codes, corpus.vocabulary, "", (len(corpus.codes),))
         self._vocabulary = corpus.vocabulary
-        self._digests = corpus.digests()  # (R,), sorted
+        self._digests = np.concatenate([digests(text, places) for places in places_of(text)])
+        self._digests.sort()  # (R,)
 
     def have(self, texts: Sequence[str]) -> list[bool]:
         """Return for each text whether it is one of the records."""
-        end = np.array([SYMBOLS[self._vocabulary.tokens]], np.uint32)
         symbols = [self._vocabulary.symbols_of(text) for text in texts]
-        length = np.array([len(one) + 1 for one in symbols])
-        digests = digests_of(np.concatenate([x for one in symbols for x in (one, end)]), length)
-        places = self._digests.searchsorted(digests)
-        found: list[bool] = (self._digests.take(places, mode="clip") == digests).tolist()
-        return found
+        records = [self._vocabulary.encode(one, "record", skip_unknown=True) for one in symbols]
+        # U+FFFD, for bytes that form no character, may be unknown: such a text is no record.
+        whole = [len(codes) == len(one) for codes, one in zip(records, symbols, strict=True)]
+        length = np.array([len(codes) + 1 for codes in records])  # with the end before
+        end = np.array([self._vocabulary.end], self._vocabulary.code_dtype)
+        codes = np.concatenate([*(part for one in records for part in (end, one)), end])
+        places = np.append(0, length.cumsum())
+        found = digests(EncodedText(codes, self._vocabulary, "", (len(codes),)), places)
+        known = self._digests.take(self._digests.searchsorted(found), mode="clip")
+        return ((known == found) & whole).tolist()  # type: ignore[no-any-return]

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
 
 from charrnn.config.schema import DataConfig
 from charrnn.errors import TextError, plural
 from charrnn.kernels import Array
 from charrnn.system.caches import cache_folder
-from charrnn.text.cache import content_key, read_cached, write_cached
+from charrnn.text.cache import (
+    codes_file,
+    read_codes,
+    read_index,
+    records_file,
+    write_codes_file,
+    write_index,
+)
 from charrnn.text.corpus import Corpus, cut_points
 from charrnn.text.decoding import read_symbols
 from charrnn.text.encoding import EncodedText, encode_in_memory
 from charrnn.text.files import FileState, find_files, state_of
-from charrnn.text.records import encode_records, with_ends
+from charrnn.text.record_index import index_in_memory
+from charrnn.text.records import RecordCorpus, with_ends
 from charrnn.text.vocabulary import Vocabulary
 
 LARGE = 16_000_000  # bytes; a larger text is not held in memory
@@ -28,7 +40,8 @@ def load_corpus(
 ) -> Corpus:
     """Read and encode the configured text, or the records in it.
 
-    A large text is encoded once, into the cache folder, and mapped into memory from there.
+    A large text is encoded once, into the cache folder, and mapped into memory from there. A text
+    for testing alone (data.test_path) is not read.
 
     Args:
         config: where the text is, and how it is read and divided.
@@ -38,73 +51,112 @@ def load_corpus(
     Raises:
         TextError: the text cannot be read, is empty, or has only one distinct character.
     """
-    files = find_files(config.path)
-    states = [state_of(file) for file in files]
-    if all(map(os.path.isfile, files)) and sum(state.size for state in states) > LARGE:
-        text = _encode_large(files, states, config, note)
-    else:  # read once, so that a pipe works too
-        pieces = list(_symbols(files, config, [None] * len(files)))
-        text = encode_in_memory(pieces, _vocabulary(pieces, config), config.where)
+    paths = (config.path, config.valid_path) if config.valid_path else (config.path,)
+    texts = [find_files(path) for path in paths]
+    states = {file: state_of(file) for files in texts for file in files}
+    if all(map(os.path.isfile, states)) and sum(state.size for state in states.values()) > LARGE:
+        return _load_large(_Source(texts, config, states), note, cut)
+    source = _Source(texts, config, {})
+    # Read once, so that a pipe works too.
+    pieces = [list(symbols) for symbols in source.symbols()]
+    text = encode_in_memory(pieces, source.vocabulary(pieces), config.where)
     if config.records:
-        return encode_records(text, config)
-    n = len(text.codes)
-    bounds = cut(n) if cut else cut_points(n, config)
-    return Corpus(text.codes, text.vocabulary, text.sha256, *bounds)
+        return RecordCorpus.of(text, index_in_memory(text, config))
+    return _cut(text, config, cut)
 
 
-def _encode_large(
-    files: Sequence[str],
-    states: Sequence[FileState],
-    config: DataConfig,
+def _load_large(
+    source: _Source,
     note: Callable[[str], object],
-) -> EncodedText:
-    """Return the cached codes of files, or read the files twice, piece by piece, to encode them."""
-    size = f"{sum(state.size for state in states) / 1e6:,.0f} MB"
+    cut: Callable[[int], tuple[int, int]] | None,
+) -> Corpus:
+    """Return a corpus whose arrays are in the cache, if there is one."""
+    config, folder = source.config, cache_folder()
+    file = codes_file(folder / "texts", source.texts, config) if folder else None
+    text = _encode_large(source, file, note)
+    if not config.records:
+        return _cut(text, config, cut)
+    if file is None or not isinstance(text.codes, np.memmap):
+        return RecordCorpus.of(text, index_in_memory(text, config))
+    file = records_file(file, config)
+    index = read_index(file, text)
+    if index is None:
+        note(f"indexing the records once, kept in {file.parent}")
+        try:
+            write_index(file, text, config)
+        except OSError as error:
+            note(f"{file}: cannot be written: {error.strerror}; the index is held in memory")
+        index = read_index(file, text) or index_in_memory(text, config)
+    return RecordCorpus.of(text, index)
 
-    def pieces() -> Iterator[Array]:
-        return _symbols(files, config, states)
 
-    folder = cache_folder()
-    if folder is None:
+def _cut(
+    text: EncodedText, config: DataConfig, cut: Callable[[int], tuple[int, int]] | None
+) -> Corpus:
+    """Return one text, cut into parts; a validation text of its own is not cut."""
+    n, own_valid = len(text.codes), bool(config.valid_path)
+    bounds = cut(n) if cut else cut_points(text.ends[0], config)
+    if own_valid:
+        bounds = bounds[0], text.ends[0]
+        if n - text.ends[0] < 2:
+            needed = plural(config.tokens)
+            raise TextError(f"data.valid_path: has nothing to predict; at least two {needed}")
+    return Corpus(text.codes, text.vocabulary, text.sha256, *bounds, own_valid=own_valid)
+
+
+class _Source(NamedTuple):
+    """The texts to read, one after another."""
+
+    texts: Sequence[Sequence[str]]  # files of each
+    config: DataConfig
+    states: Mapping[str, FileState]  # that files must keep; by default theirs when they are opened
+
+    def symbols(self) -> Iterator[Iterator[Array]]:
+        """Yield the pieces of each text, with end symbols if they hold records."""
+        for number, files in enumerate(self.texts):
+            each = (read_symbols(f, self.config, expected=self.states.get(f)) for f in files)
+            if self.config.records:
+                yield with_ends(each, self.config, first=number == 0)
+            else:
+                yield chain.from_iterable(each)
+
+    def vocabulary(self, texts: Iterable[Iterable[Array]]) -> Vocabulary:
+        """Return the vocabulary of texts, which need at least two symbols."""
+        config = self.config
+        vocabulary = Vocabulary.from_pieces(chain.from_iterable(texts), config.tokens)
+        if not len(vocabulary):
+            raise TextError(f"{config.where}: the text is empty; there is nothing to learn from")
+        if len(vocabulary) < 2 and vocabulary.end is not None:
+            raise TextError(f"{config.where}: the text has no records; every line is blank")
+        if len(vocabulary) < 2:
+            name = vocabulary.name(int(vocabulary.symbols[0]))
+            raise TextError(
+                f"{config.where}: the text is {name} throughout; at least two different "
+                f"{plural(config.tokens)} are needed"
+            )
+        return vocabulary
+
+
+def _encode_large(source: _Source, file: Path | None, note: Callable[[str], object]) -> EncodedText:
+    """Return the cached codes of texts, or read them twice, piece by piece, to encode them."""
+    config = source.config
+    size = f"{sum(state.size for state in source.states.values()) / 1e6:,.0f} MB"
+    if file is None:
         note(f"encoding {size} in memory: the cache is turned off")
-        return encode_in_memory(pieces(), _vocabulary(pieces(), config), config.where)
-    file = folder / "texts" / f"{content_key(files, config)}.codes"
-    if cached := read_cached(file, config.tokens):
+    elif cached := read_codes(file, config.tokens):
         return cached
-    if file.exists():
+    elif file.exists():
         note(f"{file}: is damaged; encoding {size} again")
     else:
         note(f"encoding {size} once, kept in {file.parent}")
-    vocabulary, problem = _vocabulary(pieces(), config), "cannot be read"
-    try:
-        write_cached(file, pieces(), vocabulary, config.where)
-    except OSError as error:
-        problem = f"cannot be written: {error.strerror}"
-    if cached := read_cached(file, config.tokens):  # another process may have written it
-        return cached
-    note(f"{file.parent}: {problem}; the encoded text is held in memory")
-    return encode_in_memory(pieces(), vocabulary, config.where)
-
-
-def _symbols(
-    files: Sequence[str], config: DataConfig, states: Sequence[FileState | None]
-) -> Iterator[Array]:
-    """Return the symbols of files, with end symbols if they hold records."""
-    each = (read_symbols(f, config, expected=s) for f, s in zip(files, states, strict=True))
-    return with_ends(each, config) if config.records else chain.from_iterable(each)
-
-
-def _vocabulary(pieces: Iterable[Array], config: DataConfig) -> Vocabulary:
-    """Return the vocabulary of a text, which needs at least two symbols."""
-    vocabulary = Vocabulary.from_pieces(pieces, config.tokens)
-    if not len(vocabulary):
-        raise TextError(f"{config.where}: the text is empty; there is nothing to learn from")
-    if len(vocabulary) < 2 and vocabulary.end is not None:
-        raise TextError(f"{config.where}: the text has no records; every line is blank")
-    if len(vocabulary) < 2:
-        name = vocabulary.name(int(vocabulary.symbols[0]))
-        raise TextError(
-            f"{config.where}: the text is {name} throughout; at least two different "
-            f"{plural(config.tokens)} are needed"
-        )
-    return vocabulary
+    vocabulary = source.vocabulary(source.symbols())
+    if file is not None:
+        problem = "cannot be read"
+        try:
+            write_codes_file(file, source.symbols(), vocabulary, config.where)
+        except OSError as error:
+            problem = f"cannot be written: {error.strerror}"
+        if cached := read_codes(file, config.tokens):  # another process may have written it
+            return cached
+        note(f"{file.parent}: {problem}; the encoded text is held in memory")
+    return encode_in_memory(source.symbols(), vocabulary, config.where)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from itertools import chain
 from typing import NamedTuple
 
 from charrnn.config.schema import DataConfig
@@ -14,9 +15,10 @@ from charrnn.kernels import Array
 from charrnn.text.corpus import Corpus
 from charrnn.text.decoding import CHUNK, decode_symbols, read_symbols
 from charrnn.text.encoding import encode_in_memory
-from charrnn.text.files import bounded_chunks
+from charrnn.text.files import bounded_chunks, find_files
 from charrnn.text.load import load_corpus
-from charrnn.text.records import RecordCorpus, encode_records, with_ends
+from charrnn.text.record_index import index_in_memory
+from charrnn.text.records import RecordCorpus, with_ends
 from charrnn.text.vocabulary import Vocabulary
 
 
@@ -58,7 +60,8 @@ def own_corpus(
         raise TextError(
             f"the model's own text: {error.problem}", hint="name a text file to score"
         ) from None
-    if corpus.text_sha256 != text_sha256:
+    same_cut = cut is None or corpus.cut_points == cut(len(corpus.codes))
+    if corpus.text_sha256 != text_sha256 or not same_cut:
         raise TextError(
             f"{data.where}: has changed since the training, and its parts with it",
             hint="name a text file to score it whole",
@@ -73,7 +76,7 @@ def encode_split(
     note: Callable[[str], object] = lambda _: None,
     cut: Callable[[int], tuple[int, int]] | None = None,
 ) -> Part:
-    """Encode a model's own text, and return a split of it.
+    """Encode a model's own text, and return a split of it that the training has read.
 
     Args:
         data: where the text is, and how it is read and divided.
@@ -113,15 +116,39 @@ def encode_file(
     """
     where = "standard input" if file == "-" else file
     symbols = _symbols_of_file(data, file, where)
+    return _whole([symbols], data, vocabulary, where, skip_unknown)
+
+
+def encode_test(data: DataConfig, vocabulary: Vocabulary, *, skip_unknown: bool = False) -> Part:
+    """Encode the text of data.test_path, which the training has not read, and return all of it.
+
+    Args, Raises: see `encode_file`.
+    """
+    assert data.test_path is not None
+    remedy = f"save it as {data.encoding}, the encoding of the model's text"
+    symbols = (read_symbols(file, data, remedy) for file in find_files(data.test_path))
+    where = data.test_path if isinstance(data.test_path, str) else "data.test_path"
+    return _whole(symbols, data, vocabulary, where, skip_unknown)
+
+
+def _whole(
+    files: Iterable[Iterable[Array]],
+    data: DataConfig,
+    vocabulary: Vocabulary,
+    where: str,
+    skip_unknown: bool,
+) -> Part:
+    """Encode files, given as pieces of symbols for each, and return all of them."""
+    symbols = with_ends(files, data) if data.records else chain.from_iterable(files)
+    text = encode_in_memory([symbols], vocabulary, where, skip_unknown=skip_unknown)
     if data.records:
-        all_in_one = replace(data, path=file, valid_fraction=0.0, test_fraction=0.0)
-        pieces = with_ends([symbols], data)
-        text = encode_in_memory(pieces, vocabulary, where, skip_unknown=skip_unknown)
         if len(text.codes) < 2:
             raise TextError(f"{where}: has no records; every line is blank")
-        records = encode_records(text, all_in_one)
+        undivided = replace(
+            data, valid_path=None, test_path=None, valid_fraction=0.0, test_fraction=0.0
+        )
+        records = RecordCorpus.of(text, index_in_memory(text, undivided))
         return Part(records, *records.everything, where, text.skipped)
-    text = encode_in_memory(symbols, vocabulary, where, skip_unknown=skip_unknown)
     if len(text.codes) < 2:
         needed = plural(data.tokens) + (" that this model knows" if text.skipped else "")
         raise TextError(f"{where}: has nothing to predict; at least two {needed} are needed")

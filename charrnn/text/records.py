@@ -2,29 +2,28 @@
 
 The records stand one after another in the encoded text, with a symbol of their own between them,
 before the first and after the last. A model reads this symbol first, from zero states, and predicts
-it last. Records are drawn into the training, validation and test part by a digest of their symbols.
+it last.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 
 from charrnn.config.schema import DataConfig, TrainConfig
-from charrnn.errors import TextError, counted
+from charrnn.errors import counted
 from charrnn.kernels import Array
 from charrnn.text.corpus import Corpus
 from charrnn.text.encoding import EncodedText
-from charrnn.text.shuffle import mixed, shuffled
+from charrnn.text.record_index import Lengths, RecordIndex
+from charrnn.text.shuffle import shuffled
 from charrnn.text.vocabulary import SYMBOLS
 from charrnn.text.windows import ScoringWindow, TrainingWindows, Window
 
-_BLOCK = 1 << 22  # codes looked at together
 _SCORED = 1 << 14  # symbols of a window of scoring
 _LONGEST_WINDOW = 64  # steps of it
 _LOGITS = 1 << 24  # of it, at most
@@ -32,28 +31,22 @@ _BATCHES = 2  # in the seed of the order of an epoch's batches
 _ROWS = 3  # in the seed of the order of records of one length
 
 
-class Lengths(NamedTuple):
-    """The lengths of records in the order of their ranks, as runs of equal ones."""
-
-    length: Array  # (k,), symbols of each record of a run, without begin and end
-    end: Array  # (k,), rank after the last record of a run
-
-    def run(self, ranks: Array) -> Array:
-        """Return the run of each rank."""
-        runs: Array = np.searchsorted(self.end, ranks, side="right")
-        return runs
-
-
 @dataclass(frozen=True)
 class RecordCorpus(Corpus):
     """Encoded records. The ranks order them by part, then by length, then by place in the text.
 
-    `train_end` and `valid_end` are ranks.
+    `train_end` and `middle_end` are ranks.
     """
 
     starts: Array  # (R,), place of the symbol before each record, by rank
     lengths: Lengths
     repeats: int  # records that occurred before
+
+    @classmethod
+    def of(cls, text: EncodedText, index: RecordIndex) -> RecordCorpus:
+        """Return the records of an encoded text."""
+        starts, lengths, ends, repeats = index
+        return cls(text.codes, text.vocabulary, text.sha256, *ends[:2], starts, lengths, repeats)
 
     @property
     def summary(self) -> str:
@@ -70,7 +63,7 @@ class RecordCorpus(Corpus):
 
     @property
     def sizes(self) -> RecordSizes:
-        return RecordSizes(self.lengths, (self.train_end, self.valid_end, len(self.starts)))
+        return RecordSizes(self.lengths, (*self.cut_points, len(self.starts)))
 
     @property
     def arrays(self) -> dict[str, Array]:
@@ -79,13 +72,6 @@ class RecordCorpus(Corpus):
     @property
     def longest_record(self) -> int:
         return int(self.lengths.length[self.lengths.run(np.array(self.train_end - 1))])
-
-    def digests(self) -> Array:
-        """Return the digests of all records (R,), sorted; see `digests_of`."""
-        text = EncodedText(self.codes, self.vocabulary, self.text_sha256)
-        places = np.append(np.sort(self.starts), len(self.codes) - 1).astype(np.intp)
-        found = [_digests(text, places[first : first + n + 1]) for first, n in _blocks(places)]
-        return np.sort(np.concatenate(found))
 
     def training_windows(self, train: TrainConfig, seed: int) -> TrainingWindows:
         return RecordWindows(self, train, seed)
@@ -156,7 +142,7 @@ class RecordSizes(NamedTuple):
     def most_steps(self, batch_size: int | None, workers: int) -> int:
         """Return the symbols of the longest record; more steps would have nothing to read."""
         del batch_size, workers
-        return int(self.longest(1)[-1])
+        return int(self.lengths.length[self.lengths.run(np.array(self.ends[0] - 1))]) + 1
 
     def rows(self, symbols: int, T: int) -> int:
         """Return the number of records that have about so many symbols in a window of T steps."""
@@ -249,14 +235,18 @@ class RecordWindows:
         return found  # type: ignore[no-any-return]
 
 
-def with_ends(files: Iterable[Iterable[Array]], config: DataConfig) -> Iterator[Array]:
+def with_ends(
+    files: Iterable[Iterable[Array]], config: DataConfig, *, first: bool = True
+) -> Iterator[Array]:
     """Yield the symbols of files, with an end symbol before and after each record.
 
     Args:
         files: pieces of symbols (n,) for each file.
         config: whether records are lines or paragraphs.
+        first: whether no other records come before, whose last end symbol is the first one here.
     """
-    yield np.array([SYMBOLS[config.tokens]], np.uint32)
+    if first:
+        yield np.array([SYMBOLS[config.tokens]], np.uint32)
     for pieces in files:
         yield from _split(pieces, config)
 
@@ -284,114 +274,28 @@ def _split(pieces: Iterable[Array], config: DataConfig) -> Iterator[Array]:
         if not done:
             continue
         first = np.concatenate([[0], ends[:-1] + 1])
-        visible = np.logical_or.reduceat(~np.isin(lines, _SPACES), first)
+        visible = ~_is_space(lines[first])
+        if not visible.all():
+            visible = np.logical_or.reduceat(~_is_space(lines), first)
         if config.records == "paragraph":
             next_end = int(newlines[done]) if done < len(newlines) else len(symbols)
-            next_visible = bool((~np.isin(symbols[cut:next_end], _SPACES)).any()) and not final
+            next_visible = not _is_space(symbols[cut:next_end]).all() and not final
             closed = ~np.append(visible[1:], next_visible)
         else:
             closed = np.ones(done, np.bool_)
         lines[ends[closed]] = end
-        kept = np.repeat(visible, np.diff(np.append(first, cut)))
-        if kept.any():
-            yield lines[kept]
+        if visible.all():
+            yield lines
+        elif visible.any():
+            yield lines[np.repeat(visible, np.diff(np.append(first, cut)))]
 
 
-def encode_records(text: EncodedText, config: DataConfig) -> RecordCorpus:
-    """Return the records of an encoded text, drawn into parts and ordered.
-
-    Raises:
-        TextError: a part that the configuration asks for is empty.
-    """
-    end = text.vocabulary.end
-    places = np.concatenate(
-        [
-            start + np.flatnonzero(text.codes[start : start + _BLOCK] == end)
-            for start in range(0, len(text.codes), _BLOCK)
-        ]
-    )  # (R + 1,)
-    length = np.diff(places) - 1  # (R,)
-    digest = np.concatenate(
-        [_digests(text, places[first : first + count + 1]) for first, count in _blocks(places)]
-    )  # (R,)
-    part = _parts(digest, config)
-    order = np.argsort(part << 40 | length, kind="stable")
-    counts = np.bincount(part, minlength=3)
-    fractions = (1.0, config.valid_fraction, config.test_fraction)
-    for name, count, fraction in zip(_PARTS, counts, fractions, strict=True):
-        if fraction and not count:
-            raise TextError(
-                f"{config.where}: the {name} part has no record, of "
-                f"{counted(len(part), 'record')} in all; other fractions, or none, are needed"
-            )
-    sizes = counts.cumsum()
-    ordered = length[order]
-    changes = np.flatnonzero((np.diff(ordered) != 0) | (np.diff(part[order]) != 0)) + 1
-    run_end = np.append(changes, len(ordered))
-    narrow = np.uint32 if len(text.codes) <= 1 << 32 else np.uint64
-    return RecordCorpus(
-        text.codes,
-        text.vocabulary,
-        text.sha256,
-        int(sizes[0]),
-        int(sizes[1]),
-        places[:-1][order].astype(narrow),
-        Lengths(ordered[run_end - 1], run_end),
-        len(length) - _distinct(digest),
-    )
-
-
-def _blocks(places: Array) -> Iterator[tuple[int, int]]:
-    """Yield the first record and the number of records of blocks of about _BLOCK codes."""
-    first, R = 0, len(places) - 1
-    while first < R:
-        after = int(np.searchsorted(places, places[first] + _BLOCK, side="right")) - 1
-        count = max(1, min(after, R) - first)
-        yield first, count
-        first += count
-
-
-def _digests(text: EncodedText, places: Array) -> Array:
-    """Return a 64-bit digest of each record between these places, which depends on it alone."""
-    start = int(places[0]) + 1
-    symbols = text.vocabulary.symbols[text.codes[start : int(places[-1]) + 1]]
-    return digests_of(symbols, np.diff(places))
-
-
-def digests_of(symbols: Array, length: Array) -> Array:
-    """Return a 64-bit digest of each of r records, which depends on its symbols alone.
-
-    Args:
-        symbols: (n,) of one record after another, each with its end.
-        length: (r,) symbols of each, with its end.
-    """
-    first = np.cumsum(length) - length  # (r,), place of each record's first symbol
-    powers = np.cumprod(np.full(int(length.max()), _MULTIPLIER, np.uint64))
-    within = np.arange(len(symbols)) - np.repeat(first, length)  # place of a symbol in its record
-    terms = mixed(symbols.astype(np.uint64) + _MULTIPLIER) * powers[within]
-    return mixed(np.add.reduceat(terms, first))
-
-
-def _parts(digest: Array, config: DataConfig) -> Array:
-    """Return the part of each record: 0 for training, 1 for validation, 2 for the test."""
-    valid, test = (Fraction(str(f)) for f in (config.valid_fraction, config.test_fraction))
-    from_test, from_valid = (
-        np.uint64(int((1 << 64) * (1 - share)) - 1) for share in (test, valid + test)
-    )
-    part: Array = (digest > from_valid).astype(np.int64) + (digest > from_test)
-    return part
-
-
-def _distinct(digest: Array) -> int:
-    """Return the number of distinct records, estimated from a sample of them if they are many."""
-    bound = np.uint64(min(1.0, _COUNTED / len(digest)) * ((1 << 64) - 1025))
-    some = digest[digest <= bound]
-    return round(len(np.unique(some)) * len(digest) / max(1, len(some)))
+def _is_space(symbols: Array) -> Array:
+    """Return which of (n,) symbols leave a line blank."""
+    spaces: Array = np.isin(symbols, _SPACES)
+    return spaces
 
 
 SEPARATORS = {"line": "\n", "paragraph": "\n\n"}  # between records
-_PARTS = ("training", "validation", "test")
 _NEWLINE = ord("\n")
 _SPACES = np.array([ord(c) for c in " \t\n\r\v\f\xa0\u3000"], np.uint32)
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd
-_COUNTED = 10_000_000  # records that are counted exactly

@@ -6,7 +6,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from charrnn.config.schema import Config, DataConfig
 from charrnn.errors import TextError, counted
@@ -21,6 +21,13 @@ _LONGEST_TEXT = 10**9  # characters; nobody finds a longer text to fix a configu
 _Changes = dict[str, Any]  # values by key, as in {"train.batch_size": 4}
 
 
+class _Text(NamedTuple):
+    """The length of a text."""
+
+    n: int  # characters of data.path
+    valid: int | None = None  # of data.valid_path
+
+
 def check_sizes(corpus: Corpus, config: Config) -> None:
     """Refuse a text that is too small for one window.
 
@@ -30,14 +37,15 @@ def check_sizes(corpus: Corpus, config: Config) -> None:
     if isinstance(corpus, RecordCorpus):
         return  # any records fit: windows are as long as they need, rows may be without a record
     n = len(corpus.codes)
-    problem = _too_small(n, config, (corpus.train_end, corpus.valid_end))
+    text = _Text(corpus.middle_end, n - corpus.middle_end) if corpus.own_valid else _Text(n)
+    problem = _too_small(text, config, corpus.cut_points)
     if not problem:
         return
-    windows = [changes for changes in _other_windows(n, config) if _fits(n, config, changes)]
-    remedies = [_in_words(changes) for changes in (*windows, *_other_fractions(n, config))]
-    if chars := _text_needed(n, config):
+    windows = [changes for changes in _other_windows(text, config) if _fits(text, config, changes)]
+    remedies = [_in_words(changes) for changes in (*windows, *_other_fractions(text, config))]
+    if chars := _text_needed(text, config):
         remedies.append(f"a text of {counted(chars, config.data.tokens)}")
-    remedies = remedies or [_in_words(_all_at_once(n, config))]
+    remedies = remedies or [_in_words(_all_at_once(text, config))]
     raise TextError(f"{config.data.where}: {problem}. It would work with {'; or '.join(remedies)}")
 
 
@@ -61,10 +69,10 @@ def small_parts(corpus: Corpus, written: Config, seq_length: int) -> str:
     return f"the text is very small: {'; '.join(small)}. A longer text helps" if small else ""
 
 
-def _too_small(n: int, config: Config, cut: tuple[int, int] | None = None) -> str:
-    """Return which split of n characters is too small for a (T, N) window, or nothing."""
+def _too_small(text: _Text, config: Config, cut: tuple[int, int] | None = None) -> str:
+    """Return which split of a text is too small for a (T, N) window, or nothing."""
     N, T, tokens = config.train.batch_size, config.train.seq_length, config.data.tokens
-    train_chars, others = _split_sizes(n, config.data, cut)
+    train_chars, others = _split_sizes(text, config.data, cut)
     if train_chars < N * T + 1:
         return (
             f"the training part has {counted(train_chars, tokens)}; train.batch_size {N} x "
@@ -77,22 +85,25 @@ def _too_small(n: int, config: Config, cut: tuple[int, int] | None = None) -> st
 
 
 def _split_sizes(
-    n: int, data: DataConfig, cut: tuple[int, int] | None = None
+    text: _Text, data: DataConfig, cut: tuple[int, int] | None = None
 ) -> tuple[int, dict[str, int]]:
-    """Return the size of the training split of n characters, and of the other ones by name."""
-    train_end, valid_end = cut or cut_points(n, data)
+    """Return the size of the training split of a text, and of the other ones by name."""
+    train_end, middle_end = cut or cut_points(text.n, data)
+    valid, test = data.fractions
     others = {}
-    if data.valid_fraction:
-        others["validation"] = valid_end - train_end
-    if data.test_fraction:
-        others["test"] = n - valid_end
+    if text.valid is not None:
+        others["validation"] = text.valid
+    elif valid:
+        others["validation"] = middle_end - train_end
+    if test:
+        others["test"] = text.n - (train_end if text.valid is not None else middle_end)
     return train_end, others
 
 
-def _other_windows(n: int, config: Config) -> Iterator[_Changes]:
+def _other_windows(text: _Text, config: Config) -> Iterator[_Changes]:
     """Yield the largest windows that may fit: fewer streams, fewer steps, or fewer of both."""
     N, T = config.train.batch_size, config.train.seq_length
-    train_chars, others = _split_sizes(n, config.data)
+    train_chars, others = _split_sizes(text, config.data)
     room = max(1, train_chars - 1)
     fewer = max(1, room // T)
     shorter = max(1, min([room // N, *others.values()]))
@@ -104,32 +115,32 @@ def _other_windows(n: int, config: Config) -> Iterator[_Changes]:
         yield {"train.batch_size": streams, "train.seq_length": side}
 
 
-def _other_fractions(n: int, config: Config) -> Iterator[_Changes]:
+def _other_fractions(text: _Text, config: Config) -> Iterator[_Changes]:
     """Yield for each fraction the nearest hundredth that fits, and 0 if it does."""
-    for key in ("valid_fraction", "test_fraction"):
+    for key, used in zip(("valid_fraction", "test_fraction"), config.data.fractions, strict=True):
         now = getattr(config.data, key)
-        if not now:
+        if not used:
             continue
         hundredths = sorted(range(1, 100), key=lambda k: abs(k / 100 - now))
         options = [{f"data.{key}": k / 100} for k in hundredths]
-        yield from [changes for changes in options if _fits(n, config, changes)][:1]
+        yield from [changes for changes in options if _fits(text, config, changes)][:1]
         none = {f"data.{key}": 0}
         needed = key == "valid_fraction" and config.train.patience
-        if not needed and _fits(n, config, none):
+        if not needed and _fits(text, config, none):
             yield none
 
 
-def _text_needed(n: int, config: Config) -> int:
+def _text_needed(text: _Text, config: Config) -> int:
     """Return a number of characters that is enough when one fewer is not; 0 if it is too large."""
-    lengths = range(n, _LONGEST_TEXT)
-    at = bisect_left(lengths, True, key=lambda length: not _too_small(length, config))
+    lengths = range(text.n, _LONGEST_TEXT)
+    at = bisect_left(lengths, True, key=lambda n: not _too_small(text._replace(n=n), config))
     return lengths[at] if at < len(lengths) else 0
 
 
-def _all_at_once(n: int, config: Config) -> _Changes:
+def _all_at_once(text: _Text, config: Config) -> _Changes:
     """Return a change of several keys that is enough for any text of two characters or more."""
-    side = min(math.isqrt(n - 1), config.train.seq_length)
-    streams = min((n - 1) // side, config.train.batch_size)
+    side = min(math.isqrt(text.n - 1), config.train.seq_length, text.valid or text.n)
+    streams = min((text.n - 1) // side, config.train.batch_size)
     changes: _Changes = {"train.batch_size": streams, "train.seq_length": side}
     # Without a validation part there can be no patience.
     changes |= {"train.patience": None, "data.valid_fraction": 0, "data.test_fraction": 0}
@@ -137,13 +148,13 @@ def _all_at_once(n: int, config: Config) -> _Changes:
     return {key: value for key, value in changes.items() if value != now[key]}
 
 
-def _fits(n: int, config: Config, changes: _Changes) -> bool:
-    """Return whether n characters are enough after some changes."""
+def _fits(text: _Text, config: Config, changes: _Changes) -> bool:
+    """Return whether a text is long enough after some changes."""
     sections: dict[str, Any] = {"data": config.data, "train": config.train}
     for key, value in changes.items():
         section, _, name = key.partition(".")
         sections[section] = replace(sections[section], **{name: value})
-    return not _too_small(n, replace(config, **sections))
+    return not _too_small(text, replace(config, **sections))
 
 
 def _in_words(changes: _Changes) -> str:

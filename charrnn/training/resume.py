@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from charrnn.config.schema import Config, fillable_keys
+from charrnn.config.schema import PATHS, Config, fillable_keys
 from charrnn.errors import CheckpointError, Remedy, RunError, TextError, shown
 from charrnn.runs.checkpoint import Checkpoint, load_checkpoint
 from charrnn.runs.folder import RunFolder
@@ -23,7 +23,7 @@ MAY_CHANGE = (
     "train.validate_every",
     "train.checkpoint_every",
     "train.sample_length",
-    "data.path",
+    *(f"data.{key}" for key in PATHS),
 )
 
 _OVERWRITE = Remedy("overwrite=True", "starts again")
@@ -98,7 +98,9 @@ def check_same_text(run: RunFolder, previous: Checkpoint, corpus: Corpus) -> Non
     Raises:
         TextError: if the text has changed, with the differences.
     """
-    if previous.text_sha256 == corpus.text_sha256:
+    if previous.text_sha256 == corpus.text_sha256 and corpus.cut_points == previous.cut(
+        len(corpus.codes)
+    ):
         return
     raise TextError(
         f"{run.path}: the text is not the one this run was trained on: "

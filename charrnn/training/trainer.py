@@ -275,7 +275,7 @@ class Trainer:
             [tuple(layer) for layer in self.group.states],
             self.corpus.text_sha256,
             len(self.corpus.codes),
-            (self.corpus.train_end, self.corpus.valid_end),
+            self.corpus.cut_points,
             self.corpus.longest_record,
         )
 

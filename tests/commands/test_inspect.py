@@ -61,29 +61,30 @@ def test_predictions_of_a_model_that_knows_its_text(
     arguments = ["predictions", str(tmp_path / "m.npz"), "--text", "hel\nl", "--top", "2"]
     header, *rows = printed(capsys, *arguments).splitlines()
     assert header.split() == ["after", "next", "rank", "likeliest"]
-    assert [row.split()[:5] for row in rows[:3]] == [
+    assert [row.split()[:5] for row in rows[:4]] == [
+        ["↵", "h", "0.0000", "4", "o"],  # a text is read after a newline
         ["h", "e", "1.0000", "1", "✓"],
         ["e", "l", "1.0000", "1", "✓"],
         ["l", "↵", "1.0000", "1", "✓"],
     ]
-    assert "✓" not in rows[3]  # the model expects o after a newline
-    assert [row.split()[-4] for row in rows] == ["e", "l", "↵", "o", "↵"]
-    assert len(rows) == 5
+    assert "✓" not in rows[4]  # the model expects o after a newline
+    assert [row.split()[-4] for row in rows] == ["o", "e", "l", "↵", "o", "↵"]
+    assert len(rows) == 6
     found = as_json(capsys, *arguments)["predictions"]
-    assert [one["after"] for one in found] == ["h", "e", "l", "\n", "l"]
-    assert [one["rank"] == 1 for one in found] == [True, True, True, False, False]
-    assert found[3]["likeliest"][0] == {"character": "o", "probability": pytest.approx(1)}
-    assert found[4]["actual"] is None
+    assert [one["after"] for one in found] == ["\n", "h", "e", "l", "\n", "l"]
+    assert [one["rank"] == 1 for one in found] == [False, True, True, True, False, False]
+    assert found[4]["likeliest"][0] == {"character": "o", "probability": pytest.approx(1)}
+    assert found[5]["actual"] is None
 
 
 def test_predictions_read_line_ends_as_in_the_training_text(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = str(tmp_path / "m.npz")
-    for data, after in (({}, ["e", "\n", "\n"]), ({"newlines": "keep"}, ["e", "\r", "\n", "\r"])):
+    for data, after in (({}, "\ne\n\n"), ({"newlines": "keep"}, "\ne\r\n\r")):
         save_checkpoint(tmp_path / "m.npz", reciting("e\r\n", **data))
         found = as_json(capsys, "predictions", path, "--text", "e\r\n\r")["predictions"]
-        assert [one["after"] for one in found] == after
+        assert "".join(one["after"] for one in found) == after
 
 
 def test_predictions_of_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

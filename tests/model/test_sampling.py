@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tracemalloc
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +13,10 @@ import pytest
 from small_models import reciting, symbols_of, wandering
 
 import charrnn
+from charrnn.commands.cli import run
 from charrnn.kernels import Array
 from charrnn.model.sampling import SamplingParams, continuations, generate, generators
-from charrnn.runs.checkpoint import Checkpoint
+from charrnn.runs.checkpoint import Checkpoint, save_checkpoint
 from charrnn.text.vocabulary import Vocabulary
 
 
@@ -60,6 +62,65 @@ def grown(checkpoint: Checkpoint, prime: str = "", N: int = 1, **options: Any) -
 
 def test_without_a_prime_a_text_starts_as_after_a_newline() -> None:
     assert grown(reciting("abcdef\n"), length=9) == ["abcdef\nab"]
+
+
+def first_logits(checkpoint: Checkpoint, prime: str) -> Array:
+    """Return the logits (V,) from which the first token after a prime is chosen."""
+    params = Recording()
+    grown(checkpoint, prime, length=1, params=params)
+    return params.seen[0][0]
+
+
+def logits_after(checkpoint: Checkpoint, text: str) -> Array:
+    """Return the logits (V,) after a text that is read from zero states."""
+    model, vocabulary = checkpoint.model(), checkpoint.vocabulary
+    codes = vocabulary.encode(vocabulary.symbols_of(text), "text").astype(np.intp)
+    logits, _, _ = model.forward(codes[:, None], model.zero_states(1))
+    return logits[-1, 0].copy()
+
+
+@pytest.mark.parametrize("tokens", ["char", "byte"])
+@pytest.mark.parametrize(
+    ("prime", "read"),
+    [
+        ("", "\n"),
+        ("\n", "\n"),
+        ("a", "\na"),
+        ("ab\nc", "\nab\nc"),
+        ("\nab", "\nab"),  # one that begins with a newline gets no second one
+        ("\n\nab", "\n\nab"),
+    ],
+)
+def test_a_prime_is_read_as_after_a_newline(prime: str, read: str, tokens: str) -> None:
+    checkpoint = wandering(tokens=tokens)
+    found = first_logits(checkpoint, prime)
+    np.testing.assert_allclose(found, logits_after(checkpoint, read), rtol=1e-5, atol=1e-7)
+    assert abs(found - logits_after(checkpoint, f"{read}\n")).max() > 1e-4
+    assert abs(found - logits_after(checkpoint, read[1:] or "a")).max() > 1e-4
+
+
+def test_without_newlines_in_the_vocabulary_a_prime_is_read_from_zero_states() -> None:
+    checkpoint = wandering("abcdefgh")
+    expected = logits_after(checkpoint, "ab")
+    np.testing.assert_allclose(first_logits(checkpoint, "ab"), expected, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("symbols", ["\n abcdefgh", "abcdefgh"], ids=["newline", "no newline"])
+@pytest.mark.parametrize("text", ["a", "abc", "cab" * 50])
+def test_inspect_predictions_shows_what_a_sample_is_chosen_from(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], symbols: str, text: str
+) -> None:
+    checkpoint = wandering(symbols)
+    save_checkpoint(tmp_path / "m.npz", checkpoint)
+    arguments = ["predictions", str(tmp_path / "m.npz"), "--text", text, "--top", "10", "--json"]
+    assert run(["inspect", *arguments]) == 0
+    last = json.loads(capsys.readouterr().out)["predictions"][-1]
+    logits = first_logits(checkpoint, text).astype(np.float64)
+    expected = np.exp(logits) / np.exp(logits).sum()
+    assert {one["character"]: one["probability"] for one in last["likeliest"]} == pytest.approx(
+        dict(zip(checkpoint.vocabulary.decode(np.arange(len(expected))), expected, strict=True)),
+        rel=1e-5,
+    )
 
 
 def test_without_newlines_in_the_vocabulary_a_text_starts_anywhere() -> None:

@@ -19,8 +19,9 @@ import pytest
 
 from charrnn.config.schema import DataConfig
 from charrnn.errors import TextError
-from charrnn.text.cache import content_key, read_cached, write_cached
+from charrnn.text.cache import codes_file, read_codes, write_codes_file
 from charrnn.text.corpus import Corpus
+from charrnn.text.encoding import Written
 from charrnn.text.load import load_corpus
 from charrnn.text.streams import Streams
 
@@ -155,17 +156,17 @@ def test_a_damaged_file_is_written_again(
 def test_no_flipped_bit_goes_unnoticed(
     cache: Path, data: DataConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("charrnn.text.cache._BLOCK", 50)
+    monkeypatch.setattr("charrnn.text.mapped.BLOCK", 50)
     load_corpus(data)
     (file,) = cache.iterdir()
     whole = file.read_bytes()
-    assert read_cached(file, "char") is not None
-    assert len(whole) == 88 + 4 * 14 + len(READ) + 4 * -(-len(READ) // 50)
+    assert read_codes(file, "char") is not None
+    assert len(whole) == 64 + 48 + 4 * 14 + len(READ) + 4 * -(-len(READ) // 50)
     for place in range(len(whole)):
         file.write_bytes(
             whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :]
         )
-        assert read_cached(file, "char") is None, place
+        assert read_codes(file, "char") is None, place
 
 
 @pytest.mark.parametrize(
@@ -177,9 +178,9 @@ def test_codes_and_symbols_are_checked_whatever_the_checksums(
 ) -> None:
     """Compiled code reads the row of a code; a vocabulary has a table up to its last symbol."""
 
-    def write_codes(write: Any, *_: object) -> tuple[int, str, int]:
+    def write_codes(write: Any, *_: object) -> Written:
         write(memoryview(codes))
-        return len(codes), "0" * 64, 0
+        return Written("0" * 64, (len(codes),), 0)
 
     class Symbols:
         symbols: Any
@@ -191,22 +192,22 @@ def test_codes_and_symbols_are_checked_whatever_the_checksums(
     monkeypatch.setattr("charrnn.text.cache.write_codes", write_codes)
     file = tmp_path / "text.codes"
     vocabulary.symbols = np.array((97, 98, 99))
-    write_cached(file, [], vocabulary, "")
-    assert read_cached(file, "char") is not None
+    write_codes_file(file, [], vocabulary, "")
+    assert read_codes(file, "char") is not None
     vocabulary.symbols = np.array(symbols)
-    write_cached(file, [], vocabulary, "")
-    assert read_cached(file, "char") is None
+    write_codes_file(file, [], vocabulary, "")
+    assert read_codes(file, "char") is None
 
 
 def test_old_and_unused_texts_are_removed(cache: Path, data: DataConfig) -> None:
     cache.mkdir(parents=True)
     kept = {
-        "1" * 64: b"charrnn2",
-        "2" * 64: b"charrnn3",
+        "1" * 64: b"charrnn3",
+        "2" * 64: b"charrnn4",
         "3" * 64: b"another",
-        "4" * 63: b"charrnn1",
+        "4" * 63: b"charrnn2",
     }
-    gone = {"5" * 64: b"charrnn1", "6" * 64: b"charrnn2"}
+    gone = {"5" * 64: b"charrnn2", "6" * 64: b"charrnn3"}
     for name, magic in (kept | gone).items():
         (cache / f"{name}.codes").write_bytes(magic + b"...")
     for name in ("4" * 63, "6" * 64):
@@ -241,7 +242,7 @@ def test_without_a_writable_folder_the_codes_are_held_in_memory(
 def test_on_a_full_disk_the_codes_are_held_in_memory(
     cache: Path, data: DataConfig, notes: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> tuple[int, str, int]:
+    def full(*_: object) -> Written:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("charrnn.text.cache.write_codes", full)
@@ -273,7 +274,7 @@ def test_the_key_depends_on_the_bytes_the_files_and_the_settings(tmp_path: Path)
         files = [str(tmp_path / f"{place}.txt") for place in range(len(raws))]
         for file, raw in zip(files, raws, strict=True):
             Path(file).write_bytes(raw)
-        return content_key(files, DataConfig(path=tuple(files), **keys))
+        return codes_file(tmp_path, [files], DataConfig(path=tuple(files), **keys)).name
 
     keys = [
         key(b"abcd"),
@@ -288,20 +289,23 @@ def test_the_key_depends_on_the_bytes_the_files_and_the_settings(tmp_path: Path)
     assert len(set(keys)) == len(keys)
     assert key(b"abcd", valid_fraction=0.5) == keys[0]
     assert key(b"abcd", tokens="byte", encoding="latin-1") == keys[-1]
+    files = [str(tmp_path / f"{place}.txt") for place in (0, 0)]
+    config = DataConfig(path=files[0])
+    assert codes_file(tmp_path, [files], config) != codes_file(tmp_path, [files[:1]] * 2, config)
 
 
 def test_the_key_of_a_text_of_several_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "text.txt"
-    monkeypatch.setattr("charrnn.text.cache._BLOCK", 3)
+    monkeypatch.setattr("charrnn.text.cache.BLOCK", 3)
     keys = set()
     for raw in (b"abcdefgh", b"abcdefgi", b"abXdefgh", b"defabcgh"):
         path.write_bytes(raw)
         of_threads = set()
         for threads in (1, 4):
-            monkeypatch.setattr("charrnn.text.cache._THREADS", threads)
-            of_threads.add(content_key([str(path)], DataConfig(str(path))))
+            monkeypatch.setattr("charrnn.text.cache.THREADS", threads)
+            of_threads.add(codes_file(tmp_path, [[str(path)]], DataConfig(str(path))))
         assert len(of_threads) == 1
         keys |= of_threads
     assert len(keys) == 4
@@ -330,7 +334,7 @@ def test_several_writers_at_once(cache: Path, data: DataConfig) -> None:
         futures = [pool.submit(load_corpus, data, lambda _: together.wait()) for _ in range(4)]
         assert [text_of(future.result()) for future in futures] == [READ] * 4
     (file,) = cache.iterdir()
-    assert read_cached(file, "char") is not None
+    assert read_codes(file, "char") is not None
 
 
 def test_the_leftovers_of_a_killed_write_are_removed_later(cache: Path, data: DataConfig) -> None:

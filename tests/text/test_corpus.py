@@ -125,7 +125,7 @@ def test_some_streams_of_a_window_are_those_of_the_whole(seed: int | None) -> No
 
 @whole_and_in_chunks
 @pytest.mark.parametrize(
-    ("n", "valid", "test", "train_end", "valid_end"),
+    ("n", "valid", "test", "train_end", "middle_end"),
     [
         (1000, 0.1, 0.0, 900, 1000),
         (1000, 0.1, 0.2, 700, 800),
@@ -142,14 +142,14 @@ def test_some_streams_of_a_window_are_those_of_the_whole(seed: int | None) -> No
     ],
 )
 def test_the_cut_points(
-    tmp_path: Path, n: int, valid: float, test: float, train_end: int, valid_end: int
+    tmp_path: Path, n: int, valid: float, test: float, train_end: int, middle_end: int
 ) -> None:
     path = tmp_path / "text.txt"
     path.write_text(tiny_text(n), encoding="utf-8")
     corpus = load_corpus(DataConfig(str(path), valid_fraction=valid, test_fraction=test))
     assert corpus.split("train") == (0, train_end)
-    assert corpus.split("valid") == (train_end, valid_end)
-    assert corpus.split("test") == (valid_end, n)
+    assert corpus.split("valid") == (train_end, middle_end)
+    assert corpus.split("test") == (middle_end, n)
 
 
 # Reading.

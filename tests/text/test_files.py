@@ -190,7 +190,7 @@ def test_a_file_that_is_deleted_after_it_was_found(
     monkeypatch.setattr("charrnn.text.load.find_files", found)
     assert refused(file) == "no such file"
     file.write_bytes(b"abcd")
-    monkeypatch.setattr("charrnn.text.load.content_key", lambda *_: file.unlink() or "0" * 64)
+    monkeypatch.setattr("charrnn.text.load.codes_file", lambda *_: file.unlink() or tmp_path / "x")
     if large:
         assert refused(file) == "no such file"
 

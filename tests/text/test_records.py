@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections import Counter
 from dataclasses import replace
@@ -16,7 +18,7 @@ from hypothesis import strategies as st
 from charrnn.config.reader import override_defaults
 from charrnn.config.schema import DataConfig
 from charrnn.errors import TextError
-from charrnn.text import load
+from charrnn.text import load, record_index
 from charrnn.text import records as records_module
 from charrnn.text.load import load_corpus
 from charrnn.text.records import RecordCorpus
@@ -169,13 +171,14 @@ def test_repeats_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     corpus = corpus_of(tmp_path / "list.txt", "\n".join(lines))
     assert corpus.repeats == len(lines) - len(set(lines))
     assert f"{corpus.repeats:,} of them repeats" in corpus.summary
-    monkeypatch.setattr(records_module, "_COUNTED", 2000)
+    monkeypatch.setattr(record_index, "_COUNTED", 2000)
+    monkeypatch.setattr(record_index, "_SAMPLED", 2000)
     estimated = corpus_of(tmp_path / "list.txt", "\n".join(lines)).repeats
     assert estimated == pytest.approx(corpus.repeats, rel=0.1)
 
 
 def test_an_empty_part_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TextError, match=r"the validation part has no record"):
+    with pytest.raises(TextError, match=r"the validation part is empty, as none of 9 records"):
         corpus_of(tmp_path / "list.txt", "ab\nab\nab\n" * 3, valid_fraction=0.001)
 
 
@@ -291,13 +294,63 @@ def test_each_symbol_is_scored_once(  # type: ignore[no-untyped-def]
 
 
 def test_large_lists_are_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So is the index of their records, read in blocks; the second start reads it alone."""
+    text = "\n".join([*(name * (n % 3 + 1) for n, name in enumerate(NAMES * 5)), "long" * 40])
+    expected = corpus_of(tmp_path / "list.txt", text)
     monkeypatch.setenv("CHARRNN_CACHE_DIR", str(tmp_path / "cache"))
-    small = corpus_of(tmp_path / "list.txt", "\n".join(NAMES))
     monkeypatch.setattr(load, "LARGE", 0)
-    for _ in range(2):  # written, and read again
-        large = corpus_of(tmp_path / "list.txt", "\n".join(NAMES))
-        assert isinstance(large.codes, np.memmap)
-        assert records_of(large) == records_of(small)
-        assert large.text_sha256 == small.text_sha256
-    text = load_corpus(DataConfig(str(tmp_path / "list.txt")))
-    assert text.vocabulary.end is None
+    notes: list[str] = []
+    data = DataConfig(str(tmp_path / "list.txt"), records="line")
+    for block in (1 << 21, 50, 7):
+        monkeypatch.setattr(record_index, "_BLOCK", block)
+        for file in (tmp_path / "cache" / "texts").glob("*.records"):
+            file.unlink()
+        corpus = cast(RecordCorpus, load_corpus(data, notes.append))
+        assert isinstance(corpus.codes, np.memmap)
+        assert isinstance(corpus.starts, np.memmap)
+        assert np.array_equal(corpus.starts, expected.starts)
+        assert np.array_equal(corpus.lengths, expected.lengths)
+        assert corpus.cut_points == expected.cut_points
+        assert corpus.repeats == expected.repeats
+    monkeypatch.setattr(load, "write_index", None)
+    assert cast(RecordCorpus, load_corpus(data, notes.append)).repeats == expected.repeats
+    assert len(notes) == 4  # the codes once, the index three times
+
+
+def test_another_fraction_has_another_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHARRNN_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(load, "LARGE", 0)
+    (tmp_path / "list.txt").write_text("\n".join(NAMES))
+    data = DataConfig(str(tmp_path / "list.txt"), records="line", valid_fraction=0.2)
+    cuts = [load_corpus(replace(data, valid_fraction=f)).cut_points for f in (0.2, 0.5, 0.2)]
+    assert cuts[0] == cuts[2] != cuts[1]
+
+
+@pytest.mark.parametrize("problem", ["damaged", "full"])
+def test_an_index_that_cannot_be_used_or_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: str
+) -> None:
+    expected = corpus_of(tmp_path / "list.txt", "\n".join(NAMES))
+    cache = tmp_path / "cache" / "texts"
+    monkeypatch.setenv("CHARRNN_CACHE_DIR", str(cache.parent))
+    monkeypatch.setattr(load, "LARGE", 0)
+    data = DataConfig(str(tmp_path / "list.txt"), records="line")
+    load_corpus(data)
+    (file,) = cache.glob("*.records")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-9] + b"X" + whole[-8:])
+    notes: list[str] = []
+    if problem == "full":
+
+        def full(*_: object) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(load, "write_index", full)
+    corpus = cast(RecordCorpus, load_corpus(data, notes.append))
+    assert np.array_equal(corpus.starts, expected.starts)
+    if problem == "full":
+        assert "cannot be written: No space left on device" in notes[-1]
+    else:
+        assert file.read_bytes() == whole

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from charrnn.errors import TextError
 from charrnn.kernels import Array
-from charrnn.text.vocabulary import Vocabulary
+from charrnn.text.vocabulary import SYMBOLS, Vocabulary
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 ASTRAL = "\U0001d11e\U0001f41d"  # two code points of four UTF-8 bytes each
@@ -192,3 +192,21 @@ def test_every_name_fits_on_a_line_and_into_a_file() -> None:
         name = vocabulary.name(symbol)
         assert name.isprintable()
         name.encode("utf-8")
+
+
+@pytest.mark.parametrize("tokens", ["char", "byte"])
+def test_a_prime_begins_a_line_or_a_record(tokens: str) -> None:
+    lines, words = vocabulary_of("\nab", tokens), vocabulary_of("ab", tokens)
+    records = Vocabulary(np.array([10, 97, SYMBOLS[tokens]]), tokens)
+    for vocabulary, prime, read in (
+        (lines, [1, 2], [0, 1, 2]),
+        (lines, [], [0]),
+        (lines, [0, 1], [0, 1]),
+        (words, [0, 1], [0, 1]),
+        (words, [], []),
+        (records, [0, 1], [2, 0, 1]),
+        (records, [], [2]),
+    ):
+        found = vocabulary.as_prime(np.array(prime, vocabulary.code_dtype))
+        assert found.tolist() == read
+        assert found.dtype == vocabulary.code_dtype

@@ -1,0 +1,263 @@
+"""Where each record of an encoded text begins, and which part it belongs to.
+
+The ranks order the records by part, then by length, then by place in the text. Records are drawn
+into the training, validation and test part by a digest of their symbols.
+
+The text is read in blocks, and the places are sorted by counting: a first pass counts the records
+of each part and length, a second one writes each place to its rank. So the memory that is taken
+does not grow with the text, if the caller has the array of places and the notes between the passes
+in files.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from collections.abc import Iterator
+from typing import IO, NamedTuple
+
+import numpy as np
+
+from charrnn.config.schema import DataConfig
+from charrnn.errors import Remedy, TextError, counted
+from charrnn.kernels import Array
+from charrnn.text.encoding import EncodedText
+from charrnn.text.shuffle import mixed
+
+PARTS = ("training", "validation", "test")
+_BLOCK = 1 << 21  # codes looked at together
+_PART = 40  # bits of a length; the part of a record is above them
+_COUNTED = 10_000_000  # records among which repeats are counted exactly
+_SAMPLED = 2_000_000  # of more records, so many tell how many are repeats
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd
+_INVERSE = np.uint64(pow(int(_MULTIPLIER), -1, 1 << 64))
+_HEAD = struct.Struct("<QQQQQ")
+
+
+class Lengths(NamedTuple):
+    """The lengths of records in the order of their ranks, as runs of equal ones."""
+
+    length: Array  # (k,) int64, symbols of each record of a run, without begin and end
+    end: Array  # (k,) int64, rank after the last record of a run
+
+    def run(self, ranks: Array) -> Array:
+        """Return the run of each rank."""
+        runs: Array = np.searchsorted(self.end, ranks, side="right")
+        return runs
+
+
+class RecordIndex(NamedTuple):
+    """The records of an encoded text."""
+
+    starts: Array  # (R,), place of the symbol before each record, by rank
+    lengths: Lengths
+    ends: tuple[int, int, int]  # ranks where the parts end
+    repeats: int  # records that occurred before
+
+    def head(self, n: int) -> bytes:
+        """Return all but the starts, as bytes; n is the number of codes of the text."""
+        runs = np.stack(self.lengths).astype("<u8").tobytes()
+        return _HEAD.pack(n, *self.ends, self.repeats) + runs
+
+    @classmethod
+    def from_head(cls, head: bytes, starts: Array) -> RecordIndex:
+        """Return an index whose head is known."""
+        _, *ends, repeats = _HEAD.unpack_from(head)
+        length, end = np.frombuffer(head, "<u8", offset=_HEAD.size).astype(np.int64).reshape(2, -1)
+        return cls(starts, Lengths(length, end), (ends[0], ends[1], ends[2]), repeats)
+
+    @staticmethod
+    def codes(head: bytes) -> int:
+        """Return the number of codes of the text, which every start is below."""
+        return int(_HEAD.unpack_from(head)[0])
+
+
+class CountedRecords(NamedTuple):
+    """The records of an encoded text after the first pass."""
+
+    counts: dict[int, int]  # records of each key: part << _PART | length
+    repeats: int
+
+    @property
+    def number(self) -> int:
+        """R, the number of records."""
+        return sum(self.counts.values())
+
+    @property
+    def head_size(self) -> int:
+        """Bytes of `RecordIndex.head`."""
+        return _HEAD.size + 16 * len(self.counts)
+
+
+class Notes:
+    """The keys of the records in the order of the text, kept between the passes.
+
+    Args:
+        file: open for writing and reading; without one, the keys are in memory.
+    """
+
+    def __init__(self, file: IO[bytes] | None = None) -> None:
+        self._file, self._blocks = file, list[Array]()
+
+    def add(self, keys: Array) -> None:
+        """Keep the keys (r,) of a block, uint64."""
+        if self._file is None:
+            self._blocks.append(keys)
+        else:
+            self._file.write(keys.data)
+
+    def blocks(self) -> Iterator[Array]:
+        """Yield the keys again, block by block."""
+        yield from self._blocks
+        if self._file is not None:
+            self._file.seek(0)
+            while raw := self._file.read(8 * _BLOCK):
+                yield np.frombuffer(raw, np.uint64)
+
+
+def start_dtype(n: int) -> np.dtype[np.unsignedinteger]:
+    """Return the type of a place in n codes."""
+    return np.dtype("<u4" if n <= 1 << 32 else "<u8")
+
+
+def index_in_memory(text: EncodedText, config: DataConfig) -> RecordIndex:
+    """Return the records of an encoded text, drawn into parts and ordered.
+
+    Raises:
+        TextError: a part that the configuration asks for is empty.
+    """
+    notes = Notes()
+    found = count_records(text, config, notes)
+    starts: Array = np.empty(found.number, start_dtype(len(text.codes)))
+    return order_records(found, notes, starts)
+
+
+def count_records(text: EncodedText, config: DataConfig, notes: Notes) -> CountedRecords:
+    """Read all records once: count those of each part and length, and note them.
+
+    Raises:
+        TextError: a part that the configuration asks for is empty.
+    """
+    counts, some = Counter[int](), list[Array]()
+    end, codes = text.vocabulary.end, text.codes
+    number = sum(
+        int(np.count_nonzero(codes[first : first + _BLOCK] == end))
+        for first in range(0, len(codes), _BLOCK)
+    )
+    kept = 1.0 if number <= _COUNTED else _SAMPLED / number
+    bound = np.uint64(kept * ((1 << 64) - 1025))
+    for places in places_of(text):
+        digest = digests(text, places)
+        keys = _parts(places, digest, text, config) << np.uint64(_PART)
+        keys |= (np.diff(places) - 1).astype(np.uint64)
+        notes.add(keys)
+        values, how_many = np.unique(keys, return_counts=True)
+        counts.update(dict(zip(values.tolist(), how_many.tolist(), strict=True)))
+        some.append(digest[digest <= bound])
+    found = CountedRecords(dict(counts), 0)
+    _refuse_empty_parts(found, config)
+    sampled = np.concatenate(some)
+    sampled.sort()  # for many numbers, several times faster than np.unique
+    distinct = (1 + np.count_nonzero(np.diff(sampled))) * found.number / max(1, len(sampled))
+    return found._replace(repeats=found.number - round(distinct))
+
+
+def order_records(found: CountedRecords, notes: Notes, starts: Array) -> RecordIndex:
+    """Read the notes of all records: write the place of each to its rank.
+
+    Args:
+        found, notes: from `count_records`.
+        starts: (R,), written.
+    """
+    keys = np.array(sorted(found.counts), np.uint64)  # (k,)
+    how_many = np.array([found.counts[key] for key in keys.tolist()], np.int64)  # (k,)
+    run_end = how_many.cumsum()
+    free = run_end - how_many  # (k,), the next free rank of each run
+    mask = np.uint64((1 << _PART) - 1)
+    place = 0
+    for block in notes.blocks():
+        length = (block & mask).astype(np.int64)
+        after = place + (length + 1).cumsum()
+        order = np.argsort(block, kind="stable")
+        run = np.searchsorted(keys, block[order])
+        first = np.flatnonzero(np.diff(run, prepend=-1))  # of each run in the block
+        size = np.diff(np.append(first, len(run)))
+        within = np.arange(len(run)) - np.repeat(first, size)
+        starts[free[run] + within] = (after - length - 1)[order]
+        free[run[first]] += size
+        place = int(after[-1])
+    part = (keys >> np.uint64(_PART)).astype(np.int64)
+    ends = [int(how_many[part <= one].sum()) for one in range(len(PARTS))]
+    lengths = Lengths((keys & mask).astype(np.int64), run_end)
+    return RecordIndex(starts, lengths, (ends[0], ends[1], ends[2]), found.repeats)
+
+
+def places_of(text: EncodedText) -> Iterator[Array]:
+    """Yield the places of end symbols in blocks, each from the last place of the one before it."""
+    codes, end = text.codes, text.vocabulary.end
+    last = np.zeros(1, np.int64)  # the text begins with an end symbol
+    for first in range(1, len(codes), _BLOCK):
+        found = np.flatnonzero(codes[first : first + _BLOCK] == end) + first
+        if len(found):
+            yield np.concatenate([last, found])
+            last = found[-1:]
+
+
+def digests(text: EncodedText, places: Array) -> Array:
+    """Return a 64-bit digest of each record between these places, which depends on it alone.
+
+    Args:
+        text: with the records.
+        places: (r + 1,) of the end symbols before and after r records that follow each other.
+
+    Returns:
+        (r,) uint64.
+    """
+    start = int(places[0]) + 1
+    numbers = mixed(text.vocabulary.symbols + _MULTIPLIER) * _MULTIPLIER  # (V,)
+    symbols = numbers[text.codes[start : int(places[-1]) + 1]]
+    first = places[:-1] + 1 - start  # (r,), place of each record's first symbol
+    sums = np.add.reduceat(symbols * _powers(_MULTIPLIER, len(symbols)), first)
+    # The powers count from the first record's begin; these divide them back.
+    return mixed(sums * _powers(_INVERSE, len(symbols))[first])
+
+
+def _powers(base: np.uint64, n: int) -> Array:
+    """Return the powers 0 to n - 1 of a number, modulo 2 to the 64."""
+    powers = np.full(n, base, np.uint64)
+    powers[0] = 1
+    return np.cumprod(powers, out=powers)
+
+
+def _parts(places: Array, digest: Array, text: EncodedText, config: DataConfig) -> Array:
+    """Return the part of each record, (r,) uint64: 0 training, 1 validation, 2 test."""
+    valid, test = config.fractions
+    from_test, from_valid = (
+        np.uint64(int((1 << 64) * (1 - share)) - 1) for share in (test, valid + test)
+    )
+    part: Array = (digest > from_valid).astype(np.uint64) + (digest > from_test)
+    part[places[:-1] >= text.ends[0] - 1] = 1  # a text of its own for validation
+    return part
+
+
+def _refuse_empty_parts(found: CountedRecords, config: DataConfig) -> None:
+    counts = np.zeros(len(PARTS), np.int64)
+    for run, count in found.counts.items():
+        counts[run >> _PART] += count
+    records = counted(found.number, "record")
+    if not counts[0]:
+        raise TextError(
+            f"{config.where}: the training part is empty, as none of {records} is drawn into it",
+            Remedy("data.valid_path", "names other records for validation"),
+            Remedy("data.valid_fraction=0 + data.test_fraction=0", "trains on all"),
+        )
+    if config.valid_path and not counts[1]:
+        raise TextError("data.valid_path: has no records; every line is blank")
+    for part, (key, fraction) in enumerate(zip(("valid", "test"), config.fractions, strict=True)):
+        if fraction and not counts[part + 1]:
+            raise TextError(
+                f"{config.where}: the {PARTS[part + 1]} part is empty, as none of {records} is "
+                "drawn into it",
+                Remedy(f"data.{key}_path", "names records for it"),
+                Remedy(f"data.{key}_fraction=0", "leaves it out"),
+            )
