@@ -88,6 +88,7 @@ def as_format_1(path: Path) -> Members:
     del members["sha256"]
     meta = json.loads(str(members["meta"])) | {"format": 1}
     del meta["text_chars"], meta["cut_points"], meta["steps_per_epoch"]
+    del meta["longest_record"]
     for counter in ("divergences", "elapsed_s", "out_of_time"):
         del meta["counters"][counter]
     return members | {"meta": np.array(json.dumps(meta, ensure_ascii=False))}

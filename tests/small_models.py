@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from support import plain_config
 
@@ -11,6 +13,7 @@ from charrnn.model.model import Model
 from charrnn.model.parameters import initial_parameters, parameter_shapes, parameter_views
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.meta import Counters
+from charrnn.text.load import load_corpus
 from charrnn.text.vocabulary import Vocabulary
 
 
@@ -56,3 +59,31 @@ def wandering(text: str = "\n abcdefgh", **data: str) -> Checkpoint:
     H, V = 8, len(set(symbols_of(text, data.get("tokens", "char")).tolist()))
     config = ModelConfig(cell="lstm", num_layers=1, hidden_size=H)
     return checkpoint_of(text, initial_parameters(config, V, seed=1), H, "lstm", **data)
+
+
+def writing_records(path: Path, records: str = "line", **data: str) -> Checkpoint:
+    """Return an untrained model of the records in a file; they end after two symbols or so."""
+    config = plain_config(
+        {"data.path": str(path), "data.records": records, "train.max_epochs": 1}
+        | {"model.num_layers": 1, "model.hidden_size": 8, "train.batch_size": 1}
+        | {"train.optimizer": "sgd"}
+        | {f"data.{key}": value for key, value in data.items()}
+    )
+    corpus = load_corpus(config.data)
+    vocabulary, V = corpus.vocabulary, len(corpus.vocabulary)
+    parameters = initial_parameters(config.model, V, seed=1)
+    model = Model(config.model, V, parameters)
+    model.views["output.W"][:, -1] = 0
+    model.views["output.b"][-1] = np.log(V / 2)
+    return Checkpoint(
+        config,
+        vocabulary,
+        parameters,
+        Counters(),
+        {},
+        model.zero_states(1),
+        corpus.text_sha256,
+        len(corpus.codes),
+        corpus.cut_points,
+        corpus.longest_record,
+    )

@@ -21,6 +21,7 @@ PUBLIC = [
     "charrnn.config.reader.load_config",
     "charrnn.model.language_model.LanguageModel.sample",
     "charrnn.model.language_model.LanguageModel.stream",
+    "charrnn.model.language_model.LanguageModel.sample_records",
     "charrnn.model.language_model.LanguageModel.score",
     "charrnn.model.language_model.LanguageModel.score_records",
     *(

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from io import StringIO
-from itertools import chain, islice
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,18 +17,15 @@ from click.core import ParameterSource
 
 from charrnn.commands.arguments import refuse_escapes, refuse_mpiexec, report_skipped
 from charrnn.commands.options import FloatInRange, IntInRange, checkpoint_argument, unknown_option
-from charrnn.errors import SamplingError, TextError, counted
+from charrnn.errors import TextError, counted
 from charrnn.system.terminal import visible
 
 if TYPE_CHECKING:
     from charrnn.model.language_model import LanguageModel
-    from charrnn.model.sampling import SampledRecord
 
 _FLUSH_EVERY_S = 0.02  # shorter than a reader notices
 _GROUP_TEXTS = 256  # texts sampled side by side, at most
 _GROUP_CHARS = 1 << 25  # characters of such texts together, at most
-_ROWS = 64  # records that are written side by side, at most
-_MOST_ATTEMPTS = 100  # for each record asked for
 _PRIME_BYTES = 1 << 24  # of a prime file, at most
 
 
@@ -43,9 +40,8 @@ _PRIME_BYTES = 1 << 24  # of a prime file, at most
     "--length",
     metavar="N",
     type=IntInRange(min=0),
-    default=500,
-    show_default=True,
-    help="Number of characters to write.",
+    help="Number of characters to write, of a record at most.  "
+    "[default: 500; of records twice the longest training record]",
 )
 @click.option(
     "--temperature",
@@ -79,13 +75,19 @@ _PRIME_BYTES = 1 << 24  # of a prime file, at most
     help="Number of texts to write, with a line of --- between them; of records, one a line.",
 )
 @click.option("--stop", metavar="TEXT", help="End a text after this.")
+@click.option("--unique", is_flag=True, help="Leave out records that are repeats.")
+@click.option("--new", is_flag=True, help="Leave out records that stand in the model's data.")
+@click.option("--keep-cut", is_flag=True, help="Print records that reach --length, too.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a record a line with its log-probability."
+)
 @unknown_option
 def sample(
     checkpoint: str | None,
     prime: str | None,
     prime_file: str | None,
     no_prime: bool,
-    length: int,
+    length: int | None,
     temperature: float,
     top_k: int | None,
     top_p: float | None,
@@ -93,6 +95,10 @@ def sample(
     seed: int | None,
     num_samples: int,
     stop: str | None,
+    unique: bool,
+    new: bool,
+    keep_cut: bool,
+    as_json: bool,
     unknown: str,
 ) -> None:
     """Sample text from a model.
@@ -139,23 +145,46 @@ def sample(
         "seed": seed,
         "skip_unknown": skip_unknown,
     }
-    if model.vocabulary.end is not None:
-        if stop is not None:
-            raise click.UsageError("--stop: a record ends where the model ends it.")
-        rows = min(num_samples, _ROWS)
-        written = model.sample_records(text, length, **choosing, rows=rows)
-        _print_records(written, "" if no_prime else text, num_samples, model)
-        return
-    groups = (
-        (N, model.stream(text, length, N=N, first=first, stop=stop, **choosing))
-        for N, first in _groups(num_samples, length)
-    )
     printed = text
     if model.vocabulary.tokens == "byte":
         # The continuation completes a character that the prime has begun.
         utf8 = codecs.getincrementaldecoder("utf-8")("replace")
         printed = utf8.decode(text.encode("utf-8", "surrogateescape"), final=length == 0)
-    _print_samples(groups, "" if no_prime else printed)
+    prefix = "" if no_prime else printed
+    if model.vocabulary.end is None:
+        for option, is_given in (
+            ("--unique", unique),
+            ("--new", new),
+            ("--keep-cut", keep_cut),
+            ("--json", as_json),
+        ):
+            if is_given:
+                raise click.UsageError(f"{option} is for records, and this model writes a text.")
+        length = model.default_length if length is None else length
+        groups = (
+            (N, model.stream(text, length, N=N, first=first, stop=stop, **choosing))
+            for N, first in _groups(num_samples, length)
+        )
+        _print_samples(groups, prefix)
+        return
+    if stop is not None:
+        raise click.UsageError("--stop: a record ends where the model ends it.")
+    from charrnn.commands.sample_records import print_records
+    from charrnn.text.records import SEPARATORS
+
+    sampler = model.record_sampler(num_samples, text, length, **choosing)
+    selection = model.selection(
+        num_samples,
+        sampler.prime_text,
+        unique=unique,
+        new=new,
+        keep_cut=keep_cut,
+        note=lambda message: click.echo(message, err=True),
+    )
+    separator = SEPARATORS[model.config.data.records or ""]
+    print_records(
+        sampler, selection, num_samples, prime=prefix, separator=separator, as_json=as_json
+    )
 
 
 def _groups(num_samples: int, length: int) -> Iterator[tuple[int, int]]:
@@ -166,29 +195,6 @@ def _groups(num_samples: int, length: int) -> Iterator[tuple[int, int]]:
     most = max(1, min(_GROUP_TEXTS, _GROUP_CHARS // max(1, length)))
     for first in range(0, num_samples, most):
         yield min(most, num_samples - first), first
-
-
-def _print_records(
-    written: Iterable[SampledRecord], prime: str, num_samples: int, model: LanguageModel
-) -> None:
-    """Print whole records, a line each or with a blank line between blocks; count those cut."""
-    blank = model.config.data.records == "paragraph"
-    printed = cut = 0
-    for record in islice(written, _MOST_ATTEMPTS * num_samples):
-        if not record.ended:
-            cut += 1
-            continue
-        _print_text([*(["\n"] if blank and printed else []), prime, record.text])
-        printed += 1
-        if printed == num_samples:
-            break
-    if cut:
-        click.echo(f"left out: {counted(cut, 'record')} that reached --length", err=True)
-    if printed < num_samples:
-        raise SamplingError(
-            f"only {counted(printed, 'record')} of {num_samples:,} ended within --length in "
-            f"{counted(_MOST_ATTEMPTS * num_samples, 'attempt')}"
-        )
 
 
 def _read_prime(file: str, model: LanguageModel) -> str:

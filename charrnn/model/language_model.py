@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 from charrnn.config.schema import Config
 from charrnn.config.values import Number
@@ -11,20 +11,24 @@ from charrnn.errors import SamplingError, TextError, counted, plural, shown
 from charrnn.kernels import Array
 from charrnn.model.evaluation import Score, SegmentScores, WindowScore, score_windows
 from charrnn.model.model import Model
+from charrnn.model.record_sampling import RecordSampler, SampledRecord, Selection
 from charrnn.model.sampling import (
-    SampledRecord,
     SamplingParams,
     checked_number,
     continuations,
     generators,
-    records,
+    random_seed,
 )
 from charrnn.text.decoding import normalise_newlines
-from charrnn.text.part import encode_list
+from charrnn.text.known import KnownRecords
+from charrnn.text.part import encode_list, own_corpus
+from charrnn.text.records import SEPARATORS
 from charrnn.text.streams import scoring_windows
 from charrnn.text.vocabulary import Vocabulary, character_name
 from charrnn.text.windows import ScoringWindow
 
+_LENGTH = 500  # characters of a sample, unless the model knows how long a record may be
+_ROWS = 64  # records that are written side by side, at most
 _NOT_NEGATIVE, _POSITIVE = Number(0, whole=True), Number(1, whole=True)
 
 
@@ -37,21 +41,42 @@ class LanguageModel:
     Threads may share a model, and so may processes forked from one that has it. Where forked
     processes work side by side, set OPENBLAS_NUM_THREADS=1 before NumPy is imported, so that they
     do not compete for the cores.
+
+    Attributes:
+        config: the configuration of the run.
+        vocabulary: the symbols that the model knows.
+        model: the network.
+        text_sha256: digest of the data that it was trained on.
+        longest_record: symbols of the longest record that it was trained on; None for a text.
     """
 
-    def __init__(self, config: Config, vocabulary: Vocabulary, model: Model) -> None:
+    def __init__(
+        self,
+        config: Config,
+        vocabulary: Vocabulary,
+        model: Model,
+        text_sha256: str = "",
+        longest_record: int | None = None,
+    ) -> None:
         self.config = config
         self.vocabulary = vocabulary
         self.model = model
+        self.text_sha256 = text_sha256
+        self.longest_record = longest_record
 
     def __repr__(self) -> str:
         symbols = counted(len(self.vocabulary), self.vocabulary.tokens)
         return f"<LanguageModel {self.config.model}, {symbols}>"
 
+    @property
+    def default_length(self) -> int:
+        """Characters of a sample by default: 500, or twice the longest training record."""
+        return _LENGTH if self.longest_record is None else 2 * self.longest_record
+
     def sample(
         self,
         prime: str = "",
-        length: int = 500,
+        length: int | None = None,
         *,
         temperature: float = 1.0,
         top_k: int | None = None,
@@ -66,7 +91,8 @@ class LanguageModel:
         Args:
             prime: the text to continue, read as at the start of a line: after a newline, unless it
                 begins with one.
-            length: number of characters.
+            length: number of characters, by default 500. A record ends before, where the model ends
+                it; by default after twice the longest training record at the latest.
             temperature: divides the logits. Below 1, likely tokens become likelier; above 1, they
                 become less likely; 0 is greedy.
             top_k: choose among the k likeliest tokens.
@@ -104,24 +130,22 @@ class LanguageModel:
     def stream(
         self,
         prime: str = "",
-        length: int = 500,
+        length: int | None = None,
         *,
         N: int = 1,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        greedy: bool = False,
+        first: int = 0,
         seed: int | Sequence[int] | None = None,
         stop: str | None = None,
         skip_unknown: bool = False,
-        first: int = 0,
+        **choosing: Any,
     ) -> Iterator[list[str]]:
         """Yield N continuations of `prime`, piece by piece.
 
         Args:
             N: number of continuations.
             first: number of the first; continuation k draws its random numbers from (seed, k).
-            others: see `sample`.
+            prime, length, seed, stop, skip_unknown: see `sample`.
+            choosing: `temperature`, `top_k`, `top_p` and `greedy`; see `sample`.
 
         Yields:
             For each step, the new piece of each continuation: usually one character, and empty
@@ -145,65 +169,121 @@ class LanguageModel:
                 self.encode(stop, "stop")
             except TextError as error:
                 raise TextError(f"{error.problem}, so it never writes this text") from None
+        N = checked_number("N", N, _POSITIVE)
         return continuations(
             self.model,
             self.vocabulary,
             self.encode(prime, "prime", skip_unknown=skip_unknown),
-            length=checked_number("length", length, _NOT_NEGATIVE),
-            params=SamplingParams(temperature, top_k, top_p, greedy),
-            rngs=[
-                *islice(generators(_checked_seed(seed), first), checked_number("N", N, _POSITIVE))
-            ],
+            length=self._checked_length(length),
+            params=SamplingParams(**choosing),
+            rngs=[*generators(_checked_seed(seed), range(first, first + N))],
             stop=stop,
         )
 
     def sample_records(
         self,
+        n: int,
         prime: str = "",
-        length: int = 500,
+        length: int | None = None,
         *,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        greedy: bool = False,
-        seed: int | Sequence[int] | None = None,
-        skip_unknown: bool = False,
-        rows: int = 64,
+        unique: bool = False,
+        new: bool = False,
+        **options: Any,
     ) -> Iterator[SampledRecord]:
-        """Yield records that begin with `prime`, without end.
+        """Yield whole records that begin with `prime`, as they are written.
+
+        Attempts that reach `length` before their end are left out. 64 records are written side by
+        side, which takes much less time than one after another.
 
         Args:
+            n: number of records.
             prime: the beginning of each record.
-            length: tokens after the prime, at most; a record that reaches it has not `ended`.
-            seed: record k draws its random numbers from (seed, k), so it is the same whatever the
-                number of records and of rows.
-            rows: records that are written side by side.
-            others: see `sample`.
+            length: tokens after the prime, at most; by default twice the longest training record.
+            unique: leave out repeats.
+            new: leave out records that stand in the data, which is read again from `data.path`.
+            options: `temperature`, `top_k`, `top_p`, `greedy`, `seed` and `skip_unknown`; see
+                `sample`. Attempt k draws its random numbers from (seed, k), so the records do not
+                depend on n.
 
         Yields:
-            `SampledRecord`s in the order of `attempt`: `text` (without the prime), `log_prob` in
-            nats and whether it has `ended`.
+            `SampledRecord`s in the order of `attempt`, each with its `text` (without the prime) and
+            its `log_prob`: nats of the text and its end after the prime, at temperature 1.
 
         Raises:
             SamplingError, TextError: see `sample`.
-            SamplingError: the model was not trained on records.
+            SamplingError: the model was not trained on records, or 100 n attempts were not enough.
+            TextError: the data is asked for and cannot be read, or has changed since the training.
 
-        >>> from itertools import islice
         >>> names = charrnn.load("runs/names")
-        >>> [record.attempt for record in islice(names.sample_records("A", seed=1), 3)]
-        [0, 1, 2]
+        >>> [record.ended for record in names.sample_records(3, "A", seed=1, unique=True)]
+        [True, True, True]
         """
+        sampler = self.record_sampler(n, prime, length, **options)
+        selection = self.selection(n, sampler.prime_text, unique=unique, new=new)
+        return selection.of(sampler.attempts())
+
+    def record_sampler(
+        self,
+        n: int,
+        prime: str = "",
+        length: int | None = None,
+        *,
+        seed: int | Sequence[int] | None = None,
+        skip_unknown: bool = False,
+        **choosing: Any,
+    ) -> RecordSampler:
+        """Return a sampler of about n records; see `sample_records` for arguments and errors."""
         if self.vocabulary.end is None:
             raise SamplingError("this model was not trained on records, so it cannot write one")
-        return records(
+        return RecordSampler(
             self.model,
             self.vocabulary,
             self.encode(prime, "prime", skip_unknown=skip_unknown),
-            rows=checked_number("rows", rows, _POSITIVE),
-            length=checked_number("length", length, _NOT_NEGATIVE),
-            params=SamplingParams(temperature, top_k, top_p, greedy),
-            rngs=generators(_checked_seed(seed)),
+            self._checked_length(length),
+            SamplingParams(**choosing),
+            random_seed() if (checked := _checked_seed(seed)) is None else checked,
+            rows=min(checked_number("n", n, _POSITIVE), _ROWS),
         )
+
+    def selection(
+        self,
+        n: int,
+        prime: str = "",
+        *,
+        unique: bool = False,
+        new: bool = False,
+        keep_cut: bool = False,
+        note: Callable[[str], object] = lambda _: None,
+    ) -> Selection:
+        """Return a selection of n records; see `sample_records` for arguments and errors.
+
+        Args:
+            keep_cut: take records that reached the greatest length, too.
+            note: called with a message when large data is encoded.
+        """
+        known = None
+        if new:
+            try:
+                corpus = own_corpus(self.config.data, self.text_sha256, note)
+            except TextError as error:
+                hint = "without the data of the training, no record is known to be new"
+                raise TextError(error.problem, hint=hint) from None
+            known = KnownRecords(corpus).have
+        return Selection(
+            checked_number("n", n, _POSITIVE), prime, unique=unique, known=known, keep_cut=keep_cut
+        )
+
+    def show(self, length: int, seed: int | Sequence[int]) -> Iterator[str]:
+        """Yield a sample of a number of characters, piece by piece; as many records as it takes."""
+        separator, first = SEPARATORS.get(self.config.data.records or ""), 0
+        while length > 0:
+            for (piece,) in self.stream(length=length, seed=seed, first=first):
+                yield piece
+                length -= len(piece)
+            if separator is None or length <= len(separator):
+                return
+            yield separator
+            length, first = length - len(separator), first + 1
 
     def score(self, text: str, *, skip_unknown: bool = False) -> Score:
         """Score a text: measure how well the model predicts each token except the first.
@@ -289,6 +369,12 @@ class LanguageModel:
             if window is None:
                 return
             yield window
+
+    def _checked_length(self, length: int | None) -> int:
+        number: int = checked_number(
+            "length", self.default_length if length is None else length, _NOT_NEGATIVE
+        )
+        return number
 
     def encode(self, text: str, where: str, *, skip_unknown: bool = False) -> Array:
         """Return the codes (n,) of a text.

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -133,49 +132,66 @@ class Noise:
         """Return the noise (N, V) of the next choice, which may be overwritten."""
         if self._at == self._count:
             self._at = 0
-            for row in range(len(self._rngs)):
-                self._draw(row)
+            self._draw(range(len(self._rngs)))
         self._at += 1
         noise: Array = self._block[self._at - 1]
         return noise
 
-    def restart(self, row: int, rng: np.random.Generator) -> None:
-        """Give a row to another text, whose generator draws all of its noise from the next on."""
-        self._rngs[row] = rng
-        self._draw(row)
+    def restart(self, rows: Sequence[int], rngs: Iterable[np.random.Generator]) -> None:
+        """Give rows to other texts, whose generators draw all of their noise from the next on."""
+        for row, rng in zip(rows, rngs, strict=False):
+            self._rngs[row] = rng
+        self._draw(rows)
 
-    def _draw(self, row: int) -> None:
-        """Draw the rest of the block for a row."""
-        drawn = self._rngs[row].standard_exponential((self._count - self._at, self._V))
-        noise = self._block[self._at :, row]
-        noise[...] = drawn
+    def _draw(self, rows: Sequence[int]) -> None:
+        """Draw the rest of the block for some rows."""
+        drawn = np.empty((len(rows), self._count - self._at, self._V))
+        for row, exponentials in zip(rows, drawn, strict=True):
+            self._rngs[row].standard_exponential(out=exponentials)
+        noise = drawn.astype(np.float32)
         np.log(noise, out=noise)
         noise *= -self._temperature
+        self._block[self._at :, rows] = noise.transpose(1, 0, 2)
 
 
-def generators(seed: int | Sequence[int] | None, first: int = 0) -> Iterator[np.random.Generator]:
+def generators(
+    seed: int | Sequence[int] | None, numbers: Iterable[int]
+) -> Iterator[np.random.Generator]:
     """Yield the generators of texts, each of which depends on the seed and on its number alone.
 
     Text 0 draws from `default_rng(seed)`, text k from `default_rng([seed, k])`.
 
     Args:
         seed: of all texts; None draws one.
-        first: number of the first text.
+        numbers: of the texts.
     """
     if seed is None:
-        seed = int.from_bytes(os.urandom(8), "little")
-    words = list(seed) if isinstance(seed, Sequence) else [seed]
-    yield from (np.random.default_rng([*words, k] if k else words) for k in count(first))
+        seed = random_seed()
+    parts = seed if isinstance(seed, Sequence) else [seed]
+    words = [word for part in parts for word in _words(part)]
+    for k in numbers:
+        # NumPy would make the same array of [seed, k], in twice the time.
+        yield np.random.default_rng(np.array([*words, *_words(k)] if k else words, np.uint32))
 
 
-class _Primed(NamedTuple):
+def random_seed() -> int:
+    """Return a seed of 64 bits from the system."""
+    return int.from_bytes(os.urandom(8), "little")
+
+
+def _words(number: int) -> list[int]:
+    """Return the words of 32 bits of a whole number, the lowest first; at least one."""
+    return [number >> shift & 0xFFFFFFFF for shift in range(0, max(1, number.bit_length()), 32)]
+
+
+class Primed(NamedTuple):
     """A model that has read a prime."""
 
     states: States  # each (1, H)
     logits: Array  # (V,)
 
 
-def _read(model: Model, prime: Array) -> _Primed:
+def read_prime(model: Model, prime: Array) -> Primed:
     """Read a prime from zero states; without one, every token is equally likely."""
     states, logits = model.zero_states(1), np.zeros(model.V, model.parameters.dtype)
     T = max(1, min(_PRIME_WINDOW, _PRIME_LOGITS // model.V))
@@ -184,7 +200,7 @@ def _read(model: Model, prime: Array) -> _Primed:
             window = prime[start : start + T, None].astype(np.intp)  # (T, 1)
             all_logits, states, _ = model.forward(window, states)
             logits = all_logits[-1, 0].copy()
-    return _Primed(states, logits)
+    return Primed(states, logits)
 
 
 def generate(
@@ -198,9 +214,9 @@ def generate(
         params: how tokens are chosen.
         rngs: draw the random numbers, one generator for each continuation.
     """
-    N, primed = len(rngs), _read(model, prime)
+    N, primed = len(rngs), read_prime(model, prime)
     logits = np.repeat(primed.logits[None], N, axis=0)  # (N, V)
-    step, choose = _steps(model, params, _repeated(primed.states, N))
+    step, choose = steps(model, params, repeated(primed.states, N))
     noise = params.noise(rngs, model.V)
     while True:
         codes = choose(logits, noise.next())  # (N,)
@@ -208,11 +224,12 @@ def generate(
         logits = step(codes)
 
 
-def _repeated(states: States, N: int) -> States:
+def repeated(states: States, N: int) -> States:
+    """Return the states of one text for N texts, in fresh arrays."""
     return [tuple(np.repeat(state, N, axis=0) for state in layer) for layer in states]
 
 
-def _steps(
+def steps(
     model: Model, params: SamplingParams, states: States
 ) -> tuple[Stage, Callable[[Array, Array], Array]]:
     """Return the functions that read and choose a token for each text."""
@@ -220,87 +237,6 @@ def _steps(
     if np.geterr()["under"] != "ignore":  # not NumPy's default; the guards take time in each step
         return quietly(step), quietly(choose)
     return step, choose
-
-
-class SampledRecord(NamedTuple):
-    """A record that a model has written."""
-
-    attempt: int  # k; its random numbers depend on the seed and on k alone
-    text: str  # without the prime
-    log_prob: float  # nats, of the text and its end after the prime, at temperature 1
-    ended: bool  # False if it reached the greatest length before its end
-
-
-def records(
-    model: Model,
-    vocabulary: Vocabulary,
-    prime: Array,
-    *,
-    rows: int,
-    length: int,
-    params: SamplingParams,
-    rngs: Iterator[np.random.Generator],
-) -> Iterator[SampledRecord]:
-    """Yield records that begin with a prime, one attempt after another, without end.
-
-    A row whose record has ended begins the next attempt at once.
-
-    Args:
-        model: predicts.
-        vocabulary: of records.
-        prime: (n,) codes.
-        rows: attempts that are made side by side.
-        length: tokens of a record without its prime and its end, at most.
-        params: how tokens are chosen.
-        rngs: the generator of each attempt.
-    """
-    end = vocabulary.end
-    primed = _read(model, np.append(np.array([end], vocabulary.code_dtype), prime))
-    states = _repeated(primed.states, rows)
-    logits = np.repeat(primed.logits[None], rows, axis=0)  # (N, V)
-    step, choose = _steps(model, params, states)
-    noise = params.noise([next(rngs) for _ in range(rows)], model.V)
-    attempts, codes_of = list(range(rows)), [list[int]() for _ in range(rows)]
-    log_probs = np.zeros(rows)
-    done: dict[int, SampledRecord] = {}
-    following = 0  # attempt to yield next
-    while True:
-        codes = choose(logits, noise.next())  # (N,)
-        log_probs += _log_probability(logits, codes)
-        logits = step(codes)
-        for row, code in enumerate(codes.tolist()):
-            ended = code == end
-            if not ended:
-                codes_of[row].append(code)
-                if len(codes_of[row]) <= length:
-                    continue
-            kept = np.array(codes_of[row][:length], np.intp)
-            text = _decoded(vocabulary, prime, kept)
-            done[attempts[row]] = SampledRecord(attempts[row], text, log_probs[row], ended)
-            attempts[row] = max(attempts) + 1
-            codes_of[row], log_probs[row] = [], 0.0
-            noise.restart(row, next(rngs))
-            logits[row] = primed.logits
-            for layer, begin in zip(states, primed.states, strict=True):
-                for state, first in zip(layer, begin, strict=True):
-                    state[row] = first[0]
-        while following in done:
-            yield done.pop(following)
-            following += 1
-
-
-def _log_probability(logits: Array, codes: Array) -> Array:
-    """Return the log-probability (N,) of codes under softmax(logits), in nats."""
-    top = logits.max(1)
-    total = np.exp(logits - top[:, None]).sum(1, dtype=np.float64)
-    found: Array = logits[np.arange(len(codes)), codes] - top - np.log(total)
-    return found
-
-
-def _decoded(vocabulary: Vocabulary, prime: Array, codes: Array) -> str:
-    """Return the text of codes after a prime; a character that the prime begins is completed."""
-    decode = vocabulary.decoder(prime)
-    return "".join(map(decode, codes.tolist()))
 
 
 def continuations(

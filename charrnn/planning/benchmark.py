@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -142,7 +141,7 @@ def _rates(run: Callable[[], int], rounds: int, round_s: float) -> list[float]:
 
 
 def _sampling_rate(group: WorkerGroup, N: int, rounds: int, round_s: float) -> float:
-    rngs = [*islice(generators(1), N)]
+    rngs = [*generators(1, range(N))]
     texts = generate(group.worker.model, np.zeros(1, np.intp), SamplingParams(), rngs)
     return statistics.median(_rates(lambda: len(next(texts)), rounds, round_s))
 

@@ -3,7 +3,7 @@
 Members (format 4):
 
     meta            JSON text: format, configuration, counters, digest, length and cut of the text,
-                    steps in an epoch
+                    steps in an epoch, length of the longest record
     vocabulary      (V,) uint32, symbols in ascending order
     layers.0.Wx ... float32, every parameter under its name
     optimizer.m ... (P,) float32, every vector of the optimizer state, flat like the parameters
@@ -58,6 +58,7 @@ class Checkpoint:
     text_chars: int | None = None  # length of the text; None in format 1
     cut_points: tuple[int, int] | None = None  # of the text; None in formats 1 to 3
     steps_per_epoch: int | None = None  # None in formats 1 to 3
+    longest_record: int | None = None  # symbols, without end; None for a text
     format: int = FORMAT  # of the file it was read from; files are written in the newest one
 
     def model(self) -> Model:
@@ -163,6 +164,7 @@ def _arrays(checkpoint: Checkpoint) -> dict[str, Array]:
         checkpoint.text_chars,
         checkpoint.cut_points,
         checkpoint.steps_per_epoch,
+        checkpoint.longest_record,
     )
     text = np.array(meta.to_text())
     shapes = parameter_shapes(config.model, len(vocabulary))
@@ -215,6 +217,7 @@ def _read(path: Path) -> Checkpoint:
         meta.text_chars,
         meta.cut_points,
         meta.steps_per_epoch,
+        meta.longest_record,
         meta.format,
     )
 

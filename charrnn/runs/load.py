@@ -30,4 +30,10 @@ def load(path: str | os.PathLike[str] | None = None) -> LanguageModel:
         20
     """
     checkpoint = load_checkpoint(find_checkpoint(path))
-    return LanguageModel(checkpoint.config, checkpoint.vocabulary, checkpoint.model())
+    return LanguageModel(
+        checkpoint.config,
+        checkpoint.vocabulary,
+        checkpoint.model(),
+        checkpoint.text_sha256,
+        checkpoint.longest_record,
+    )

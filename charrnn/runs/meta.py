@@ -26,6 +26,7 @@ _KEYS = {
     "text_chars": 2,
     "cut_points": 4,
     "steps_per_epoch": 4,
+    "longest_record": 4,
     "counters": 1,
 }
 _NEW_COUNTERS = {"divergences": 2, "elapsed_s": 3, "out_of_time": 3}
@@ -87,6 +88,7 @@ class Meta:
     text_chars: int | None
     cut_points: tuple[int, int] | None
     steps_per_epoch: int | None = None
+    longest_record: int | None = None  # symbols, without end; None for a text
     format: int = FORMAT
 
     def to_text(self) -> str:
@@ -105,6 +107,7 @@ class Meta:
             "text_chars": self.text_chars,
             "cut_points": self.cut_points,
             "steps_per_epoch": self.steps_per_epoch,
+            "longest_record": self.longest_record,
             "counters": counters,
         }
         text = json.dumps(values, ensure_ascii=False, allow_nan=False)
@@ -155,11 +158,17 @@ class Meta:
         steps = values.get("steps_per_epoch")
         if not (steps is None or (_is_count(steps) and steps)):
             raise CheckpointError(f"its steps_per_epoch is {shown(steps)}, not a number of steps")
+        longest = values.get("longest_record")
+        if not (longest is None or (config.data.records and _is_count(longest))):
+            raise CheckpointError(
+                f"its longest_record is {shown(longest)}, not a length of records"
+            )
         counters = values["counters"]
         known = [f.name for f in fields(Counters) if _NEW_COUNTERS.get(f.name, 1) <= format_]
         _check_keys("counters", counters, known)
         _check_counters(counters)
-        return cls(config, Counters(**counters), digest, chars, cut and tuple(cut), steps, format_)
+        cut = cut and tuple(cut)
+        return cls(config, Counters(**counters), digest, chars, cut, steps, longest, format_)
 
 
 def _config(values: Any) -> Config:

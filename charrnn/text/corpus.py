@@ -78,6 +78,11 @@ class Corpus:
         """Return the arrays by the name of their field; worker processes share them."""
         return {"codes": self.codes}
 
+    @property
+    def longest_record(self) -> int | None:
+        """Symbols of the longest record of the training part, without end; None for a text."""
+        return None
+
     def scored(self, start: int, end: int) -> int:
         """Return the number of characters that scoring a part scores; the first has no context."""
         return end - max(start, self._begin(start) + 1)

@@ -42,6 +42,32 @@ class Part(NamedTuple):
         return self.end - self.start if isinstance(self.corpus, RecordCorpus) else None
 
 
+def own_corpus(
+    data: DataConfig,
+    text_sha256: str,
+    note: Callable[[str], object] = lambda _: None,
+    cut: Callable[[int], tuple[int, int]] | None = None,
+) -> Corpus:
+    """Read and encode a model's own text; see `encode_split` for the arguments.
+
+    Raises:
+        TextError: the text is not the one that the model was trained on.
+    """
+    try:
+        corpus = load_corpus(data, note, cut)
+    except TextError as error:
+        raise TextError(
+            f"the model's own text: {error.problem}", hint="name a text file to score"
+        ) from None
+    same_cut = cut is None or corpus.cut_points == cut(len(corpus.codes))
+    if corpus.text_sha256 != text_sha256 or not same_cut:
+        raise TextError(
+            f"{data.where}: has changed since the training, and its parts with it",
+            hint="name a text file to score it whole",
+        )
+    return corpus
+
+
 def encode_split(
     data: DataConfig,
     text_sha256: str,
@@ -60,18 +86,7 @@ def encode_split(
     Raises:
         TextError: the text is not the one that the model was trained on, or the split is empty.
     """
-    try:
-        corpus = load_corpus(data, note, cut)
-    except TextError as error:
-        raise TextError(
-            f"the model's own text: {error.problem}", hint="name a text file to score"
-        ) from None
-    same_cut = cut is None or corpus.cut_points == cut(len(corpus.codes))
-    if corpus.text_sha256 != text_sha256 or not same_cut:
-        raise TextError(
-            f"{data.where}: has changed since the training, and its parts with it",
-            hint="name a text file to score it whole",
-        )
+    corpus = own_corpus(data, text_sha256, note, cut)
     start, end = corpus.split(split)
     if start == end:
         raise TextError(

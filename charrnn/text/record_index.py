@@ -146,7 +146,7 @@ def count_records(text: EncodedText, config: DataConfig, notes: Notes) -> Counte
     )
     kept = 1.0 if number <= _COUNTED else _SAMPLED / number
     bound = np.uint64(kept * ((1 << 64) - 1025))
-    for places in _places(text):
+    for places in places_of(text):
         digest = digests(text, places)
         keys = _parts(places, digest, text, config) << np.uint64(_PART)
         keys |= (np.diff(places) - 1).astype(np.uint64)
@@ -192,7 +192,7 @@ def order_records(found: CountedRecords, notes: Notes, starts: Array) -> RecordI
     return RecordIndex(starts, lengths, (ends[0], ends[1], ends[2]), found.repeats)
 
 
-def _places(text: EncodedText) -> Iterator[Array]:
+def places_of(text: EncodedText) -> Iterator[Array]:
     """Yield the places of end symbols in blocks, each from the last place of the one before it."""
     codes, end = text.codes, text.vocabulary.end
     last = np.zeros(1, np.int64)  # the text begins with an end symbol

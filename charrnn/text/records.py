@@ -80,6 +80,10 @@ class RecordCorpus(Corpus):
     def arrays(self) -> dict[str, Array]:
         return {"codes": self.codes, "starts": self.starts}
 
+    @property
+    def longest_record(self) -> int:
+        return int(self.lengths.length[self.lengths.run(np.array(self.train_end - 1))])
+
     def training_windows(self, train: TrainConfig, seed: int) -> TrainingWindows:
         return RecordWindows(self, train, seed)
 
@@ -316,5 +320,6 @@ def _is_space(symbols: Array) -> Array:
     return spaces
 
 
+SEPARATORS = {"line": "\n", "paragraph": "\n\n"}  # between records
 _NEWLINE = ord("\n")
 _SPACES = np.array([ord(c) for c in " \t\n\r\v\f\xa0\u3000"], np.uint32)

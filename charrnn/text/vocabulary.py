@@ -166,6 +166,13 @@ class Vocabulary:
             utf8.decode(b"".join(pieces[code] for code in before[-4:].tolist()))
         return lambda code: utf8.decode(pieces[code])
 
+    def decode_after(self, before: Array, codes: Array) -> str:
+        """Return the text that `decoder(before)` returns for codes (n,), all at once."""
+        if self.tokens == "char":
+            return self.decode(codes)
+        decode = self.decoder(before)
+        return "".join(map(decode, codes.tolist()))
+
     def name(self, symbol: int) -> str:
         """Return a symbol as messages show it: itself if it is visible, and its number."""
         if symbol == SYMBOLS[self.tokens]:

@@ -260,11 +260,9 @@ class Trainer:
     def _sample(self) -> str:
         """Sample the configured number of characters, or fewer if a stop is requested."""
         length, seed = self.config.train.sample_length, [self.config.seed, self.counters.step]
-        if not length:
-            return ""
         model = LanguageModel(self.config, self.corpus.vocabulary, self.model)
-        steps = model.stream(length=length, seed=seed)
-        return "".join(piece for (piece,) in takewhile(lambda _: not self._stop_requested(), steps))
+        pieces = model.show(length, seed)
+        return "".join(takewhile(lambda _: not self._stop_requested(), pieces))
 
     def checkpoint(self) -> Checkpoint:
         """Return the current state as a checkpoint that shares the training's arrays."""
@@ -279,6 +277,7 @@ class Trainer:
             len(self.corpus.codes),
             self.corpus.cut_points,
             self.limits.steps_per_epoch,
+            self.corpus.longest_record,
         )
 
     def save(self) -> None:

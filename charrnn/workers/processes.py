@@ -81,17 +81,12 @@ class ProcessGroup(WorkerGroup):
         self._pipes.append(here)
         # A forked process inherits the ends of this one, and has to close them.
         inherited = [*self._pipes] if context.get_start_method() == "fork" else []
-        process = context.Process(
-            target=_serve,
-            args=(self.job.with_arrays(), arrays, rank, raw, there, inherited),
-            name=f"charrnn worker {rank + 1}",
-            daemon=True,
+        process = start_process(
+            context,
+            _serve,
+            (self.job.with_arrays(), arrays, rank, raw, there, inherited),
+            f"charrnn worker {rank + 1}",
         )
-        if context.get_start_method() == "spawn" and sys.platform != "win32":
-            resource_tracker.ensure_running()  # starting it later would unblock the signals
-        spawns = context.get_start_method() == "spawn"
-        with _signals_blocked(), _nothing_to_import() if spawns else nullcontext():
-            process.start()
         there.close()
         self._processes.append(process)
 
@@ -164,6 +159,31 @@ def start_method() -> str:
     return "fork" if sys.platform == "linux" and alone else "spawn"
 
 
+def start_process(
+    context: Any, target: Callable[..., None], arguments: tuple[Any, ...], name: str
+) -> Any:
+    """Start a process that calls a function, which begins with `ignore_signals`; return it.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    spawns = context.get_start_method() == "spawn"
+    if spawns and sys.platform != "win32":
+        resource_tracker.ensure_running()  # starting it later would unblock the signals
+    process = context.Process(target=target, args=arguments, name=name, daemon=True)
+    with _signals_blocked(), _nothing_to_import() if spawns else nullcontext():
+        process.start()
+    return process
+
+
+def ignore_signals() -> None:
+    """Ignore signals in a new process: the first process handles them and ends the others."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
 def _shared_memory(size: int, context: Any) -> Any:
     """Return a number of zero bytes that this process shares with those it starts.
 
@@ -202,10 +222,7 @@ def _serve(
     inherited: list[Connection],
 ) -> None:
     """Do the tasks that come through the pipe until it is closed; runs in the new process."""
-    for number in SIGNALS:  # the first process handles them and ends the others
-        signal.signal(number, signal.SIG_IGN)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    ignore_signals()
     for end in inherited:
         end.close()  # an open copy would keep the pipe open after the first process has ended
     with one_blas_thread() if blas_threads() == 1 else nullcontext():

@@ -14,7 +14,6 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from itertools import islice
 
 import numpy as np
 
@@ -33,7 +32,7 @@ def charrnn_step(cell: str, layers: int, H: int, N: int) -> Step:
     config = ModelConfig(cell=cell, num_layers=layers, hidden_size=H)
     model = Model(config, V, initial_parameters(config, V, seed=1))
     codes: Iterator[object] = generate(
-        model, np.zeros(1, np.intp), SamplingParams(), [*islice(generators(1), N)]
+        model, np.zeros(1, np.intp), SamplingParams(), [*generators(1, range(N))]
     )
     return codes.__next__
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import tracemalloc
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,7 @@ def test_a_prime_read_in_windows_equals_one_read_token_by_token(n: int) -> None:
     model = wandering().model()
     prime = np.random.default_rng(2).integers(0, model.V, n).astype(np.uint8)
     params = Recording()
-    codes = generate(model, prime, params, [*islice(generators(1), 2)])
+    codes = generate(model, prime, params, [*generators(1, range(2))])
     written = [next(codes)[0] for _ in range(4)]
     plain, states = wandering().model(), model.zero_states(1)
     for place, code in enumerate([*prime, *written]):
@@ -56,7 +55,7 @@ def grown(checkpoint: Checkpoint, prime: str = "", N: int = 1, **options: Any) -
         vocabulary,
         vocabulary.encode(vocabulary.symbols_of(prime), "prime"),
         **{"length": 20, "params": SamplingParams(), **options},
-        rngs=[*islice(generators(1), N)],
+        rngs=[*generators(1, range(N))],
     )
     return ["".join(parts) for parts in zip(*pieces, strict=True)]
 
@@ -199,7 +198,7 @@ def test_sampling_does_not_accumulate_memory() -> None:
         np.array([1, 2, 3]),
         length=10**9,
         params=SamplingParams(top_k=5, top_p=0.9),
-        rngs=[*islice(generators(1), 4)],
+        rngs=[*generators(1, range(4))],
         stop="never this",
     )
     # Only memory that charrnn's own lines allocate: elsewhere Python keeps freed tuples for reuse.

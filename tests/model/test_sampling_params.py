@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -19,7 +17,7 @@ ROWS = arrays(np.float32, (3, 8), elements=st.floats(-20, 20, width=32))
 
 def chosen(params: SamplingParams, logits: Array, seed: int) -> Array:
     """Return a code for each row of logits."""
-    rngs = [*islice(generators(seed), len(logits))]
+    rngs = [*generators(seed, range(len(logits)))]
     noise = params.noise(rngs, logits.shape[1]).next()
     return params.choose(logits, noise)
 

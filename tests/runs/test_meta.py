@@ -134,6 +134,8 @@ UNFIT: dict[str, tuple[Callable[[str], str], str]] = {
         set_to("text_chars", value=None),
         "its cut_points are [480, 540], not two places in a text of length null",
     ),
+    "no longest record": (without("longest_record"), "its meta data lack longest_record"),
+    "a record in a text": (set_to("longest_record", value=3), "its longest_record is 3, not"),
     "an unknown key": (set_to("more", value=1), "its meta data have an unknown key 'more'"),
     "other tokens": (
         set_to("tokens", value="byte"),
@@ -238,7 +240,7 @@ def test_format_1_has_no_digest_and_no_newer_keys(
 ) -> None:
     members = members_of(saved)
     text = str(members["meta"])
-    for key in ("text_chars", "cut_points", "steps_per_epoch"):
+    for key in ("text_chars", "cut_points", "steps_per_epoch", "longest_record"):
         text = without(key)(text)
     for counter in ("divergences", "elapsed_s", "out_of_time"):
         text = without("counters", counter)(text)

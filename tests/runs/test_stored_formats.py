@@ -104,7 +104,7 @@ def as_format_3(path: Path) -> None:
     """Rewrite a checkpoint without the keys of format 4."""
     members = members_of(path)
     meta = json.loads(str(members["meta"])) | {"format": 3}
-    del meta["cut_points"], meta["steps_per_epoch"]
+    del meta["cut_points"], meta["steps_per_epoch"], meta["longest_record"]
     np.savez(path, **sealed(members | {"meta": np.array(json.dumps(meta))}))
 
 

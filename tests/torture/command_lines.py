@@ -166,6 +166,8 @@ def _sample(chance: random.Random) -> list[str]:
         words += ["--unknown", chance.choice(("skip", "skip", "skip", "error", "x"))]
     for flag in ("--greedy", "--no-prime"):
         words += [flag] * chance.choice((0, 0, 1, 2))
+    for flag in ("--unique", "--new", "--keep-cut", "--json"):
+        words += [flag] * chance.choice((0, 0, 0, 0, 1))
     return words
 
 

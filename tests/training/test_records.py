@@ -7,8 +7,6 @@ import random
 import signal
 from contextlib import closing
 from dataclasses import replace
-from importlib import import_module
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -158,69 +156,6 @@ def test_the_commands_read_and_write_records(
         assert len(text) < 60
 
 
-def test_a_record_depends_on_the_seed_and_its_number_alone(place: Path) -> None:
-    model = charrnn.load(place / "whole")
-    expected = list(islice(model.sample_records("k", seed=3), 60))
-    assert [record.attempt for record in expected] == list(range(60))
-    assert len({record.text for record in expected}) > 20
-    for rows in (1, 7, 64):
-        found = list(islice(model.sample_records("k", seed=3, rows=rows), 60))
-        assert [record.text for record in found] == [record.text for record in expected]
-    assert expected[0].text == model.sample("k", seed=3)
-    texts = ["".join(parts) for parts in zip(*model.stream("k", N=60, seed=3), strict=True)]
-    assert texts == [record.text for record in expected]
-
-
-def test_the_log_probability_of_a_record(place: Path) -> None:
-    """At temperature 1, of its symbols and its end, whatever the temperature it was drawn at."""
-    model = charrnn.load(place / "whole")
-    for record in islice(model.sample_records(seed=1, temperature=2.0, length=200), 20):
-        assert record.ended
-        assert record.log_prob == pytest.approx(-model.score(record.text).nats, rel=1e-4)
-
-
-def test_a_record_that_is_cut_has_not_ended(place: Path) -> None:
-    model = charrnn.load(place / "whole")
-    found = list(islice(model.sample_records(seed=1, length=3), 100))
-    assert {record.ended for record in found} == {True, False}
-    for record, whole in zip(found, model.sample_records(seed=1, length=400), strict=False):
-        assert record.ended == (len(whole.text) <= 3)
-        assert whole.text[:3] == record.text
-
-
-@pytest.mark.parametrize("kind", ["line", "paragraph"])
-def test_whole_records_are_printed(
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    kind: str,
-) -> None:
-    make_list(tmp_path)
-    if kind == "paragraph":
-        names = (tmp_path / "text.txt").read_text().split("\n")
-        blocks = ["\n".join(names[i : i + 2]) for i in range(0, len(names), 2)]
-        (tmp_path / "text.txt").write_text("\n\n".join(blocks))
-    folder = train(tmp_path, {**RUN, "data.records": kind, "train.learning_rate": 0.02})
-    capsys.readouterr()
-    assert run(["sample", str(folder), "-n", "20", "--seed", "1", "--prime", "ka"]) == 0
-    out = capsys.readouterr().out
-    assert out.endswith("\n")
-    records = out.removesuffix("\n").split("\n" if kind == "line" else "\n\n")
-    assert len(records) == 20
-    assert all(record.startswith("ka") for record in records)
-    words = ["sample", str(folder), "-n", "8", "--seed", "1", "--prime", "ka"]
-    assert run(words) == 0
-    assert out.startswith(capsys.readouterr().out)
-    assert run([*words, "--length", "6"]) == 0
-    captured = capsys.readouterr()
-    assert "that reached --length" in captured.err
-    assert max(map(len, captured.out.split("\n"))) <= 8
-    monkeypatch.setattr(import_module("charrnn.commands.sample"), "_MOST_ATTEMPTS", 1)
-    assert run([*words, "--length", "0"]) == 1
-    assert "of 8 ended within --length in 8 attempts" in capsys.readouterr().err
-    assert run([*words, "--stop", "a"]) == 2
-
-
 @pytest.mark.parametrize("tokens", ["char", "byte"])
 def test_records_with_crlf_and_accents(
     tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes], tokens: str
@@ -244,11 +179,6 @@ def test_records_with_crlf_and_accents(
     lines = written.decode("utf-8").splitlines()
     assert len(lines) == 20
     assert len(set(lines) & set(names)) > 5
-
-
-def test_a_model_of_a_text_writes_no_records(tmp_path: Path) -> None:
-    with pytest.raises(charrnn.CharRNNError, match="was not trained on records"):
-        charrnn.load(train(tmp_path)).sample_records()
 
 
 def test_an_empty_prime_begins_a_record(place: Path) -> None:

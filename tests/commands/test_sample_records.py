@@ -1,0 +1,300 @@
+"""charrnn sample and `sample_records`: whole records, and what is left out of them."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import random
+import signal
+import subprocess
+import sys
+from itertools import islice, pairwise
+from pathlib import Path
+
+import pytest
+from small_models import wandering, writing_records
+from support import processes_of, wait_until
+
+import charrnn
+from charrnn.commands.cli import run
+from charrnn.errors import TextError
+from charrnn.model import record_sampling
+from charrnn.runs.checkpoint import load_checkpoint, save_checkpoint
+from charrnn.workers import sampling as workers_sampling
+from charrnn.workers.sampling import attempts_by_workers
+
+LETTERS = "abcde"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with a list of words, blocks, and a model of each."""
+    monkeypatch.chdir(tmp_path)
+    rng = random.Random(1)
+    words = ["".join(rng.choices(LETTERS, k=rng.randint(1, 12))) for _ in range(300)]
+    Path("words.txt").write_text("\n".join(words))
+    Path("blocks.txt").write_text("\n\n".join(f"{a}\n{b}" for a, b in pairwise(words)))
+    save_checkpoint(Path("words.npz"), writing_records(tmp_path / "words.txt"))
+    save_checkpoint(Path("blocks.npz"), writing_records(tmp_path / "blocks.txt", "paragraph"))
+    save_checkpoint(Path("text.npz"), wandering())
+    return tmp_path
+
+
+def sampled(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[list[str], str]:
+    """Run `charrnn sample` with a seed; return the lines of stdout, and stderr."""
+    assert run(["sample", *arguments, "--seed", "1"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.endswith("\n")
+    return captured.out.removesuffix("\n").split("\n"), captured.err
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_record_depends_on_the_seed_and_its_number_alone() -> None:
+    model = charrnn.load("words.npz")
+    expected = list(model.sample_records(60, "a", seed=3))
+    assert [record.attempt for record in expected] == list(range(60))
+    assert len({record.text for record in expected}) > 20
+    for n in (1, 7, 200):  # as many records are written side by side
+        found = list(islice(model.sample_records(n, "a", seed=3), 60))
+        assert [one.text for one in found] == [one.text for one in expected[:n]]
+    assert expected[0].text == model.sample("a", seed=3)
+    texts = ["".join(parts) for parts in zip(*model.stream("a", N=60, seed=3), strict=True)]
+    assert texts == [record.text for record in expected]
+
+
+@pytest.mark.usefixtures("folder")
+def test_more_processes_write_the_same_records() -> None:
+    sampler = charrnn.load("words.npz").record_sampler(200, "a", seed=2)
+    found = []
+    for workers in (1, 3):
+        with attempts_by_workers(sampler, workers) as attempts:
+            found.append(list(islice((one for some in attempts for one in some), 500)))
+    assert [one.attempt for one in found[1]] == list(range(500))
+    assert [one.text for one in found[0]] == [one.text for one in found[1]]
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_log_probability_of_a_record() -> None:
+    """At temperature 1, of its symbols and its end, whatever the temperature it was drawn at."""
+    model = charrnn.load("words.npz")
+    for record in model.sample_records(40, seed=1, temperature=2.0):
+        assert record.log_prob == pytest.approx(-model.score(record.text).nats, rel=1e-5)
+
+
+@pytest.mark.usefixtures("folder")
+def test_json_has_the_text_and_its_log_probability(capsys: pytest.CaptureFixture[str]) -> None:
+    lines, _ = sampled(capsys, "words.npz", "-n", "9", "--prime", "ab", "--json")
+    model = charrnn.load("words.npz")
+    written = list(model.sample_records(9, "ab", seed=1))
+    assert [json.loads(line) for line in lines] == [
+        {"text": "ab" + one.text, "log_prob": pytest.approx(one.log_prob)} for one in written
+    ]
+    continuations, _ = sampled(
+        capsys, "words.npz", "-n", "9", "--prime", "ab", "--json", "--no-prime"
+    )
+    assert [json.loads(line)["text"] for line in continuations] == [one.text for one in written]
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_record_that_is_cut_is_left_out_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    kept, err = sampled(capsys, "words.npz", "-n", "90", "--length", "3", "--keep-cut")
+    assert err == ""
+    assert len(kept) == 90
+    assert max(map(len, kept)) == 3
+    lines, err = sampled(capsys, "words.npz", "-n", "90", "--length", "3")
+    assert len(lines) == 90
+    left_out = int(err.removeprefix("left out: ").partition(" records that reached the")[0])
+    model = charrnn.load("words.npz")
+    whole = [one.text for one in model.sample_records(90 + left_out, length=400, seed=1)]
+    assert lines == [text for text in whole if len(text) <= 3][:90]
+    assert kept == [text[:3] for text in whole[:90]]
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_log_probability_of_a_cut_record_has_no_end(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = ["words.npz", "-n", "50", "--json", "--length"]
+    cut, whole = (sampled(capsys, *arguments, n, "--keep-cut")[0] for n in ("1", "400"))
+    model = charrnn.load("words.npz")
+    for a, b in zip(map(json.loads, cut), map(json.loads, whole), strict=True):
+        if len(b["text"]) > 1:
+            end = model.score(a["text"]).nats + a["log_prob"]  # of the end after it
+            assert end > 0.1
+            assert a["log_prob"] > b["log_prob"]
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_greatest_length_is_twice_the_longest_training_record() -> None:
+    checkpoint, text = load_checkpoint("words.npz"), load_checkpoint("text.npz")
+    longest = max(map(len, Path("words.txt").read_text().split("\n")))
+    assert checkpoint.longest_record == longest == 12
+    assert text.longest_record is None
+    assert charrnn.load("words.npz").default_length == 24
+    assert charrnn.load("text.npz").default_length == 500
+
+
+@pytest.mark.usefixtures("folder")
+def test_unique_leaves_out_repeats(capsys: pytest.CaptureFixture[str]) -> None:
+    plain, err = sampled(capsys, "words.npz", "-n", "200")
+    assert err == ""
+    assert len(set(plain)) < 200
+    lines, err = sampled(capsys, "words.npz", "-n", "200", "--unique")
+    assert len(lines) == len(set(lines)) == 200
+    assert lines[: len(set(plain))] == list(dict.fromkeys(plain))
+    assert " repeats" in err
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("prime", ["", "a"])
+def test_new_leaves_out_what_stands_in_the_data(
+    capsys: pytest.CaptureFixture[str], prime: str
+) -> None:
+    arguments = ["words.npz", "-n", "300", "--prime", prime]
+    words = set(Path("words.txt").read_text().split("\n"))
+    plain, _ = sampled(capsys, *arguments)
+    assert words & set(plain)
+    lines, err = sampled(capsys, *arguments, "--new")
+    expected = [line for line in plain if line not in words]
+    assert lines[: len(expected)] == expected
+    assert not words & set(lines)
+    assert " of the data" in err
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("change", ["changed", "gone"])
+def test_new_needs_the_data_of_the_training(
+    capsys: pytest.CaptureFixture[str], change: str
+) -> None:
+    if change == "gone":
+        Path("words.txt").unlink()
+    else:
+        with Path("words.txt").open("a") as file:
+            file.write("\nab")
+    assert run(["sample", "words.npz", "--new", "--seed", "1"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    problem = "has changed since the training" if change == "changed" else "words.txt"
+    assert problem in captured.err
+    assert "no record is known to be new" in captured.err
+    with pytest.raises(TextError):
+        charrnn.load("words.npz").sample_records(1, new=True)
+
+
+@pytest.mark.usefixtures("folder")
+def test_attempts_have_a_limit(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["sample", "words.npz", "-n", "7", "--length", "1", "--unique", "--seed", "1"]) == 1
+    captured = capsys.readouterr()
+    assert set(captured.out.split("\n")) == {*LETTERS, ""}
+    assert "only 6 of 7 records found in 700 attempts, which left out " in captured.err
+    assert " repeats, " in captured.err
+    assert " records that reached the greatest length\n" in captured.err
+
+
+@pytest.mark.usefixtures("folder")
+def test_blocks_have_a_blank_line_between_them(capsys: pytest.CaptureFixture[str]) -> None:
+    lines, _ = sampled(capsys, "blocks.npz", "-n", "20", "--prime", "ab")
+    model = charrnn.load("blocks.npz")
+    texts = ["ab" + one.text for one in model.sample_records(20, "ab", seed=1)]
+    assert "\n".join(lines) == "\n\n".join(texts)
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("option", ["--unique", "--new", "--keep-cut", "--json"])
+def test_options_of_records_are_refused_for_a_text(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["sample", "text.npz", option]) == 2
+    assert f"{option} is for records" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_model_of_a_text_writes_no_records() -> None:
+    with pytest.raises(charrnn.CharRNNError, match="was not trained on records"):
+        charrnn.load("text.npz").sample_records(1)
+
+
+def test_bytes_complete_a_character_of_the_prime(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = tmp_path / "words.txt"
+    words.write_text("\u00e9\n\u00e8\n\u00e9\u00e8\n" * 20, encoding="utf-8")
+    save_checkpoint(tmp_path / "bytes.npz", writing_records(words, tokens="byte"))
+    (tmp_path / "prime").write_bytes(b"\xc3")
+    arguments = [str(tmp_path / "bytes.npz"), "--prime-file", str(tmp_path / "prime"), "-n", "60"]
+    lines, _ = sampled(capsys, *arguments)
+    assert {"\u00e9", "\u00e8"} < set(lines)
+    new, err = sampled(capsys, *arguments, "--new")
+    assert not {"\u00e9", "\u00e8", "\u00e9\u00e8"} & set(new)
+    assert " of the data" in err
+
+
+@pytest.mark.parametrize(
+    ("method", "ending"), [("fork", "interrupt"), ("fork", "closed pipe"), ("spawn", "interrupt")]
+)
+def test_no_process_is_left(folder: Path, method: str, ending: str) -> None:
+    """Neither after Ctrl-C, nor when the reader of the output goes away."""
+    launcher = folder / "launcher.py"
+    launcher.write_text(LAUNCHER)
+    command = [sys.executable, str(launcher), method, "sample", "words.npz", "-n", "1000000"]
+    with subprocess.Popen(
+        [*command, "--seed", "1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert len(process.stdout.read(100_000)) == 100_000
+        helpers = processes_of(process.pid)
+        assert helpers
+        if ending == "interrupt":
+            process.send_signal(signal.SIGINT)
+        process.stdout.close()
+        error = process.stderr.read().decode()
+        assert process.wait() == (130 if ending == "interrupt" else 0)
+        assert error == ("charrnn: interrupted\n" if ending == "interrupt" else "")
+        wait_until(lambda: not processes_of(process.pid))
+
+
+# The command with three processes, started by the method in the first argument.
+LAUNCHER = """\
+import sys
+import charrnn.workers.sampling
+
+if __name__ == "__main__":
+    method = sys.argv.pop(1)
+    charrnn.workers.sampling.start_method = lambda: method
+    charrnn.workers.sampling.free_cores = lambda: 3
+    from charrnn.__main__ import main
+    main()
+"""
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_process_that_is_killed_is_reported() -> None:
+    sampler = charrnn.load("words.npz").record_sampler(200, seed=2)
+    with attempts_by_workers(sampler, 2) as attempts:
+        multiprocessing.active_children()[0].kill()
+        with pytest.raises(charrnn.CharRNNError, match="a process that writes records has ended"):
+            list(attempts)
+
+
+@pytest.mark.usefixtures("folder")
+def test_processes_are_started_only_for_many_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers_sampling, "free_cores", lambda: 4)
+    sampler = charrnn.load("words.npz").record_sampler(200)
+    assert workers_sampling.workers_for(sampler, 1) == 1
+    assert workers_sampling.workers_for(sampler, 10**9) == 4
+
+
+@pytest.mark.usefixtures("folder")
+def test_long_records_are_kept_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when the memory for codes is made anew in the middle of a record."""
+    model = charrnn.load("words.npz")
+    model.model.views["output.b"][-1] = -2.0
+    expected = [one.text for one in model.sample_records(20, length=10_000, seed=1)]
+    assert max(map(len, expected)) > 100
+    monkeypatch.setattr(record_sampling, "_STEPS", 2)
+    assert [one.text for one in model.sample_records(20, length=10_000, seed=1)] == expected
+    assert expected[3] == "".join(p for (p,) in model.stream(length=10_000, seed=1, first=3))
