@@ -8,7 +8,7 @@ EXTRAS ?= dev,fast,report
 COMMA := ,
 DEV = .venv/installed-$(subst $(COMMA),-,$(EXTRAS))
 
-.PHONY: train sample eval data test lint fmt bench torture clean help
+.PHONY: train sample eval data test test-all test-external lint fmt bench torture clean help
 
 train: .venv/installed  ## train CONFIG (the tales), or resume it, and print a sample
 	@$(BIN)/charrnn train $(CONFIG) --resume
@@ -24,8 +24,13 @@ eval: .venv/installed  ## score the validation part with the newest model
 data: .venv/installed  ## fetch tiny Shakespeare to data/, for configs/shakespeare.yaml
 	@$(BIN)/python data/fetch.py
 
-test: $(DEV)  ## run the tests
-	@$(BIN)/pytest
+test: $(DEV)  ## run the tests, except for those of test-external
+	@$(BIN)/pytest -m 'not external'
+
+test-external: $(DEV)  ## run the tests that need a browser, MPI or another framework
+	@$(BIN)/pytest -m external
+
+test-all: test test-external  ## run all tests
 
 lint: $(DEV)  ## check style and types
 	@$(BIN)/ruff check .
@@ -48,7 +53,7 @@ clean:  ## remove everything that make has made, except runs
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help:  ## show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \

@@ -23,6 +23,7 @@ QUIET = [  # with the options that Chromium needs if root starts it
 ]
 
 
+@pytest.mark.external
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 @pytest.mark.parametrize("width", [400, 1200])
 def test_the_page_has_no_errors_and_fits_the_window(

@@ -21,9 +21,12 @@ from charrnn.runs.checkpoint import load_checkpoint
 
 MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
 
-pytestmark = pytest.mark.skipif(
-    MPIEXEC is None or find_spec("mpi4py") is None, reason="needs mpi4py and MPICH"
-)
+pytestmark = [
+    pytest.mark.external,
+    pytest.mark.skipif(
+        MPIEXEC is None or find_spec("mpi4py") is None, reason="needs mpi4py and MPICH"
+    ),
+]
 
 CONFIG = """
 data: {path: text.txt}
