@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,17 @@ os.environ["CHARRNN_CACHE_DIR"] = str(Path(__file__).parent.parent / ".pytest_ca
 # A busy machine is no reason to fail.
 settings.register_profile("charrnn", deadline=None, max_examples=50)
 settings.load_profile("charrnn")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_flushing() -> Iterator[None]:
+    """No test loses power, and flushing takes long; commands in other processes flush all the same.
+
+    Tests of the flushing replace the function on their own.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda descriptor: None)  # noqa: ARG005
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -27,8 +27,8 @@ from charrnn.training.resume import MAY_CHANGE
 from charrnn.training.train import train as train_run
 
 # Everything that a resumed run restores: several layers, dropout, optimizer state, a schedule,
-# epochs of 135 steps, and lines, validations and checkpoints at different steps.
-STEPS, EPOCH = 300, 135
+# epochs of 68 steps, and lines, validations and checkpoints at different steps.
+CHARS, STEPS, EPOCH = 300, 150, 68
 RUN = {
     "model.cell": "lstm",
     "model.num_layers": 2,
@@ -43,9 +43,9 @@ RUN = {
     "train.optimizer": "adam",
     "train.learning_rate": 0.01,
     "train.schedule": "exponential",
-    "train.validate_every": 40,
+    "train.validate_every": 20,
     "train.log_every": 7,
-    "train.checkpoint_every": 50,
+    "train.checkpoint_every": 25,
 }
 
 
@@ -87,6 +87,7 @@ def interrupted(config: Config, run_dir: Path, **named: Any) -> int:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with tiny.yaml and the run `whole`, which was not interrupted."""
     place = tmp_path_factory.mktemp("resume")
+    (place / "text.txt").write_text(tiny_text(CHARS))
     train_run(load_config(write_config(place, RUN)), place / "whole")
     return place
 
@@ -96,14 +97,8 @@ def config(place: Path) -> Config:
     return load_config(place / "tiny.yaml")
 
 
-@pytest.fixture(autouse=True)
-def _no_flushing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A loss of power is not tested here, and flushing takes a third of the time."""
-    monkeypatch.setattr("os.fsync", lambda descriptor: None)  # noqa: ARG005
-
-
-INTERRUPTED_AT = [1, 2, 6, 7, 8, 39, 40, 41, 49, 50, 51, EPOCH - 1, EPOCH, EPOCH + 1]
-INTERRUPTED_AT += [80, 100, 200, 2 * EPOCH, 280, STEPS - 1, STEPS]
+INTERRUPTED_AT = [1, 6, 7, 8, 19, 20, 21, 24, 25, 26, EPOCH - 1, EPOCH, EPOCH + 1]
+INTERRUPTED_AT += [100, 2 * EPOCH, 140, STEPS - 1, STEPS]
 
 
 @pytest.mark.parametrize("step", INTERRUPTED_AT)
@@ -114,10 +109,10 @@ def test_interrupted_once(step: int, place: Path, config: Config, tmp_path: Path
 
 
 def test_interrupted_three_times(place: Path, config: Config, tmp_path: Path) -> None:
-    stop = Stop([33, 120, 121])
-    assert interrupted(config, tmp_path, reporter=stop) == 33
-    assert interrupted(config, tmp_path, resume=True, reporter=stop) == 120
-    assert interrupted(config, tmp_path, resume=True, reporter=stop) == 121
+    stop = Stop([16, 60, 61])
+    assert interrupted(config, tmp_path, reporter=stop) == 16
+    assert interrupted(config, tmp_path, resume=True, reporter=stop) == 60
+    assert interrupted(config, tmp_path, resume=True, reporter=stop) == 61
     assert train_run(config, tmp_path, resume=True).steps == STEPS
     assert_same_run(tmp_path, place / "whole")
 
@@ -136,7 +131,7 @@ def stop_validation(monkeypatch: pytest.MonkeyPatch, number: int, how: Callable[
     monkeypatch.setattr(charrnn.workers.worker, "score_windows", stopped)
 
 
-@pytest.mark.parametrize(("number", "step"), [(1, 40), (2, 80), (5, 200), (8, STEPS)])
+@pytest.mark.parametrize(("number", "step"), [(1, 20), (5, 100), (8, STEPS)])
 def test_interrupted_within_a_validation(
     number: int,
     step: int,
@@ -153,12 +148,12 @@ def test_interrupted_within_a_validation(
     assert_same_run(tmp_path, place / "whole")
 
 
-@pytest.mark.parametrize("step", [30, 51, 85, 201, STEPS - 1])
+@pytest.mark.parametrize("step", [15, 26, 101, STEPS - 1])
 def test_killed(step: int, place: Path, config: Config, tmp_path: Path) -> None:
     """It continues from the last checkpoint, or starts again without one."""
     with pytest.raises(Kill):
         train_run(config, tmp_path, reporter=Stop([step], kill))
-    assert (tmp_path / "last.npz").exists() is (step > 50)
+    assert (tmp_path / "last.npz").exists() is (step > 25)
     train_run(config, tmp_path, resume=True)
     assert_same_run(tmp_path, place / "whole")
 
@@ -176,14 +171,14 @@ def test_killed_within_a_validation(
 
 def test_killed_while_a_line_was_written(place: Path, config: Config, tmp_path: Path) -> None:
     with pytest.raises(Kill):
-        train_run(config, tmp_path, reporter=Stop([85], kill))
+        train_run(config, tmp_path, reporter=Stop([43], kill))
     with (tmp_path / "metrics.jsonl").open("a") as metrics:
-        metrics.write('{"step": 85, "epo')
+        metrics.write('{"step": 43, "epo')
     train_run(config, tmp_path, resume=True)
     assert_same_run(tmp_path, place / "whole")
 
 
-@pytest.mark.parametrize("step", [40, 200])
+@pytest.mark.parametrize("step", [20, 100])
 def test_interrupted_then_killed(step: int, place: Path, config: Config, tmp_path: Path) -> None:
     """What is due at the step of the checkpoint is repeated, and logged once."""
     interrupted(config, tmp_path, reporter=Stop([step]))
@@ -195,14 +190,14 @@ def test_interrupted_then_killed(step: int, place: Path, config: Config, tmp_pat
 
 def test_the_handler_of_the_host_is_in_place_again(config: Config, tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGINT)
-    interrupted(config, tmp_path, reporter=Stop([60]))
+    interrupted(config, tmp_path, reporter=Stop([30]))
     assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_second_interrupt_raises_at_once(place: Path, config: Config, tmp_path: Path) -> None:
     """Nothing is saved, and nothing is broken: the run continues from the checkpoint before."""
-    twice = Stop([60], lambda: (interrupt(), time.sleep(0.31), interrupt())[0])
-    assert interrupted(config, tmp_path, reporter=twice) == 50
+    twice = Stop([30], lambda: (interrupt(), time.sleep(0.31), interrupt())[0])
+    assert interrupted(config, tmp_path, reporter=twice) == 25
     train_run(config, tmp_path, resume=True)
     assert_same_run(tmp_path, place / "whole")
 
@@ -211,7 +206,7 @@ def test_other_signals_are_the_hosts(config: Config, tmp_path: Path) -> None:
     received: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, _: received.append(number))
     try:
-        stop = Stop([60], lambda: signal.raise_signal(signal.SIGTERM))
+        stop = Stop([30], lambda: signal.raise_signal(signal.SIGTERM))
         assert train_run(config, tmp_path, reporter=stop).steps == STEPS
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -241,11 +236,11 @@ def test_the_validation_at_a_limit_does_not_use_up_patience(tmp_path: Path) -> N
 
 def test_a_raised_limit_gives_the_longer_run(tmp_path: Path) -> None:
     overrides = {**RUN, "train.schedule": "constant"}
-    train(tmp_path, {**overrides, "train.max_steps": 100})
-    run_dir = train(tmp_path, {**overrides, "train.max_steps": 200}, "--resume")
+    train(tmp_path, {**overrides, "train.max_steps": 50})
+    run_dir = train(tmp_path, {**overrides, "train.max_steps": 100}, "--resume")
     train_run(load_config(tmp_path / "tiny.yaml"), tmp_path / "longer")
     one, other = (load_checkpoint(path / "last.npz") for path in (run_dir, tmp_path / "longer"))
-    assert one.counters.step == 200
+    assert one.counters.step == 100
     np.testing.assert_array_equal(one.parameters, other.parameters)
     for slot in one.optimizer_state:
         np.testing.assert_array_equal(one.optimizer_state[slot], other.optimizer_state[slot])
@@ -366,7 +361,7 @@ def test_a_changed_key_is_refused_by_name(
 
 LATITUDE = {
     "train.max_epochs": "train.max_epochs=50",
-    "train.max_steps": "train.max_steps=310",
+    "train.max_steps": "train.max_steps=155",
     "train.max_minutes": "train.max_minutes=60",
     "train.patience": "train.patience=1000",
     "train.log_every": "train.log_every=3",
@@ -381,7 +376,7 @@ LATITUDE = {
 @pytest.fixture(scope="module")
 def stopped(place: Path) -> Path:
     """A run that was interrupted shortly before its end."""
-    interrupted(load_config(place / "tiny.yaml"), place / "stopped", reporter=Stop([280]))
+    interrupted(load_config(place / "tiny.yaml"), place / "stopped", reporter=Stop([140]))
     return place / "stopped"
 
 
@@ -396,7 +391,7 @@ def test_keys_that_may_change_do_not_change_a_step(
 ) -> None:
     """Limits, logs, checkpoints and the place of the text do not change the parameters."""
     monkeypatch.chdir(tmp_path)
-    Path("moved.txt").write_text(tiny_text())
+    Path("moved.txt").write_text(tiny_text(CHARS))
     shutil.copytree(stopped, "run")
     changed = load_config(place / "tiny.yaml", [LATITUDE[key]])
     assert changed != config
