@@ -25,7 +25,12 @@ from charrnn.system.signals import Interrupted, graceful_interrupts
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
-ENDLESS = {"train.max_steps": 10**7, "train.validate_every": 5, "train.checkpoint_every": 10**6}
+ENDLESS = {
+    "train.backend": "numpy",  # Numba takes a second in each process
+    "train.max_steps": 10**7,
+    "train.validate_every": 5,
+    "train.checkpoint_every": 10**6,
+}
 each_signal = pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
