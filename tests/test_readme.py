@@ -66,7 +66,7 @@ def console_commands() -> list[str]:
 def test_every_command_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In the README's order, in one folder, each training and what is measured cut short."""
+    """In the README's order, in one folder, with small models, and what takes long cut short."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("charrnn.planning.proposal._MEASURED_S", 0.1)
     Path("texts").mkdir()
@@ -81,7 +81,7 @@ def test_every_command_runs(
         if words[0] in ("report", "plot") and find_spec("matplotlib") is None:
             continue
         if words[0] == "train":
-            words += ["--set", "train.max_steps=4"]
+            words += ["--set", "train.max_steps=4", "--set", "model.hidden_size=24"]
         assert run(words) == 0, (command, capsys.readouterr().err)
     python = re.search(r"```python\n(.*?)```", README, re.DOTALL)[1]
     exec(python.replace("max_steps=100", "max_steps=4"), {})

@@ -168,14 +168,12 @@ def test_a_dropout_mask_of_the_highest_rate_is_finite() -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("dropped", DROPPED.values(), ids=DROPPED)
 @pytest.mark.parametrize(
-    ("num_layers", "embedding_size"), [(2, None), (3, 3)], ids=["2-one-hot", "3-embedded"]
+    ("num_layers", "embedding_size", "name"),
+    [*((2, None, name) for name in DROPPED), (3, 3, "nothing"), (3, 3, "both")],
 )
-def test_model(
-    cell: str, dropped: dict[str, Any], num_layers: int, embedding_size: int | None
-) -> None:
-    config = ModelConfig(cell, num_layers, 4, embedding_size, **dropped)
+def test_model(cell: str, num_layers: int, embedding_size: int | None, name: str) -> None:
+    config = ModelConfig(cell, num_layers, 4, embedding_size, **DROPPED[name])
     V, T, N = 5, 3, 2
     rng = np.random.default_rng(8)
     shapes = parameter_shapes(config, V)

@@ -22,7 +22,7 @@ def chosen(params: SamplingParams, logits: Array, seed: int) -> Array:
     return params.choose(logits, noise)
 
 
-def drawn(params: SamplingParams, n: int = 20_000) -> Array:
+def drawn(params: SamplingParams, n: int = 8000) -> Array:
     """Return the count of each character in n draws."""
     codes = chosen(params, np.tile(LOGITS, (n, 1)), seed=1)
     return np.bincount(codes, minlength=len(LOGITS))

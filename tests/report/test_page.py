@@ -183,12 +183,14 @@ def test_to_standard_output(drawn: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().out.startswith("<!doctype html>")
 
 
-@pytest.mark.parametrize("name", ["a$\\foo$b", "漢字", "_old", "no-utf8\udcff", "<b>"])
-def test_a_run_may_be_called_anything(name: str, drawn: Path) -> None:
-    shutil.copytree("runs/tiny", name)
-    text = Outline(report(name, "runs/tiny")).text
-    assert name.strip("_").encode("utf-8", "replace").decode() in text
-    assert run(["plot", name, "runs/tiny", "-o", "c.svg"]) == 0
+def test_a_run_may_be_called_anything(drawn: Path) -> None:
+    names = ["a$\\foo$b", "漢字", "_old", "no-utf8\udcff", "<b>"]
+    for name in names:
+        shutil.copytree("runs/tiny", name)
+    text = Outline(report(*names)).text
+    for name in names:
+        assert name.strip("_").encode("utf-8", "replace").decode() in text
+    assert run(["plot", *names, "-o", "c.svg"]) == 0
     assert (drawn / "c.svg").stat().st_size > 1000
 
 
@@ -219,9 +221,9 @@ def test_a_long_run_is_drawn_in_seconds(drawn: Path) -> None:
         for step in range(1, 100_001):
             values = {"step": step, "loss_nats": 1 + 1 / step, "gradient_norm": 1 + step % 7}
             file.write(json.dumps(record | values) + "\n")
-    start = time.perf_counter()
+    start = time.process_time()
     page = report("runs/tiny")
-    assert time.perf_counter() - start < 10  # on a busy machine
+    assert time.process_time() - start < 10
     assert len(page) < 1_000_000
 
 
