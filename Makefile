@@ -25,7 +25,7 @@ data: .venv/installed  ## fetch tiny Shakespeare to data/, for configs/shakespea
 	@$(BIN)/python data/fetch.py
 
 test: $(DEV)  ## run the tests, except for those of test-external
-	@$(BIN)/pytest -m 'not external'
+	@$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal -m 'not external'
 
 test-external: $(DEV)  ## run the tests that need a browser, MPI or another framework
 	@$(BIN)/pytest -m external

@@ -22,6 +22,16 @@ settings.register_profile("charrnn", deadline=None, max_examples=50)
 settings.load_profile("charrnn")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let a process of pytest-xdist fork: its second thread only listens for tests to run.
+
+    Python 3.12 and newer warn of it.
+    """
+    if hasattr(config, "workerinput"):
+        ignored = "ignore:This process .* is multi-threaded, use of fork:DeprecationWarning"
+        config.addinivalue_line("filterwarnings", ignored)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_flushing() -> Iterator[None]:
     """No test loses power, and flushing takes long; commands in other processes flush all the same.
