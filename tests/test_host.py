@@ -122,7 +122,10 @@ def test_users_of_one_blas_thread_may_overlap() -> None:
         set_threads(1)
 
 
-def test_only_the_processes_of_a_training_do_without_the_main_module() -> None:
+def test_only_the_processes_of_a_training_do_without_the_main_module(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", "program.py", raising=False)
     prepare, entered, leave = spawn.get_preparation_data, threading.Event(), threading.Event()
 
     def second() -> None:
