@@ -85,5 +85,5 @@ def writing_records(path: Path, records: str = "line", **data: str) -> Checkpoin
         corpus.text_sha256,
         len(corpus.codes),
         corpus.cut_points,
-        corpus.longest_record,
+        longest_record=corpus.longest_record,
     )

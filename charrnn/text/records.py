@@ -82,7 +82,7 @@ class RecordCorpus(Corpus):
 
     @property
     def longest_record(self) -> int:
-        return int(self.lengths.length[self.lengths.run(np.array(self.train_end - 1))])
+        return self.sizes.longest_record
 
     def training_windows(self, train: TrainConfig, seed: int) -> TrainingWindows:
         return RecordWindows(self, train, seed)
@@ -148,6 +148,11 @@ class RecordSizes(NamedTuple):
         """Symbols of the validation and of the test part, ends included."""
         return self.symbols(*self.ends[:2]), self.symbols(*self.ends[1:])
 
+    @property
+    def longest_record(self) -> int:
+        """Symbols of the longest record of the training part, without its end."""
+        return int(self.lengths.length[self.lengths.run(np.array(self.ends[0] - 1))])
+
     def windows_in_epoch(self, train: TrainConfig) -> int:
         """Return the number of steps in which each record of the training part is read once."""
         return int(self.windows_of_batches(train.batch_size, train.seq_length).sum())
@@ -166,7 +171,7 @@ class RecordSizes(NamedTuple):
     def most_steps(self, batch_size: int | None, workers: int) -> int:
         """Return the symbols of the longest record; more steps would have nothing to read."""
         del batch_size, workers
-        return int(self.lengths.length[self.lengths.run(np.array(self.ends[0] - 1))]) + 1
+        return self.longest_record + 1
 
     def rows(self, symbols: int, T: int) -> int:
         """Return the number of records that have about so many symbols in a window of T steps."""

@@ -254,7 +254,7 @@ def test_a_record_stands_alone(cell: str) -> None:
     parameters += 0.3 * np.random.default_rng(4).standard_normal(parameters.size)
     model = Model(config, len(vocabulary), parameters)
     codes = [vocabulary.encode(one, "") for one in symbols]
-    corpus = encode_list(DataConfig(path="list", records="line"), vocabulary, codes)
+    corpus = encode_list(vocabulary, codes)
     expected = [
         sum(plain_loop(model, record, 1, len(record)))
         for record in map(vocabulary.as_record, codes)

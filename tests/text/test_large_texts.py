@@ -65,7 +65,7 @@ def test_a_file_is_encoded_in_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyP
         file.write_text(text, encoding="utf-8")
         data, vocabulary = checkpoint.config.data, checkpoint.vocabulary
         part = encode_file(data, vocabulary, str(file))
-        assert checkpoint.vocabulary.decode(part.codes) == text
+        assert checkpoint.vocabulary.decode(part.corpus.codes) == text
         assert (part.start, part.end) == (0, 300)
         file.write_text(text + "É", encoding="utf-8")
         with pytest.raises(
@@ -94,6 +94,6 @@ def test_codes_do_not_depend_on_what_is_left_out(
     part = encode_file(
         DataConfig(str(file), tokens=tokens), vocabulary, str(file), skip_unknown=skip_unknown
     )
-    assert part.codes.tolist() == list(range(V))
-    assert part.codes.itemsize == (1 if V == 256 else 2)
+    assert part.corpus.codes.tolist() == list(range(V))
+    assert part.corpus.codes.itemsize == (1 if V == 256 else 2)
     assert (part.start, part.end, part.skipped) == (0, V, len(unknown))
