@@ -137,7 +137,8 @@ def _part(checkpoint: Checkpoint) -> tuple[str, Reading]:
             f"{plural(tokens)}"
         )
     if reading.size[0] < part.end - part.start:
-        return f"the first {counted(*reading.size)} of the {name} part", reading
+        size, unit = reading.size
+        return f"the first {counted(size, unit)} of the {name} part", reading
     return f"the {name} part", reading
 
 

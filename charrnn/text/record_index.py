@@ -32,6 +32,16 @@ _SAMPLED = 2_000_000  # of more records, so many tell how many are repeats
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd
 _INVERSE = np.uint64(pow(int(_MULTIPLIER), -1, 1 << 64))
 _HEAD = struct.Struct("<QQQQQ")
+_REMEDIES = (  # of an empty validation and an empty test part
+    (
+        Remedy("data.valid_path=valid.txt", "reads it from a file of its own"),
+        Remedy("data.valid_fraction=0", "leaves it out"),
+    ),
+    (
+        Remedy("data.test_path=test.txt", "reads it from a file of its own"),
+        Remedy("data.test_fraction=0", "leaves it out"),
+    ),
+)
 
 
 class Lengths(NamedTuple):
@@ -248,16 +258,15 @@ def _refuse_empty_parts(found: CountedRecords, config: DataConfig) -> None:
     if not counts[0]:
         raise TextError(
             f"{config.where}: the training part is empty, as none of {records} is drawn into it",
-            Remedy("data.valid_path", "names other records for validation"),
+            Remedy("data.valid_path=valid.txt", "reads the validation part from another file"),
             Remedy("data.valid_fraction=0 + data.test_fraction=0", "trains on all"),
         )
     if config.valid_path and not counts[1]:
         raise TextError("data.valid_path: has no records; every line is blank")
-    for part, (key, fraction) in enumerate(zip(("valid", "test"), config.fractions, strict=True)):
-        if fraction and not counts[part + 1]:
+    for part, fraction in enumerate(config.fractions, 1):
+        if fraction and not counts[part]:
             raise TextError(
-                f"{config.where}: the {PARTS[part + 1]} part is empty, as none of {records} is "
-                "drawn into it",
-                Remedy(f"data.{key}_path", "names records for it"),
-                Remedy(f"data.{key}_fraction=0", "leaves it out"),
+                f"{config.where}: the {PARTS[part]} part is empty, as none of {records} is drawn "
+                "into it",
+                *_REMEDIES[part - 1],
             )

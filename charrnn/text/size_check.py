@@ -34,8 +34,14 @@ def check_sizes(corpus: Corpus, config: Config) -> None:
     Raises:
         TextError: the text is too small; the error names changes, each of which is enough.
     """
-    if isinstance(corpus, RecordCorpus):
-        return  # any records fit: windows are as long as they need, rows may be without a record
+    if isinstance(corpus, RecordCorpus):  # any fit: windows are as long as they need
+        records, rows = corpus.train_end, config.train.batch_size
+        if rows > records:
+            raise TextError(
+                f"{config.data.where}: the training part has {counted(records, 'record')}, fewer "
+                f"than train.batch_size {rows:,}. It would work with train.batch_size {records}"
+            )
+        return
     n = len(corpus.codes)
     text = _Text(corpus.middle_end, n - corpus.middle_end) if corpus.own_valid else _Text(n)
     problem = _too_small(text, config, corpus.cut_points)

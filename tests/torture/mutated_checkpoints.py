@@ -118,7 +118,7 @@ def _case(sources: Sequence[Source], seed: int, number: int) -> Case:
         if not law:
             return ""
         changed = differences(loaded, source.checkpoint)
-        if door == "sample" and "ended within --length" in err:  # it was read
+        if door == "sample" and "that reached the greatest length" in err:  # it was read
             code = 0
         if not changed:
             return f"load_checkpoint reads it, and the command says {err}" if code else ""

@@ -153,7 +153,7 @@ def _check(kind: str, settings: dict[str, object]) -> Callable[[Path, int, str, 
             with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
                 code = run(arguments)
             signal.alarm(0)
-            if code and "ended within --length" not in said.getvalue():
+            if code and "that reached the greatest length" not in said.getvalue():
                 return f"{arguments[0]}: exit code {code}: {said.getvalue()}"
         return ""
 

@@ -192,14 +192,6 @@ def test_an_empty_prime_begins_a_record(place: Path) -> None:
     assert first == model.vocabulary.decode(np.array([likeliest]))
 
 
-@pytest.mark.parametrize("view", ["surprise", "cells", "gradients"])
-def test_views_of_records_are_refused(
-    place: Path, capsys: pytest.CaptureFixture[str], view: str
-) -> None:
-    assert run(["inspect", view, str(place / "whole"), "--split", "train"]) == 1
-    assert "views read one text, and this model reads records" in capsys.readouterr().err
-
-
 def test_a_run_of_records_is_no_run_of_a_text(place: Path, config: Config) -> None:
     other = replace(config, data=replace(config.data, records=None))
     with pytest.raises(charrnn.CharRNNError, match=r"data\.records"):
