@@ -74,13 +74,14 @@ def shape_of(text: str, *, cut: bool = False) -> Shape | None:
     the = "its first " if cut else ""
     if len(lines) - len(filled) <= _RARE * len(lines) / 2 and _is_list(filled):
         length = counted(median(map(len, filled)), "character")
-        return Shape("line", f"{the}{len(filled):,} lines with a median of {length}: a list")
+        lines_in_all = counted(len(filled), "line")
+        return Shape("line", f"{the}{lines_in_all} with a median of {length}: a list")
     blocks = _blocks(lines)[: -1 if cut else None]
     if found := _common_form(blocks):
-        length = counted(median(map(len, blocks)), "line")
+        length, number = counted(median(map(len, blocks)), "line"), counted(len(blocks), "block")
         return Shape(
             "paragraph",
-            f"{the}{len(blocks):,} blocks between blank lines with a median of {length}, {found}",
+            f"{the}{number} between blank lines with a median of {length}, {found}",
         )
     return None
 
