@@ -6,6 +6,7 @@ compiled gate functions.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from charrnn.backends.elementwise import scatter_rows
@@ -31,6 +32,17 @@ _lstm_forward_loop = compiled_inline(lstm_forward_loop)
 _lstm_backward_loop = compiled_inline(lstm_backward_loop)
 _gru_forward_loop = compiled_inline(gru_forward_loop)
 _gru_backward_loop = compiled_inline(gru_backward_loop)
+
+
+def _called_by_python(helper: Any) -> Callable[..., None]:
+    """Return a compiled gate function for the stepper, and for loops that Python runs."""
+    function: Callable[..., None] = compiled_entry_point(helper.py_func)
+    return function
+
+
+_rnn_gates_forward = _called_by_python(rnn_gates_forward)
+_lstm_gates_forward = _called_by_python(lstm_gates_forward)
+_gru_gates_forward = _called_by_python(gru_gates_forward)
 
 
 @compiled_entry_point
@@ -87,25 +99,25 @@ def compiled_loops() -> dict[str, Loops]:
     if not vector_width():
         return interpreted_loops()
     return {
-        "rnn": Loops(_rnn_forward, _rnn_backward, pack, scatter_rows),
-        "lstm": Loops(_lstm_forward, _lstm_backward, pack, scatter_rows),
-        "gru": Loops(_gru_forward, _gru_backward, pack, scatter_rows),
+        "rnn": Loops(_rnn_forward, _rnn_backward, pack, _rnn_gates_forward, scatter_rows),
+        "lstm": Loops(_lstm_forward, _lstm_backward, pack, _lstm_gates_forward, scatter_rows),
+        "gru": Loops(_gru_forward, _gru_backward, pack, _gru_gates_forward, scatter_rows),
     }
 
 
 def interpreted_loops() -> dict[str, Loops]:
     """Return loops that Python runs, with NumPy's product and compiled gate functions."""
     functions: dict[str, tuple[Any, ...]] = {
-        "rnn": (rnn_forward_loop, rnn_gates_forward, rnn_backward_loop, rnn_gates_backward),
-        "lstm": (lstm_forward_loop, lstm_gates_forward, lstm_backward_loop, lstm_gates_backward),
-        "gru": (gru_forward_loop, gru_gates_forward, gru_backward_loop, gru_gates_backward),
+        "rnn": (rnn_forward_loop, _rnn_gates_forward, rnn_backward_loop, rnn_gates_backward),
+        "lstm": (lstm_forward_loop, _lstm_gates_forward, lstm_backward_loop, lstm_gates_backward),
+        "gru": (gru_forward_loop, _gru_gates_forward, gru_backward_loop, gru_gates_backward),
     }
     return {
         name: numpy_loops(
             forward,
-            compiled_entry_point(gates_forward.py_func),
+            gates_forward,
             backward,
-            compiled_entry_point(gates_backward.py_func),
+            _called_by_python(gates_backward),
         )._replace(scatter=scatter_rows)
         for name, (forward, gates_forward, backward, gates_backward) in functions.items()
     }

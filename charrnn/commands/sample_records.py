@@ -13,7 +13,7 @@ import click
 from charrnn.model.record_sampling import RecordSampler, SampledRecord, Selection
 from charrnn.system.progress import progress
 from charrnn.system.terminal import visible
-from charrnn.workers.sampling import attempts_by_workers, workers_for
+from charrnn.workers.sampling import attempts_by_workers, compiled_for, workers_for
 
 _FLUSH_EVERY_S = 0.02  # shorter than a reader notices
 
@@ -50,6 +50,7 @@ def print_records(
 def _written(sampler: RecordSampler, selection: Selection, n: int) -> Iterator[SampledRecord]:
     """Yield n records; show the progress on stderr if a terminal does not show the records."""
     shown = nullcontext(lambda _: None) if sys.stdout.isatty() else progress(n, "records")
+    sampler = compiled_for(sampler, n)
     with attempts_by_workers(sampler, workers_for(sampler, n)) as attempts, shown as advance:
         for record in selection.of(attempts):
             yield record

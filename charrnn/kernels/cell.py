@@ -14,7 +14,8 @@ around compiled twins of the gate functions (gates.py) and of the matrix product
 processor whose vector width Numba does not know, Python runs the loops, with the compiled gates
 and NumPy's product. elementwise.py has the twins of the softmax, of `scatter_rows` and of Adam.
 `backends/backend.py` selects the backend by its name, train.backend, and `Model` passes the loops
-to the sequence pair. Sampling and float64 use NumPy alone.
+to the sequence pair. Sampling uses the compiled gates if many records are to be written; otherwise
+it uses NumPy alone, like float64.
 
 To change a gate, for instance to make the GRU's reset gate a hard sigmoid, change in this order:
 
@@ -55,13 +56,15 @@ class Loops(NamedTuple):
     """The loops over the steps of a window, forward and backward.
 
     At every step, a loop multiplies by the same matrix. `pack(W, workspace, name)` returns that
-    matrix in the form that the loop's product takes; it is called once per window. `scatter` is an
-    implementation of `scatter_rows`.
+    matrix in the form that the loop's product takes; it is called once per window. `gates_forward`
+    is the gate function of one step, for the stepper; `scatter` is an implementation of
+    `scatter_rows`.
     """
 
     forward: Callable[..., None]
     backward: Callable[..., None]
     pack: Callable[[Array, Workspace, str], Array]
+    gates_forward: Callable[..., None]
     scatter: Callable[[Array, Array, Array, Workspace], None] = scatter_rows
 
 
@@ -76,6 +79,7 @@ def numpy_loops(
         partial(forward, product, gates_forward),
         partial(backward, product, gates_backward),
         pack,
+        gates_forward,
     )
 
 
@@ -90,7 +94,7 @@ class Cell:
         step_backward(*dnext_states, cache)         -> dx, *dprev_states, *dparameters
         forward(x, *states0, *parameters, ...)      -> *states at every step, cache
         backward(dh, cache, ...)                    -> dx, *dstates0, *dparameters
-        stepper(*states0, *parameters but Wx and b) -> step, and step(a) -> h
+        stepper(gates_forward, *states0, *parameters but Wx and b) -> step, and step(a) -> h
 
     The sequence pair, forward and backward, also takes these keywords:
 

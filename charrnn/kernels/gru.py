@@ -293,10 +293,13 @@ def gru_backward(
     return dx, dh0, dWx, dWh, db, dbh
 
 
-def gru_stepper(h0: Array, Wh: Array, bh: Array) -> Callable[[Array], Array]:
+def gru_stepper(
+    gates_forward: Callable[..., None], h0: Array, Wh: Array, bh: Array
+) -> Callable[[Array], Array]:
     """Return a function that computes the next step at each call; see `Cell`.
 
     Args:
+        gates_forward: `gru_gates_forward`, or its compiled twin.
         h0: (N, H), the state before the first step; each step overwrites it.
         Wh, bh: (H, 3H), (3H,).
 
@@ -306,12 +309,12 @@ def gru_stepper(h0: Array, Wh: Array, bh: Array) -> Callable[[Array], Array]:
     h = h0
     h_row = h.reshape(1, -1)  # (1, NH), a view of h
     prev_h, ah_n = np.empty_like(h_row), np.empty_like(h_row)  # (1, NH)
-    bh_row = gatewise_row(bh, *h.shape)  # (1, 3NH)
+    bh_row = gatewise_row(bh, *h.shape)[0]  # (3NH,)
     recurrent_part = gatewise_projection(Wh, None, *h.shape)
 
     def step(ax: Array) -> Array:
         prev_h[...] = h_row
-        gru_gates_forward(ax, recurrent_part(h), bh_row, prev_h, ah_n, h_row)
+        gates_forward(ax, recurrent_part(h), bh_row, prev_h, ah_n, h_row)
         return h
 
     return step

@@ -289,10 +289,13 @@ def lstm_backward(
     return dx, dh0, dc0, dWx, dWh, db
 
 
-def lstm_stepper(h0: Array, c0: Array, Wh: Array) -> Callable[[Array], Array]:
+def lstm_stepper(
+    gates_forward: Callable[..., None], h0: Array, c0: Array, Wh: Array
+) -> Callable[[Array], Array]:
     """Return a function that computes the next step at each call; see `Cell`.
 
     Args:
+        gates_forward: `lstm_gates_forward`, or its compiled twin.
         h0, c0: (N, H), the states before the first step; each step overwrites them.
         Wh: (H, 4H).
 
@@ -301,11 +304,12 @@ def lstm_stepper(h0: Array, c0: Array, Wh: Array) -> Callable[[Array], Array]:
     """
     h = h0
     h_row = h.reshape(1, -1)  # (1, NH), a view of h
-    c, tanh_c = c0.reshape(1, -1), np.empty_like(h_row)  # (1, NH)
+    c, prev_c, tanh_c = c0.reshape(1, -1), np.empty_like(h_row), np.empty_like(h_row)  # (1, NH)
     recurrent_part = gatewise_projection(Wh, None, *h.shape)
 
     def step(a: Array) -> Array:
-        lstm_gates_forward(a, recurrent_part(h), c, c, tanh_c, h_row)
+        prev_c[...] = c  # compiled gates are slow if arrays overlap
+        gates_forward(a, recurrent_part(h), prev_c, c, tanh_c, h_row)
         return h
 
     return step

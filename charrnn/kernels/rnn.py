@@ -201,10 +201,13 @@ def rnn_backward(
     return dx, dh0, dWx, dWh, db
 
 
-def rnn_stepper(h0: Array, Wh: Array) -> Callable[[Array], Array]:
+def rnn_stepper(
+    gates_forward: Callable[..., None], h0: Array, Wh: Array
+) -> Callable[[Array], Array]:
     """Return a function that computes the next step at each call; see `Cell`.
 
     Args:
+        gates_forward: `rnn_gates_forward`, or its compiled twin.
         h0: (N, H), the state before the first step; each step overwrites it.
         Wh: (H, H).
 
@@ -216,7 +219,7 @@ def rnn_stepper(h0: Array, Wh: Array) -> Callable[[Array], Array]:
     recurrent_part = gatewise_projection(Wh, None, *h.shape)
 
     def step(ax: Array) -> Array:
-        rnn_gates_forward(ax, recurrent_part(h), h_row)
+        gates_forward(ax, recurrent_part(h), h_row)
         return h
 
     return step

@@ -80,7 +80,7 @@ class Model:
         self.cell = CELLS[config.cell]
         self.parameters = parameters
         self.backend = backend if parameters.dtype == np.float32 else NUMPY
-        self._loops = self.backend.loops[config.cell]
+        self.loops = self.backend.loops[config.cell]
         self.shapes = parameter_shapes(config, V)
         self.views = parameter_views(parameters, self.shapes)
         self.layer_parameters = [
@@ -132,7 +132,7 @@ class Model:
                 dropped = ws.array("dropped_Wh", Wh.shape, Wh.dtype)
                 parameters = (Wx, np.multiply(Wh, masks.weights[i], out=dropped), *biases)
             *sequences, cache = self.cell.forward(
-                x, *states[i], *parameters, workspace=ws, loops=self._loops
+                x, *states[i], *parameters, workspace=ws, loops=self.loops
             )
             next_states.append(tuple(sequence[-1].copy() for sequence in sequences))
             caches.append(cache)
@@ -172,7 +172,7 @@ class Model:
                 workspace=ws,
                 grads=self._layer_arrays(gradient, i),
                 need_dx=i > 0 or embedded,
-                loops=self._loops,
+                loops=self.loops,
             )[0]
             if cache.masks.weights:
                 gradient[f"layers.{i}.Wh"] *= cache.masks.weights[i]
@@ -184,7 +184,7 @@ class Model:
                 self.views["embedding.E"],
                 workspace=self._embedding_workspace,
                 grads=(gradient["embedding.E"],),
-                scatter=self._loops.scatter,
+                scatter=self.loops.scatter,
             )
 
     def state_sequences(self, cache: ModelCache) -> list[tuple[Array, ...]]:

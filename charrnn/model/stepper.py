@@ -38,7 +38,7 @@ def stepper(model: Model, states: States) -> Stage:
             stages.append(gatewise_lookup(projection_forward(views["embedding.E"], Wx, b), N, H))
         else:
             stages.append(gatewise_lookup(Wx + b, N, H))
-        stages.append(cell.stepper(*states0, Wh, *bh))
+        stages.append(cell.stepper(model.loops.gates_forward, *states0, Wh, *bh))
     W, b = views["output.W"], views["output.b"]
     logits = np.empty((N, model.V), W.dtype)
 

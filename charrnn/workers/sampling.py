@@ -6,11 +6,14 @@ import multiprocessing
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
 
+from charrnn.backends.backend import backend, resolve_backend
 from charrnn.errors import WorkerError
 from charrnn.kernels.blas import one_blas_thread
+from charrnn.model.model import Model
 from charrnn.model.record_sampling import RecordSampler, SampledRecord, in_order
 from charrnn.system.cores import blas_threads, free_cores
 from charrnn.workers.group import Failure, attempt
@@ -19,20 +22,33 @@ from charrnn.workers.processes import ignore_signals, start_method, start_proces
 _OPERATIONS_PER_S = 3e10  # of one core, about
 _TOKEN_S = 3e-6  # of a small model, about
 _MIN_WORK_S = {"fork": 0.1, "spawn": 2.0}  # per process; starting one takes longer for less
+_MIN_COMPILED_S = 10.0  # of work; for less, importing Numba takes longer than it saves
 _SEND_EVERY_S = 0.02
 _MOST_AHEAD = 1 << 14  # attempts that a process may be ahead of the others
 
 
 def workers_for(sampler: RecordSampler, n: int) -> int:
-    """Return the number of processes that write about n records: one for each core, or fewer.
+    """Return the number of processes that write about n records: one for each core, or fewer."""
+    if multiprocessing.current_process().daemon:  # it cannot start others
+        return 1
+    return max(1, min(free_cores(), int(_work_s(sampler, n) / _MIN_WORK_S[start_method()])))
+
+
+def compiled_for(sampler: RecordSampler, n: int) -> RecordSampler:
+    """Return a sampler with compiled gates if n records take long enough, else the same one."""
+    if _work_s(sampler, n) < _MIN_COMPILED_S:
+        return sampler
+    model, name = sampler.model, resolve_backend("auto")
+    return replace(sampler, model=Model(model.config, model.V, model.parameters, backend(name)))
+
+
+def _work_s(sampler: RecordSampler, n: int) -> float:
+    """Return the seconds in which one process writes n records, about.
 
     The mean length of records is taken for a third of the longest one's: they are not written yet.
     """
-    if multiprocessing.current_process().daemon:  # it cannot start others
-        return 1
     token_s = max(_TOKEN_S, 2 * sampler.model.parameters.size / _OPERATIONS_PER_S)
-    total_s = n * (1 + sampler.length / 6) * token_s
-    return max(1, min(free_cores(), int(total_s / _MIN_WORK_S[start_method()])))
+    return n * (1 + sampler.length / 6) * token_s
 
 
 @contextmanager

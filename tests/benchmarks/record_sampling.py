@@ -42,7 +42,7 @@ def charrnn_rates(cell: str, layers: int, H: int, stack: ExitStack) -> dict[str,
     from charrnn.model.sampling import SamplingParams
     from charrnn.system.cores import free_cores
     from charrnn.text.vocabulary import SYMBOLS, Vocabulary
-    from charrnn.workers.sampling import attempts_by_workers
+    from charrnn.workers.sampling import attempts_by_workers, compiled_for
 
     config = ModelConfig(cell=cell, num_layers=layers, hidden_size=H)
     model = Model(config, V, initial_parameters(config, V, seed=1))
@@ -50,6 +50,7 @@ def charrnn_rates(cell: str, layers: int, H: int, stack: ExitStack) -> dict[str,
     letters = Vocabulary(np.append(np.arange(97, 97 + V - 1), SYMBOLS["char"]), "char")
     prime = np.zeros(0, letters.code_dtype)
     sampler = RecordSampler(model, letters, prime, 20 * MEAN, SamplingParams(), 1, ROWS)
+    sampler = compiled_for(sampler, 10**6)
 
     def rate_of(workers: int) -> Rate:
         def rate(round_s: float) -> float:

@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 from small_models import wandering, writing_records
-from support import processes_of, wait_until
+from support import processes_of, train, wait_until
 
 import charrnn
+from charrnn.backends.backend import resolve_backend
 from charrnn.commands.cli import run
 from charrnn.errors import TextError
+from charrnn.kernels import CELLS
 from charrnn.model import record_sampling
 from charrnn.runs.checkpoint import load_checkpoint, save_checkpoint
 from charrnn.workers import sampling as workers_sampling
@@ -71,6 +73,26 @@ def test_more_processes_write_the_same_records() -> None:
             found.append(list(islice((one for some in attempts for one in some), 500)))
     assert [one.attempt for one in found[1]] == list(range(500))
     assert [one.text for one in found[0]] == [one.text for one in found[1]]
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_compiled_gates_write_the_same_records(
+    cell: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Apart from near-ties; they are used for many records only."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.txt").write_text("\n".join(f"{a}{b}" for a in "abcde" for b in "xyz" * 9))
+    folder = train(tmp_path, {"data.records": "line", "model.cell": cell, "train.max_steps": 20})
+    sampler = charrnn.load(folder).record_sampler(400, seed=2)
+    assert workers_sampling.compiled_for(sampler, 400) is sampler
+    compiled = workers_sampling.compiled_for(sampler, 10**9)
+    assert compiled.model.backend.name == resolve_backend("auto")
+    texts = []
+    for one in (sampler, compiled):
+        attempts = (record for some in one.attempts() for record in some)
+        texts.append([record.text for record in islice(attempts, 1000)])
+    assert sum(a != b for a, b in zip(*texts, strict=True)) <= 1
+    assert len({*texts[0]}) > 50
 
 
 @pytest.mark.usefixtures("folder")

@@ -89,7 +89,7 @@ def test_a_stepper_equals_the_sequence(
     p = problem(cell, T, N, dtype=dtype)
     h, *_ = cell.forward(p.x, *p.states, *p.parameters)
     Wx, Wh, b, *bh = p.parameters
-    step = cell.stepper(*(state.copy() for state in p.states), Wh, *bh)
+    step = cell.stepper(cell.loops.gates_forward, *(state.copy() for state in p.states), Wh, *bh)
     input_part = gatewise_projection(Wx, b, N, H)
     stepped = np.stack([step(input_part(x)).copy() for x in p.x])
     assert stepped.dtype == dtype
