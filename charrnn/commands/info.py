@@ -33,7 +33,7 @@ def _rows(path: Path, checkpoint: Checkpoint) -> list[str]:
 
     counters, vocabulary = checkpoint.counters, checkpoint.vocabulary
     tokens, V = vocabulary.tokens, len(vocabulary)
-    known = counted(len(vocabulary.symbols[: vocabulary.end]), tokens)
+    known = counted(vocabulary.size, tokens)
     end = "" if vocabulary.end is None else " and the end of a record"
     best_step = "" if counters.best_loss_nats is None else f" at step {counters.best_step:,}"
     symbols = f" {vocabulary.decode(np.arange(V))!r}" if tokens == "char" else ""

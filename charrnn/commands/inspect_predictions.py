@@ -54,10 +54,7 @@ def predictions(checkpoint: str | None, text: str, top: int, unknown: str, as_js
         needed = plural(vocabulary.tokens)
         raise TextError(f"--text: has none of the {needed} that the model knows; it takes one")
     skipped = len(symbols) - len(codes)
-    # A record begins and ends with its own symbol; a text is read like a prime, after a newline.
-    whole = vocabulary.as_prime if vocabulary.end is None else vocabulary.as_record
-    codes = whole(codes)
-    found = predict(model.model(), codes, top)
+    found = predict(model.model(), vocabulary.as_prime(codes), top)
     click.echo(str(path), err=True)
     report_skipped(skipped, vocabulary.tokens)
     if as_json:

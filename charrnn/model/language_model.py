@@ -65,7 +65,7 @@ class LanguageModel:
         self.longest_record = longest_record
 
     def __repr__(self) -> str:
-        symbols = counted(len(self.vocabulary), self.vocabulary.tokens)
+        symbols = counted(self.vocabulary.size, self.vocabulary.tokens)
         return f"<LanguageModel {self.config.model}, {symbols}>"
 
     @property

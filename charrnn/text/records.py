@@ -58,7 +58,7 @@ class RecordCorpus(Corpus):
     def summary(self) -> str:
         tokens, R = self.vocabulary.tokens, len(self.starts)
         size = f"{counted(R, 'record')} of {counted(len(self.codes) - R - 1, tokens)}"
-        size += f" ({len(self.vocabulary) - 1:,} distinct)"
+        size += f" ({self.vocabulary.size:,} distinct)"
         return f"{size}, {self.repeats:,} of them repeats" if self.repeats else size
 
     @property

@@ -63,6 +63,11 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.symbols)
 
+    @property
+    def size(self) -> int:
+        """Number of symbols that a text may have: V, without the end of a record."""
+        return len(self) - (self.end is not None)
+
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, Vocabulary)
@@ -103,7 +108,7 @@ class Vocabulary:
                 position = int(np.argmax(unknown))
                 raise TextError(
                     f"{where}: {self.name(int(symbols[position]))} at position {first + position} "
-                    f"is not among the {counted(V, self.tokens)} this model knows",
+                    f"is not among the {counted(self.size, self.tokens)} this model knows",
                     Remedy("skip_unknown=True", f"leaves such {plural(self.tokens)} out"),
                 )
             codes = codes[~unknown]
@@ -131,11 +136,9 @@ class Vocabulary:
         >>> vocabulary.decode(vocabulary.as_prime(np.array([1, 2])))
         '\\nab'
         """
-        newline = self.encode(self.symbols_of("\n"), "newline", skip_unknown=True)
-        begin = newline if self.end is None else np.array([self.end], self.code_dtype)
-        if np.array_equal(codes[:1], begin):
+        if self.separator == len(self) or self.separator in codes[:1]:
             return codes
-        return np.concatenate([begin, codes.astype(self.code_dtype, copy=False)])
+        return np.insert(codes.astype(self.code_dtype, copy=False), 0, self.separator)
 
     def decode(self, codes: Array) -> str:
         """Return the text of (n,) codes; bytes that form no code point become U+FFFD.
