@@ -172,7 +172,8 @@ def _sample(chance: random.Random) -> list[str]:
 
 
 def _eval(chance: random.Random) -> list[str]:
-    return _model_and_text(chance) + ["--json"] * chance.choice((0, 1))
+    words = _model_and_text(chance) + ["--json"] * chance.choice((0, 1))
+    return words + ["--each"] * chance.choice((0, 0, 1))
 
 
 def _model_and_text(chance: random.Random) -> list[str]:
