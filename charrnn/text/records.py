@@ -157,6 +157,10 @@ class RecordSizes(NamedTuple):
         """Return the number of steps in which each record of the training part is read once."""
         return int(self.windows_of_batches(train.batch_size, train.seq_length).sum())
 
+    def epochs_in(self, steps: int, train: TrainConfig) -> float:
+        """Return how often so many steps read the training part."""
+        return steps / self.windows_in_epoch(train)
+
     def windows_of_batches(self, N: int, T: int) -> Array:
         """Return the number of windows of each batch of N records of the training part."""
         return -(-self.longest(N) // T)

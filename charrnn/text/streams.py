@@ -36,6 +36,10 @@ class TextSizes(NamedTuple):
         fresh = train.streams == "fresh"
         return _epoch(self.train, train.batch_size, train.seq_length, fresh)[1]
 
+    def epochs_in(self, steps: int, train: TrainConfig) -> float:
+        """Return how often so many steps read the training part, if none is short."""
+        return steps * train.batch_size * train.seq_length / max(2, self.train)
+
     def most_steps(self, batch_size: int | None, workers: int) -> int:
         """Return the largest T that leaves room for 8 steps, and fits the other parts."""
         n, N = self.train, batch_size

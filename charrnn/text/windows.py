@@ -72,6 +72,10 @@ class Sizes(Protocol):
         """Return the number of steps in an epoch."""
         ...
 
+    def epochs_in(self, steps: int, train: TrainConfig) -> float:
+        """Return how often so many steps read the training part."""
+        ...
+
     def most_steps(self, batch_size: int | None, workers: int) -> int:
         """Return the largest T for which the text has room; batch_size None stands for any N."""
         ...

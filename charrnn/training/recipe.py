@@ -103,7 +103,7 @@ def fill_defaults(
     workers = ranks or config.train.workers
     workers = workers if isinstance(workers, int) else 1  # each needs at least one stream
     train = _with_windows(config.train, sizes, workers)
-    epochs = _epochs(train, n, work / training_flops(model, V))
+    epochs = _epochs(train, sizes, n, work / training_flops(model, V))
     model = _with_dropout(model, n, V, epochs)
     train = _with_length(train, sizes, epochs)
     train = _with_rate(train, model, sizes, epochs, fine_tuning=source is not None)
@@ -162,13 +162,13 @@ def _with_windows(train: TrainConfig, sizes: Sizes, workers: int) -> TrainConfig
     return replace(train, seq_length=T, batch_size=N, streams=streams)
 
 
-def _epochs(train: TrainConfig, n: int, chars: float) -> float:
-    """Return the epochs of a training; without a limit it reads about `chars` characters."""
+def _epochs(train: TrainConfig, sizes: Sizes, n: int, chars: float) -> float:
+    """Return the epochs of a training; without a limit it reads about `chars` of n characters."""
     limits = []
     if train.max_epochs is not None:
         limits.append(float(train.max_epochs))
     if train.max_steps is not None:
-        limits.append(train.max_steps * train.batch_size * train.seq_length / n)
+        limits.append(sizes.epochs_in(train.max_steps, train))
     if train.max_minutes is not None:
         limits.append(chars / n)
     return min(limits, default=float(min(MOST_EPOCHS, max(1, round(chars / n)))))

@@ -149,7 +149,9 @@ def test_the_chosen_values_are_printed(capsys: pytest.CaptureFixture[str]) -> No
     assert "2,345,678 steps of training: about" in err
 
 
-def test_more_minutes_make_it_larger_or_longer() -> None:
+def test_more_minutes_make_it_larger_or_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(charrnn.planning.proposal, "_training_speed", lambda *_: 50_000.0)
+    monkeypatch.setattr(charrnn.planning.proposal, "_scoring_speed", lambda *_: 200_000.0)
     trained = []
     for minutes in ("0.01", "0.1", "1"):
         assert run(["init", "tales.txt", "--minutes", minutes, "--overwrite"]) == 0
