@@ -124,6 +124,15 @@ def sample(
         text = normalise_newlines(prime or "", model.config.data)
     else:
         text = _read_prime(prime_file, model)
+    of_records = {"--unique": unique, "--new": new, "--keep-cut": keep_cut, "--json": as_json}
+    if model.vocabulary.end is not None:
+        if stop is not None:
+            raise click.UsageError("--stop: a record ends where the model ends it.")
+    elif given_of_records := [option for option, is_given in of_records.items() if is_given]:
+        raise click.UsageError(
+            f"{given_of_records[0]} is for records, and this model writes a text; a model trained "
+            "with data.records: line writes a list."
+        )
     drawn = seed is None and not greedy and temperature > 0
     if seed is None:
         seed = int.from_bytes(os.urandom(4), "little")
@@ -145,30 +154,19 @@ def sample(
         "seed": seed,
         "skip_unknown": skip_unknown,
     }
-    printed = text
-    if model.vocabulary.tokens == "byte":
-        # The continuation completes a character that the prime has begun.
-        utf8 = codecs.getincrementaldecoder("utf-8")("replace")
-        printed = utf8.decode(text.encode("utf-8", "surrogateescape"), final=length == 0)
-    prefix = "" if no_prime else printed
     if model.vocabulary.end is None:
-        for option, is_given in (
-            ("--unique", unique),
-            ("--new", new),
-            ("--keep-cut", keep_cut),
-            ("--json", as_json),
-        ):
-            if is_given:
-                raise click.UsageError(f"{option} is for records, and this model writes a text.")
+        printed = text
+        if model.vocabulary.tokens == "byte":
+            # The continuation completes a character that the prime has begun.
+            utf8 = codecs.getincrementaldecoder("utf-8")("replace")
+            printed = utf8.decode(text.encode("utf-8", "surrogateescape"), final=length == 0)
         length = model.default_length if length is None else length
         groups = (
             (N, model.stream(text, length, N=N, first=first, stop=stop, **choosing))
             for N, first in _groups(num_samples, length)
         )
-        _print_samples(groups, prefix)
+        _print_samples(groups, "" if no_prime else printed)
         return
-    if stop is not None:
-        raise click.UsageError("--stop: a record ends where the model ends it.")
     from charrnn.commands.sample_records import print_records
     from charrnn.text.records import SEPARATORS
 
@@ -181,9 +179,13 @@ def sample(
         keep_cut=keep_cut,
         note=lambda message: click.echo(message, err=True),
     )
-    separator = SEPARATORS[model.config.data.records or ""]
     print_records(
-        sampler, selection, num_samples, prime=prefix, separator=separator, as_json=as_json
+        sampler,
+        selection,
+        num_samples,
+        prime="" if no_prime else sampler.prime_text,
+        separator=SEPARATORS[model.config.data.records or ""],
+        as_json=as_json,
     )
 
 
@@ -216,13 +218,16 @@ def _read_prime(file: str, model: LanguageModel) -> str:
             "thousand characters of a text are enough for a prime"
         )
     if model.vocabulary.tokens == "byte":
-        return raw.decode("utf-8", "surrogateescape")
-    return decode_text(
-        raw,
-        f"--prime-file {file}",
-        newlines=model.config.data.newlines,
-        remedy="save it as UTF-8",
-    )
+        text = raw.decode("utf-8", "surrogateescape")
+    else:
+        text = decode_text(
+            raw,
+            f"--prime-file {file}",
+            newlines=model.config.data.newlines,
+            remedy="save it as UTF-8",
+        )
+    # Files end with a newline, which records of one line do not have.
+    return text if ord("\n") in model.vocabulary.symbols else text.removesuffix("\n")
 
 
 def _print_samples(groups: Iterable[tuple[int, Iterable[list[str]]]], prime: str) -> None:

@@ -35,11 +35,14 @@ def print_records(
         n: their number.
         prime: printed before each.
         separator: between records.
-        as_json: print an object a line, with the text and its log-probability.
+        as_json: print an object a line, with the text, its log-probability and whether it ended.
     """
     written = _written(sampler, selection, n)
     if as_json:
-        objects = ({"text": prime + one.text, "log_prob": one.log_prob} for one in written)
+        objects = (
+            {"text": prime + one.text, "log_prob": one.log_prob, "ended": one.ended}
+            for one in written
+        )
         _print_lines(map(json.dumps, objects))
     else:
         _print_lines((prime + one.text for one in written), separator.removeprefix("\n"))

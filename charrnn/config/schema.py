@@ -86,7 +86,9 @@ class DataConfig:
 
     @property
     def where(self) -> str:
-        """Return what an error message calls the text: its path, or the key of several paths."""
+        """Return what an error message calls the text: its path, or the keys of several paths."""
+        if self.valid_path:
+            return "data.path or data.valid_path"
         return self.path if isinstance(self.path, str) else "data.path"
 
     @property

@@ -188,11 +188,12 @@ class LanguageModel:
         *,
         unique: bool = False,
         new: bool = False,
+        keep_cut: bool = False,
         **options: Any,
     ) -> Iterator[SampledRecord]:
         """Yield whole records that begin with `prime`, as they are written.
 
-        Attempts that reach `length` before their end are left out. 64 records are written side by
+        64 records are written side by
         side, which takes much less time than one after another.
 
         Args:
@@ -201,13 +202,15 @@ class LanguageModel:
             length: tokens after the prime, at most; by default twice the longest training record.
             unique: leave out repeats.
             new: leave out records that stand in the data, which is read again from `data.path`.
+            keep_cut: yield attempts that reach `length` before their end, too.
             options: `temperature`, `top_k`, `top_p`, `greedy`, `seed` and `skip_unknown`; see
                 `sample`. Attempt k draws its random numbers from (seed, k), so the records do not
                 depend on n.
 
         Yields:
             `SampledRecord`s in the order of `attempt`, each with its `text` (without the prime) and
-            its `log_prob`: nats of the text and its end after the prime, at temperature 1.
+            its `log_prob`: nats of the text and, if it has `ended`, its end after the prime, at
+            temperature 1.
 
         Raises:
             SamplingError, TextError: see `sample`.
@@ -219,7 +222,7 @@ class LanguageModel:
         [True, True, True]
         """
         sampler = self.record_sampler(n, prime, length, **options)
-        selection = self.selection(n, sampler.prime_text, unique=unique, new=new)
+        selection = self.selection(n, sampler.prime_text, unique=unique, new=new, keep_cut=keep_cut)
         return selection.of(sampler.attempts())
 
     def record_sampler(

@@ -149,9 +149,7 @@ def _folders(top: str) -> Iterator[str]:
 
 def _missing(item: str) -> TextError:
     """Return the error of a path that leads to no file."""
-    hint = (
-        "in a configuration file data.path is relative to the file, otherwise to the current folder"
-    )
+    hint = "in a configuration file a path is relative to the file, otherwise to the current folder"
     if os.path.isdir(item):
         texts = os.path.join(glob.escape(item), "*.txt")
         return TextError(f"{item}: is a folder", hint=f"name its texts, as in {texts}")

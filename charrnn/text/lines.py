@@ -34,7 +34,10 @@ def lengths_in_words(corpus: Corpus) -> str:
     if tokens != "char" or not len(newline):
         return ""
     codes = corpus.codes[:_MEASURED]
-    lengths = np.diff(np.flatnonzero(codes == newline[0]), prepend=-1) - 1
+    ends = np.flatnonzero(codes == newline[0])
+    if codes[-1] != newline[0] and len(codes) == len(corpus.codes):
+        ends = np.append(ends, len(codes))
+    lengths = np.diff(ends, prepend=-1) - 1
     filled = lengths[lengths > 0]
     count = int(len(lengths) * len(corpus.codes) / len(codes) + 0.5)  # estimated if long
     median = int(np.median(filled)) if len(filled) else 0

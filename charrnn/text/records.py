@@ -210,12 +210,22 @@ class RecordWindows:
         self._longest = corpus.sizes.longest(self._N)  # (batches,)
         self._windows_of = corpus.sizes.windows_of_batches(self._N, self._T)  # (batches,)
         self.windows = int(self._windows_of.sum())
+        self._scale = self.windows / corpus.sizes.train
         self._epoch = -1
 
     def weight(self, step: int) -> int:
         batch, index, _ = self._place(step)
         left = self._length(self._ranks(batch, slice(None))) + 1 - index * self._T
         return int(np.clip(left, 0, self._T).sum())
+
+    def scale(self, step: int) -> float:
+        """Return the same factor for all steps: 1 / the mean of their weights.
+
+        So each symbol counts the same. With a mean over the symbols of each step, those of short
+        records, whose steps have few symbols, would count for more, and the model would be worse.
+        """
+        del step
+        return self._scale
 
     def window(self, step: int, rows: slice = slice(None)) -> Window:
         batch, index, epoch = self._place(step)

@@ -94,6 +94,10 @@ class Streams:
         """Return the number of characters in a step's window: N T, or less at an epoch's end."""
         return self._window_length(step) * len(self._starts)
 
+    def scale(self, step: int) -> float:
+        """Return 1 / weight: the loss is the mean over the characters of the window."""
+        return 1 / self.weight(step)
+
     def window(self, step: int, rows: slice = slice(None)) -> Window:
         """Return a step's window, by default of all streams.
 

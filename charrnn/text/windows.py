@@ -50,6 +50,10 @@ class TrainingWindows(Protocol):
         """Return the sum of the weights of a step's window, over all its rows."""
         ...
 
+    def scale(self, step: int) -> float:
+        """Return the factor of a step's summed loss, whose gradient is the step's."""
+        ...
+
     def window(self, step: int, rows: slice = ...) -> Window:
         """Return a step's window, by default of all rows; steps count from 0."""
         ...

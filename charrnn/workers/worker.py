@@ -130,7 +130,7 @@ class Worker:
             states,
             self._gradient,
             self._mask_generator.masks(step, len(window.inputs), self._mine),
-            1 / self.training_windows.weight(step),
+            self.training_windows.scale(step),
             window.weights,
         )
         for next_layer, layer in zip(self._buffers.next_states, states, strict=True):

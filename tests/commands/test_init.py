@@ -42,7 +42,7 @@ def test_it_writes_a_configuration_that_trains(capsys: pytest.CaptureFixture[str
     out, err = capsys.readouterr()
     assert out == ""
     assert (
-        "tales.txt: 20,000 characters, 17 distinct; 600 lines with a median of 32 characters" in err
+        "tales.txt: 20,000 characters, 17 distinct; 601 lines with a median of 32 characters" in err
     )
     assert "charrnn train tales.yaml" in err
     text = Path("tales.yaml").read_text(encoding="utf-8")

@@ -109,7 +109,8 @@ def test_json_has_the_text_and_its_log_probability(capsys: pytest.CaptureFixture
     model = charrnn.load("words.npz")
     written = list(model.sample_records(9, "ab", seed=1))
     assert [json.loads(line) for line in lines] == [
-        {"text": "ab" + one.text, "log_prob": pytest.approx(one.log_prob)} for one in written
+        {"text": "ab" + one.text, "log_prob": pytest.approx(one.log_prob), "ended": True}
+        for one in written
     ]
     continuations, _ = sampled(
         capsys, "words.npz", "-n", "9", "--prime", "ab", "--json", "--no-prime"
@@ -219,6 +220,23 @@ def test_blocks_have_a_blank_line_between_them(capsys: pytest.CaptureFixture[str
     model = charrnn.load("blocks.npz")
     texts = ["ab" + one.text for one in model.sample_records(20, "ab", seed=1)]
     assert "\n".join(lines) == "\n\n".join(texts)
+
+
+def test_a_prime_file_may_end_with_a_newline(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "prime").write_text("ab\n")
+    expected = sampled(capsys, "words.npz", "-n", "5", "--prime", "ab")[0]
+    assert sampled(capsys, "words.npz", "-n", "5", "--prime-file", "prime")[0] == expected
+
+
+@pytest.mark.usefixtures("folder")
+def test_an_unknown_character_that_is_skipped_is_not_printed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines, err = sampled(capsys, "words.npz", "--prime", "aXb", "--unknown", "skip", "--json")
+    assert json.loads(lines[0])["text"].startswith("ab")
+    assert "left out: 1 character" in err
 
 
 @pytest.mark.usefixtures("folder")
