@@ -139,13 +139,20 @@ def write_index(file: Path, text: EncodedText, config: DataConfig) -> None:
 
         def write(opened: IO[bytes]) -> bytes:
             begin = opened.tell()
-            opened.truncate(begin + found.number * dtype.itemsize)
+            _fill(opened, found.number * dtype.itemsize)
             starts = np.memmap(opened, dtype, "r+", begin, (found.number,))
             head = order_records(found, notes, starts).head(len(text.codes))
             starts.flush()
             return head
 
         write_mapped(file, found.head_size, dtype, write)
+
+
+def _fill(opened: IO[bytes], size: int) -> None:
+    """Write zeros: a write to a mapped file with holes would kill the process on a full disk."""
+    for first in range(0, size, BLOCK):
+        opened.write(bytes(min(BLOCK, size - first)))
+    opened.flush()
 
 
 def _keep(file: Path) -> None:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from charrnn.config.reader import override_defaults
 from charrnn.config.schema import DataConfig
 from charrnn.errors import TextError
-from charrnn.text import load, record_index
+from charrnn.text import cache, load, record_index
 from charrnn.text import records as records_module
 from charrnn.text.load import load_corpus
 from charrnn.text.records import RecordCorpus
@@ -328,17 +328,36 @@ def test_another_fraction_has_another_index(
     assert cuts[0] == cuts[2] != cuts[1]
 
 
+def test_an_index_has_its_room_on_the_disk_before_it_is_mapped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a full disk, a write to a mapped file with holes would kill the process."""
+    monkeypatch.setenv("CHARRNN_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(load, "LARGE", 0)
+    order, room = cache.order_records, []
+
+    def observed(found: object, notes: object, starts: np.memmap) -> object:
+        assert starts.filename is not None
+        room.append(os.stat(starts.filename).st_blocks * 512 - starts.nbytes)
+        return order(found, notes, starts)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(cache, "order_records", observed)
+    corpus_of(tmp_path / "list.txt", "\n".join(NAMES * 1000))
+    assert len(room) == 1
+    assert room[0] >= 0
+
+
 @pytest.mark.parametrize("problem", ["damaged", "full"])
 def test_an_index_that_cannot_be_used_or_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: str
 ) -> None:
     expected = corpus_of(tmp_path / "list.txt", "\n".join(NAMES))
-    cache = tmp_path / "cache" / "texts"
-    monkeypatch.setenv("CHARRNN_CACHE_DIR", str(cache.parent))
+    folder = tmp_path / "cache" / "texts"
+    monkeypatch.setenv("CHARRNN_CACHE_DIR", str(folder.parent))
     monkeypatch.setattr(load, "LARGE", 0)
     data = DataConfig(str(tmp_path / "list.txt"), records="line")
     load_corpus(data)
-    (file,) = cache.glob("*.records")
+    (file,) = folder.glob("*.records")
     whole = file.read_bytes()
     file.write_bytes(whole[:-9] + b"X" + whole[-8:])
     notes: list[str] = []
