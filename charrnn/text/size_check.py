@@ -67,7 +67,7 @@ def small_parts(corpus: Corpus, written: Config, seq_length: int) -> str:
         return ""
     tokens, (valid, test) = corpus.vocabulary.tokens, corpus.sizes.others
     small = []
-    if seq_length < _SHORT:
+    if seq_length < _SHORT and corpus.longest_record is None:  # windows of short records are short
         small.append(f"a window has {counted(seq_length, 'step')} (train.seq_length)")
     for name, size in (("validation", valid), ("test", test)):
         if 0 < size < _LITTLE:

@@ -17,6 +17,7 @@ from charrnn.commands.cli import run
 from charrnn.config.reader import config_from_dict, override_defaults
 from charrnn.errors import TextError
 from charrnn.text.corpus import Corpus, cut_points
+from charrnn.text.load import load_corpus
 from charrnn.text.size_check import check_sizes, small_parts
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.recipe import fill_defaults
@@ -251,3 +252,14 @@ def test_a_very_small_text_gets_a_remark(chars: int, keys: dict[str, float], rem
     assert bool(remark) == bool(small_parts(corpus, written, T))
     sized = replace(written, train=replace(written.train, seq_length=1))
     assert small_parts(corpus, sized, 1) == ""
+
+
+def test_short_records_are_no_small_text(tmp_path: Path) -> None:
+    """Their windows are as short as they are."""
+    (tmp_path / "codes.txt").write_text("".join(f"{n:04}\n" for n in range(2000)))
+    open_ = override_defaults()
+    data = replace(open_.data, path=str(tmp_path / "codes.txt"), records="line")
+    corpus = load_corpus(data)
+    T = fill_defaults(open_, corpus.sizes, len(corpus.vocabulary)).train.seq_length
+    assert T == 5
+    assert small_parts(corpus, replace(open_, data=data), T) == ""
