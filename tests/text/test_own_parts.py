@@ -157,3 +157,16 @@ def test_a_run_with_its_own_parts(
     (tmp_path / "valid.txt").unlink()
     assert run(["eval", str(folder)]) == 1
     assert "valid.txt: no such file" in capsys.readouterr().err
+
+
+def test_a_run_is_not_resumed_with_other_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.txt").write_text("\n".join(f"{n:b}" for n in range(100, 400)))
+    keys = {"data.test_fraction": 0.2, "data.records": "line", "train.batch_size": 4}
+    folder = train(tmp_path, {**keys, "train.max_steps": 2, "train.seq_length": 5})
+    again = ["train", "tiny.yaml", "--run-dir", str(folder), "--resume"]
+    assert run([*again, "--set", "data.test_path=text.txt"]) == 1
+    assert "its parts differ, because data.valid_path or data.test_path" in capsys.readouterr().err
+    assert run(again) == 0
