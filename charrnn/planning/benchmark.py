@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from charrnn.config.schema import Config
+from charrnn.model.model import Model
 from charrnn.model.parameters import initial_parameters, training_flops
 from charrnn.model.sampling import SamplingParams, generate, generators
 from charrnn.text.random_text import random_corpus
@@ -141,8 +142,10 @@ def _rates(run: Callable[[], int], rounds: int, round_s: float) -> list[float]:
 
 
 def _sampling_rate(group: WorkerGroup, N: int, rounds: int, round_s: float) -> float:
+    trained = group.worker.model
+    model = Model(trained.config, trained.V, trained.parameters)  # samples use NumPy's gates
     rngs = [*generators(1, range(N))]
-    texts = generate(group.worker.model, np.zeros(1, np.intp), SamplingParams(), rngs)
+    texts = generate(model, np.zeros(1, np.intp), SamplingParams(), rngs)
     return statistics.median(_rates(lambda: len(next(texts)), rounds, round_s))
 
 

@@ -14,6 +14,7 @@ from charrnn.errors import CheckpointError, WriteError
 from charrnn.kernels.optimizers import flat_norm
 from charrnn.model.evaluation import Score
 from charrnn.model.language_model import LanguageModel
+from charrnn.model.model import Model
 from charrnn.model.parameters import initial_parameters
 from charrnn.runs.checkpoint import Checkpoint, save_checkpoint
 from charrnn.runs.folder import RunFolder
@@ -260,8 +261,9 @@ class Trainer:
     def _sample(self) -> str:
         """Sample the configured number of characters, or fewer if a stop is requested."""
         length, seed = self.config.train.sample_length, [self.config.seed, self.counters.step]
-        model = LanguageModel(self.config, self.corpus.vocabulary, self.model)
-        pieces = model.show(length, seed)
+        # With NumPy's gates, like `charrnn sample` of a text: compiled gates round differently.
+        model = Model(self.config.model, self.model.V, self.model.parameters)
+        pieces = LanguageModel(self.config, self.corpus.vocabulary, model).show(length, seed)
         return "".join(takewhile(lambda _: not self._stop_requested(), pieces))
 
     def checkpoint(self) -> Checkpoint:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +19,9 @@ from charrnn.commands.cli import run
 from charrnn.config.reader import load_config
 from charrnn.config.schema import Config
 from charrnn.kernels import CELLS, Array
-from charrnn.model.model import Model
+from charrnn.model import sampling
+from charrnn.model.model import Model, States
+from charrnn.model.stepper import Stage, stepper
 from charrnn.runs.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from charrnn.runs.metrics import read_metrics
 from charrnn.system.terminal import visible
@@ -219,6 +222,21 @@ def test_a_sample_is_shown_and_kept_at_each_validation(
         (10, texts[0]),
         (20, texts[1]),
     ]
+
+
+@pytest.mark.skipif(find_spec("numba") is None, reason="needs Numba")
+def test_samples_in_a_training_use_the_gates_of_the_sample_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backends = []
+
+    def observed(model: Model, states: States) -> Stage:
+        backends.append(model.backend.name)
+        return stepper(model, states)
+
+    monkeypatch.setattr(sampling, "stepper", observed)
+    train(tmp_path, {"train.sample_length": 3, "train.max_steps": 2, "train.backend": "numba"})
+    assert backends == ["numpy"]
 
 
 def saved_steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
