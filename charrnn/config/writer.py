@@ -60,6 +60,9 @@ def annotated_yaml(
         folder: the folder of the file, to which the path of the text is relative.
     """
     comments = _COMMENTS | (_OF_RECORDS if config.data.records else {})
+    if config.data.valid_path:
+        comments["data.valid_path"] = "for validation"
+        del comments["data.valid_fraction"]  # which has no effect
     sections: dict[str, list[tuple[str, str]]] = {}
     for dotted, value in config.by_key().items():
         section, _, key = dotted.rpartition(".")

@@ -389,3 +389,11 @@ def test_scoring_is_measured_on_the_validation_part(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(WorkerGroup, "score_windows", noted)
     propose(config, 0.01)
     assert set(parts) == {corpus.split("valid")}
+
+
+def test_a_validation_text_of_its_own_needs_no_fraction() -> None:
+    Path("valid.txt").write_text(tiny_text(300))
+    assert run(["init", "tales.txt", "--minutes", "0.1", "--set", "data.valid_path=valid.txt"]) == 0
+    text = Path("tales.yaml").read_text()
+    assert "valid_path: valid.txt  # for validation" in text
+    assert "valid_fraction" not in text
