@@ -19,8 +19,10 @@ import yaml
 from charrnn.backends.backend import resolve_backend
 from charrnn.commands.cli import run
 from charrnn.config.reader import config_from_dict
-from charrnn.config.schema import Config
+from charrnn.config.schema import Config, DataConfig
 from charrnn.runs.metrics import read_metrics
+from charrnn.text.corpus import cut_points
+from charrnn.text.streams import TextSizes
 
 ROOT = Path(__file__).parents[1]  # of the checkout
 WORDS = ("a", "bee", "hums", "in", "the", "blue", "box", "and", "all", "of", "them", "listen")
@@ -56,6 +58,12 @@ TINY: dict[str, dict[str, Any]] = {
     "model": PLAIN["model"] | {"cell": "rnn", "num_layers": 1, "hidden_size": 8},
     "train": PLAIN["train"] | {"batch_size": 2, "seq_length": 5, "max_steps": 20},
 }
+
+
+def text_sizes(n: int, config: DataConfig) -> TextSizes:
+    """Return the sizes of the parts of n characters."""
+    train_end, valid_end = cut_points(n, config)
+    return TextSizes(train_end, (valid_end - train_end, n - valid_end))
 
 
 def tiny_text(chars: int = 600) -> str:

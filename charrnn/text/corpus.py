@@ -143,11 +143,6 @@ def cut_points(n: int, config: DataConfig) -> tuple[int, int]:
     return int(n * (1 - valid - test)), int(n * (1 - test))
 
 
-def text_sizes(n: int, config: DataConfig) -> TextSizes:
-    """Return the sizes of the parts of n characters."""
-    return TextSizes.cut(n, cut_points(n, config))
-
-
 def float_cut_points(n: int, config: DataConfig) -> tuple[int, int]:
     """Return the cut points of checkpoints that do not hold theirs, of formats 1 to 3."""
     train_end = int(n * (1 - config.valid_fraction - config.test_fraction))

@@ -25,12 +25,6 @@ class TextSizes(NamedTuple):
     train: int  # characters of the training part
     others: tuple[int, int]  # of the validation and of the test part
 
-    @classmethod
-    def cut(cls, n: int, cut_points: tuple[int, int]) -> TextSizes:
-        """Return the sizes of the parts of n characters."""
-        train_end, valid_end = cut_points
-        return cls(train_end, (valid_end - train_end, n - valid_end))
-
     def windows_in_epoch(self, train: TrainConfig) -> int:
         """Return the number of steps in which the training part is read once."""
         fresh = train.streams == "fresh"

@@ -10,14 +10,13 @@ from typing import Any
 
 import pytest
 import yaml
-from support import tiny_text
+from support import text_sizes, tiny_text
 
 import charrnn.planning.proposal
 from charrnn.commands.cli import run
 from charrnn.config.reader import load_config, override_defaults
 from charrnn.planning.proposal import propose
 from charrnn.runs.metrics import read_metrics
-from charrnn.text.corpus import text_sizes
 from charrnn.text.files import find_files
 from charrnn.text.load import load_corpus
 from charrnn.training.recipe import MOST_EPOCHS, fill_defaults

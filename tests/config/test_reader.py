@@ -11,14 +11,13 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from support import resolved, train, write_config
+from support import resolved, text_sizes, train, write_config
 
 from charrnn.backends.backend import BACKENDS
 from charrnn.config.reader import config_from_dict, load_config
 from charrnn.config.schema import Config, all_keys
 from charrnn.config.values import Choice, Encoding, Kind, Nullable, Number, OrWord, Paths
 from charrnn.kernels.optimizers import OPTIMIZERS, SCHEDULES
-from charrnn.text.corpus import text_sizes
 from charrnn.training import recipe
 
 DATA = "data: {path: text.txt}\n"

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from support import text_sizes
 
 from charrnn.config.reader import config_from_dict, override_defaults
 from charrnn.config.schema import SHAPE, Config, fillable_keys, unset_keys
 from charrnn.kernels.optimizers import OPTIMIZERS
-from charrnn.text.corpus import Corpus, cut_points, text_sizes
+from charrnn.text.corpus import Corpus, cut_points
 from charrnn.text.size_check import check_sizes
 from charrnn.text.streams import Streams
 from charrnn.text.vocabulary import Vocabulary
