@@ -291,6 +291,9 @@ class LanguageModel:
     def score(self, text: str, *, skip_unknown: bool = False) -> Score:
         """Score a text: measure how well the model predicts each token except the first.
 
+        A model of records reads the text as one record, and predicts its first token and its end
+        too.
+
         Args:
             text: the text to score.
             skip_unknown: remove characters that the model does not know.
