@@ -9,7 +9,6 @@ import numpy as np
 from charrnn.config.schema import DataConfig
 from charrnn.text.corpus import Corpus, cut_points
 from charrnn.text.encoding import EncodedText
-from charrnn.text.record_index import index_in_memory
 from charrnn.text.records import RecordCorpus
 from charrnn.text.vocabulary import SYMBOLS, Vocabulary
 
@@ -22,7 +21,7 @@ def random_corpus(n: int, V: int, data: DataConfig, seed: int) -> Corpus:
     Args:
         n: number of codes.
         V: size of the vocabulary; the end of a record is one of its symbols.
-        data: whether these are records, and how they are divided.
+        data: whether these are records, which are one part, and how a text is divided.
         seed: of the random numbers.
     """
     rng = np.random.default_rng(seed)
@@ -37,4 +36,4 @@ def random_corpus(n: int, V: int, data: DataConfig, seed: int) -> Corpus:
     codes = rng.integers(0, V - 1, ends[-1] + 1, np.uint8)
     codes[ends] = V - 1
     text = EncodedText(codes, vocabulary, "", (len(codes),))
-    return RecordCorpus.of(text, index_in_memory(text, data))
+    return RecordCorpus.undivided(text)  # a small fraction of few may be empty

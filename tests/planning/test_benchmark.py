@@ -58,6 +58,14 @@ def test_the_figures(
 
 
 @pytest.mark.usefixtures("briefly")
+def test_a_small_fraction_for_validation_is_no_matter(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of the few records that are measured, it would leave an empty part."""
+    given = [*SMALL, "data.records=line", "data.valid_fraction=1e-6"]
+    assert run(["bench", *(word for value in given for word in ("--set", value))]) == 0
+    assert "one record" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("briefly")
 def test_the_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["bench", str(write_config(tmp_path)), "--set", "model.cell=gru"]) == 0
     rows = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
