@@ -16,7 +16,7 @@ _CONTEXT = 10_000  # characters before the part that features take into account
 def text_features(reading: Reading) -> dict[str, Array]:
     """Return features of the characters of a part, by name, (n,) each.
 
-    Quotes and brackets count from the last blank line or the begin of the record, so that one which
+    Quotes and brackets count from the last blank line or the start of the record, so that one which
     is never closed affects its own paragraph only. An opening quote or bracket counts as inside.
     """
     vocabulary, start = reading.vocabulary, reading.start

@@ -60,7 +60,7 @@ def activations(model: Model, reading: Reading, unit: Unit) -> Array:
     """Return a unit's activation after each character of a part, (n,).
 
     The last one is nan, because the model does not read the last character. After the end of a
-    record it is the activation at the begin of the next one.
+    record it is the activation at the start of the next one.
     """
     found = np.full(len(reading.part), np.nan)
     column = all_units(model).index(unit)

@@ -21,7 +21,7 @@ _MEASURED = 1_000_000  # characters at the start of a text, from which the rest 
 def lengths_in_words(corpus: Corpus) -> str:
     """Return the lengths of a text's records, or the number and the length of its lines.
 
-    Nothing is said of a text of one line, or of one that is read as bytes.
+    The result is "" for a text of one line, and for one that is read as bytes.
     """
     tokens = corpus.vocabulary.tokens
     if isinstance(corpus, RecordCorpus):

@@ -194,7 +194,7 @@ class RecordReading(Reading):
     def loss_windows(self, positions: Array, K: int, batch: int) -> Iterator[Array]:
         """Yield the codes to read, from zero states, before the losses at some places.
 
-        See `Reading.loss_windows`. Losses that are as far from the begin of their records are read
+        See `Reading.loss_windows`. Losses equally far from the start of their records are read
         together, each from there.
         """
         before = np.minimum(self.places()[positions - self.start] + 1 - K, _WARM_UP)  # (n,)

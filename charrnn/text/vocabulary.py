@@ -120,7 +120,7 @@ class Vocabulary:
         return np.pad(codes, 1, constant_values=self.end)
 
     def as_prime(self, codes: Array) -> Array:
-        """Return a prime as a model reads it: with a newline before it, or the begin of a record.
+        """Return a prime as a model reads it: after a newline, or after a record's begin symbol.
 
         After a newline the model predicts the start of a line better than from zero states alone. A
         prime that begins with a newline stays unchanged, and so does any prime if the vocabulary

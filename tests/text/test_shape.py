@@ -1,4 +1,4 @@
-"""Lists and blocks are told from running text; what may be running text is one text."""
+"""Lists and blocks are distinguished from running text; a text that may be running text is one."""
 
 from __future__ import annotations
 
