@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import multiprocessing
 import random
+import re
 import signal
 import subprocess
 import sys
-from itertools import islice, pairwise
+from dataclasses import replace
+from itertools import count, islice, pairwise
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,7 @@ from charrnn.commands.cli import run
 from charrnn.errors import TextError
 from charrnn.kernels import CELLS
 from charrnn.model import record_sampling
+from charrnn.model.record_sampling import SampledRecord
 from charrnn.runs.checkpoint import load_checkpoint, save_checkpoint
 from charrnn.workers import sampling as workers_sampling
 from charrnn.workers.sampling import attempts_by_workers
@@ -62,6 +65,43 @@ def test_a_record_depends_on_the_seed_and_its_number_alone() -> None:
     assert expected[0].text == model.sample("a", seed=3)
     texts = ["".join(parts) for parts in zip(*model.stream("a", N=60, seed=3), strict=True)]
     assert texts == [record.text for record in expected]
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("rows", [1, 3])
+def test_fewer_rows_write_the_same_records(rows: int) -> None:
+    """Also after many steps, when every row has begun another record."""
+    sampler = charrnn.load("words.npz").record_sampler(64, "a", seed=2)
+    found = []
+    for one in (sampler, replace(sampler, rows=rows)):
+        attempts = (record for some in one.attempts() for record in some)
+        found.append(list(islice(attempts, 400)))
+    assert [one.text for one in found[0]] == [one.text for one in found[1]]
+    log_probs = ([one.log_prob for one in records] for records in found)
+    assert next(log_probs) == pytest.approx(next(log_probs), rel=1e-5)
+
+
+def test_a_process_does_not_run_far_ahead() -> None:
+    """A slow process is waited for, so that few attempts are held in memory."""
+
+    class Slow:
+        def __init__(self) -> None:
+            self.received = 0
+
+        def poll(self) -> bool:
+            return False
+
+        def recv(self) -> list[SampledRecord]:
+            self.received += 1
+            return [SampledRecord(1, "", 0.0, True)]
+
+    pipe = Slow()
+    own = ([SampledRecord(k, "", 0.0, True)] for k in count(0, 2))
+    shares = workers_sampling._all_shares(own, [pipe])  # type: ignore[list-item]
+    assert len(list(islice(shares, workers_sampling._MOST_AHEAD // 2))) == 1 << 13
+    assert pipe.received == 0
+    assert len(list(islice(shares, 4))) == 4
+    assert pipe.received > 0
 
 
 @pytest.mark.usefixtures("folder")
@@ -212,6 +252,8 @@ def test_attempts_have_a_limit(capsys: pytest.CaptureFixture[str]) -> None:
     assert "only 6 of 7 records found in 700 attempts, which left out " in captured.err
     assert " repeats, " in captured.err
     assert " records that reached the greatest length\n" in captured.err
+    left_out = captured.err.partition("left out ")[2]
+    assert sum(map(int, re.findall(r"\d+", left_out))) == 700 - 6
 
 
 @pytest.mark.usefixtures("folder")

@@ -20,6 +20,7 @@ from charrnn.config.schema import DataConfig
 from charrnn.errors import TextError
 from charrnn.text import cache, load, record_index
 from charrnn.text import records as records_module
+from charrnn.text.known import KnownRecords
 from charrnn.text.load import load_corpus
 from charrnn.text.records import RecordCorpus
 from charrnn.text.windows import ScoringWindow, Window
@@ -373,3 +374,9 @@ def test_an_index_that_cannot_be_used_or_written(
         assert "cannot be written: No space left on device" in notes[-1]
     else:
         assert file.read_bytes() == whole
+
+
+def test_a_text_with_unknown_bytes_is_no_known_record(tmp_path: Path) -> None:
+    """Without these bytes it would be one: U+FFFD stands for bytes that form no character."""
+    corpus = corpus_of(tmp_path / "list.txt", b"a\nb\nab\n", tokens="byte", valid_fraction=0.0)
+    assert KnownRecords(corpus).have(["a", "a\ufffd", "ba", "ab"]) == [True, False, False, True]
