@@ -380,3 +380,36 @@ def test_a_text_with_unknown_bytes_is_no_known_record(tmp_path: Path) -> None:
     """Without these bytes it would be one: U+FFFD stands for bytes that form no character."""
     corpus = corpus_of(tmp_path / "list.txt", b"a\nb\nab\n", tokens="byte", valid_fraction=0.0)
     assert KnownRecords(corpus).have(["a", "a\ufffd", "ba", "ab"]) == [True, False, False, True]
+
+
+@pytest.mark.parametrize("test_fraction", [0.0, 0.5])
+def test_a_blank_text_beside_one_for_validation(tmp_path: Path, test_fraction: float) -> None:
+    (tmp_path / "valid.txt").write_text("ab\nc\n")
+    keys = {"valid_path": str(tmp_path / "valid.txt"), "test_fraction": test_fraction}
+    with pytest.raises(TextError, match=r"list\.txt: has no records; every line is blank$"):
+        corpus_of(tmp_path / "list.txt", "\n \n", **keys)
+
+
+def test_what_a_record_is_has_its_own_codes_in_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "list.txt").write_text("\n\n".join(f"{a}\n{b}" for a in NAMES for b in "xy"))
+    data = DataConfig(str(tmp_path / "list.txt"))
+    kinds = [replace(data, records=records) for records in (None, "line", "paragraph")]
+    expected = [load_corpus(kind) for kind in kinds]
+    monkeypatch.setenv("CHARRNN_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(load, "LARGE", 0)
+    for kind, corpus in zip(kinds, expected, strict=True):
+        assert np.array_equal(load_corpus(kind).codes, corpus.codes)
+
+
+def test_repeats_of_many_records_are_estimated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "\n".join(f"{n * n % 9973:b}" for n in range(20_000))
+    exact = corpus_of(tmp_path / "list.txt", text).repeats
+    monkeypatch.setattr(record_index, "_COUNTED", 19_999)
+    monkeypatch.setattr(record_index, "_SAMPLED", 5000)
+    estimated = corpus_of(tmp_path / "list.txt", text).repeats
+    assert estimated == pytest.approx(exact, rel=0.05)
+    assert estimated != exact
