@@ -256,7 +256,7 @@ def _refuse_empty_parts(found: CountedRecords, config: DataConfig) -> None:
         counts[run >> _PART] += count
     records = counted(found.number, "record")
     if config.valid_path and not counts[0] + counts[2]:
-        raise TextError(f"{config.where}: has no records; every line is blank")
+        raise TextError("data.path: has no records; every line is blank")
     if not counts[0]:
         raise TextError(
             f"{config.where}: the training part is empty, as none of {records} is drawn into it",
