@@ -69,8 +69,7 @@ def annotated_yaml(
         if section == "data" and key in PATHS:
             value = each_path(partial(relative_path, folder=folder), value)
             value = list(value) if isinstance(value, tuple) else value
-        unused = dotted == "data.valid_fraction" and config.data.valid_path
-        if dotted in given or (dotted in comments and value is not None and not unused):
+        if dotted in given or (dotted in comments and value is not None):
             line = f"{'  ' if section else ''}{key}: {_on_one_line(value)}"
             sections.setdefault(section, []).append((line, comments.get(dotted, "")))
     lines = [f"# {line}" for line in header]

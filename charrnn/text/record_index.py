@@ -27,7 +27,7 @@ from charrnn.text.shuffle import mixed
 PARTS = ("training", "validation", "test")
 _BLOCK = 1 << 21  # codes looked at together
 _PART = 40  # bits of a length; the part of a record is above them
-_COUNTED = 10_000_000  # records among which repeats are counted exactly
+COUNTED = 10_000_000  # records among which repeats are counted exactly
 _SAMPLED = 2_000_000  # of more records, so many tell how many are repeats
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd
 _INVERSE = np.uint64(pow(int(_MULTIPLIER), -1, 1 << 64))
@@ -154,7 +154,7 @@ def count_records(text: EncodedText, config: DataConfig, notes: Notes) -> Counte
         int(np.count_nonzero(codes[first : first + _BLOCK] == end))
         for first in range(0, len(codes), _BLOCK)
     )
-    kept = 1.0 if number <= _COUNTED else _SAMPLED / number
+    kept = 1.0 if number <= COUNTED else _SAMPLED / number
     bound = np.uint64(kept * ((1 << 64) - 1025))
     for places in places_of(text):
         digest = digests(text, places)

@@ -19,7 +19,7 @@ from charrnn.errors import counted
 from charrnn.kernels import Array
 from charrnn.text.corpus import Corpus, Units
 from charrnn.text.encoding import EncodedText
-from charrnn.text.record_index import Lengths, RecordIndex, index_in_memory
+from charrnn.text.record_index import COUNTED, Lengths, RecordIndex, index_in_memory
 from charrnn.text.shuffle import shuffled
 from charrnn.text.vocabulary import SYMBOLS
 from charrnn.text.windows import ScoringWindow, Segments, TrainingWindows, Window
@@ -59,7 +59,8 @@ class RecordCorpus(Corpus):
         tokens, R = self.vocabulary.tokens, len(self.starts)
         size = f"{counted(R, 'record')} of {counted(len(self.codes) - R - 1, tokens)}"
         size += f" ({self.vocabulary.size:,} distinct)"
-        return f"{size}, {self.repeats:,} of them repeats" if self.repeats else size
+        about = "about " if R > COUNTED else ""
+        return f"{size}, {about}{self.repeats:,} of them repeats" if self.repeats else size
 
     @property
     def units(self) -> Units:
@@ -304,16 +305,19 @@ def _split(pieces: Iterable[Array], config: DataConfig) -> Iterator[Array]:
         pieces: of the text, (n,) symbols each.
         config: whether records are lines or paragraphs.
     """
-    end = SYMBOLS[config.tokens]
-    rest = np.empty(0, np.uint32)
-    for piece, final in chain(((one, False) for one in pieces), [(rest, True)]):
-        symbols = np.concatenate([rest, piece.astype(np.uint32)])
+    end, nothing = SYMBOLS[config.tokens], np.empty(0, np.uint32)
+    waiting: list[Array] = []  # pieces since the last whole line
+    for piece, final in chain(((one, False) for one in pieces), [(nothing, True)]):
+        waiting.append(piece.astype(np.uint32))
+        if not final and not (piece == _NEWLINE).any():
+            continue
+        symbols = np.concatenate(waiting)
         if final and len(symbols) and symbols[-1] != _NEWLINE:
             symbols = np.append(symbols, np.uint32(_NEWLINE))
         newlines = np.flatnonzero(symbols == _NEWLINE)
         done = len(newlines) if final else max(0, len(newlines) - 1)  # the last line waits
         cut = int(newlines[done - 1]) + 1 if done else 0
-        lines, ends, rest = symbols[:cut].copy(), newlines[:done], symbols[cut:]
+        lines, ends, waiting = symbols[:cut].copy(), newlines[:done], [symbols[cut:]]
         if not done:
             continue
         first = np.concatenate([[0], ends[:-1] + 1])

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.errors import Remedy, TextError, counted, plural
+from charrnn.errors import Remedy, TextError, counted, plural, shown
 from charrnn.kernels import Array
 
 Decoder = Callable[[int], str]
@@ -106,13 +106,23 @@ class Vocabulary:
         if unknown.any():
             if not skip_unknown:
                 position = int(np.argmax(unknown))
+                place = f"at position {first + position}"
+                if self.end is not None:
+                    place = f"in {shown(self._record_at(symbols, position))}"
                 raise TextError(
-                    f"{where}: {self.name(int(symbols[position]))} at position {first + position} "
-                    f"is not among the {counted(self.size, self.tokens)} this model knows",
+                    f"{where}: {self.name(int(symbols[position]))} {place} is not among the "
+                    f"{counted(self.size, self.tokens)} this model knows",
                     Remedy("skip_unknown=True", f"leaves such {plural(self.tokens)} out"),
                 )
             codes = codes[~unknown]
         return codes.astype(self.code_dtype, copy=False)
+
+    def _record_at(self, symbols: Array, position: int) -> str:
+        """Return the record, of symbols with ends, in which a position is."""
+        ends = np.flatnonzero(symbols == SYMBOLS[self.tokens])
+        index = np.searchsorted(ends, position)
+        start, stop = np.concatenate([[-1], ends, [len(symbols)]])[index : index + 2]
+        return self._text(symbols[start + 1 : stop])
 
     def as_record(self, codes: Array) -> Array:
         """Return codes (n,) with the symbol for begin and end of a record around them, (n + 2,)."""
@@ -145,7 +155,9 @@ class Vocabulary:
 
         Begin and end of a record have no text.
         """
-        symbols = self.symbols[codes if self.end is None else codes[codes != self.end]]
+        return self._text(self.symbols[codes if self.end is None else codes[codes != self.end]])
+
+    def _text(self, symbols: Array) -> str:
         if self.tokens == "byte":
             return symbols.astype(np.uint8).tobytes().decode("utf-8", "replace")
         return symbols.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")

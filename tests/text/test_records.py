@@ -172,7 +172,7 @@ def test_repeats_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     corpus = corpus_of(tmp_path / "list.txt", "\n".join(lines))
     assert corpus.repeats == len(lines) - len(set(lines))
     assert f"{corpus.repeats:,} of them repeats" in corpus.summary
-    monkeypatch.setattr(record_index, "_COUNTED", 2000)
+    monkeypatch.setattr(record_index, "COUNTED", 2000)
     monkeypatch.setattr(record_index, "_SAMPLED", 2000)
     estimated = corpus_of(tmp_path / "list.txt", "\n".join(lines)).repeats
     assert estimated == pytest.approx(corpus.repeats, rel=0.1)
@@ -408,7 +408,7 @@ def test_repeats_of_many_records_are_estimated(
 ) -> None:
     text = "\n".join(f"{n * n % 9973:b}" for n in range(20_000))
     exact = corpus_of(tmp_path / "list.txt", text).repeats
-    monkeypatch.setattr(record_index, "_COUNTED", 19_999)
+    monkeypatch.setattr(record_index, "COUNTED", 19_999)
     monkeypatch.setattr(record_index, "_SAMPLED", 5000)
     estimated = corpus_of(tmp_path / "list.txt", text).repeats
     assert estimated == pytest.approx(exact, rel=0.05)

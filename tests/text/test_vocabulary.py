@@ -210,3 +210,14 @@ def test_a_prime_begins_a_line_or_a_record(tokens: str) -> None:
         found = vocabulary.as_prime(np.array(prime, vocabulary.code_dtype))
         assert found.tolist() == read
         assert found.dtype == vocabulary.code_dtype
+
+
+@pytest.mark.parametrize("tokens", ["char", "byte"])
+def test_an_unknown_symbol_of_records_is_shown_in_its_record(tokens: str) -> None:
+    """A position in a file would count the ends, and blank lines that are left out."""
+    end = SYMBOLS[tokens]
+    vocabulary = Vocabulary(np.array([97, 98, end]), tokens)
+    for text, record in (("|ab|aZb|ba|", "aZb"), ("Za|", "Za"), ("|ab|bZ", "bZ")):
+        symbols = np.array([end if c == "|" else ord(c) for c in text], np.uint32)
+        with pytest.raises(TextError, match=rf"file: .* in '{record}' is not among the 2 {tokens}"):
+            vocabulary.encode(symbols, "file")
