@@ -73,6 +73,10 @@ def test_every_command_runs(
     text = (ROOT / "data" / "tales.txt").read_text(encoding="utf-8")
     for name, chars in {"my-text.txt": 30_000, "other.txt": 5000, "texts/a.txt": 5000}.items():
         Path(name).write_text(text[:chars], encoding="utf-8")
+    names = (
+        f"{a}{b}{c}{d}" for a in "kmr" for b in ("a", "ou", "iana") for c in "nls" for d in "aey"
+    )
+    Path("names.txt").write_text("\n".join(names))
     Path("my.yaml").write_text(re.search(r"```yaml\n(.*?)```", README, re.DOTALL)[1])
     commands = console_commands()
     assert len(commands) >= 10
