@@ -306,7 +306,7 @@ def test_score_records(listed: Path) -> None:
 @pytest.mark.parametrize(
     ("records", "problem"),
     [
-        (["ka", "roX"], r"records\[1\]: 'X' \(U\+0058\) at position 2 is not among the "),
+        (["ka", "roX"], r"records\[1\]: 'X' \(U\+0058\) in 'roX' is not among the "),
         (["ka", 3], r"records\[1\]: is of type int, not a string"),
         ("karo", r"records: is of type str, not a list of strings"),
         (None, r"records: is of type NoneType, not a list of strings"),
