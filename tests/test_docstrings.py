@@ -22,6 +22,7 @@ PUBLIC = [
     "charrnn.model.language_model.LanguageModel.sample",
     "charrnn.model.language_model.LanguageModel.stream",
     "charrnn.model.language_model.LanguageModel.sample_records",
+    "charrnn.model.language_model.LanguageModel.predict",
     "charrnn.model.language_model.LanguageModel.score",
     "charrnn.model.language_model.LanguageModel.score_records",
     *(
@@ -36,6 +37,12 @@ data: {path: my-text.txt}
 model: {hidden_size: 16, num_layers: 1}
 train: {batch_size: 4, seq_length: 20, max_steps: 20}
 """
+KINDS = """\
+data: {path: kinds.txt, records: line, prompt_separator: ":"}
+model: {hidden_size: 16, num_layers: 1}
+train: {max_steps: 100, learning_rate: 0.05}
+"""
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 def modules() -> Iterator[ModuleType]:
@@ -64,6 +71,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert run(["train", str(place / "my.yaml"), "--run-dir", str(place / "runs" / "tales")]) == 0
     train = ["train", str(place / "my.yaml"), "--set", "data.records=line"]
     assert run([*train, "--run-dir", str(place / "runs" / "names")]) == 0
+    lines = [f"{a}{b}:{'early' if a < 'n' else 'late'}" for a in LETTERS for b in LETTERS]
+    (place / "kinds.txt").write_text("\n".join(lines), encoding="utf-8")
+    (place / "kinds.yaml").write_text(KINDS, encoding="utf-8")
+    assert (
+        run(["train", str(place / "kinds.yaml"), "--run-dir", str(place / "runs" / "kinds")]) == 0
+    )
     return place
 
 

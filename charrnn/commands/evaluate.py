@@ -78,7 +78,7 @@ def evaluate(
 def _texts(part: Part, segments: Segments) -> Iterator[str]:
     """Yield the text of each line or record, without its newline or end."""
     codes, vocabulary = part.corpus.codes, part.corpus.vocabulary
-    for first, last in zip(*segments, strict=True):
+    for first, last in zip(segments.first, segments.last, strict=True):
         yield vocabulary.decode(codes[first : last + 1]).removesuffix("\n")
 
 

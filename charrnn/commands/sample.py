@@ -35,6 +35,7 @@ _PRIME_BYTES = 1 << 24  # of a prime file, at most
 @click.option(
     "--prime-file", metavar="FILE", help="File with the text to continue; - is standard input."
 )
+@click.option("--prompt", metavar="TEXT", help="Prompt to write replies for.")
 @click.option("--no-prime", is_flag=True, help="Print the continuation without the prime.")
 @click.option(
     "--length",
@@ -86,6 +87,7 @@ def sample(
     checkpoint: str | None,
     prime: str | None,
     prime_file: str | None,
+    prompt: str | None,
     no_prime: bool,
     length: int | None,
     temperature: float,
@@ -168,12 +170,12 @@ def sample(
         _print_samples(groups, "" if no_prime else printed)
         return
     from charrnn.commands.sample_records import print_records
-    from charrnn.text.records import SEPARATORS
+    from charrnn.text.record_reader import SEPARATORS
 
-    sampler = model.record_sampler(num_samples, text, length, **choosing)
+    sampler = model.record_sampler(num_samples, text, length, prompt=prompt, **choosing)
     selection = model.selection(
         num_samples,
-        sampler.prime_text,
+        sampler,
         unique=unique,
         new=new,
         keep_cut=keep_cut,

@@ -14,11 +14,22 @@ from typing import Any
 
 from charrnn.config.paths import absolute_path, each_path, named_path
 from charrnn.config.safe_yaml import LARGEST, InvalidYAMLError, parse_yaml
-from charrnn.config.schema import PATHS, SECTIONS, Config, all_keys
+from charrnn.config.schema import PATHS, SECTIONS, TABLES, Config, all_keys
 from charrnn.errors import ConfigError, counted, did_you_mean, shown, shown_name
 from charrnn.kernels.optimizers import OPTIMIZERS, SCHEDULES
 
 _MOST_ERRORS = 10  # reported together
+KEYS_OF_RECORDS = {  # keys of the section data, and the values of data.records that have them
+    "prompt_column": TABLES,
+    "reply_column": TABLES,
+    "header": ("csv", "tsv"),
+    "delimiter": ("csv",),
+    "prompt_separator": ("line",),
+    "label_from": ("line", "paragraph"),
+    "label_as": ("line", "paragraph"),
+    "split_by": ("line", "paragraph", *TABLES),
+}
+_OTHER_PROMPTS = ("prompt_separator", "label_from")
 _PATHS = [f"data.{key}" for key in PATHS]
 _HERE = Path()  # the current folder
 
@@ -178,6 +189,7 @@ class _Builder:
             )
         values = {key: spec["default"] for key, spec in self._keys.items()} | self._values
         self._check_fractions(values)
+        self._check_records(values)
         self._fill_clipping(values)
         self._fill_hyperparameters(values)
         self._check_schedule(values)
@@ -201,6 +213,27 @@ class _Builder:
                 "leaves nothing to train on; both fractions must add up to less than 1",
                 values,
             )
+
+    def _check_records(self, values: dict[str, Any]) -> None:
+        """Refuse keys that the kind of records does not have, and tables without a reply."""
+        kind = values["data.records"]
+        for key, kinds in KEYS_OF_RECORDS.items():
+            default = self._keys[f"data.{key}"]["default"]
+            if values[f"data.{key}"] != default and kind not in kinds:
+                others = ", ".join(kinds)
+                self._fail(f"data.{key}", f"needs data.records to be one of {others}", values)
+        if kind in TABLES and values["data.reply_column"] is None:
+            raise ConfigError(
+                f"{self._where['data.records']}: data.records: {kind} needs data.reply_column, the "
+                "column to learn, and usually data.prompt_column, the column that is given"
+            )
+        if values["data.label_from"] and values["data.prompt_separator"]:
+            self._fail("data.prompt_separator", "excludes data.label_from; set one", values)
+        prompts = (values[f"data.{key}"] for key in ("prompt_column", *_OTHER_PROMPTS))
+        if values["data.split_by"] in ("prompt", "reply") and not any(prompts):
+            self._fail("data.split_by", "needs records with a prompt and a reply", values)
+        if values["data.label_as"] != "prompt" and not values["data.label_from"]:
+            self._fail("data.label_as", "needs data.label_from: file", values)
 
     def _fill_clipping(self, values: dict[str, Any]) -> None:
         if values["train.clip_value"] is None:

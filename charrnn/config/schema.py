@@ -10,10 +10,23 @@ from typing import Any
 import yaml
 
 from charrnn.backends.backend import BACKENDS
-from charrnn.config.values import Choice, Encoding, Kind, Nullable, Number, OrWord, Paths, whole
+from charrnn.config.values import (
+    Choice,
+    Column,
+    Encoding,
+    Kind,
+    Nullable,
+    Number,
+    OrWord,
+    Paths,
+    Switch,
+    Text,
+    whole,
+)
 from charrnn.kernels import CELLS
 from charrnn.kernels.optimizers import OPTIMIZERS, SCHEDULES
 
+TABLES = ("csv", "tsv", "jsonl")  # values of data.records
 MAX_SAMPLE_LENGTH = 100_000  # characters of a sample shown in training
 
 _FRACTION = Number(0, 1, strict_high=True)
@@ -59,9 +72,46 @@ class DataConfig:
         "lf",
     )
     records: str | None = _key(
-        Nullable(Choice(("line", "paragraph"))),
+        Nullable(Choice(("line", "paragraph", *TABLES))),
         "null: one text; line: each line is a record, with a begin and an end of its own; "
-        "paragraph: each block between blank lines",
+        "paragraph: each block between blank lines; csv, tsv, jsonl: each row of a table",
+        None,
+    )
+    prompt_column: int | str | tuple[int | str, ...] | None = _key(
+        Nullable(Column(several=True)),
+        "csv, tsv, jsonl: column that the model is given, by name or number; several are joined "
+        "by tabs; null: none",
+        None,
+    )
+    reply_column: int | str | None = _key(
+        Nullable(Column()), "csv, tsv, jsonl: column that the model learns to write", None
+    )
+    header: bool | None = _key(
+        Nullable(Switch()),
+        "csv, tsv: whether the first row names the columns; null: if columns are given by name",
+        None,
+    )
+    delimiter: str | None = _key(
+        Nullable(Text(single=True)), "csv: character between columns; null: a comma", None
+    )
+    prompt_separator: str | None = _key(
+        Nullable(Text()), "line: divides each line into prompt and reply; null: none", None
+    )
+    label_from: str | None = _key(
+        Nullable(Choice(("file",))),
+        "file: the name of each file, without its ending, is the label of its records; null: none",
+        None,
+    )
+    label_as: str = _key(
+        Choice(("prompt", "reply")),
+        "prompt: the model writes texts for labels of label_from; reply: it tells the label of a "
+        "text",
+        "prompt",
+    )
+    split_by: str | None = _key(
+        Nullable(Choice(("prompt", "reply", "record"))),
+        "side whose digest draws a record into a part, so that no two parts share it; null: the "
+        "side with more distinct values",
         None,
     )
     valid_path: str | tuple[str, ...] | None = _key(
@@ -101,6 +151,11 @@ class DataConfig:
         valid = 0.0 if self.valid_path else self.valid_fraction
         test = 0.0 if self.test_path else self.test_fraction
         return Fraction(str(valid)), Fraction(str(test))
+
+    @property
+    def has_prompts(self) -> bool:
+        """Whether a record is a prompt, which is given, and a reply, which is predicted."""
+        return not (self.prompt_column is self.prompt_separator is self.label_from is None)
 
     @property
     def has_validation(self) -> bool:
@@ -238,6 +293,9 @@ class TrainConfig:
         "steps, or seconds, between writes of last.npz",
         "60s",
     )
+    prompt_weight: float = _key(
+        Number(0, 1), "weight of the symbols of prompts in the loss; those of replies have 1", 0.3
+    )
     sample_length: int = _key(
         whole(0, MAX_SAMPLE_LENGTH), "characters of the sample at each validation; 0: none", 0
     )
@@ -279,6 +337,8 @@ class Config:
         for key in PATHS:
             if isinstance(paths := plain["data"][key], tuple):
                 plain["data"][key] = list(paths)
+        if isinstance(columns := plain["data"]["prompt_column"], tuple):
+            plain["data"]["prompt_column"] = list(columns)
         return plain
 
     def by_key(self) -> dict[str, Any]:
@@ -302,6 +362,15 @@ class Config:
 
 SECTIONS: dict[str, type[Any]] = {"data": DataConfig, "model": ModelConfig, "train": TrainConfig}
 PATHS = ("path", "valid_path", "test_path")  # of the section data
+RECORD_KEYS = (  # of the section data, on which the symbols of records depend
+    "prompt_column",
+    "reply_column",
+    "header",
+    "delimiter",
+    "prompt_separator",
+    "label_from",
+    "label_as",
+)
 LIMITS = ("max_epochs", "max_steps", "max_minutes")  # of the section train
 # The keys of the section model on which the shapes of the weights depend.
 SHAPE = ("cell", "num_layers", "hidden_size", "embedding_size")

@@ -140,6 +140,63 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Switch:
+    """True or false."""
+
+    def parse(self, value: Any) -> bool:
+        if str(value) in ("true", "false", "True", "False"):
+            return str(value).lower() == "true"
+        raise ValueError(f"{_as_written(value)} is not {self}")
+
+    def __str__(self) -> str:
+        return "true or false"
+
+
+@dataclass(frozen=True)
+class Text:
+    """A string of at least one character, or of exactly one; \\t is read as a tab."""
+
+    single: bool = False
+
+    def parse(self, value: Any) -> str:
+        if isinstance(value, str) and value == r"\t":
+            return "\t"
+        longest = 1 if self.single else _LONGEST_NAME
+        if isinstance(value, str) and 1 <= len(value) <= longest and "\n" not in value:
+            return value
+        raise ValueError(f"{shown(value)} is not {self}")
+
+    def __str__(self) -> str:
+        size = "a single character" if self.single else "one or more characters of a line"
+        return rf"{size}, \t for a tab"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table by name or by number; several of them, if `several`."""
+
+    several: bool = False
+
+    def parse(self, value: Any) -> int | str | tuple[int | str, ...]:
+        if self.several and isinstance(value, (list, tuple)) and value:
+            return tuple(self._one(item) for item in value)
+        return self._one(value)
+
+    def _one(self, value: Any) -> int | str:
+        if isinstance(value, str) and re.fullmatch("[0-9]{1,9}", value):
+            value = int(value)
+        if type(value) is int and 1 <= value < 10**9:
+            return value
+        if isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME:
+            return value
+        raise ValueError(f"{_as_written(value)} is not {self}")
+
+    def __str__(self) -> str:
+        one = "the name of a column, or its number from 1"
+        return f"{one}, or a list of these" if self.several else one
+
+
+@dataclass(frozen=True)
 class Nullable:
     """Another kind, or null."""
 
@@ -212,3 +269,4 @@ class Paths:
 
 
 _LONGEST_PATH = 4096  # characters; systems allow no more
+_LONGEST_NAME = 1000  # characters of a column's name, or of a separator

@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from charrnn.config.schema import Config
 from charrnn.config.values import Number
-from charrnn.errors import SamplingError, TextError, counted, plural, shown
+from charrnn.errors import (
+    SamplingError,
+    TextError,
+    counted,
+    did_you_mean,
+    plural,
+    shown,
+    shown_name,
+)
 from charrnn.kernels import Array
 from charrnn.model.evaluation import Score, SegmentScores, WindowScore, score_windows
 from charrnn.model.model import Model
+from charrnn.model.prediction import LabelTree, Reply, label_log_probs, likeliest
 from charrnn.model.record_sampling import RecordSampler, SampledRecord, Selection
 from charrnn.model.sampling import (
     SamplingParams,
@@ -21,13 +32,15 @@ from charrnn.model.sampling import (
 )
 from charrnn.text.decoding import normalise_newlines
 from charrnn.text.known import KnownRecords
+from charrnn.text.labels import Labels
 from charrnn.text.part import encode_list, own_corpus
-from charrnn.text.records import SEPARATORS
+from charrnn.text.record_reader import SEPARATORS
 from charrnn.text.streams import scoring_windows
 from charrnn.text.vocabulary import Vocabulary, character_name
 from charrnn.text.windows import ScoringWindow
 
 _LENGTH = 500  # characters of a sample, unless the model knows how long a record may be
+_NAMED = 20  # known prompts in a message
 _ROWS = 64  # records that are written side by side, at most
 _NOT_NEGATIVE, _POSITIVE = Number(0, whole=True), Number(1, whole=True)
 
@@ -48,6 +61,7 @@ class LanguageModel:
         model: the network.
         text_sha256: digest of the data that it was trained on.
         longest_record: symbols of the longest record that it was trained on; None for a text.
+        labels: the prompts and the replies of the training, where these are few.
     """
 
     def __init__(
@@ -57,12 +71,14 @@ class LanguageModel:
         model: Model,
         text_sha256: str = "",
         longest_record: int | None = None,
+        labels: Labels | None = None,
     ) -> None:
         self.config = config
         self.vocabulary = vocabulary
         self.model = model
         self.text_sha256 = text_sha256
         self.longest_record = longest_record
+        self.labels = labels or Labels()
 
     def __repr__(self) -> str:
         symbols = counted(self.vocabulary.size, self.vocabulary.tokens)
@@ -186,6 +202,7 @@ class LanguageModel:
         prime: str = "",
         length: int | None = None,
         *,
+        prompt: str | None = None,
         unique: bool = False,
         new: bool = False,
         keep_cut: bool = False,
@@ -198,7 +215,8 @@ class LanguageModel:
 
         Args:
             n: number of records.
-            prime: the beginning of each record.
+            prime: the beginning of each record, or of each reply.
+            prompt: the prompt of each reply, if the model was trained on prompts and replies.
             length: tokens after the prime, at most; by default twice the longest training record.
             unique: leave out repeats.
             new: leave out records that stand in the data, which is read again from `data.path`.
@@ -221,8 +239,8 @@ class LanguageModel:
         >>> [record.ended for record in names.sample_records(3, "A", seed=1, unique=True)]
         [True, True, True]
         """
-        sampler = self.record_sampler(n, prime, length, **options)
-        selection = self.selection(n, sampler.prime_text, unique=unique, new=new, keep_cut=keep_cut)
+        sampler = self.record_sampler(n, prime, length, prompt=prompt, **options)
+        selection = self.selection(n, sampler, unique=unique, new=new, keep_cut=keep_cut)
         return selection.of(sampler.attempts())
 
     def record_sampler(
@@ -231,6 +249,7 @@ class LanguageModel:
         prime: str = "",
         length: int | None = None,
         *,
+        prompt: str | None = None,
         seed: int | Sequence[int] | None = None,
         skip_unknown: bool = False,
         **choosing: Any,
@@ -241,6 +260,7 @@ class LanguageModel:
         return RecordSampler(
             self.model,
             self.vocabulary,
+            self._encoded_prompt(prompt, skip_unknown=skip_unknown),
             self.encode(prime, "prime", skip_unknown=skip_unknown),
             self._checked_length(length),
             SamplingParams(**choosing),
@@ -251,7 +271,7 @@ class LanguageModel:
     def selection(
         self,
         n: int,
-        prime: str = "",
+        sampler: RecordSampler,
         *,
         unique: bool = False,
         new: bool = False,
@@ -261,6 +281,8 @@ class LanguageModel:
         """Return a selection of n records; see `sample_records` for arguments and errors.
 
         Args:
+            n: number of records.
+            sampler: makes the attempts.
             keep_cut: take records that reached the greatest length, too.
             note: called with a message when large data is encoded.
         """
@@ -271,9 +293,13 @@ class LanguageModel:
             except TextError as error:
                 hint = "without the data of the training, no record is known to be new"
                 raise TextError(error.problem, hint=hint) from None
-            known = KnownRecords(corpus).have
+            known = KnownRecords(corpus, sampler.prompt).have
         return Selection(
-            checked_number("n", n, _POSITIVE), prime, unique=unique, known=known, keep_cut=keep_cut
+            checked_number("n", n, _POSITIVE),
+            sampler.prime_text,
+            unique=unique,
+            known=known,
+            keep_cut=keep_cut,
         )
 
     def show(self, length: int, seed: int | Sequence[int]) -> Iterator[str]:
@@ -287,6 +313,66 @@ class LanguageModel:
                 return
             yield separator
             length, first = length - len(separator), first + 1
+
+    def predict(
+        self, prompts: Iterable[str], top: int | None = 1, *, skip_unknown: bool = False
+    ) -> list[list[Reply]]:
+        """Return the likeliest labels of prompts, with their probabilities.
+
+        The model must have been trained on prompts with few different replies, its labels. All
+        labels are scored exactly, so their probabilities sum to 1.
+
+        Args:
+            prompts: the texts.
+            top: number of labels for each prompt; None: all.
+            skip_unknown: remove characters that the model does not know.
+
+        Returns:
+            For each prompt, its `Reply`s, the likeliest first, each with its `text` and its
+            `probability`.
+
+        Raises:
+            SamplingError: the model has no labels, or `top` is not a number of at least 1.
+            TextError: `prompts` is not an iterable of strings, or a prompt has a character that the
+                model does not know.
+
+        >>> kinds = charrnn.load("runs/kinds")
+        >>> [[first], [second]] = kinds.predict(["ab", "zb"])
+        >>> first.text, second.text
+        ('early', 'late')
+        """
+        end, prompt_end = self.vocabulary.end, self.vocabulary.prompt_end
+        texts = self.label_texts()
+        most = len(texts) if top is None else checked_number("top", top, _POSITIVE)
+        assert end is not None
+        codes = [
+            np.concatenate([[end], one, [prompt_end]])
+            for one in self._encoded_all(prompts, "prompts", skip_unknown=skip_unknown)
+        ]
+        found: list[list[Reply]] = [[] for _ in codes]
+        batches = label_log_probs(self.model, codes, LabelTree(self.labels.replies, end))
+        while True:
+            with self.model.lock:  # for one batch, so that other threads wait only shortly
+                batch = next(batches, None)
+            if batch is None:
+                return found
+            for place, log_probs in zip(batch[0].tolist(), batch[1], strict=True):
+                found[place] = likeliest(log_probs, texts, most)
+
+    def label_texts(self) -> list[str]:
+        """Return the labels that `predict` tells apart.
+
+        Raises:
+            SamplingError: the model has none.
+        """
+        if self.vocabulary.prompt_end is None:
+            raise SamplingError("this model was not trained on prompts and replies")
+        if not self.labels.replies:
+            raise SamplingError(
+                "this model has no labels, as the replies that it was trained on are many",
+                hint="sample_records(n, prompt=...) writes replies",
+            )
+        return [self.vocabulary.decode(label) for label in self.labels.replies]
 
     def score(self, text: str, *, skip_unknown: bool = False) -> Score:
         """Score a text: measure how well the model predicts each token except the first.
@@ -310,6 +396,11 @@ class LanguageModel:
         15
         """
         codes = self.encode(text, "text", skip_unknown=skip_unknown)
+        if self.vocabulary.prompt_end is not None:
+            raise TextError(
+                "text: this model scores replies to prompts, and a text has no prompt",
+                hint="score_records([(prompt, reply)]) scores them",
+            )
         if self.vocabulary.end is not None:
             codes = self.vocabulary.as_record(codes)
         if len(codes) < 2:
@@ -318,14 +409,17 @@ class LanguageModel:
         windows = scoring_windows(codes, 0, len(codes), self.model.V)
         return sum(self._score_windows(windows), Score(0, 0.0))
 
-    def score_records(self, records: Iterable[str], *, skip_unknown: bool = False) -> list[Score]:
+    def score_records(
+        self, records: Iterable[str] | Iterable[tuple[str, str]], *, skip_unknown: bool = False
+    ) -> list[Score]:
         """Score records: measure how well the model predicts each of them, and its end.
 
         Each is read on its own, from zero states, so its score does not depend on the others. Many
         records are read side by side, which is much faster than one by one.
 
         Args:
-            records: the text of each, without its end.
+            records: the text of each, without its end; for a model of prompts and replies, a pair
+                of strings each, of which the reply and its end are scored.
             skip_unknown: remove characters that the model does not know.
 
         Returns:
@@ -349,12 +443,7 @@ class LanguageModel:
                 "records: this model was not trained on records, so it scores none",
                 hint="score(text) scores a text",
             )
-        if isinstance(records, str) or not isinstance(records, Iterable):
-            raise TextError(f"records: is of type {type(records).__name__}, not a list of strings")
-        codes = [
-            self.encode(record, f"records[{k}]", skip_unknown=skip_unknown)
-            for k, record in enumerate(records)
-        ]
+        codes = self._encoded_all(records, "records", skip_unknown=skip_unknown)
         if not codes:
             return []
         corpus = encode_list(self.vocabulary, codes)
@@ -363,6 +452,47 @@ class LanguageModel:
         for window in self._score_windows(windows, self.vocabulary.separator):
             scores.add(window)
         return list(scores)
+
+    def _encoded_all(self, texts: Any, where: str, *, skip_unknown: bool) -> list[Array]:
+        """Return the codes of texts; of records with prompts, given as pairs, one after another."""
+        pairs = where == "records" and self.vocabulary.prompt_end is not None
+        kind = "pairs of strings, prompt and reply" if pairs else "strings"
+        if isinstance(texts, str) or not isinstance(texts, Iterable):
+            raise TextError(f"{where}: is of type {type(texts).__name__}, not a list of {kind}")
+        found = []
+        for k, text in enumerate(texts):
+            place = f"{where}[{k}]"
+            if not pairs:
+                found.append(self.encode(text, place, skip_unknown=skip_unknown))
+                continue
+            if isinstance(text, str) or not isinstance(text, Sequence) or len(text) != 2:
+                raise TextError(f"{place}: {shown(text)} is not a pair of strings")
+            sides = (self.encode(one, place, skip_unknown=skip_unknown) for one in text)
+            found.append(self.vocabulary.as_pair(*sides))
+        return found
+
+    def _encoded_prompt(self, prompt: str | None, *, skip_unknown: bool) -> Array | None:
+        """Return the codes of a prompt; None for a model without prompts.
+
+        Raises:
+            SamplingError: there is no prompt, or one too many, or it is none of the few known.
+            TextError: see `encode`.
+        """
+        if self.vocabulary.prompt_end is None:
+            if prompt is not None:
+                raise SamplingError("prompt: this model was not trained on prompts and replies")
+            return None
+        known = [self.vocabulary.decode(one) for one in self.labels.prompts]
+        names = f"; it knows {', '.join(map(shown_name, known[:_NAMED]))}" if known else ""
+        names += ", ..." if len(known) > _NAMED else ""
+        if prompt is None:
+            raise SamplingError(f"prompt: this model replies to prompts, and there is none{names}")
+        if known and isinstance(prompt, str) and prompt not in known:
+            raise SamplingError(
+                f"prompt: {shown(prompt)} is none that this model was trained on"
+                f"{did_you_mean(prompt, known)}{names}"
+            )
+        return self.encode(prompt, "prompt", skip_unknown=skip_unknown)
 
     def _score_windows(
         self, windows: Iterable[ScoringWindow], separator: int | None = None

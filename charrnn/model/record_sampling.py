@@ -35,7 +35,8 @@ class RecordSampler:
     Args:
         model: predicts.
         vocabulary: of records.
-        prime: (n,) codes.
+        prompt: (n,) codes, without an end; None for records without prompts.
+        prime: (n,) codes at the beginning of each record or reply.
         length: tokens of a record without its prime and its end, at most.
         params: how tokens are chosen.
         seed: of all attempts.
@@ -44,6 +45,7 @@ class RecordSampler:
 
     model: Model
     vocabulary: Vocabulary
+    prompt: Array | None
     prime: Array
     length: int
     params: SamplingParams
@@ -54,6 +56,12 @@ class RecordSampler:
     def prime_text(self) -> str:
         """The prime as the model reads it; a character that it only begins is left to the text."""
         return self.vocabulary.decode_after(self.prime[:0], self.prime)
+
+    @property
+    def _read_first(self) -> Array:
+        if self.prompt is None:
+            return self.prime
+        return self.vocabulary.as_pair(self.prompt, self.prime)
 
     def attempts(self, first: int = 0, stride: int = 1) -> Iterator[list[SampledRecord]]:
         """Yield every attempt, in order and without end, in lists of at least one.
@@ -69,8 +77,11 @@ class RecordSampler:
     def _finished(self, first: int, stride: int) -> Iterator[list[SampledRecord]]:
         """Yield the attempts that end at each step, where any does."""
         model, end, N = self.model, self.vocabulary.end, self.rows
-        begin = np.append(np.array([end], self.vocabulary.code_dtype), self.prime)
+        begin = np.append(np.array([end], self.vocabulary.code_dtype), self._read_first)
         primed = read_prime(model, begin)
+        prompt_end = self.vocabulary.prompt_end
+        if prompt_end is not None:
+            primed.logits[prompt_end] = -np.inf
         states = repeated(primed.states, N)
         logits = np.repeat(primed.logits[None], N, axis=0)  # (N, V)
         step, choose = steps(model, self.params, states)
@@ -86,6 +97,8 @@ class RecordSampler:
             log_probs += last_log_probs
             lengths = codes_of.add(codes)  # (N,)
             logits = step(codes)
+            if prompt_end is not None:  # a reply has no prompt
+                logits[:, prompt_end] = -np.inf
             ended = codes == end
             rows = (ended | (lengths > self.length)).nonzero()[0]
             if not len(rows):

@@ -98,7 +98,7 @@ def training_step(group: WorkerGroup) -> Callable[[], int]:
             rate = scheduled_rate(step, train, limits)
             optimizer.update(group.parameters, group.gradient, rate, step + 1)
         group.carry_states()
-        chars = windows.weight(step)
+        chars = windows.symbols(step)
         step += 1
         return chars
 

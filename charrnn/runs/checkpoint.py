@@ -8,6 +8,9 @@ Members (format 4):
     layers.0.Wx ... float32, every parameter under its name
     optimizer.m ... (P,) float32, every vector of the optimizer state, flat like the parameters
     states.0.h ...  (N, H) float32, the states of each layer after the last step
+    labels.prompts  (n,) uint32, codes of the prompts, each with an end, if records have prompts and
+                    these are few
+    labels.replies  the same of replies
     sha256          a digest of the other members
 
 Format 1 has no digest, no length of the text and no counter of divergences. Formats 1 and 2 have
@@ -24,7 +27,7 @@ from __future__ import annotations
 import math
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +42,10 @@ from charrnn.runs.archive import DIGEST, ArrayArchive, write_arrays
 from charrnn.runs.meta import FORMAT, MAX_CHARS, Counters, Meta
 from charrnn.system.atomic import atomic_write
 from charrnn.text.corpus import float_cut_points
+from charrnn.text.labels import Labels, divided, joined
 from charrnn.text.vocabulary import SYMBOLS, Vocabulary
+
+_MOST_LABEL_CODES = 1 << 22
 
 __all__ = ["FORMAT", "Checkpoint", "Counters", "load_checkpoint", "save_checkpoint"]
 
@@ -59,6 +65,7 @@ class Checkpoint:
     cut_points: tuple[int, int] | None = None  # of the text; None in formats 1 to 3
     steps_per_epoch: int | None = None  # None in formats 1 to 3
     longest_record: int | None = None  # symbols, without end; None for a text
+    labels: Labels = field(default_factory=Labels)  # of the training part
     format: int = FORMAT  # of the file it was read from; files are written in the newest one
 
     def model(self) -> Model:
@@ -178,7 +185,9 @@ def _arrays(checkpoint: Checkpoint) -> dict[str, Array]:
         if not np.isfinite(array).all():
             raise CheckpointError(f"the array {name} has values that are not finite")
     _refuse_too_large(checkpoint.parameters)
-    return {"meta": text, "vocabulary": vocabulary.symbols, **arrays}
+    labels = zip(Labels._fields, checkpoint.labels, strict=True) if config.data.has_prompts else ()
+    of_sides = {f"labels.{side}": joined(known, vocabulary) for side, known in labels}
+    return {"meta": text, "vocabulary": vocabulary.symbols, **of_sides, **arrays}
 
 
 def _read(path: Path) -> Checkpoint:
@@ -192,7 +201,9 @@ def _read(path: Path) -> Checkpoint:
         optimizer = {f"optimizer.{name}": (P,) for name in OPTIMIZERS[config.train.optimizer].state}
         others = {**optimizer, **_state_shapes(config)}
         digest = [DIGEST] if meta.format > 1 else []
-        archive.check_names(["meta", "vocabulary", *shapes, *others, *digest])
+        labels = [f"labels.{side}" for side in Labels._fields] if config.data.has_prompts else []
+        archive.check_names(["meta", "vocabulary", *labels, *shapes, *others, *digest])
+        known = Labels(*(_read_labels(archive, name, vocabulary) for name in labels))
         for name, shape in {**shapes, **others}.items():
             archive.check(name, shape, "<f4")
         parameters: Array = np.empty(P, np.float32)
@@ -218,6 +229,7 @@ def _read(path: Path) -> Checkpoint:
         meta.cut_points,
         meta.steps_per_epoch,
         meta.longest_record,
+        known,
         meta.format,
     )
 
@@ -242,8 +254,22 @@ def _state_shapes(config: Config) -> Shapes:
     }
 
 
+def _read_labels(archive: ArrayArchive, name: str, vocabulary: Vocabulary) -> tuple[Array, ...]:
+    n = archive.length(name)
+    if n > _MOST_LABEL_CODES:
+        raise CheckpointError(f"the array {name} does not fit: its length is {n:,}")
+    archive.check(name, (n,), "<u4")
+    codes: Array = np.empty(n, np.uint32)
+    archive.read_into(name, codes)
+    try:
+        return divided(codes, vocabulary)
+    except ValueError:
+        raise CheckpointError(f"the array {name} does not hold labels") from None
+
+
 def _read_vocabulary(archive: ArrayArchive, data: DataConfig) -> Vocabulary:
-    V, most = archive.length("vocabulary"), SYMBOLS[data.tokens] + (data.records is not None)
+    V, most = archive.length("vocabulary"), SYMBOLS[data.tokens]
+    most += (data.records is not None) + data.has_prompts
     if not 2 <= V <= most:
         raise CheckpointError(f"the array vocabulary does not fit: its length is {V:,}")
     archive.check("vocabulary", (V,), "<u4")
@@ -254,4 +280,6 @@ def _read_vocabulary(archive: ArrayArchive, data: DataConfig) -> Vocabulary:
     vocabulary = Vocabulary(symbols, data.tokens)
     if data.records and vocabulary.end is None:
         raise CheckpointError("the array vocabulary lacks the symbol for the end of a record")
+    if data.has_prompts and vocabulary.prompt_end is None:
+        raise CheckpointError("the array vocabulary lacks the symbol for the end of a prompt")
     return vocabulary

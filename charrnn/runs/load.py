@@ -36,4 +36,5 @@ def load(path: str | os.PathLike[str] | None = None) -> LanguageModel:
         checkpoint.model(),
         checkpoint.text_sha256,
         checkpoint.longest_record,
+        checkpoint.labels,
     )

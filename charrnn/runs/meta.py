@@ -46,7 +46,7 @@ class Counters:
     valid_loss_nats: float | None = None  # of the last validation
     train_loss_nats: float | None = None  # of the last training line in the metrics
     unlogged_nats: float = 0.0  # training loss summed since the last line in the metrics
-    unlogged_chars: int = 0
+    unlogged_chars: float = 0  # their weights; whole unless prompts have another than replies
     out_of_patience: bool = False
     divergences: int = 0  # updates skipped because loss or gradient was not finite
     elapsed_s: float = 0.0  # only under a time limit; else checkpoints hold no times
@@ -211,6 +211,8 @@ def _check_counters(found: Mapping[str, Any]) -> None:
         default = getattr(Counters(), name)
         if isinstance(default, bool):
             fits, expected = isinstance(value, bool), "true or false"
+        elif name == "unlogged_chars" and isinstance(value, float):
+            fits, expected = _is_finite(value) and value >= 0, "a finite number of at least 0"
         elif isinstance(default, int):
             fits, expected = _is_count(value), "a whole number of at least 0"
         elif default is None:

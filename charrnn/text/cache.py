@@ -20,7 +20,7 @@ from typing import IO
 
 import numpy as np
 
-from charrnn.config.schema import DataConfig
+from charrnn.config.schema import RECORD_KEYS, DataConfig
 from charrnn.text.encoding import EncodedText, Pieces, write_codes
 from charrnn.text.files import reading
 from charrnn.text.mapped import BLOCK, MAGIC, THREADS, pieces_of, read_mapped, write_mapped
@@ -31,7 +31,8 @@ from charrnn.text.record_index import (
     order_records,
     start_dtype,
 )
-from charrnn.text.vocabulary import SYMBOLS, Vocabulary, code_dtype
+from charrnn.text.record_reader import label_of
+from charrnn.text.vocabulary import OTHERS, SYMBOLS, Vocabulary, code_dtype
 
 _HEAD = struct.Struct("<32sQQ")  # SHA-256 of symbols and codes, V, end of the first text; symbols
 _ABANDONED_S = 3600  # since the last write to an unfinished file
@@ -49,12 +50,14 @@ def codes_file(folder: Path, texts: Iterable[Sequence[str]], config: DataConfig)
     if config.tokens != "byte":
         settings += [config.encoding, config.newlines]
     if config.records:
-        settings.append(config.records)
+        settings += [config.records, *(repr(getattr(config, key)) for key in RECORD_KEYS)]
     digest = hashlib.sha256(MAGIC + "\0".join(settings).encode())
     with ThreadPoolExecutor(THREADS) as pool:
         for files in texts:
             digest.update(b"\1")
             for file in files:
+                if config.label_from:
+                    digest.update(label_of(file, config).encode("utf-8", "surrogatepass"))
                 with reading(file):
                     size = os.path.getsize(file)
                 digest.update(b"\0" + size.to_bytes(8, "little"))
@@ -74,7 +77,7 @@ def _block_digest(file: str, start: int) -> bytes:
 
 def read_codes(file: Path, tokens: str) -> EncodedText | None:
     """Return encoded texts, their codes mapped into memory; None if they are missing or damaged."""
-    most = SYMBOLS[tokens] + 1  # with the end symbol
+    most = SYMBOLS[tokens] + OTHERS
     found = read_mapped(file, lambda head: _HEAD.unpack_from(head)[1])
     if found is None:
         return None
@@ -110,7 +113,8 @@ def write_codes_file(
 
 def records_file(codes: Path, config: DataConfig) -> Path:
     """Return the file for the index of the records in the codes of a file."""
-    parts = "/".join(map(str, (*config.fractions, bool(config.valid_path))))
+    settings = (*config.fractions, bool(config.valid_path), config.split_by)
+    parts = "/".join(map(str, settings))
     key = hashlib.sha256(f"{codes.name} {parts}".encode()).hexdigest()
     return codes.with_name(f"{key}{_RECORDS}")
 

@@ -11,6 +11,7 @@ import numpy as np
 from charrnn.config.schema import DataConfig, TrainConfig
 from charrnn.errors import counted
 from charrnn.kernels import Array
+from charrnn.text.labels import Labels
 from charrnn.text.streams import Streams, TextSizes, scoring_windows
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.text.windows import ScoringWindow, Segments, Sizes, TrainingWindows
@@ -82,6 +83,20 @@ class Corpus:
     def longest_record(self) -> int | None:
         """Symbols of the longest record of the training part, without end; None for a text."""
         return None
+
+    @property
+    def split_by(self) -> str | None:
+        """The side whose digest drew each record into its part; None without prompts."""
+        return None
+
+    @property
+    def labels(self) -> Labels:
+        """The texts of prompts and of replies, where they are few; none for a text."""
+        return Labels()
+
+    def prompt_codes(self, ranks: Array) -> list[Array]:
+        """Return the codes of the prompts of records (n,), with their begin and end."""
+        raise NotImplementedError("a text has no prompts")
 
     def scored(self, start: int, end: int) -> int:
         """Return the number of characters that scoring a part scores; the first has no context."""

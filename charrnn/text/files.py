@@ -22,11 +22,20 @@ class FileState(NamedTuple):
     changed_ns: int
 
 
-def find_files(path: str | tuple[str, ...]) -> list[str]:
-    """Return the files of a path, of a glob (alphabetically) or of a list (in its order)."""
+def find_files(path: str | tuple[str, ...], *, folders: bool = False) -> list[str]:
+    """Return the files of a path, of a glob (alphabetically) or of a list (in its order).
+
+    Args:
+        path: one or several.
+        folders: whether a folder stands for the files in it, without hidden ones.
+    """
     files: list[str] = []
     for item in (path,) if isinstance(path, str) else path:
-        if os.path.exists(item):
+        if folders and os.path.isdir(item):
+            with reading(item):
+                matches = sorted(name for name in os.listdir(item) if not name.startswith("."))
+            matches = [os.path.join(item, name) for name in matches]
+        elif os.path.exists(item):
             matches = [item]
         else:
             matches = sorted(set(_matches(item))) if glob.has_magic(item) else []

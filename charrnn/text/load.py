@@ -27,7 +27,8 @@ from charrnn.text.decoding import read_symbols
 from charrnn.text.encoding import EncodedText, encode_in_memory
 from charrnn.text.files import FileState, find_files, state_of
 from charrnn.text.record_index import index_in_memory
-from charrnn.text.records import RecordCorpus, with_ends
+from charrnn.text.record_reader import RecordFile, with_ends
+from charrnn.text.records import RecordCorpus
 from charrnn.text.vocabulary import Vocabulary
 
 LARGE = 16_000_000  # bytes; a larger text is not held in memory
@@ -52,7 +53,7 @@ def load_corpus(
         TextError: the text cannot be read, is empty, or has only one distinct character.
     """
     paths = (config.path, config.valid_path) if config.valid_path else (config.path,)
-    texts = [find_files(path) for path in paths]
+    texts = [find_files(path, folders=bool(config.label_from)) for path in paths]
     states = {file: state_of(file) for files in texts for file in files}
     if all(map(os.path.isfile, states)) and sum(state.size for state in states.values()) > LARGE:
         return _load_large(_Source(texts, config, states), note, cut)
@@ -114,11 +115,14 @@ class _Source(NamedTuple):
     def symbols(self) -> Iterator[Iterator[Array]]:
         """Yield the pieces of each text, with end symbols if they hold records."""
         for number, files in enumerate(self.texts):
-            each = (read_symbols(f, self.config, expected=self.states.get(f)) for f in files)
+            each = (
+                RecordFile(f, read_symbols(f, self.config, expected=self.states.get(f)))
+                for f in files
+            )
             if self.config.records:
                 yield with_ends(each, self.config, first=number == 0)
             else:
-                yield chain.from_iterable(each)
+                yield chain.from_iterable(file.pieces for file in each)
 
     def vocabulary(self, texts: Iterable[Iterable[Array]]) -> Vocabulary:
         """Return the vocabulary of texts, which need at least two symbols."""

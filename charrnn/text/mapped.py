@@ -23,7 +23,7 @@ import numpy as np
 from charrnn.kernels import Array
 from charrnn.system.atomic import atomic_write
 
-MAGIC = b"charrnn3"  # the digit changes with the format, and with the rules by which a text is read
+MAGIC = b"charrnn4"  # the digit changes with the format, and with the rules by which a text is read
 BLOCK = 8 << 20  # bytes with a digest of their own, so that threads can share the work
 THREADS = min(4, os.cpu_count() or 1)
 _HEADER = struct.Struct("<8sQQQ32s")

@@ -19,7 +19,8 @@ from charrnn.text.encoding import EncodedText, encode_in_memory
 from charrnn.text.files import bounded_chunks, find_files
 from charrnn.text.load import load_corpus
 from charrnn.text.reading import Reading, reading_of
-from charrnn.text.records import RecordCorpus, with_ends
+from charrnn.text.record_reader import RecordFile, with_ends
+from charrnn.text.records import RecordCorpus
 from charrnn.text.vocabulary import Vocabulary
 
 
@@ -116,7 +117,7 @@ def encode_file(
     """
     where = "standard input" if file == "-" else file
     symbols = _symbols_of_file(data, file, where)
-    return _whole([symbols], data, vocabulary, where, skip_unknown)
+    return _whole([RecordFile(where, symbols)], data, vocabulary, where, skip_unknown)
 
 
 def encode_test(data: DataConfig, vocabulary: Vocabulary, *, skip_unknown: bool = False) -> Part:
@@ -126,20 +127,25 @@ def encode_test(data: DataConfig, vocabulary: Vocabulary, *, skip_unknown: bool 
     """
     assert data.test_path is not None
     remedy = f"save it as {data.encoding}, the encoding of the model's text"
-    symbols = (read_symbols(file, data, remedy) for file in find_files(data.test_path))
+    names = find_files(data.test_path, folders=bool(data.label_from))
+    files = (RecordFile(name, read_symbols(name, data, remedy)) for name in names)
     where = data.test_path if isinstance(data.test_path, str) else "data.test_path"
-    return _whole(symbols, data, vocabulary, where, skip_unknown)
+    return _whole(files, data, vocabulary, where, skip_unknown)
 
 
 def _whole(
-    files: Iterable[Iterable[Array]],
+    files: Iterable[RecordFile],
     data: DataConfig,
     vocabulary: Vocabulary,
     where: str,
     skip_unknown: bool,
 ) -> Part:
-    """Encode files, given as pieces of symbols for each, and return all of them."""
-    symbols = with_ends(files, data) if data.records else chain.from_iterable(files)
+    """Encode files and return all of them."""
+    symbols = (
+        with_ends(files, data)
+        if data.records
+        else chain.from_iterable(file.pieces for file in files)
+    )
     text = encode_in_memory([symbols], vocabulary, where, skip_unknown=skip_unknown)
     if data.records:
         if len(text.codes) < 2:
@@ -153,7 +159,13 @@ def _whole(
     return Part(Corpus(text.codes, vocabulary, text.sha256, n, n), 0, n, where, text.skipped)
 
 
-def encode_list(vocabulary: Vocabulary, records: Sequence[Array]) -> Corpus:
+def encode_prompts(vocabulary: Vocabulary, prompts: Sequence[Array]) -> RecordCorpus:
+    """Return prompts, codes (n,) each without an end, as records without a reply."""
+    nothing: Array = np.empty(0, vocabulary.code_dtype)
+    return encode_list(vocabulary, [vocabulary.as_pair(prompt, nothing) for prompt in prompts])
+
+
+def encode_list(vocabulary: Vocabulary, records: Sequence[Array]) -> RecordCorpus:
     """Return records as one part, in their order.
 
     Args:

@@ -1,7 +1,8 @@
 """Where each record of an encoded text begins, and which part it belongs to.
 
 The ranks order the records by part, then by length, then by place in the text. Records are drawn
-into the training, validation and test part by a digest of their symbols.
+into the training, validation and test part by a digest of their symbols, or of those of one side,
+the prompt or the reply. A side with few different texts consists of labels, which are kept.
 
 The text is read in blocks, and the places are sorted by counting: a first pass counts the records
 of each part and length, a second one writes each place to its rank. So the memory that is taken
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import IO, NamedTuple
 
 import numpy as np
@@ -21,17 +22,18 @@ import numpy as np
 from charrnn.config.schema import DataConfig
 from charrnn.errors import Remedy, TextError, counted
 from charrnn.kernels import Array
+from charrnn.text.digests import digests
 from charrnn.text.encoding import EncodedText
-from charrnn.text.shuffle import mixed
+from charrnn.text.labels import MOST_LABELS
 
 PARTS = ("training", "validation", "test")
 _BLOCK = 1 << 21  # codes looked at together
 _PART = 40  # bits of a length; the part of a record is above them
 COUNTED = 10_000_000  # records among which repeats are counted exactly
 _SAMPLED = 2_000_000  # of more records, so many tell how many are repeats
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd
-_INVERSE = np.uint64(pow(int(_MULTIPLIER), -1, 1 << 64))
-_HEAD = struct.Struct("<QQQQQ")
+SIDES = ("prompt", "reply", "record")
+_LEAST_OF_LABEL = 5  # records of the training part, on average
+_HEAD = struct.Struct("<11Q")
 _REMEDIES = (  # of an empty validation and an empty test part
     (
         Remedy("data.valid_path=valid.txt", "reads it from a file of its own"),
@@ -63,18 +65,36 @@ class RecordIndex(NamedTuple):
     lengths: Lengths
     ends: tuple[int, int, int]  # ranks where the parts end
     repeats: int  # records that occurred before
+    predicted: tuple[int, int, int]  # symbols of replies, ends included, in each part
+    split_by: str | None  # one of SIDES; None without prompts
+    label_places: tuple[Array, Array]  # of a prompt and a reply with each label, (k,) int64 each
 
     def head(self, n: int) -> bytes:
         """Return all but the starts, as bytes; n is the number of codes of the text."""
-        runs = np.stack(self.lengths).astype("<u8").tobytes()
-        return _HEAD.pack(n, *self.ends, self.repeats) + runs
+        side = SIDES.index(self.split_by) if self.split_by else len(SIDES)
+        prompts, replies = self.label_places
+        numbers = n, *self.ends, self.repeats, *self.predicted, side, len(prompts), len(replies)
+        arrays = np.concatenate([prompts, replies, *self.lengths]).astype("<u8")
+        return _HEAD.pack(*numbers) + arrays.tobytes()
 
     @classmethod
     def from_head(cls, head: bytes, starts: Array) -> RecordIndex:
         """Return an index whose head is known."""
-        _, *ends, repeats = _HEAD.unpack_from(head)
-        length, end = np.frombuffer(head, "<u8", offset=_HEAD.size).astype(np.int64).reshape(2, -1)
-        return cls(starts, Lengths(length, end), (ends[0], ends[1], ends[2]), repeats)
+        _, *numbers, side, prompts, replies = _HEAD.unpack_from(head)
+        arrays = np.frombuffer(head, "<u8", offset=_HEAD.size).astype(np.int64)
+        places = arrays[:prompts], arrays[prompts : prompts + replies]
+        lengths = Lengths(*arrays[prompts + replies :].reshape(2, -1))
+        split_by = (*SIDES, None)[side]
+        ends, repeats, predicted = numbers[:3], numbers[3], numbers[4:]
+        return cls(
+            starts,
+            lengths,
+            (ends[0], ends[1], ends[2]),
+            repeats,
+            (predicted[0], predicted[1], predicted[2]),
+            split_by,
+            places,
+        )
 
     @staticmethod
     def codes(head: bytes) -> int:
@@ -87,6 +107,9 @@ class CountedRecords(NamedTuple):
 
     counts: dict[int, int]  # records of each key: part << _PART | length
     repeats: int
+    predicted: tuple[int, int, int]
+    split_by: str | None
+    label_places: tuple[Array, Array]
 
     @property
     def number(self) -> int:
@@ -96,7 +119,7 @@ class CountedRecords(NamedTuple):
     @property
     def head_size(self) -> int:
         """Bytes of `RecordIndex.head`."""
-        return _HEAD.size + 16 * len(self.counts)
+        return _HEAD.size + 16 * len(self.counts) + 8 * sum(map(len, self.label_places))
 
 
 class Notes:
@@ -148,28 +171,102 @@ def count_records(text: EncodedText, config: DataConfig, notes: Notes) -> Counte
     Raises:
         TextError: a part that the configuration asks for is empty.
     """
-    counts, some = Counter[int](), list[Array]()
-    end, codes = text.vocabulary.end, text.codes
-    number = sum(
-        int(np.count_nonzero(codes[first : first + _BLOCK] == end))
-        for first in range(0, len(codes), _BLOCK)
-    )
-    kept = 1.0 if number <= COUNTED else _SAMPLED / number
-    bound = np.uint64(kept * ((1 << 64) - 1025))
+    counts, distinct = Counter[int](), _Distinct(text)
+    side = _split_by(text, config)
+    labels, predicted = (_FewTexts(), _FewTexts()), np.zeros(len(PARTS), np.int64)
     for places in places_of(text):
-        digest = digests(text, places)
-        keys = _parts(places, digest, text, config) << np.uint64(_PART)
-        keys |= (np.diff(places) - 1).astype(np.uint64)
+        found = digests(text, places)
+        parts = _parts(places, found.of(side or "record"), text, config)  # (r,)
+        lengths = np.diff(places) - 1  # (r,)
+        keys = parts << np.uint64(_PART) | lengths.astype(np.uint64)
         notes.add(keys)
         values, how_many = np.unique(keys, return_counts=True)
         counts.update(dict(zip(values.tolist(), how_many.tolist(), strict=True)))
-        some.append(digest[digest <= bound])
-    found = CountedRecords(dict(counts), 0)
-    _refuse_empty_parts(found, config)
-    sampled = np.concatenate(some)
-    sampled.sort()  # for many numbers, several times faster than np.unique
-    distinct = (1 + np.count_nonzero(np.diff(sampled))) * found.number / max(1, len(sampled))
-    return found._replace(repeats=found.number - round(distinct))
+        distinct.add(found.record)
+        replies = lengths + 1 - found.prompts  # (r,)
+        predicted += np.bincount(parts.astype(np.intp), replies, len(PARTS)).astype(np.int64)
+        if side:
+            trained = parts == 0
+            first = places[:-1][trained] + 1
+            labels[0].add(found.prompt[trained], first)
+            labels[1].add(found.reply[trained], first + found.prompts[trained])
+    number = sum(counts.values())
+    _refuse_empty_parts(counts, config)
+    return CountedRecords(
+        dict(counts),
+        number - round(distinct.estimate * number),
+        (int(predicted[0]), int(predicted[1]), int(predicted[2])),
+        side,
+        (labels[0].places, labels[1].places),
+    )
+
+
+class _Distinct:
+    """Counts different digests; of very many, a sample.
+
+    Args:
+        text: with the records.
+    """
+
+    def __init__(self, text: EncodedText) -> None:
+        end, codes = text.vocabulary.end, text.codes
+        number = sum(
+            int(np.count_nonzero(codes[first : first + _BLOCK] == end))
+            for first in range(0, len(codes), _BLOCK)
+        )
+        kept = 1.0 if number <= COUNTED else _SAMPLED / number
+        self._bound = np.uint64(kept * ((1 << 64) - 1025))
+        self._some: list[Array] = []
+
+    def add(self, found: Array) -> None:
+        """Add digests (r,)."""
+        self._some.append(found[found <= self._bound])
+
+    @property
+    def estimate(self) -> float:
+        """The share of digests that are not repeats."""
+        sampled = np.concatenate(self._some)
+        sampled.sort()  # for many numbers, several times faster than np.unique
+        return (1 + int(np.count_nonzero(np.diff(sampled)))) / max(1, len(sampled))
+
+
+class _FewTexts:
+    """The different texts of one side of records, if they are few."""
+
+    def __init__(self) -> None:
+        self._place_of: dict[int, int] | None = {}  # by digest; None: too many
+        self._records = 0
+
+    def add(self, found: Array, places: Array) -> None:
+        """Add the digests (r,) of texts that begin at places (r,)."""
+        self._records += len(found)
+        if self._place_of is not None:
+            values, first = np.unique(found, return_index=True)
+            for value, place in zip(values.tolist(), places[first].tolist(), strict=True):
+                self._place_of.setdefault(value, place)
+            if len(self._place_of) > MOST_LABELS:
+                self._place_of = None
+
+    @property
+    def places(self) -> Array:
+        """The place of each text (k,) int64, empty if they are not labels."""
+        found = self._place_of or {}
+        few = 1 < len(found) <= self._records / _LEAST_OF_LABEL
+        return np.array([*found.values()] if few else [], np.int64)
+
+
+def _split_by(text: EncodedText, config: DataConfig) -> str | None:
+    """Return the side that draws a record into its part; None without prompts."""
+    if text.vocabulary.prompt_end is None:
+        return None
+    if config.split_by:
+        return config.split_by
+    prompts, replies = _Distinct(text), _Distinct(text)
+    for places in places_of(text):
+        found = digests(text, places)
+        prompts.add(found.prompt)
+        replies.add(found.reply)
+    return "reply" if replies.estimate > prompts.estimate else "prompt"
 
 
 def order_records(found: CountedRecords, notes: Notes, starts: Array) -> RecordIndex:
@@ -199,7 +296,8 @@ def order_records(found: CountedRecords, notes: Notes, starts: Array) -> RecordI
     part = (keys >> np.uint64(_PART)).astype(np.int64)
     ends = [int(how_many[part <= one].sum()) for one in range(len(PARTS))]
     lengths = Lengths((keys & mask).astype(np.int64), run_end)
-    return RecordIndex(starts, lengths, (ends[0], ends[1], ends[2]), found.repeats)
+    ranks = (ends[0], ends[1], ends[2])
+    return RecordIndex(starts, lengths, ranks, *found[1:])
 
 
 def places_of(text: EncodedText) -> Iterator[Array]:
@@ -213,32 +311,6 @@ def places_of(text: EncodedText) -> Iterator[Array]:
             last = found[-1:]
 
 
-def digests(text: EncodedText, places: Array) -> Array:
-    """Return a 64-bit digest of each record between these places, which depends on it alone.
-
-    Args:
-        text: with the records.
-        places: (r + 1,) of the end symbols before and after r records that follow each other.
-
-    Returns:
-        (r,) uint64.
-    """
-    start = int(places[0]) + 1
-    numbers = mixed(text.vocabulary.symbols + _MULTIPLIER) * _MULTIPLIER  # (V,)
-    symbols = numbers[text.codes[start : int(places[-1]) + 1]]
-    first = places[:-1] + 1 - start  # (r,), place of each record's first symbol
-    sums = np.add.reduceat(symbols * _powers(_MULTIPLIER, len(symbols)), first)
-    # The powers count from the first record's begin; these divide them back.
-    return mixed(sums * _powers(_INVERSE, len(symbols))[first])
-
-
-def _powers(base: np.uint64, n: int) -> Array:
-    """Return the powers 0 to n - 1 of a number, modulo 2 to the 64."""
-    powers = np.full(n, base, np.uint64)
-    powers[0] = 1
-    return np.cumprod(powers, out=powers)
-
-
 def _parts(places: Array, digest: Array, text: EncodedText, config: DataConfig) -> Array:
     """Return the part of each record, (r,) uint64: 0 training, 1 validation, 2 test."""
     valid, test = config.fractions
@@ -250,11 +322,11 @@ def _parts(places: Array, digest: Array, text: EncodedText, config: DataConfig) 
     return part
 
 
-def _refuse_empty_parts(found: CountedRecords, config: DataConfig) -> None:
+def _refuse_empty_parts(found: Mapping[int, int], config: DataConfig) -> None:
     counts = np.zeros(len(PARTS), np.int64)
-    for run, count in found.counts.items():
+    for run, count in found.items():
         counts[run >> _PART] += count
-    records = counted(found.number, "record")
+    records = counted(sum(found.values()), "record")
     if config.valid_path and not counts[0] + counts[2]:
         raise TextError("data.path: has no records; every line is blank")
     if not counts[0]:

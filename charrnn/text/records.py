@@ -2,14 +2,14 @@
 
 The records stand one after another in the encoded text, with a symbol of their own between them,
 before the first and after the last. A model reads this symbol first, from zero states, and predicts
-it last.
+it last. If a record has a prompt, another symbol divides it from the reply, and only the reply and
+its end are scored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -19,14 +19,16 @@ from charrnn.errors import counted
 from charrnn.kernels import Array
 from charrnn.text.corpus import Corpus, Units
 from charrnn.text.encoding import EncodedText
+from charrnn.text.labels import Labels
 from charrnn.text.record_index import COUNTED, Lengths, RecordIndex, index_in_memory
 from charrnn.text.shuffle import shuffled
-from charrnn.text.vocabulary import SYMBOLS
 from charrnn.text.windows import ScoringWindow, Segments, TrainingWindows, Window
 
 _SCORED = 1 << 14  # symbols of a window of scoring
 _LONGEST_WINDOW = 64  # steps of it
 _LOGITS = 1 << 24  # of it, at most
+_COUNTED = 1 << 16  # records whose prompts are measured together
+_SEARCHED = 64  # symbols in which the ends of prompts are looked for together
 _BATCHES = 2  # in the seed of the order of an epoch's batches
 _ROWS = 3  # in the seed of the order of records of one length
 
@@ -41,12 +43,25 @@ class RecordCorpus(Corpus):
     starts: Array  # (R,), place of the symbol before each record, by rank
     lengths: Lengths
     repeats: int  # records that occurred before
+    predicted: tuple[int, int, int]  # symbols of replies, ends included, in each part
+    drawn_by: str | None
+    known: Labels
 
     @classmethod
     def of(cls, text: EncodedText, index: RecordIndex) -> RecordCorpus:
         """Return the records of an encoded text."""
-        starts, lengths, ends, repeats = index
-        return cls(text.codes, text.vocabulary, text.sha256, *ends[:2], starts, lengths, repeats)
+        return cls(
+            text.codes,
+            text.vocabulary,
+            text.sha256,
+            *index.ends[:2],
+            starts=index.starts,
+            lengths=index.lengths,
+            repeats=index.repeats,
+            predicted=index.predicted,
+            drawn_by=index.split_by,
+            known=Labels.at(index.label_places, text),
+        )
 
     @classmethod
     def undivided(cls, text: EncodedText) -> RecordCorpus:
@@ -57,7 +72,8 @@ class RecordCorpus(Corpus):
     @property
     def summary(self) -> str:
         tokens, R = self.vocabulary.tokens, len(self.starts)
-        size = f"{counted(R, 'record')} of {counted(len(self.codes) - R - 1, tokens)}"
+        symbols = len(self.codes) - 1 - R * (len(self.vocabulary) - self.vocabulary.size)
+        size = f"{counted(R, 'record')} of {counted(symbols, tokens)}"
         size += f" ({self.vocabulary.size:,} distinct)"
         about = "about " if R > COUNTED else ""
         return f"{size}, {about}{self.repeats:,} of them repeats" if self.repeats else size
@@ -71,11 +87,50 @@ class RecordCorpus(Corpus):
         return 0, len(self.starts)
 
     def scored(self, start: int, end: int) -> int:
-        return self.sizes.symbols(start, end)
+        symbols = self.sizes.symbols(start, end)
+        if self.vocabulary.prompt_end is None:
+            return symbols
+        bounds = (0, *self.cut_points, len(self.starts))
+        if start in bounds and end in bounds:
+            parts = zip(bounds[:-1], bounds[1:], self.predicted, strict=True)
+            return sum(size for first, last, size in parts if start <= first and last <= end)
+        blocks = (np.arange(k, min(k + _COUNTED, end)) for k in range(start, end, _COUNTED))
+        return symbols - sum(int(self.prompts(ranks).sum()) for ranks in blocks)
+
+    def prompt_codes(self, ranks: Array) -> list[Array]:
+        starts = self.starts[ranks].astype(np.intp)
+        bounds = zip(starts.tolist(), (starts + self.prompts(ranks)).tolist(), strict=True)
+        return [self.codes[start : last + 1] for start, last in bounds]
+
+    def prompts(self, ranks: Array) -> Array:
+        """Return the number of symbols of the prompts of records (n,), with their ends."""
+        found = np.zeros(len(ranks), np.intp)
+        if self.vocabulary.prompt_end is None:
+            return found
+        starts = self.starts[ranks].astype(np.intp)
+        left = np.arange(len(ranks))  # records whose prompt has not ended yet
+        for first in range(1, len(self.codes), _SEARCHED):
+            places = starts[left, None] + np.arange(first, first + _SEARCHED)
+            places = np.minimum(places, len(self.codes) - 1)
+            ends = self.codes[places] == self.vocabulary.prompt_end  # (left, _SEARCHED)
+            found[left] = first + ends.argmax(1)
+            left = left[~ends.any(1)]
+            if not len(left):
+                break
+        return found
 
     @property
     def sizes(self) -> RecordSizes:
-        return RecordSizes(self.lengths, (*self.cut_points, len(self.starts)))
+        ends = (*self.cut_points, len(self.starts))
+        return RecordSizes(self.lengths, ends, self.vocabulary.prompt_end is not None)
+
+    @property
+    def split_by(self) -> str | None:
+        return self.drawn_by
+
+    @property
+    def labels(self) -> Labels:
+        return self.known
 
     @property
     def arrays(self) -> dict[str, Array]:
@@ -116,11 +171,12 @@ class RecordCorpus(Corpus):
         longest = int(self.lengths.length[first_run : last_run + 1].max()) + 1
         T = max(1, min(_LONGEST_WINDOW, _LOGITS // (N * len(self.vocabulary))))
         fresh = np.ones(len(ranks), np.bool_)
+        prompts = self.prompts(ranks)
         for t0 in range(0, longest, T):
             t = np.arange(t0, min(t0 + T, longest) + 1)[:, None]  # (T + 1, 1)
             positions = self.starts[ranks].astype(np.intp) + np.minimum(t, length + 1)
             codes = self.codes[positions].astype(np.intp)
-            scored = t[1:] <= length + 1
+            scored = (t[1:] <= length + 1) & (t[1:] > prompts)
             yield ScoringWindow(
                 codes[:-1], codes[1:], positions[1:], scored, fresh if t0 == 0 else None
             )
@@ -130,7 +186,9 @@ class RecordCorpus(Corpus):
         order = np.argsort(starts)
         length = self.lengths.length[self.lengths.run(np.arange(start, end))]
         first = starts[order] + 1
-        return Segments(first, first + length[order])
+        with_prompts = self.vocabulary.prompt_end is not None
+        prompts = self.prompts(start + order) if with_prompts else None
+        return Segments(first, first + length[order], prompts)
 
 
 class RecordSizes(NamedTuple):
@@ -138,6 +196,7 @@ class RecordSizes(NamedTuple):
 
     lengths: Lengths
     ends: tuple[int, int, int]  # ranks where the parts end
+    prompts: bool = False  # whether records have prompts
 
     @property
     def train(self) -> int:
@@ -172,6 +231,11 @@ class RecordSizes(NamedTuple):
         last = np.minimum(np.arange(N, n + N, N), n) - 1  # (batches,), rank
         longest: Array = self.lengths.length[self.lengths.run(last)].astype(np.intp) + 1
         return longest
+
+    @property
+    def long_window(self) -> int:
+        """T, unless records are shorter: from the end of a reply, a gradient reaches its prompt."""
+        return 400 if self.prompts else 80
 
     def most_steps(self, batch_size: int | None, workers: int) -> int:
         """Return the symbols of the longest record; more steps would have nothing to read."""
@@ -211,13 +275,27 @@ class RecordWindows:
         self._longest = corpus.sizes.longest(self._N)  # (batches,)
         self._windows_of = corpus.sizes.windows_of_batches(self._N, self._T)  # (batches,)
         self.windows = int(self._windows_of.sum())
-        self._scale = self.windows / corpus.sizes.train
+        replies = corpus.scored(0, corpus.train_end)
+        self._prompt_weight = train.prompt_weight
+        self._scale = self.windows / (
+            replies + self._prompt_weight * (corpus.sizes.train - replies)
+        )
         self._epoch = -1
 
-    def weight(self, step: int) -> int:
+    def symbols(self, step: int) -> int:
         batch, index, _ = self._place(step)
         left = self._length(self._ranks(batch, slice(None))) + 1 - index * self._T
         return int(np.clip(left, 0, self._T).sum())
+
+    def weight(self, step: int) -> float:
+        symbols = self.symbols(step)
+        if self._corpus.vocabulary.prompt_end is None:
+            return symbols
+        batch, index, epoch = self._place(step)
+        ranks = self._ranks(batch, slice(None))
+        ranks = self._in_order(ranks[ranks >= 0], epoch)
+        prompts = np.clip(self._corpus.prompts(ranks) - index * self._T, 0, self._T).sum()
+        return symbols - (1 - self._prompt_weight) * float(prompts)
 
     def scale(self, step: int) -> float:
         """Return the same factor for all steps: 1 / the mean of their weights.
@@ -232,13 +310,17 @@ class RecordWindows:
         batch, index, epoch = self._place(step)
         ranks = self._ranks(batch, rows)
         length = self._length(ranks)
-        starts = self._corpus.starts[self._in_order(np.maximum(ranks, 0), epoch)].astype(np.intp)
+        read = self._in_order(np.maximum(ranks, 0), epoch)
+        starts = self._corpus.starts[read].astype(np.intp)
         first = index * self._T
         steps = np.arange(first, min(first + self._T, self._longest[batch]) + 1)[
             :, None
         ]  # (T + 1, 1)
         codes = self._corpus.codes[starts + np.minimum(steps, np.maximum(length, 0) + 1)]
         weights = (steps[1:] <= length + 1).astype(np.float32)
+        if self._corpus.vocabulary.prompt_end is not None:
+            in_prompt = steps[1:] <= self._corpus.prompts(read)
+            weights[in_prompt] *= np.float32(self._prompt_weight)
         return Window(
             codes[:-1].astype(np.intp), codes[1:].astype(np.intp), weights, fresh=index == 0
         )
@@ -277,72 +359,3 @@ class RecordWindows:
             seed = [self._seed, epoch, _ROWS, run]
             found[mine] = first + shuffled(ranks[mine] - first, int(lengths.end[run]) - first, seed)
         return found  # type: ignore[no-any-return]
-
-
-def with_ends(
-    files: Iterable[Iterable[Array]], config: DataConfig, *, first: bool = True
-) -> Iterator[Array]:
-    """Yield the symbols of files, with an end symbol before and after each record.
-
-    Args:
-        files: pieces of symbols (n,) for each file.
-        config: whether records are lines or paragraphs.
-        first: whether no other records come before, whose last end symbol is the first one here.
-    """
-    if first:
-        yield np.array([SYMBOLS[config.tokens]], np.uint32)
-    for pieces in files:
-        yield from _split(pieces, config)
-
-
-def _split(pieces: Iterable[Array], config: DataConfig) -> Iterator[Array]:
-    """Yield the symbols of a text with an end symbol after each record.
-
-    A line is a record, or a paragraph between blank lines. Lines without a visible symbol are
-    blank; they are no records.
-
-    Args:
-        pieces: of the text, (n,) symbols each.
-        config: whether records are lines or paragraphs.
-    """
-    end, nothing = SYMBOLS[config.tokens], np.empty(0, np.uint32)
-    waiting: list[Array] = []  # pieces since the last whole line
-    for piece, final in chain(((one, False) for one in pieces), [(nothing, True)]):
-        waiting.append(piece.astype(np.uint32))
-        if not final and not (piece == _NEWLINE).any():
-            continue
-        symbols = np.concatenate(waiting)
-        if final and len(symbols) and symbols[-1] != _NEWLINE:
-            symbols = np.append(symbols, np.uint32(_NEWLINE))
-        newlines = np.flatnonzero(symbols == _NEWLINE)
-        done = len(newlines) if final else max(0, len(newlines) - 1)  # the last line waits
-        cut = int(newlines[done - 1]) + 1 if done else 0
-        lines, ends, waiting = symbols[:cut].copy(), newlines[:done], [symbols[cut:]]
-        if not done:
-            continue
-        first = np.concatenate([[0], ends[:-1] + 1])
-        visible = ~_is_space(lines[first])
-        if not visible.all():
-            visible = np.logical_or.reduceat(~_is_space(lines), first)
-        if config.records == "paragraph":
-            next_end = int(newlines[done]) if done < len(newlines) else len(symbols)
-            next_visible = not _is_space(symbols[cut:next_end]).all() and not final
-            closed = ~np.append(visible[1:], next_visible)
-        else:
-            closed = np.ones(done, np.bool_)
-        lines[ends[closed]] = end
-        if visible.all():
-            yield lines
-        elif visible.any():
-            yield lines[np.repeat(visible, np.diff(np.append(first, cut)))]
-
-
-def _is_space(symbols: Array) -> Array:
-    """Return which of (n,) symbols leave a line blank."""
-    spaces: Array = np.isin(symbols, _SPACES)
-    return spaces
-
-
-SEPARATORS = {"line": "\n", "paragraph": "\n\n"}  # between records
-_NEWLINE = ord("\n")
-_SPACES = np.array([ord(c) for c in " \t\n\r\v\f\xa0\u3000"], np.uint32)

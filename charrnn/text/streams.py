@@ -34,6 +34,11 @@ class TextSizes(NamedTuple):
         """Return how often so many steps read the training part, if none is short."""
         return steps * train.batch_size * train.seq_length / max(2, self.train)
 
+    @property
+    def long_window(self) -> int:
+        """T of a text that is long enough."""
+        return 80
+
     def most_steps(self, batch_size: int | None, workers: int) -> int:
         """Return the largest T that leaves room for 8 steps, and fits the other parts."""
         n, N = self.train, batch_size
@@ -84,9 +89,13 @@ class Streams:
         self._length, self.windows = _epoch(len(codes), batch_size, seq_length, seed is not None)
         self._starts = self._length * np.arange(batch_size)  # (N,)
 
-    def weight(self, step: int) -> int:
+    def symbols(self, step: int) -> int:
         """Return the number of characters in a step's window: N T, or less at an epoch's end."""
         return self._window_length(step) * len(self._starts)
+
+    def weight(self, step: int) -> int:
+        """Return the number of characters, each of which has weight 1."""
+        return self.symbols(step)
 
     def scale(self, step: int) -> float:
         """Return 1 / weight: the loss is the mean over the characters of the window."""

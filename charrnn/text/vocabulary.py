@@ -1,7 +1,8 @@
 """Turn symbols into codes and back.
 
 A symbol is a Unicode code point, or with byte tokens a byte. Its code is its index in the
-vocabulary, whose symbols ascend. Records have one more symbol, above all others, for begin and end.
+vocabulary, whose symbols ascend. Records have one more symbol, above all others, for begin and end;
+those with prompts have another, for the end of a prompt.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from charrnn.kernels import Array
 
 Decoder = Callable[[int], str]
 
-SYMBOLS = {"char": 0x110000, "byte": 0x100}  # possible symbols of a text, from 0; the next: END
+# Possible symbols of a text, from 0. The next one is the end of a record, then that of a prompt.
+SYMBOLS = {"char": 0x110000, "byte": 0x100}
+OTHERS = 2
 
 
 class Vocabulary:
@@ -33,6 +36,8 @@ class Vocabulary:
         tokens: "char" or "byte".
         code_dtype: the type of codes, the same for every text.
         end: the code of the symbol for begin and end of a record; None without records.
+        prompt_end: the code of the symbol between prompt and reply; None without prompts.
+        size: number of symbols that a text may have: V, without the two above.
         separator: the code after each record, or without records after each line, a newline; V,
             which no symbol has, if there is no newline.
     """
@@ -43,7 +48,10 @@ class Vocabulary:
         V = len(self.symbols)
         self.code_dtype = code_dtype(V)
         last = int(self.symbols[-1]) if V else 0
-        self.end = V - 1 if last == SYMBOLS[tokens] else None
+        self.size = int(self.symbols.searchsorted(SYMBOLS[tokens]))
+        others = self.symbols[self.size :].tolist()
+        self.end = self.size if SYMBOLS[tokens] in others else None
+        self.prompt_end = V - 1 if SYMBOLS[tokens] + 1 in others else None
         newline = np.flatnonzero(self.symbols == ord("\n"))
         line_end = int(newline[0]) if len(newline) else V
         self.separator = line_end if self.end is None else self.end
@@ -54,7 +62,7 @@ class Vocabulary:
     @classmethod
     def from_pieces(cls, pieces: Iterable[Array], tokens: str) -> Vocabulary:
         """Return the vocabulary of a text, given as pieces of symbols, each (n,) integers."""
-        present = np.zeros(SYMBOLS[tokens] + 1, np.bool_)
+        present = np.zeros(SYMBOLS[tokens] + OTHERS, np.bool_)
         for symbols in pieces:
             if not np.take(present, symbols).all():  # reading is several times faster than writing
                 present[symbols] = True
@@ -62,11 +70,6 @@ class Vocabulary:
 
     def __len__(self) -> int:
         return len(self.symbols)
-
-    @property
-    def size(self) -> int:
-        """Number of symbols that a text may have: V, without the end of a record."""
-        return len(self) - (self.end is not None)
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -129,6 +132,11 @@ class Vocabulary:
         assert self.end is not None
         return np.pad(codes, 1, constant_values=self.end)
 
+    def as_pair(self, prompt: Array, reply: Array) -> Array:
+        """Return the codes of a prompt (p,) and a reply (r,) with their symbol between them."""
+        assert self.prompt_end is not None
+        return np.concatenate([prompt, [self.prompt_end], reply]).astype(self.code_dtype)
+
     def as_prime(self, codes: Array) -> Array:
         """Return a prime as a model reads it: after a newline, or after a record's begin symbol.
 
@@ -153,9 +161,14 @@ class Vocabulary:
     def decode(self, codes: Array) -> str:
         """Return the text of (n,) codes; bytes that form no code point become U+FFFD.
 
-        Begin and end of a record have no text.
+        Begin and end of a record have no text, the end of a prompt is shown as a tab.
         """
-        return self._text(self.symbols[codes if self.end is None else codes[codes != self.end]])
+        if self.end is None:
+            return self._text(self.symbols[codes])
+        symbols = self.symbols[codes[codes != self.end]]
+        if self.prompt_end is not None:
+            symbols = np.where(symbols > SYMBOLS[self.tokens], ord("\t"), symbols)
+        return self._text(symbols)
 
     def _text(self, symbols: Array) -> str:
         if self.tokens == "byte":
@@ -172,11 +185,11 @@ class Vocabulary:
             before: (n,) codes before the first one; a code point that begins there is completed.
         """
         symbols = self.symbols.tolist()
-        texts = symbols if self.end is None else symbols[:-1]
+        texts = symbols[: self.size]
         if self.tokens == "char":
-            return [*map(chr, texts), ""].__getitem__
+            return [*map(chr, texts), "", "\t"].__getitem__
         utf8 = codecs.getincrementaldecoder("utf-8")("replace")
-        pieces = [*(bytes([symbol]) for symbol in texts), b""]
+        pieces = [*(bytes([symbol]) for symbol in texts), b"", b"\t"]
         if before is not None:
             utf8.decode(b"".join(pieces[code] for code in before[-4:].tolist()))
         return lambda code: utf8.decode(pieces[code])
@@ -192,6 +205,8 @@ class Vocabulary:
         """Return a symbol as messages show it: itself if it is visible, and its number."""
         if symbol == SYMBOLS[self.tokens]:
             return "the end of a record"
+        if symbol > SYMBOLS[self.tokens]:
+            return "the end of a prompt"
         if self.tokens == "byte":
             return f"byte 0x{symbol:02x}"
         return character_name(chr(symbol))

@@ -34,11 +34,13 @@ class Segments(NamedTuple):
 
     first: Array  # (S,) intp, place of the first symbol of each in the encoded text
     last: Array  # (S,) intp, place of its last: its newline or end, or the last of the part
+    prompts: Array | None = None  # (S,) intp, symbols of each before its reply, with their end
 
     @property
     def scored(self) -> Array:
         """(S,), the number of scored symbols of each; nothing predicts the symbol at place 0."""
-        return self.last + 1 - np.maximum(self.first, 1)
+        first = self.first if self.prompts is None else self.first + self.prompts
+        return self.last + 1 - np.maximum(first, 1)
 
 
 class TrainingWindows(Protocol):
@@ -46,7 +48,11 @@ class TrainingWindows(Protocol):
 
     windows: int  # in an epoch
 
-    def weight(self, step: int) -> int:
+    def symbols(self, step: int) -> int:
+        """Return the number of symbols that a step's window reads, over all its rows."""
+        ...
+
+    def weight(self, step: int) -> float:
         """Return the sum of the weights of a step's window, over all its rows."""
         ...
 
@@ -78,6 +84,11 @@ class Sizes(Protocol):
 
     def epochs_in(self, steps: int, train: TrainConfig) -> float:
         """Return how often so many steps read the training part."""
+        ...
+
+    @property
+    def long_window(self) -> int:
+        """T, unless the text has no room for so many steps."""
         ...
 
     def most_steps(self, batch_size: int | None, workers: int) -> int:

@@ -51,18 +51,18 @@ class TrainingLog:
         self._busy_s, self._busy_chars = 0.0, 0  # in steps since the last training line
         self._warned = False  # about a loss that is far too high
 
-    def step(self, step: int, chars: int, nats: float, seconds: float) -> None:
+    def step(self, step: int, chars: int, loss_nats: float, seconds: float) -> None:
         """Report a step and count its time.
 
         Args:
             step: steps made so far.
             chars: characters of the step.
-            nats: loss summed over them.
+            loss_nats: the mean loss of the step.
             seconds: time that the step took.
         """
         self._busy_s += seconds
         self._busy_chars += chars
-        self._reporter.step(self._limits.epoch(step), chars, nats / chars, seconds)
+        self._reporter.step(self._limits.epoch(step), chars, loss_nats, seconds)
 
     def training(self, step: int, loss_nats: float, rate: float, norm: float) -> None:
         """Write a training line.

@@ -149,7 +149,8 @@ def _hidden_size(model: ModelConfig, n: int, V: int, work: float) -> int:
 def _with_windows(train: TrainConfig, sizes: Sizes, workers: int) -> TrainConfig:
     """Fill in T = 80 steps of N = 32 streams ("What pays"), or fewer for a small text.
 
-    Rows of short records are more, so that a step has as many symbols.
+    Rows of short records are more, so that a step has as many symbols. Windows of prompts and
+    replies are longer, so that the gradient of a reply reaches its prompt.
 
     Args:
         train: configuration.
@@ -157,7 +158,7 @@ def _with_windows(train: TrainConfig, sizes: Sizes, workers: int) -> TrainConfig
         workers: lower bound on N.
     """
     N, streams = train.batch_size, train.streams or "fresh"
-    T = train.seq_length or max(1, min(80, sizes.most_steps(N, workers)))
+    T = train.seq_length or max(1, min(sizes.long_window, sizes.most_steps(N, workers)))
     N = N or max(workers, sizes.rows(32 * 80, T))
     return replace(train, seq_length=T, batch_size=N, streams=streams)
 

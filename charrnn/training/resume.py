@@ -31,7 +31,7 @@ _OTHER_FOLDER = Remedy("run_dir", "names another folder")
 
 # Values that stand for an unset key, which keeps the value of the run.
 _UNSET = {
-    **dict.fromkeys([*fillable_keys(), "model.embedding_size"]),
+    **dict.fromkeys([*fillable_keys(), "model.embedding_size", "data.split_by"]),
     "train.workers": "auto",
     "train.backend": "auto",
 }

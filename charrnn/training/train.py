@@ -195,6 +195,8 @@ def _resolve(
         source=source.config.model if source else None,
         ranks=size,
     )
+    if corpus.split_by:
+        written = replace(written, data=replace(written.data, split_by=corpus.split_by))
     config = fill(written)
     check_sizes(corpus, config)
     if source:

@@ -158,7 +158,8 @@ class Trainer:
             The learning rate, 0 for a skipped update, and the gradient norm before clipping.
         """
         counters, start = self.counters, time.monotonic()
-        chars = self.group.worker.training_windows.weight(counters.step)
+        windows = self.group.worker.training_windows
+        chars, weight = windows.symbols(counters.step), windows.weight(counters.step)
         with np.errstate(all="ignore"):  # `not_finite` checks
             nats = self.group.train(counters.step)
             norm = clip_gradient(self.group.gradient, self.config.train)
@@ -167,12 +168,12 @@ class Trainer:
             self.group.states[...] = 0
             counters.divergences += 1
         else:
-            rate = self._update()
+            rate = self._update() if weight else 0.0
             self.group.carry_states()
             counters.unlogged_nats += nats
-            counters.unlogged_chars += chars
+            counters.unlogged_chars += weight
         counters.step += 1
-        self._log.step(counters.step, chars, nats, time.monotonic() - start)
+        self._log.step(counters.step, chars, nats / (weight or 1), time.monotonic() - start)
         self._update_elapsed()
         if reason:
             self._log.skipped(counters, reason, self._learning_rate())
@@ -280,6 +281,7 @@ class Trainer:
             self.corpus.cut_points,
             self.limits.steps_per_epoch,
             self.corpus.longest_record,
+            self.corpus.labels,
         )
 
     def save(self) -> None:

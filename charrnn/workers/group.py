@@ -66,6 +66,17 @@ class WorkerGroup:
             yield joined(scores)
             index += 1
 
+    def predict(self, start: int, end: int) -> Iterator[Array]:
+        """Yield log-probabilities (n, labels) for some of the records after others.
+
+        Args:
+            start, end: their ranks.
+        """
+        index = 0
+        while (shares := self._do(("predict", start, end, index)))[0] is not None:
+            yield np.concatenate(shares)
+            index += 1
+
     def peak_gflops(self) -> float:
         """Return the rate of large matrix products on all workers at once, in GFLOP/s."""
         rates: list[float] = self._do(("peak_gflops",))

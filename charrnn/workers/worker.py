@@ -17,8 +17,11 @@ from charrnn.model.dropout_masks import MaskGenerator
 from charrnn.model.evaluation import WindowScore, score_windows
 from charrnn.model.model import Model, States
 from charrnn.model.parameters import parameter_count, parameter_views
+from charrnn.model.prediction import LabelTree, label_log_probs
 from charrnn.text.corpus import Corpus
 from charrnn.text.windows import TrainingWindows
+
+_PREDICTED = 512  # records in a worker's share of a block
 
 Task = tuple[Any, ...]  # name of a method of `Worker`, and its arguments
 
@@ -30,6 +33,7 @@ class Job:
     config: Config  # with the number of workers and the backend resolved
     corpus: Corpus  # its arrays are empty in a job that is sent to another process
     trains: bool = True  # whether there is training to do, and not only scoring
+    labels: tuple[Array, ...] = ()  # codes of each, to be predicted
 
     @property
     def workers(self) -> int:
@@ -166,3 +170,33 @@ class Worker:
             separator = corpus.vocabulary.separator if each else None
             self._scores = score_windows(self.model, windows, separator)
         return next(self._scores, None)
+
+    def predict(self, start: int, end: int, index: int) -> Array | None:
+        """Predict the labels of this worker's share of a block of records.
+
+        Args:
+            start, end: ranks of the records, of which only the prompts are read.
+            index: number of the block.
+
+        Returns:
+            The log-probabilities (n, labels) of its share, in the order of the ranks, or None after
+            the last block.
+        """
+        K, corpus = self._job.workers, self._job.corpus
+        first = start + index * K * _PREDICTED
+        if first >= end:
+            return None
+        bounds = (first + _PREDICTED * k for k in (self._rank, self._rank + 1))
+        ranks = np.arange(*(min(bound, end) for bound in bounds))
+        found = np.empty((len(ranks), self._tree.size))
+        for places, log_probs in label_log_probs(
+            self.model, corpus.prompt_codes(ranks), self._tree
+        ):
+            found[places] = log_probs
+        return found
+
+    @cached_property
+    def _tree(self) -> LabelTree:
+        end = self._job.corpus.vocabulary.end
+        assert end is not None
+        return LabelTree(self._job.labels, end)

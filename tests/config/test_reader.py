@@ -14,9 +14,20 @@ from hypothesis import strategies as st
 from support import resolved, text_sizes, train, write_config
 
 from charrnn.backends.backend import BACKENDS
-from charrnn.config.reader import config_from_dict, load_config
-from charrnn.config.schema import Config, all_keys
-from charrnn.config.values import Choice, Encoding, Kind, Nullable, Number, OrWord, Paths
+from charrnn.config.reader import KEYS_OF_RECORDS, config_from_dict, load_config
+from charrnn.config.schema import TABLES, Config, all_keys
+from charrnn.config.values import (
+    Choice,
+    Column,
+    Encoding,
+    Kind,
+    Nullable,
+    Number,
+    OrWord,
+    Paths,
+    Switch,
+    Text,
+)
 from charrnn.kernels.optimizers import OPTIMIZERS, SCHEDULES
 from charrnn.training import recipe
 
@@ -178,9 +189,8 @@ def test_the_last_override_counts(tmp_path: Path) -> None:
     assert load_config(path, ["seed=4", "seed=5"]).seed == 5
 
 
-PATH = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1).map(
-    lambda name: "/" + name
-)
+CHARACTER = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
+PATH = st.text(CHARACTER, min_size=1).map(lambda name: "/" + name)
 
 
 def values_of(kind: Kind) -> st.SearchStrategy[Any]:
@@ -198,6 +208,15 @@ def values_of(kind: Kind) -> st.SearchStrategy[Any]:
         return st.sampled_from(kind.options)
     if isinstance(kind, Encoding):
         return st.sampled_from(["utf-8", "latin-1", "cp1252", "utf-16"])
+    if isinstance(kind, Switch):
+        return st.booleans()
+    if isinstance(kind, Text):
+        return st.text(CHARACTER.filter("\n".__ne__), min_size=1, max_size=1 if kind.single else 5)
+    if isinstance(kind, Column):
+        one = st.integers(1, 10**9 - 1) | st.text(CHARACTER, min_size=1, max_size=9).filter(
+            lambda name: not name.isdigit()
+        )
+        return one | st.lists(one, min_size=1, max_size=3) if kind.several else one
     assert isinstance(kind, Paths)
     return PATH | st.lists(PATH, min_size=1, max_size=3)
 
@@ -223,6 +242,19 @@ def configurations(draw: st.DrawFn) -> Config:
     for name in ("decay_every", "decay_factor", "min_learning_rate"):
         if name not in SCHEDULES[flat["train.schedule"]]:
             flat[f"train.{name}"] = all_keys()[f"train.{name}"]["default"]
+    for name, kinds in KEYS_OF_RECORDS.items():
+        if flat["data.records"] not in kinds:
+            flat[f"data.{name}"] = all_keys()[f"data.{name}"]["default"]
+    if flat["data.records"] in TABLES:
+        flat["data.reply_column"] = flat["data.reply_column"] or 1
+    if flat["data.label_from"]:
+        flat["data.prompt_separator"] = None
+    else:
+        flat["data.label_as"] = "prompt"
+    if not any(
+        flat[f"data.{name}"] for name in ("prompt_column", "prompt_separator", "label_from")
+    ):
+        flat["data.split_by"] = None
     nested: dict[str, Any] = {"seed": flat.pop("seed")}
     for dotted, value in flat.items():
         section, key = dotted.split(".")

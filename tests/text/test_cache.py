@@ -202,12 +202,12 @@ def test_codes_and_symbols_are_checked_whatever_the_checksums(
 def test_old_and_unused_texts_are_removed(cache: Path, data: DataConfig) -> None:
     cache.mkdir(parents=True)
     kept = {
-        "1" * 64: b"charrnn3",
-        "2" * 64: b"charrnn4",
+        "1" * 64: b"charrnn4",
+        "2" * 64: b"charrnn5",
         "3" * 64: b"another",
-        "4" * 63: b"charrnn2",
+        "4" * 63: b"charrnn3",
     }
-    gone = {"5" * 64: b"charrnn2", "6" * 64: b"charrnn3"}
+    gone = {"5" * 64: b"charrnn3", "6" * 64: b"charrnn4"}
     for name, magic in (kept | gone).items():
         (cache / f"{name}.codes").write_bytes(magic + b"...")
     for name in ("4" * 63, "6" * 64):

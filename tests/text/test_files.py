@@ -184,7 +184,7 @@ def test_a_file_that_is_deleted_after_it_was_found(
         monkeypatch.setattr("charrnn.text.load.LARGE", 0)
     file = tmp_path / "text"
 
-    def found(_: object) -> list[str]:
+    def found(*_: object, **_options: object) -> list[str]:
         return [str(file)]
 
     monkeypatch.setattr("charrnn.text.load.find_files", found)

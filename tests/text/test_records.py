@@ -22,6 +22,7 @@ from charrnn.text import cache, load, record_index
 from charrnn.text import records as records_module
 from charrnn.text.known import KnownRecords
 from charrnn.text.load import load_corpus
+from charrnn.text.record_reader import RecordFile, with_ends
 from charrnn.text.records import RecordCorpus
 from charrnn.text.windows import ScoringWindow, Window
 
@@ -99,7 +100,7 @@ def test_records_are_what_the_plain_rule_finds(pieces: list[str], chunk: int) ->
     symbols = np.frombuffer(text.encode("utf-32-le"), "<u4")
     cut = [symbols[i : i + chunk] for i in range(0, len(symbols), chunk)]
     for kind, expected in (("line", lines), ("paragraph", [b for b in blocks if b.strip()])):
-        found = np.concatenate([*records_module.with_ends([cut], DataConfig("t", records=kind))])
+        found = np.concatenate([*with_ends([RecordFile("t", cut)], DataConfig("t", records=kind))])
         ends = np.flatnonzero(found == 0x110000)
         assert ends[0] == 0
         assert ends[-1] == len(found) - 1

@@ -293,12 +293,22 @@ def test_more_patience_continues_as_if_given_from_the_start(tmp_path: Path) -> N
 
 
 # For each key that a resumed run may not change: overrides that change it.
+TABLE = ("data.records=csv", "data.reply_column=2")
 CHANGES: dict[str, tuple[str, ...]] = {
     "seed": ("seed=2",),
     "data.tokens": ("data.tokens=byte",),
     "data.encoding": ("data.encoding=latin-1",),
     "data.newlines": ("data.newlines=keep",),
     "data.records": ("data.records=line",),
+    "data.prompt_column": (*TABLE, "data.prompt_column=1"),
+    "data.reply_column": TABLE,
+    "data.header": (*TABLE, "data.header=true"),
+    "data.delimiter": (*TABLE, "data.delimiter=;"),
+    "data.prompt_separator": ("data.records=line", "data.prompt_separator=_"),
+    "data.label_from": ("data.records=line", "data.label_from=file"),
+    "data.label_as": ("data.records=line", "data.label_from=file", "data.label_as=reply"),
+    "data.split_by": ("data.records=line", "data.prompt_separator=_", "data.split_by=reply"),
+    "train.prompt_weight": ("train.prompt_weight=0.5",),
     "data.valid_fraction": ("data.valid_fraction=0.2",),
     "data.test_fraction": ("data.test_fraction=0.2",),
     "model.cell": ("model.cell=gru",),
