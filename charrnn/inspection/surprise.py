@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from charrnn.text.reading import Reading
 
 _BEFORE = 30  # characters shown before a surprising one
 _NEAR = 5  # characters; places nearer than that are one event
+_GROUP = 1 << 16  # losses that are put in order at a time, at first
 _SAME = 8  # characters before a surprising one, which make it the same event
 
 
@@ -60,23 +62,46 @@ def most_surprising(reading: Reading, nats: Array, count: int) -> list[Surprise]
         nats: (n,), the loss of each character; nan for one that is not scored.
         count: how many, at most.
     """
-    codes, numbers, places = reading.part, reading.numbers(), reading.places()
-    begins = np.arange(len(codes)) - places  # (n,), of the text or the record, in the part
-    found: list[Surprise] = []
-    seen: set[bytes] = set()
-    covered = np.isnan(nats)  # (n,), places that show nothing new
-    for i in np.argsort(-np.nan_to_num(nats, nan=-np.inf), kind="stable").tolist():
-        if len(found) == count:
-            break
-        begin = max(0, int(begins[i]))
-        event = codes[max(begin, i - _SAME) : i + 1].tobytes()
-        if covered[i] or event in seen:
-            continue
-        seen.add(event)
-        near = slice(max(begin, i - _NEAR), i + _NEAR + 1)
-        covered[near] |= begins[near] == begins[i]
-        before = codes[max(begin, i - _BEFORE) : i]
-        found.append(
-            Surprise(i, int(numbers[i]), int(places[i]), float(nats[i]), int(codes[i]), before)
-        )
-    return found
+    codes = reading.part
+    found = np.array([*islice(_events(reading, nats), count)], np.intp)
+    begins, _ = reading.extents(found)
+    before = [
+        codes[max(begin, i - _BEFORE) : i]
+        for i, begin in zip(found.tolist(), begins.tolist(), strict=True)
+    ]
+    columns = (found, reading.numbers(found), reading.places(found), nats[found], codes[found])
+    return [*map(Surprise, *(one.tolist() for one in columns), before)]
+
+
+def _events(reading: Reading, nats: Array) -> Iterator[int]:
+    """Yield the place of each event, most surprising first; see `most_surprising`."""
+    codes, seen = reading.part, set[bytes]()
+    covered = np.zeros(len(codes), np.bool_)  # (n,), places that show nothing new
+    for group in _descending(nats):
+        extents = zip(*(one.tolist() for one in reading.extents(group)), strict=True)
+        for i, (begin, end) in zip(group.tolist(), extents, strict=True):
+            event = codes[max(begin, i - _SAME) : i + 1].tobytes()
+            if not covered[i] and event not in seen:
+                seen.add(event)
+                covered[max(begin, i - _NEAR) : min(end, i + _NEAR + 1)] = True
+                yield i
+
+
+def _descending(nats: Array) -> Iterator[Array]:
+    """Yield the places of all losses but nan, largest first, in groups.
+
+    An order of all would take more memory than the losses, and few are usually needed.
+    """
+    n, size = np.count_nonzero(~np.isnan(nats)), _GROUP
+    low = high = np.nan  # no loss is at least nan
+    while low != -np.inf:
+        low = -_kth(-nats, size) if size < n else -np.inf
+        places = np.flatnonzero((nats >= low) & ~(nats >= high))
+        yield places[np.argsort(-nats[places], kind="stable")]
+        high, size = low, 4 * size
+
+
+def _kth(values: Array, k: int) -> float:
+    """Return the k-th smallest of values, which are rearranged."""
+    values.partition(k - 1)
+    return float(values[k - 1])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from charrnn.errors import counted
 from charrnn.kernels import Array
 from charrnn.text.corpus import Corpus
 from charrnn.text.encoding import EncodedText
+from charrnn.text.record_index import places_of
 from charrnn.text.records import RecordCorpus
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.text.windows import ScoringWindow
@@ -64,8 +66,8 @@ class Reading:
         """Yield the windows in which the part is scored, or the k-th of K shares of them."""
         return self.corpus.scoring_windows(*self.bounds, share)
 
-    def numbers(self) -> Array:
-        """Return the line number, from 1, of each character of the part, (end - start,).
+    def numbers(self, positions: Array) -> Array:
+        """Return the line numbers, from 1, of characters (n,), which count from the part's first.
 
         A newline belongs to the line that it ends.
         """
@@ -74,13 +76,22 @@ class Reading:
             np.count_nonzero(is_newline[self.codes[i : min(self.start, i + _CHUNK)]])
             for i in range(0, self.start, _CHUNK)
         )
-        ends = is_newline[self.part]
-        lines: Array = 1 + before + np.cumsum(ends) - ends
+        last = self.corpus.segments(self.start, self.end).last
+        lines: Array = 1 + before + np.searchsorted(last, self.start + positions)
         return lines
 
-    def places(self) -> Array:
-        """Return the place in the text, from 0, of each character of the part, (end - start,)."""
-        return np.arange(self.start, self.end)
+    def places(self, positions: Array) -> Array:
+        """Return the places in the text, from 0, of characters (n,) of the part."""
+        return self.start + positions
+
+    def extents(self, positions: Array) -> tuple[Array, Array]:
+        """Return the extents, within the part, of the texts or records of characters (n,).
+
+        Returns:
+            For each, the position of the first character and the one after the last, (n,) each.
+        """
+        first = np.zeros_like(positions)
+        return first, first + (self.end - self.start)
 
     def stretches(self, count: int, lead: int) -> Iterator[tuple[int, int, int]]:
         """Yield what to read from zero states in order to see the first characters of the part.
@@ -146,24 +157,34 @@ class RecordReading(Reading):
     def size(self) -> tuple[int, str]:
         return len(self.of_file), "record"
 
-    @property
+    @cached_property
     def _begins(self) -> Array:
         """Places of the symbol before each record, in the order of the file, (R,)."""
         return np.flatnonzero(self.codes[:-1] == self.vocabulary.end)
 
-    @property
+    @cached_property
     def _lengths(self) -> Array:
         """Symbols of each record, its end included, (R,)."""
         return np.diff(self._begins, append=self.end - 1)
 
-    def numbers(self) -> Array:
-        """Return the number, from 1, of each character's record among all, (end - start,)."""
-        return np.repeat(self.of_file, self._lengths)
+    def _record_of(self, positions: Array) -> Array:
+        """Return the record, from 0, of characters (n,) of the part."""
+        # The symbol before the first character of a part has the place 0.
+        return np.searchsorted(self._begins, positions, side="right") - 1
 
-    def places(self) -> Array:
-        """Return the place in its record, from 0, of each character of the part, (end - start,)."""
-        places: Array = np.arange(self.end - 1) - np.repeat(self._begins, self._lengths)
+    def numbers(self, positions: Array) -> Array:
+        """Return the number, from 1, of each character's record among all, (n,)."""
+        return self.of_file[self._record_of(positions)]
+
+    def places(self, positions: Array) -> Array:
+        """Return the place in its record, from 0, of each character, (n,)."""
+        places: Array = positions - self._begins[self._record_of(positions)]
         return places
+
+    def extents(self, positions: Array) -> tuple[Array, Array]:
+        records = self._record_of(positions)
+        first = self._begins[records]
+        return first, first + self._lengths[records]
 
     def stretches(self, count: int, lead: int) -> Iterator[tuple[int, int, int]]:
         del lead
@@ -174,7 +195,8 @@ class RecordReading(Reading):
 
     def most_lags(self, losses: int) -> int:
         """Return the most steps that so many losses can go back, at least one."""
-        far = np.cumsum(np.bincount(self.places())[::-1])[::-1]  # characters that go back K or more
+        at_least = np.bincount(self._lengths)[::-1].cumsum()[::-1]  # records of k symbols or more
+        far = at_least[1:][::-1].cumsum()[::-1]  # characters that go back K or more
         return max(1, int(np.count_nonzero(far >= losses)))
 
     def too_short(self, lags: int) -> str:
@@ -186,9 +208,12 @@ class RecordReading(Reading):
 
         The symbol for its begin counts. There are `count`, or fewer if there are fewer.
         """
-        far = np.flatnonzero(self.places() + 1 >= K) + self.start
-        chosen = np.linspace(0, len(far) - 1, min(count, len(far)))
-        found: Array = far[chosen.astype(np.intp)]
+        far = np.maximum(self._lengths + 1 - K, 0).cumsum()  # (R,), up to the end of each record
+        total = int(far[-1])
+        chosen = np.linspace(0, total - 1, min(count, total)).astype(np.intp)
+        ends = self._begins + self._lengths
+        record = np.searchsorted(far, chosen, side="right")
+        found: Array = self.start + ends[record] - (far[record] - chosen)
         return found
 
     def loss_windows(self, positions: Array, K: int, batch: int) -> Iterator[Array]:
@@ -197,7 +222,7 @@ class RecordReading(Reading):
         See `Reading.loss_windows`. Losses equally far from the start of their records are read
         together, each from there.
         """
-        before = np.minimum(self.places()[positions - self.start] + 1 - K, _WARM_UP)  # (n,)
+        before = np.minimum(self.places(positions - self.start) + 1 - K, _WARM_UP)  # (n,)
         for warm_up in np.unique(before).tolist():
             together = positions[before == warm_up]
             for i in range(0, len(together), batch):
@@ -220,19 +245,47 @@ def reading_of(corpus: Corpus, start: int, end: int, most: int | None = None) ->
 
 
 def _records(corpus: RecordCorpus, start: int, end: int, most: int | None) -> Reading:
-    """Copy the records of some ranks, in the order of the file, to a corpus of their own."""
-    begins = corpus.starts[start:end].astype(np.intp)
-    lengths = corpus.lengths.length[corpus.lengths.run(np.arange(start, end))].astype(np.intp) + 1
-    order = np.argsort(begins)
-    begins, lengths = begins[order], lengths[order]  # (R,); the end counts
-    if most is not None:
-        enough = int(np.searchsorted(np.cumsum(lengths), most)) + 1
-        begins, lengths = begins[:enough], lengths[:enough]
-    first = np.cumsum(lengths) - lengths  # (R,)
-    places = np.arange(lengths.sum()) + np.repeat(begins + 1 - first, lengths)
-    codes = np.append(corpus.codes[:1], corpus.codes[places])
+    """Copy the records of some ranks, in the order of the file, to a corpus of their own.
+
+    The file is read in blocks, up to the last of these records. What is held beside a block is
+    their codes and a few bytes for each record.
+    """
+    begins = _begins(corpus, start, end, most)
+    whole = EncodedText(corpus.codes, corpus.vocabulary, corpus.text_sha256, (len(corpus.codes),))
+    copied, of_file, before = [corpus.codes[:1]], list[Array](), 0
+    for places in places_of(whole):  # (r + 1,), of the symbols around records
+        here = begins[slice(*begins.searchsorted(places[[0, -1]].astype(begins.dtype)))]  # (m,)
+        records = places.searchsorted(here)  # (m,)
+        lengths = np.diff(places)  # (r,)
+        if most is not None:
+            enough = int(lengths[records].cumsum().searchsorted(most)) + 1
+            most -= int(lengths[records].sum())
+            records = records[:enough]
+        taken = np.zeros(len(lengths), np.bool_)
+        taken[records] = True
+        symbols = corpus.codes[places[0] + 1 : places[-1] + 1]
+        copied.append(symbols[np.repeat(taken, lengths)])
+        of_file.append((before + 1 + records).astype(begins.dtype))
+        before += len(lengths)
+        if (most is not None and most <= 0) or places[-1] > begins[-1]:
+            break
+    codes = np.concatenate(copied)
     codes.flags.writeable = False
     text = EncodedText(codes, corpus.vocabulary, corpus.text_sha256, (len(codes),))
     alone = RecordCorpus.undivided(text)
-    of_file = np.searchsorted(np.sort(corpus.starts), begins) + 1
-    return RecordReading(alone, alone.everything, 1, len(codes), of_file)
+    return RecordReading(alone, alone.everything, 1, len(codes), np.concatenate(of_file))
+
+
+def _begins(corpus: RecordCorpus, start: int, end: int, most: int | None) -> Array:
+    """Return the places of the symbols before records of some ranks, in the order of the file.
+
+    They are all, or at least the first that have so many characters.
+    """
+    if most is None:
+        return np.sort(corpus.starts[start:end])
+    some, first = [], start
+    for length, stop in zip(*(one.tolist() for one in corpus.lengths), strict=True):
+        # Records of one length are in the order of the file.
+        some.append(corpus.starts[first : min(stop, end, first + most // (length + 1) + 1)])
+        first = max(start, stop)
+    return np.sort(np.concatenate(some))

@@ -223,7 +223,7 @@ def test_the_features_of_a_text() -> None:
     found = text_features(part_of(codes, vocabulary=vocabulary))
     for name, values in text_features(part_of(codes, 12, 20, vocabulary)).items():
         assert values.tolist() == found[name][12:20].tolist()
-    lines = part_of(codes, 5, vocabulary=vocabulary).numbers()
+    lines = part_of(codes, 5, vocabulary=vocabulary).numbers(np.arange(len(TEXT) - 5))
     assert lines.tolist() == [TEXT[:i].count("\n") + 1 for i in range(5, len(TEXT))]
     assert list(found) == list(FEATURES)
     for name, digits in FEATURES.items():

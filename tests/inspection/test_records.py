@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from plain_scoring import plain_loop
 from support import plain_config
 
+from charrnn.inspection import surprise
 from charrnn.inspection.features import text_features
 from charrnn.inspection.gradient_flow import backpropagate_last_loss, gradient_by_lag
 from charrnn.inspection.surprise import most_surprising, nats_by_character
@@ -17,6 +19,7 @@ from charrnn.inspection.units import Unit, activations, correlated_units
 from charrnn.kernels import CELLS, Array
 from charrnn.model.model import Model
 from charrnn.model.parameters import initial_parameters
+from charrnn.text import corpus, record_index
 from charrnn.text.load import load_corpus
 from charrnn.text.reading import Reading, reading_of
 
@@ -55,9 +58,11 @@ def alone(reading: Reading) -> list[Array]:
 
 def test_records_stand_in_the_order_of_the_file(reading: Reading) -> None:
     assert reading.vocabulary.decode(reading.part) == "".join(RECORDS)
+    everywhere = np.arange(len(reading.part))
     numbers = [i for i, one in enumerate(RECORDS, 1) for _ in f"{one}."]
-    assert reading.numbers().tolist() == numbers
-    assert reading.places().tolist() == [place for one in RECORDS for place in range(len(one) + 1)]
+    assert reading.numbers(everywhere).tolist() == numbers
+    places = [place for one in RECORDS for place in range(len(one) + 1)]
+    assert reading.places(everywhere).tolist() == places
     assert reading.size == (len(RECORDS), "record")
 
 
@@ -74,7 +79,8 @@ def test_a_part_keeps_the_numbers_of_its_records(tmp_path: Path) -> None:
     for one in (whole, some):
         found = one.vocabulary.decode(one.part)
         shown = [found[i : i + 4] for i in range(0, len(found), 4)]
-        assert [names[number - 1] for number in one.numbers()[::5]] == shown
+        numbers = one.numbers(np.arange(0, len(one.part), 5))
+        assert [names[number - 1] for number in numbers] == shown
     assert shown == sorted(shown)
 
 
@@ -88,7 +94,7 @@ def test_the_surprise_of_each_record(cell: str, reading: Reading) -> None:
 
 def test_surprising_characters_have_their_record_and_no_other_text(reading: Reading) -> None:
     nats = np.full(len(reading.part), 0.5)
-    first = np.flatnonzero(reading.places() == 0)
+    first = np.flatnonzero(reading.places(np.arange(len(reading.part))) == 0)
     nats[first[2] - 1], nats[first[2]], nats[first[2] + 2] = 5, 4, 3  # the end of d, then "E
     found = most_surprising(reading, nats, 3)
     assert [(one.number, one.place, one.nats) for one in found] == [
@@ -181,3 +187,43 @@ def test_the_most_steps_that_losses_go_back(reading: Reading) -> None:
         assert len(reading.loss_positions(most + 1, 1000)) < losses
     assert reading.most_lags(1000) == 1
     assert len(reading.loss_positions(2, 7)) == 7
+
+
+def test_events_do_not_depend_on_how_many_are_put_in_order_at_a_time(
+    reading: Reading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nats = np.random.default_rng(1).integers(0, 9, len(reading.part)).astype(np.float32)
+    nats[[0, 7, 40]] = np.nan, np.inf, 0
+    expected = [(one.position, one.nats) for one in most_surprising(reading, nats, 1000)]
+    assert len(expected) > 10
+    assert [value for _, value in expected] == sorted((v for _, v in expected), reverse=True)
+    for size in (1, 2, 5):
+        monkeypatch.setattr(surprise, "_GROUP", size)
+        found = [(one.position, one.nats) for one in most_surprising(reading, nats, 1000)]
+        assert found == expected
+
+
+def test_views_hold_a_few_bytes_for_each_character(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module, name in ((record_index, "_BLOCK"), (corpus, "_BLOCK"), (surprise, "_GROUP")):
+        monkeypatch.setattr(module, name, 1 << 12)  # what blocks hold does not grow with a text
+    rng = np.random.default_rng(1)
+    lines = "\n".join("ab" * int(half) for half in rng.integers(1, 20, 20_000))
+    (tmp_path / "list.txt").write_text(lines)
+    overrides = {"data.path": str(tmp_path / "list.txt"), "data.records": "line"}
+    found = load_corpus(plain_config(overrides | {"data.valid_fraction": 0.4}).data)
+    part = found.split("valid")
+    n = reading_of(found, *part).scored
+    nats = rng.random(n, np.float32)
+    used = {}
+    for most in (1000, None):
+        tracemalloc.start()
+        reading = reading_of(found, *part, most)
+        values = nats[: len(reading.part)]
+        assert most_surprising(reading, values, 3)[0].nats == values.max()
+        assert len(reading.loss_positions(30, 50)) == 50
+        used[most] = tracemalloc.get_traced_memory()[1] / n
+        tracemalloc.stop()
+    assert used[1000] < 2
+    assert used[None] < 12
