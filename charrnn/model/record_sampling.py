@@ -17,6 +17,8 @@ from charrnn.text.vocabulary import Vocabulary
 
 _MOST_ATTEMPTS = 100  # for each record asked for
 _STEPS = 256  # for whose codes there is memory, at least
+_MOST_AHEAD = 1 << 14  # attempts that begin before the first of them has ended, about
+_NONE = np.iinfo(np.intp).max  # the attempt of a row that waits
 
 
 class SampledRecord(NamedTuple):
@@ -66,7 +68,8 @@ class RecordSampler:
     def attempts(self, first: int = 0, stride: int = 1) -> Iterator[list[SampledRecord]]:
         """Yield every attempt, in order and without end, in lists of at least one.
 
-        A row whose record has ended begins the next attempt at once.
+        A row whose record has ended begins the next attempt at once, unless the rows are far ahead
+        of one that writes a very long record: attempts after that one have to be held in memory.
 
         Args:
             first: number of the first attempt.
@@ -100,19 +103,24 @@ class RecordSampler:
             if prompt_end is not None:  # a reply has no prompt
                 logits[:, prompt_end] = -np.inf
             ended = codes == end
-            rows = (ended | (lengths > self.length)).nonzero()[0]
+            rows = ((ended | (lengths > self.length)) & (numbers != _NONE)).nonzero()[0]
             if not len(rows):
                 continue
-            noise.restart(rows.tolist(), rngs)
-            logits[rows] = primed.logits
-            for layer, begin_of_layer in zip(states, primed.states, strict=True):
-                for state, begin_state in zip(layer, begin_of_layer, strict=True):
-                    state[rows] = begin_state
             written = codes_of.take(rows)
             texts = [self.vocabulary.decode_after(self.prime, codes) for codes in written]
             log_probs[rows] -= last_log_probs[rows] * ~ended[rows]  # a token after a cut
             values = numbers[rows].tolist(), texts, log_probs[rows].tolist(), ended[rows].tolist()
             yield [SampledRecord(*one) for one in zip(*values, strict=True)]
+            numbers[rows] = _NONE
+            if following - numbers.min() >= _MOST_AHEAD * stride:
+                continue
+            rows = (numbers == _NONE).nonzero()[0]
+            noise.restart(rows.tolist(), rngs)
+            codes_of.begin(rows)
+            logits[rows] = primed.logits
+            for layer, begin_of_layer in zip(states, primed.states, strict=True):
+                for state, begin_state in zip(layer, begin_of_layer, strict=True):
+                    state[rows] = begin_state
             log_probs[rows] = 0
             numbers[rows] = following + stride * np.arange(len(rows))
             following += stride * len(rows)
@@ -155,11 +163,13 @@ class _Codes:
         return lengths
 
     def take(self, rows: Array) -> list[Array]:
-        """Return the records of rows (n,) without the code just added, and begin others there."""
+        """Return the records of rows (n,), without the code just added."""
         places = zip(rows.tolist(), self._begin[rows].tolist(), strict=True)
-        taken = [self._steps[begin : self._end - 1, row] for row, begin in places]
+        return [self._steps[begin : self._end - 1, row] for row, begin in places]
+
+    def begin(self, rows: Array) -> None:
+        """Begin other records in rows (n,) with the next code."""
         self._begin[rows] = self._end
-        return taken
 
 
 def _log_probability(logits: Array, codes: Array) -> Array:

@@ -81,6 +81,31 @@ def test_fewer_rows_write_the_same_records(rows: int) -> None:
     assert next(log_probs) == pytest.approx(next(log_probs), rel=1e-5)
 
 
+@pytest.mark.usefixtures("folder")
+def test_rows_do_not_run_far_ahead_of_a_long_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes after an attempt that has not ended is held in memory."""
+    sampler = replace(charrnn.load("words.npz").record_sampler(64, "a", seed=2), rows=8)
+
+    def write(most_ahead: int) -> tuple[list[str], int]:
+        """Return 400 records in order, and how far one was ahead of the first that was missing."""
+        monkeypatch.setattr(record_sampling, "_MOST_AHEAD", most_ahead)
+        found, ahead, missing = dict[int, str](), 0, 0
+        for some in sampler._finished(3, 5):
+            found |= {(one.attempt - 3) // 5: one.text for one in some}
+            missing = next(k for k in count(missing) if k not in found)
+            ahead = max(ahead, max(found) - missing)
+            if missing >= 400:
+                return [found[k] for k in range(400)], ahead
+        raise AssertionError
+
+    expected, far = write(10_000)
+    assert far > 2 * 18
+    for most_ahead in (1, 10):
+        found, ahead = write(most_ahead)
+        assert found == expected
+        assert ahead < most_ahead + sampler.rows
+
+
 def test_a_process_does_not_run_far_ahead() -> None:
     """A slow process is waited for, so that few attempts are held in memory."""
 
