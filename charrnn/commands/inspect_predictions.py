@@ -41,6 +41,7 @@ def predictions(checkpoint: str | None, text: str, top: int, unknown: str, as_js
     from charrnn.errors import TextError, plural
     from charrnn.inspection.predictions import predictions as predict
     from charrnn.text.decoding import normalise_newlines
+    from charrnn.text.one_record import check_record
 
     path, model = find_and_load(checkpoint)
     vocabulary = model.vocabulary
@@ -53,6 +54,7 @@ def predictions(checkpoint: str | None, text: str, top: int, unknown: str, as_js
     if not len(codes):
         needed = plural(vocabulary.tokens)
         raise TextError(f"--text: has none of the {needed} that the model knows; it takes one")
+    check_record(codes, vocabulary, model.config.data, "--text", begins=True)
     skipped = len(symbols) - len(codes)
     found = predict(model.model(), vocabulary.as_prime(codes), top)
     click.echo(str(path), err=True)

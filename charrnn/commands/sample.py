@@ -142,7 +142,7 @@ def sample(
     if not skip_unknown:
         refuse_escapes("--prime", prime or "", model.vocabulary, ", or in a --prime-file")
     refuse_escapes("--stop", stop or "", model.vocabulary)
-    known = len(model.encode(text, "prime", skip_unknown=skip_unknown))
+    known = len(model.encode_prime(text, skip_unknown=skip_unknown))
     if checkpoint is None:
         click.echo(str(path), err=True)
     if drawn:

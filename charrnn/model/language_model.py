@@ -33,6 +33,7 @@ from charrnn.model.sampling import (
 from charrnn.text.decoding import normalise_newlines
 from charrnn.text.known import KnownRecords
 from charrnn.text.labels import Labels
+from charrnn.text.one_record import check_record
 from charrnn.text.part import encode_list, own_corpus
 from charrnn.text.record_reader import SEPARATORS
 from charrnn.text.streams import scoring_windows
@@ -122,7 +123,7 @@ class LanguageModel:
         Raises:
             SamplingError: an argument has a wrong type or is out of range.
             TextError: the prime or the stop text contains a character that the model does not
-                know.
+                know, or the prime of a record a blank line.
 
         >>> text = model.sample("Once upon a time", length=40, seed=1)
         >>> len(text)
@@ -189,7 +190,7 @@ class LanguageModel:
         return continuations(
             self.model,
             self.vocabulary,
-            self.encode(prime, "prime", skip_unknown=skip_unknown),
+            self.encode_prime(prime, skip_unknown=skip_unknown),
             length=self._checked_length(length),
             params=SamplingParams(**choosing),
             rngs=[*generators(_checked_seed(seed), range(first, first + N))],
@@ -261,7 +262,7 @@ class LanguageModel:
             self.model,
             self.vocabulary,
             self._encoded_prompt(prompt, skip_unknown=skip_unknown),
-            self.encode(prime, "prime", skip_unknown=skip_unknown),
+            self.encode_prime(prime, skip_unknown=skip_unknown),
             self._checked_length(length),
             SamplingParams(**choosing),
             random_seed() if (checked := _checked_seed(seed)) is None else checked,
@@ -388,14 +389,14 @@ class LanguageModel:
             A `Score`, with `chars`, `loss_nats`, `bits_per_char` and `perplexity`.
 
         Raises:
-            TextError: the text has fewer than two tokens, or a character that the model does not
-                know.
+            TextError: the text has fewer than two tokens, a character that the model does not
+                know, or a blank line although it is a record.
 
         >>> score = model.score("Once upon a time")
         >>> score.chars
         15
         """
-        codes = self.encode(text, "text", skip_unknown=skip_unknown)
+        codes = self._encode_record(text, "text", skip_unknown=skip_unknown)
         if self.vocabulary.prompt_end is not None:
             raise TextError(
                 "text: this model scores replies to prompts, and a text has no prompt",
@@ -428,8 +429,8 @@ class LanguageModel:
             than the record has tokens; `loss_nats` is their quotient, in nats per token.
 
         Raises:
-            TextError: `records` is not an iterable of strings, or a record has a character that the
-                model does not know.
+            TextError: `records` is not an iterable of strings, or a record has a blank line or a
+                character that the model does not know.
             TextError: the model was not trained on records.
 
         >>> names = charrnn.load("runs/names")
@@ -463,11 +464,11 @@ class LanguageModel:
         for k, text in enumerate(texts):
             place = f"{where}[{k}]"
             if not pairs:
-                found.append(self.encode(text, place, skip_unknown=skip_unknown))
+                found.append(self._encode_record(text, place, skip_unknown=skip_unknown))
                 continue
             if isinstance(text, str) or not isinstance(text, Sequence) or len(text) != 2:
                 raise TextError(f"{place}: {shown(text)} is not a pair of strings")
-            sides = (self.encode(one, place, skip_unknown=skip_unknown) for one in text)
+            sides = (self._encode_record(one, place, skip_unknown=skip_unknown) for one in text)
             found.append(self.vocabulary.as_pair(*sides))
         return found
 
@@ -492,7 +493,7 @@ class LanguageModel:
                 f"prompt: {shown(prompt)} is none that this model was trained on"
                 f"{did_you_mean(prompt, known)}{names}"
             )
-        return self.encode(prompt, "prompt", skip_unknown=skip_unknown)
+        return self._encode_record(prompt, "prompt", skip_unknown=skip_unknown)
 
     def _score_windows(
         self, windows: Iterable[ScoringWindow], separator: int | None = None
@@ -536,6 +537,22 @@ class LanguageModel:
                 "which has no bytes"
             ) from None
         return self.vocabulary.encode(symbols, where, skip_unknown=skip_unknown)
+
+    def encode_prime(self, prime: str, *, skip_unknown: bool = False) -> Array:
+        """Return the codes (n,) of a prime; see `encode` for arguments and errors.
+
+        Raises:
+            TextError: the prime has a blank line, which no record has.
+        """
+        codes = self.encode(prime, "prime", skip_unknown=skip_unknown)
+        check_record(codes, self.vocabulary, self.config.data, "prime", begins=True)
+        return codes
+
+    def _encode_record(self, text: str, where: str, *, skip_unknown: bool) -> Array:
+        """Return the codes (n,) of a text, which a model of records reads as one record."""
+        codes = self.encode(text, where, skip_unknown=skip_unknown)
+        check_record(codes, self.vocabulary, self.config.data, where)
+        return codes
 
 
 def _checked_seed(seed: int | Sequence[int] | None) -> int | list[int] | None:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from itertools import count, islice, pairwise
 from pathlib import Path
 
@@ -287,6 +288,42 @@ def test_blocks_have_a_blank_line_between_them(capsys: pytest.CaptureFixture[str
     model = charrnn.load("blocks.npz")
     texts = ["ab" + one.text for one in model.sample_records(20, "ab", seed=1)]
     assert "\n".join(lines) == "\n\n".join(texts)
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("prime", ["ab\n\nc", "ab\n\n", "\nab", "ab\n\r\n", "\n"])
+def test_a_prime_of_blocks_has_no_blank_line(
+    prime: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = charrnn.load("blocks.npz")
+    for sample in (partial(model.sample_records, 1), model.sample, model.stream):
+        with pytest.raises(TextError, match="prime: has a blank line, which would end the record"):
+            sample(prime)  # type: ignore[operator]
+    for command in (["sample", "--prime", prime], ["inspect", "predictions", "--text", prime]):
+        assert run([*command, "blocks.npz"]) == 1
+        captured = capsys.readouterr()
+        assert not captured.out
+        assert re.fullmatch(r"charrnn: error: (prime|--text): has a blank line, .*\n", captured.err)
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_prime_of_blocks_has_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    for prime in ("", "ab", "ab\n", "ab\nc"):
+        assert sampled(capsys, "blocks.npz", "--prime", prime, "-n", "5")[0][0]
+    assert run(["sample", "words.npz", "--prime", "ab\ncd"]) == 1
+    message = "prime: '\\n' (U+000A) in 'ab\\ncd' is not among the 5 characters this model knows"
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("record", ["ab\n\nc", "ab\n", "\nab", "\n"])
+def test_no_record_with_a_blank_line_is_scored(record: str) -> None:
+    model = charrnn.load("blocks.npz")
+    with pytest.raises(TextError, match=r"records\[1\]: has a blank line, .* newline at its end"):
+        model.score_records(["ab\nc", record])
+    with pytest.raises(TextError, match="text: has a blank line"):
+        model.score(record)
+    assert [score.chars for score in model.score_records(["ab\nc", "ab", ""])] == [5, 3, 1]
 
 
 def test_a_prime_file_may_end_with_a_newline(

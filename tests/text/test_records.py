@@ -92,6 +92,16 @@ def test_the_records_of_a_text(
     assert "\n" not in "".join(in_order) or kind == "paragraph"
 
 
+@pytest.mark.parametrize("keys", [{"newlines": "keep"}, {"tokens": "byte"}])
+@pytest.mark.parametrize("kind", ["line", "paragraph"])
+def test_a_carriage_return_stays_where_line_ends_are_kept(
+    tmp_path: Path, keys: dict[str, str], kind: str
+) -> None:
+    text = b"ab\r\n\r\nc\r\n"
+    corpus = corpus_of(tmp_path / "list.txt", text, records=kind, valid_fraction=0.0, **keys)
+    assert sorted(records_of(corpus)) == ["ab\r", "c\r"]
+
+
 @given(st.lists(st.text("ab \n", max_size=4), max_size=9), st.integers(1, 7))
 def test_records_are_what_the_plain_rule_finds(pieces: list[str], chunk: int) -> None:
     text = "".join(pieces)
