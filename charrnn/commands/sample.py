@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import math
-import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -115,6 +114,7 @@ def sample(
         raise click.UsageError("--greedy is a --temperature of 0; give one.")
     if stop == "":
         raise click.UsageError("--stop: the text is empty; give at least one character.")
+    from charrnn.model.sampling import random_seed
     from charrnn.runs.folder import find_checkpoint
     from charrnn.runs.load import load
     from charrnn.text.decoding import normalise_newlines
@@ -137,7 +137,7 @@ def sample(
         )
     drawn = seed is None and not greedy and temperature > 0
     if seed is None:
-        seed = int.from_bytes(os.urandom(4), "little")
+        seed = random_seed()
     skip_unknown = unknown == "skip"
     if not skip_unknown:
         refuse_escapes("--prime", prime or "", model.vocabulary, ", or in a --prime-file")

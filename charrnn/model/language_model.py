@@ -265,7 +265,7 @@ class LanguageModel:
             self.encode_prime(prime, skip_unknown=skip_unknown),
             self._checked_length(length),
             SamplingParams(**choosing),
-            random_seed() if (checked := _checked_seed(seed)) is None else checked,
+            _checked_seed(seed),
             rows=min(checked_number("n", n, _POSITIVE), _ROWS),
         )
 
@@ -555,10 +555,10 @@ class LanguageModel:
         return codes
 
 
-def _checked_seed(seed: int | Sequence[int] | None) -> int | list[int] | None:
-    """Return a seed of Python integers, or raise SamplingError."""
+def _checked_seed(seed: int | Sequence[int] | None) -> int | list[int]:
+    """Return a seed of Python integers, a random one for None, or raise SamplingError."""
     if seed is None:
-        return None
+        return random_seed()
     if isinstance(seed, Sequence) and not isinstance(seed, (str, bytes)):
         return [checked_number("seed", one, _NOT_NEGATIVE) for one in seed]
     number: int = checked_number("seed", seed, _NOT_NEGATIVE)

@@ -154,19 +154,15 @@ class Noise:
         self._block[self._at :, rows] = noise.transpose(1, 0, 2)
 
 
-def generators(
-    seed: int | Sequence[int] | None, numbers: Iterable[int]
-) -> Iterator[np.random.Generator]:
+def generators(seed: int | Sequence[int], numbers: Iterable[int]) -> Iterator[np.random.Generator]:
     """Yield the generators of texts, each of which depends on the seed and on its number alone.
 
     Text 0 draws from `default_rng(seed)`, text k from `default_rng([seed, k])`.
 
     Args:
-        seed: of all texts; None draws one.
+        seed: of all texts.
         numbers: of the texts.
     """
-    if seed is None:
-        seed = random_seed()
     parts = seed if isinstance(seed, Sequence) else [seed]
     words = [word for part in parts for word in _words(part)]
     for k in numbers:

@@ -145,7 +145,7 @@ def print_shares(checkpoint: Checkpoint, part: Part) -> None:
         shares = {}
         for label in labels:
             prime = vocabulary.encode(vocabulary.symbols_of(f"{label}: "), "label")
-            rngs = [*islice(generators(1), WORDS)]
+            rngs = [*generators(1, range(WORDS))]
             written = generate(model, np.concatenate([before, prime]), SamplingParams(), rngs)
             codes = np.array([*islice(written, LONGEST)]).T  # (N, LONGEST)
             words = [vocabulary.decode(one).partition("\n")[0] for one in codes]

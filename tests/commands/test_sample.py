@@ -275,6 +275,18 @@ def test_a_random_seed_is_printed_and_reproduces_the_text(
 
 
 @pytest.mark.usefixtures("folder")
+def test_a_random_seed_is_drawn_in_one_way(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("charrnn.model.sampling.os.urandom", lambda n: bytes(range(n)))
+    seed = int.from_bytes(bytes(range(8)), "little")
+    model = charrnn.load("wandering.npz")
+    assert model.sample("abc", 80) == model.sample("abc", 80, seed=seed)
+    assert run(["sample", "wandering.npz", "--length", "80"]) == 0
+    assert capsys.readouterr().err == f"seed {seed}\n"
+
+
+@pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(
     ("model", "prime", "named"),
     [
