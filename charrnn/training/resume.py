@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from charrnn.config.schema import PATHS, Config, fillable_keys
+from charrnn.config.schema import PATHS, Config, DataConfig, fillable_keys
 from charrnn.errors import CheckpointError, Remedy, RunError, TextError, shown
 from charrnn.runs.checkpoint import Checkpoint, load_checkpoint
 from charrnn.runs.folder import RunFolder
@@ -92,20 +92,37 @@ def checkpoint_to_resume(
     return checkpoint
 
 
-def check_same_text(run: RunFolder, previous: Checkpoint, corpus: Corpus) -> None:
-    """Check that a run is resumed with the text it was trained on.
+def check_same_text(
+    run: RunFolder, previous: Checkpoint, corpus: Corpus, config: DataConfig
+) -> None:
+    """Check that a run is resumed with the text, and the parts of it, that it was trained on.
+
+    A test part that only `eval` reads may be added to a text, as its other parts stay; those of
+    records would not.
 
     Raises:
-        TextError: if the text has changed, with the differences.
+        TextError: if the text or a part has changed, with the differences.
     """
     if previous.text_sha256 == corpus.text_sha256 and corpus.cut_points == previous.cut(
         len(corpus.codes)
     ):
         return
+    new_run = Remedy("init_from + run_dir", "starts a new run from these weights")
+    changes = [
+        f"data.{key} was {'added' if getattr(config, key) else 'removed'}"
+        for key in ("valid_path", "test_path")
+        if bool(getattr(config, key)) != bool(getattr(previous.config.data, key))
+    ]
+    if changes:
+        raise TextError(
+            f"{run.path}: the parts are not those this run was trained on, because "
+            f"{' and '.join(changes)}. Undo this to resume",
+            new_run,
+        )
     raise TextError(
         f"{run.path}: the text is not the one this run was trained on: "
         f"{text_differences(previous, corpus)}. Put the old text back",
-        Remedy("init_from + run_dir", "starts a new run from these weights"),
+        new_run,
     )
 
 

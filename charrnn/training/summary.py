@@ -90,7 +90,7 @@ def text_differences(previous: Checkpoint, corpus: Corpus) -> str:
     """Return in words how the text of a run has changed."""
     chars, tokens = len(corpus.codes), corpus.vocabulary.tokens
     if previous.text_sha256 == corpus.text_sha256:
-        return "its parts differ, because data.valid_path or data.test_path was added or removed"
+        return "its parts differ"
     if previous.text_chars not in (None, chars):
         changes = [f"it had {counted(previous.text_chars, tokens)}, now {chars:,}"]
     else:

@@ -131,7 +131,7 @@ def train(
         cut = checkpoint.cut if checkpoint else None
         corpus = load_corpus(written.data, reporter.note, cut)
         if checkpoint:
-            check_same_text(run, checkpoint, corpus)
+            check_same_text(run, checkpoint, corpus, written.data)
         config = _resolve(written, corpus, checkpoint, source, ranks, reporter)
         if not checkpoint:
             remarks = (

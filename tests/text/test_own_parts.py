@@ -149,6 +149,7 @@ def test_a_run_with_its_own_parts(
     (tmp_path / "moved.txt").write_bytes((tmp_path / "valid.txt").read_bytes())
     again = ["train", "tiny.yaml", "--run-dir", str(folder), "--resume"]
     assert run([*again, "--set", "data.valid_path=moved.txt"]) == 0
+    assert run([*again, "--set", "data.test_path=moved.txt"]) == 0
     (tmp_path / "valid.txt").write_text("another")
     assert run(again) == 1
     assert "the text is not the one this run was trained on" in capsys.readouterr().err
@@ -167,6 +168,30 @@ def test_a_run_is_not_resumed_with_other_parts(
     keys = {"data.test_fraction": 0.2, "data.records": "line", "train.batch_size": 4}
     folder = train(tmp_path, {**keys, "train.max_steps": 2, "train.seq_length": 5})
     again = ["train", "tiny.yaml", "--run-dir", str(folder), "--resume"]
-    assert run([*again, "--set", "data.test_path=text.txt"]) == 1
-    assert "its parts differ, because data.valid_path or data.test_path" in capsys.readouterr().err
+    for key in ("data.test_path", "data.valid_path"):
+        assert run([*again, "--set", f"{key}=text.txt"]) == 1
+        expected = f"this run was trained on, because {key} was added. Undo this to resume; --init-"
+        assert expected in capsys.readouterr().err
+    assert run(again) == 0
+
+
+@pytest.mark.parametrize("records", [None, "line"])
+def test_the_message_names_every_part_that_was_removed_or_added(
+    records: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = "\n".join(f"{n:b}" for n in range(100, 400))
+    for name in ("text.txt", "other.txt"):
+        (tmp_path / name).write_text(lines)
+    keys = {"data.records": records, "data.test_path": "other.txt", "data.test_fraction": 0.2}
+    more = {"train.batch_size": 4, "train.max_steps": 2, "train.seq_length": 5}
+    folder = train(tmp_path, {**keys, **more})
+    again = ["train", "tiny.yaml", "--run-dir", str(folder), "--resume"]
+    paths = ["--set", "data.valid_path=other.txt", "--set", "data.test_path=null"]
+    assert run([*again, *paths]) == 1
+    message = "because data.valid_path was added and data.test_path was removed. Undo this"
+    assert message in capsys.readouterr().err
     assert run(again) == 0
