@@ -20,7 +20,7 @@ from charrnn.planning.benchmark import training_step
 from charrnn.text.corpus import Corpus, Units
 from charrnn.text.lines import lengths_in_words
 from charrnn.text.load import load_corpus
-from charrnn.text.remarks import remark_on
+from charrnn.text.remarks import remark_on, trained_validation
 from charrnn.text.size_check import check_sizes, small_parts
 from charrnn.training.limits import Limits
 from charrnn.training.recipe import MOST_EPOCHS, OPERATIONS_PER_S, fill_defaults, work_for
@@ -88,6 +88,7 @@ def propose(
         sized = _fitted(config, corpus, speed, work, seconds)
     remarks = (
         remark_on(corpus.codes, corpus.vocabulary, config.data),
+        trained_validation(config.data),
         small_parts(corpus, config, sized.train.seq_length),
     )
     for remark in filter(None, remarks):

@@ -6,13 +6,17 @@ A remark is no error: somebody may want to train on just this file. It names the
 from __future__ import annotations
 
 import csv
+import filecmp
+import os
 import re
 from collections import Counter
+from itertools import product
 
 import numpy as np
 
 from charrnn.config.schema import DataConfig
 from charrnn.kernels import Array
+from charrnn.text.files import find_files
 from charrnn.text.shape import READ, Shape, shape_of
 from charrnn.text.vocabulary import Vocabulary
 
@@ -65,6 +69,29 @@ def remark_on(
         f"{config.where}: {shape.reason}, read as one text; data.records: line reads each line as "
         "a record with a begin and an end of its own"
     )
+
+
+def trained_validation(config: DataConfig) -> str:
+    """Return a remark on a file for validation that is trained on too, or ""."""
+    if not config.valid_path:
+        return ""
+    trained, valid = (
+        [file for file in find_files(path) if os.path.isfile(file)]
+        for path in (config.path, config.valid_path)
+    )
+    for file, other in product(valid, trained):
+        try:
+            same = os.path.samefile(file, other)
+            if not same and not filecmp.cmp(file, other, shallow=False):
+                continue
+        except OSError:  # deleted meanwhile
+            continue
+        too = "is a text of data.path too" if same else f"has the same bytes as {other}"
+        return (
+            f"data.valid_path: {file} {too}, so the validation loss will flatter; name a text that "
+            "is not trained on"
+        )
+    return ""
 
 
 def shape_in(symbols: Array, config: DataConfig, *, cut: bool) -> Shape | None:

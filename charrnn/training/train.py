@@ -32,7 +32,7 @@ from charrnn.system.signals import keyboard_interrupts
 from charrnn.system.terminal import shortest
 from charrnn.text.corpus import Corpus
 from charrnn.text.load import load_corpus
-from charrnn.text.remarks import remark_on
+from charrnn.text.remarks import remark_on, trained_validation
 from charrnn.text.size_check import check_sizes, small_parts
 from charrnn.training.divergence import no_better_than_guessing
 from charrnn.training.recipe import fill_defaults, filled_keys
@@ -136,6 +136,7 @@ def train(
         if not checkpoint:
             remarks = (
                 remark_on(corpus.codes, corpus.vocabulary, written.data, lists=True),
+                trained_validation(written.data),
                 small_parts(corpus, written, config.train.seq_length),
             )
             for remark in filter(None, remarks):

@@ -195,3 +195,35 @@ def test_the_message_names_every_part_that_was_removed_or_added(
     message = "because data.valid_path was added and data.test_path was removed. Undo this"
     assert message in capsys.readouterr().err
     assert run(again) == 0
+
+
+@pytest.mark.parametrize(
+    ("valid_path", "remark"),
+    [
+        ("text.txt", "text.txt is a text of data.path too, so the validation loss will flatter"),
+        ("link.txt", "link.txt is a text of data.path too"),
+        ("copy.*", "copy.txt has the same bytes as "),
+        ("other.txt", ""),
+    ],
+)
+def test_a_validation_text_that_is_trained_on_gets_a_remark(
+    valid_path: str,
+    remark: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = " ".join(f"{n:b}" for n in range(100, 400))
+    for name, content in {"text": text, "copy": text, "other": text[::-1]}.items():
+        (tmp_path / f"{name}.txt").write_text(content)
+    (tmp_path / "link.txt").symlink_to("text.txt")
+    keys = {"data.valid_path": valid_path, "train.batch_size": 4, "train.max_steps": 1}
+    train(tmp_path, keys)
+    of_training = capsys.readouterr().err
+    again = ["init", "text.txt", "--minutes", "0.001", "--set", f"data.valid_path={valid_path}"]
+    assert run(again) == 0
+    for err in (of_training, capsys.readouterr().err):
+        shown = " ".join(err.split())
+        assert shown.count("the validation loss will flatter") == bool(remark)
+        assert remark in shown
