@@ -97,17 +97,19 @@ def _table(found: Sequence[Prediction], vocabulary: Vocabulary) -> list[str]:
 
     left = max(7, width + 2)
     rows = [f"{'after':<{left}}next{' ' * (width + 7)}rank    likeliest"]
-    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 80
     for one in found:
         actual = " " * (width + 16)
         if one.actual is not None and one.rank is not None:
             check = "✓" if one.rank == 1 else " "
             actual = f"{padded(glyphs[one.actual])}  {one.probability:.4f}  {one.rank:>4} {check}"
         row = f"{padded(glyphs[one.read])}{' ' * (left - width)}{actual} "
+        indent = " " * display_width(row)
         for code, p in zip(one.likeliest, one.probabilities, strict=True):
             likely = f"  {glyphs[code]} {p:.3f}"
-            if display_width(row + likely) > columns:
-                break
+            if display_width(row + likely) > columns and row != indent:
+                rows.append(row)
+                row = indent
             row += likely
         rows.append(row)
     return rows

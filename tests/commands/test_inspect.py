@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_models import reciting
+from small_models import reciting, wandering
 from support import tiny_text, train
 
 from charrnn.commands.cli import run
@@ -75,6 +75,19 @@ def test_predictions_of_a_model_that_knows_its_text(
     assert [one["rank"] == 1 for one in found] == [False, True, True, True, False, False]
     assert found[4]["likeliest"][0] == {"character": "o", "probability": pytest.approx(1)}
     assert found[5]["actual"] is None
+
+
+@pytest.mark.parametrize("text", ["hel", "h蜂"])
+def test_many_predictions_fit_the_width(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_checkpoint(tmp_path / "m.npz", wandering("helo abcdfgijkmnpqrst\n\u0301蜂"))
+    arguments = ["predictions", str(tmp_path / "m.npz"), "--text", text, "--top", "20"]
+    out = printed(capsys, *arguments)
+    assert 70 < max(map(display_width, out.splitlines())) <= 80
+    glyphs = re.findall(r"  (\S+) \d\.\d{3}(?!\d)", out)
+    rows = [set(glyphs[k : k + 20]) for k in range(0, len(glyphs), 20)]
+    assert [len(row) for row in rows] == [20] * (1 + len(text))
 
 
 def test_predictions_read_line_ends_as_in_the_training_text(
