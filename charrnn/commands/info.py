@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,7 @@ def _rows(path: Path, checkpoint: Checkpoint) -> list[str]:
     known = counted(vocabulary.size, tokens)
     end = "" if vocabulary.end is None else " and the end of a record"
     best_step = "" if counters.best_loss_nats is None else f" at step {counters.best_step:,}"
-    symbols = f" {vocabulary.decode(np.arange(V))!r}" if tokens == "char" else ""
+    symbols = f" {_visible(vocabulary.decode(np.arange(V)))}" if tokens == "char" else ""
     shapes = parameter_shapes(checkpoint.config.model, V)
     width = max(map(len, shapes))
     model = checkpoint.config.model
@@ -54,6 +55,13 @@ def _rows(path: Path, checkpoint: Checkpoint) -> list[str]:
         "configuration",
         *(f"  {line}" for line in checkpoint.config.to_yaml().splitlines()),
     ]
+
+
+def _visible(text: str) -> str:
+    """Return a text in quotes, with escapes for characters that are invisible or would combine."""
+    return "".join(
+        ascii(c)[1:-1] if unicodedata.category(c).startswith("M") else c for c in repr(text)
+    )
 
 
 def _records(checkpoint: Checkpoint) -> list[str]:

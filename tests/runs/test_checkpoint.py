@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from checkpoints import checkpoint_of, differences, members_of
+from small_models import wandering
 from support import contents, train, write_config
 
 from charrnn.commands.cli import run
@@ -288,3 +289,12 @@ def test_info_of_a_run_that_has_not_validated(
     assert "validation  none yet\nbest        none yet\n" in out
     assert "training    none yet\n" in out
     assert "vocabulary  3 bytes\n" in out
+
+
+def test_info_escapes_characters_that_would_combine(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_checkpoint(tmp_path / "model.npz", wandering("a\u0301\u3099\u200b\n蜂'"))
+    assert run(["info", str(tmp_path / "model.npz")]) == 0
+    shown = r'''7 characters "\n'a\u0301\u200b\u3099蜂"'''
+    assert f"vocabulary  {shown}\n" in capsys.readouterr().out
