@@ -173,27 +173,39 @@ def test_a_dropout_mask_of_the_highest_rate_is_finite() -> None:
     [*((2, None, name) for name in DROPPED), (3, 3, "nothing"), (3, 3, "both")],
 )
 def test_model(cell: str, num_layers: int, embedding_size: int | None, name: str) -> None:
-    config = ModelConfig(cell, num_layers, 4, embedding_size, **DROPPED[name])
-    V, T, N = 5, 3, 2
-    rng = np.random.default_rng(8)
+    check_model(ModelConfig(cell, num_layers, 4, embedding_size, **DROPPED[name]))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_model_with_weights(cell: str) -> None:
+    weights = np.random.default_rng(10).random((4, 3)) * (np.arange(4)[:, None] < [4, 2, 0])
+    check_model(ModelConfig(cell, 2, 4, embedding_size=3, dropout=0.4), 0.7, weights)
+
+
+def check_model(
+    config: ModelConfig, scale: float | None = None, weights: Array | None = None
+) -> None:
+    """Check the gradients of a model; scale and weights, of 4 steps of 3 rows, are of the loss."""
+    V, (T, N), rng = 5, (4, 3), np.random.default_rng(8)
     shapes = parameter_shapes(config, V)
     flat = rng.standard_normal(sum(int(np.prod(shape)) for shape in shapes.values()))
     model = Model(config, V, flat.copy())
     codes, targets = rng.integers(V, size=(2, T, N))
     states = [tuple(rng.standard_normal(s.shape) for s in layer) for layer in model.zero_states(N)]
-
     masks = MaskGenerator(config, 8, np.float64).masks(0, T, range(N))
+    factor = 1 / (T * N) if scale is None else scale
 
     def loss(**arrays: Array) -> float:
         for name, array in arrays.items():
             model.views[name][...] = array
         logits, _, _ = model.forward(codes, states, masks)
-        return float(softmax_cross_entropy_forward(logits, targets)[0].mean())
+        nll_nats, _ = softmax_cross_entropy_forward(logits, targets)
+        return factor * float((nll_nats if weights is None else weights * nll_nats).sum())
 
     gradient = parameter_views(np.full_like(flat, np.nan), shapes)  # every element must be written
-    nats, _ = model.loss_gradient(codes, targets, states, gradient, masks)
+    nats, _ = model.loss_gradient(codes, targets, states, gradient, masks, scale, weights)
     parameters = parameter_views(flat, shapes)
-    assert nats / targets.size == pytest.approx(loss(**parameters), rel=1e-12)
+    assert factor * nats == pytest.approx(loss(**parameters), rel=1e-12)
     check_gradients(loss, parameters, gradient)
 
 
@@ -217,28 +229,3 @@ def test_sequence_with_weights(cell: Cell) -> None:
     _, *others = cell.backward(dh, cache)
     gradients = dict(zip(arrays, [*others, dW, dbias], strict=True))
     check_gradients(lambda **values: forward(**values)[0], arrays, gradients)
-
-
-@pytest.mark.parametrize("cell", CELLS)
-def test_model_with_weights(cell: str) -> None:
-    config = ModelConfig(cell, 2, 4, embedding_size=3, dropout=0.4)
-    V, (T, N), rng = 5, (4, 3), np.random.default_rng(10)
-    shapes = parameter_shapes(config, V)
-    flat = rng.standard_normal(sum(int(np.prod(shape)) for shape in shapes.values()))
-    model = Model(config, V, flat.copy())
-    codes, targets = rng.integers(V, size=(2, T, N))
-    weights = rng.random((T, N)) * (np.arange(T)[:, None] < [4, 2, 0])
-    states = [tuple(rng.standard_normal(s.shape) for s in layer) for layer in model.zero_states(N)]
-    masks = MaskGenerator(config, 8, np.float64).masks(0, T, range(N))
-
-    def loss(**arrays: Array) -> float:
-        for name, array in arrays.items():
-            model.views[name][...] = array
-        logits, _, _ = model.forward(codes, states, masks)
-        return float(0.7 * (weights * softmax_cross_entropy_forward(logits, targets)[0]).sum())
-
-    gradient = parameter_views(np.full_like(flat, np.nan), shapes)
-    nats, _ = model.loss_gradient(codes, targets, states, gradient, masks, 0.7, weights)
-    parameters = parameter_views(flat, shapes)
-    assert 0.7 * nats == pytest.approx(loss(**parameters), rel=1e-12)
-    check_gradients(loss, parameters, gradient)
