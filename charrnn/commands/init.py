@@ -75,11 +75,11 @@ def init(
     if sys.stderr.isatty():
         click.echo("measuring this machine for some seconds", err=True)
     shape = None if "data.records" in given else find_shape(config.data)
-    if shape:
+    if shape and shape.records:
         config = replace(config, data=replace(config.data, records=shape.records))
     proposal = propose(config, minutes, partial(click.echo, err=True))
     text_summary, time_summary = _text_summary(proposal), _time_summary(proposal)
-    because = [_records_summary(shape)] if shape else []
+    because = [_records_summary(shape)] if shape and shape.records else []
     header = [f"{line}." for line in (text_summary, *because, time_summary)]
     written = annotated_yaml(proposal.config, header, given, target.parent)
     if output == "-":
@@ -88,6 +88,8 @@ def init(
     with atomic_write(target) as file:
         file.write(written.encode())
     next_command = f"charrnn train {shlex.quote(str(target))}"
+    if shape and not because:
+        because = [f"{shape.reason}; --set data.records=line reads each line as a record"]
     lines = [text_summary, *because, _model_summary(proposal), time_summary]
     summary = "\n".join([*lines, f"written: {target}; now: {next_command}"])
     click.echo(wrapped(summary, sys.stderr), err=True)

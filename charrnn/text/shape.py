@@ -13,11 +13,12 @@ from collections.abc import Iterable, Sequence
 from statistics import median_low as median
 from typing import NamedTuple
 
-from charrnn.errors import counted
+from charrnn.errors import counted, shown
 
 READ = 1 << 20  # symbols at the start of a text that are looked at
 
 _LEAST_LINES, _LEAST_BLOCKS = 50, 20
+_LEAST_DOUBTED = 20  # lines that may be a list
 _RARE, _SOME, _MOST = 0.02, 0.1, 0.9  # shares of lines
 _IN_MOST_BLOCKS = 0.8  # share of blocks
 
@@ -44,14 +45,14 @@ _DATA = re.compile(r"(?=.*\d)(?:[\d{\[(]|(?!.*[^\W\d_]{3}))")  # begins with a n
 
 
 class Shape(NamedTuple):
-    """What a text consists of, if it is not running text."""
+    """What a text consists of, if it is not running text, or perhaps is not."""
 
-    records: str  # "line" or "paragraph", a value of data.records
+    records: str | None  # "line" or "paragraph", a value of data.records; None: perhaps lines
     reason: str  # in words and numbers
 
 
 def shape_of(text: str, *, cut: bool = False) -> Shape | None:
-    """Return whether a text is a list or consists of blocks; None for running text.
+    """Return whether a text is, or may be, a list, or consists of blocks; None for running text.
 
     Args:
         text: its first READ characters are looked at; lines end in LF or CR LF.
@@ -72,9 +73,10 @@ def shape_of(text: str, *, cut: bool = False) -> Shape | None:
     while not lines[-1]:
         lines.pop()
     the = "its first " if cut else ""
-    if len(lines) - len(filled) <= _RARE * len(lines) / 2 and _is_list(filled):
+    doubts, lines_in_all = _doubts(lines), counted(len(filled), "line")
+    is_list = len(doubts) <= 1 and _is_list(filled)
+    if is_list and not doubts:
         length = counted(median(map(len, filled)), "character")
-        lines_in_all = counted(len(filled), "line")
         return Shape("line", f"{the}{lines_in_all} with a median of {length}: a list")
     blocks = _blocks(lines)[: -1 if cut else None]
     if found := _common_form(blocks):
@@ -83,16 +85,29 @@ def shape_of(text: str, *, cut: bool = False) -> Shape | None:
             "paragraph",
             f"{the}{number} between blank lines with a median of {length}, {found}",
         )
+    if is_list and len(filled) >= _LEAST_DOUBTED:
+        return Shape(None, f"{the}{lines_in_all} may be a list, but {doubts[0]}")
     return None
 
 
+def _doubts(lines: Sequence[str]) -> list[str]:
+    """Return in words why lines may be no list although each looks like an item of one."""
+    counts = Counter(lines)
+    blank = counts.pop("", 0)
+    n, (line, equal) = counts.total(), counts.most_common(1)[0]
+    doubts = {
+        "they are few": n < _LEAST_LINES,
+        f"{equal:,} of them are {shown(line)}": equal > max(3, _RARE * n),  # or words of a text
+        f"{counted(blank, 'blank line')} stand between them": blank > _RARE * len(lines) / 2,
+    }
+    return [doubt for doubt, applies in doubts.items() if applies]
+
+
 def _is_list(lines: Sequence[str]) -> bool:
-    """Return whether lines, none of them blank, are the items of a list."""
+    """Return whether lines, none of them blank, look like the items of a list."""
     n, lengths = len(lines), sorted(map(len, lines))
-    if n < _LEAST_LINES or sum(lengths) > 5 * n * max(4, lengths[n // 4]):
-        return False  # few lines, or of two kinds, short and long
-    if Counter(lines).most_common(1)[0][1] > max(3, _RARE * n):
-        return False  # the words of a text, one a line
+    if sum(lengths) > 5 * n * max(4, lengths[n // 4]):
+        return False  # lines of two kinds, short and long
     starts = Counter(line[0] for line in lines)
     numbers = _share(map(_NUMBERS.fullmatch, lines)) - _share(map(_DATE.match, lines))
     if (

@@ -250,9 +250,36 @@ def test_blocks_are_paragraphs(name: str) -> None:
     assert shape.records == "paragraph"
 
 
+DOUBTS = {
+    "few names": "30 lines may be a list, but they are few",
+    "the same word": "500 lines may be a list, but 500 of them are 'hello'",
+    "a word of a text a line": "lines may be a list, but",
+    "a word of a plain text a line": "of them are 'the'",
+}
+
+
 @pytest.mark.parametrize("name", ONE_TEXT)
 def test_running_text_is_one_text(name: str) -> None:
-    assert shape_of(ONE_TEXT[name]) is None
+    shape = shape_of(ONE_TEXT[name])
+    if name not in DOUBTS:
+        assert shape is None
+    else:
+        assert shape is not None
+        assert shape.records is None
+        assert DOUBTS[name] in shape.reason
+
+
+def test_init_says_why_lines_are_a_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "names.txt"
+    path.write_text(LISTS["names"].replace("\n", "\n\n"))
+    init = ["init", str(path), "--minutes", "0.001", "-o", str(tmp_path / "names.yaml")]
+    assert run(init) == 0
+    err = " ".join(capsys.readouterr().err.split())
+    n = LISTS["names"].strip().count("\n") + 1
+    assert f"{n} lines may be a list, but {n - 1} blank lines stand between them; --set" in err
+    assert "records:" not in (tmp_path / "names.yaml").read_text()
+    assert run([*init, "--overwrite", "--set", "data.records=line"]) == 0
+    assert "may be a list" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
