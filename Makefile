@@ -35,7 +35,7 @@ test-all: test test-external  ## run all tests
 lint: $(DEV)  ## check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy --strict charrnn data/fetch.py
+	@$(BIN)/mypy --strict charrnn data/fetch.py data/things.py
 
 fmt: $(DEV)  ## format the code
 	@$(BIN)/ruff check --fix .

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,10 @@ def test_every_command_runs(
     """In the README's order, in one folder, with small models, and what takes long cut short."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("charrnn.planning.proposal._MEASURED_S", 0.1)
-    Path("texts").mkdir()
+    for folder in ("texts", "data", "configs"):
+        Path(folder).mkdir()
+    for name in ("data/names-of-things.csv", "configs/things.yaml"):
+        shutil.copy(ROOT / name, name)
     text = (ROOT / "data" / "tales.txt").read_text(encoding="utf-8")
     for name, chars in {"my-text.txt": 30_000, "other.txt": 5000, "texts/a.txt": 5000}.items():
         Path(name).write_text(text[:chars], encoding="utf-8")

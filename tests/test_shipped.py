@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
+import re
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -10,6 +14,7 @@ import pytest
 
 from charrnn.commands.cli import run
 from charrnn.runs.checkpoint import load_checkpoint
+from charrnn.runs.load import load
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
@@ -17,7 +22,8 @@ FETCHED = {"shakespeare", "shakespeare-quick"}  # those whose text is not in the
 
 
 def test_the_configurations_are_there() -> None:
-    assert {"hello", "tales", "shakespeare", "shakespeare-quick"} <= {path.stem for path in CONFIGS}
+    shipped = {"hello", "tales", "things", "shakespeare", "shakespeare-quick"}
+    assert shipped <= {path.stem for path in CONFIGS}
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
@@ -57,6 +63,46 @@ def test_tales_is_as_varied_as_written_text() -> None:
 def test_tales_repeats_no_paragraph() -> None:
     paragraphs = Counter(" ".join(p.split()) for p in TALES.decode("ascii").split("\n\n"))
     assert [p for p, count in paragraphs.items() if len(p) > 60 and count > 1] == []
+
+
+def test_things_trains_in_the_other_direction(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the lines of the columns that are commented out, in place of the others."""
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "configs" / "things.yaml").read_text(encoding="utf-8")
+    for side, column, other in (("prompt", "kind", "name"), ("reply", "name", "kind")):
+        assert text.count(f"  {side}_column: {column}\n") == 1
+        text = text.replace(f"  {side}_column: {column}\n", "")
+        text = text.replace(f"  # {side}_column: {other}\n", f"  {side}_column: {other}\n")
+    Path("kinds.yaml").write_text(text.replace("../data", str(ROOT / "data")), encoding="utf-8")
+    assert run(["train", "kinds.yaml", "--set", "train.max_steps=3"]) == 0
+    model = load(tmp_path / "runs" / "kinds")
+    assert sorted(model.label_texts()) == sorted(KINDS)
+
+
+THINGS = ROOT / "data" / "names-of-things.csv"
+with THINGS.open(encoding="ascii", newline="") as table:
+    ROWS = list(csv.DictReader(table))
+KINDS = Counter(row["kind"] for row in ROWS)
+
+
+def test_things_is_what_its_script_writes(tmp_path: Path) -> None:
+    script = [sys.executable, str(ROOT / "data" / "things.py"), "--file", str(tmp_path / "a.csv")]
+    subprocess.run(script, check=True, capture_output=True)
+    assert (tmp_path / "a.csv").read_bytes() == THINGS.read_bytes()
+
+
+def test_things_has_as_many_names_of_each_kind_and_none_twice() -> None:
+    assert len(KINDS) == 10
+    assert set(KINDS.values()) == {420}
+    assert len({tuple(row.values()) for row in ROWS}) == len(ROWS)
+
+
+def test_things_has_plain_articles_and_plurals() -> None:
+    """What the script puts together reads like English."""
+    wrong = r"{|}|\ba [AEIOU]|\ban [^AEIOU]|xs\b|sss\b|mans\b|Gooses|  |^ | $"
+    assert [row["name"] for row in ROWS if re.search(wrong, row["name"])] == []
 
 
 def test_hello_is_learnt(
