@@ -165,12 +165,11 @@ class Vocabulary:
         """
         if self.end is None:
             return self._text(self.symbols[codes])
-        symbols = self.symbols[codes[codes != self.end]]
-        if self.prompt_end is not None:
-            symbols = np.where(symbols > SYMBOLS[self.tokens], ord("\t"), symbols)
-        return self._text(symbols)
+        return self._text(self.symbols[codes[codes != self.end]])
 
     def _text(self, symbols: Array) -> str:
+        if self.prompt_end is not None:
+            symbols = np.where(symbols > SYMBOLS[self.tokens], ord("\t"), symbols)
         if self.tokens == "byte":
             return symbols.astype(np.uint8).tobytes().decode("utf-8", "replace")
         return symbols.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
