@@ -143,7 +143,7 @@ def _show_correlated_units(
     if number < all_of_them:
         click.echo(f"reading the first {number:,} of {counted(all_of_them, unit)}", err=True)
     features = text_features(reading)
-    with progress(reading.scored, f"{tokens}s") as advance:
+    with progress(len(reading.part), f"{tokens}s") as advance:
         found = correlated_units(
             model.model(),
             reading,

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 def predictions(checkpoint: str | None, text: str, top: int, unknown: str, as_json: bool) -> None:
     """Show what a model predicts after each character of a text.
 
-    The text is read like a prime of `charrnn sample`, after a newline, which has the first row.
+    The text is read like a prime of `charrnn sample`, after a newline, which has the first row; a
+    model that was trained on prompts reads a prompt and its end, after which the reply begins.
     Each row has the probability and the rank of the actual next character, with a check mark if it
     is the likeliest. CHECKPOINT is an .npz file or a run folder, by default the newest run under
     runs/.
@@ -56,6 +57,8 @@ def predictions(checkpoint: str | None, text: str, top: int, unknown: str, as_js
         raise TextError(f"--text: has none of the {needed} that the model knows; it takes one")
     check_record(codes, vocabulary, model.config.data, "--text", begins=True)
     skipped = len(symbols) - len(codes)
+    if vocabulary.prompt_end is not None:
+        codes = vocabulary.as_pair(codes, codes[:0])
     found = predict(model.model(), vocabulary.as_prime(codes), top)
     click.echo(str(path), err=True)
     report_skipped(skipped, vocabulary.tokens)
@@ -69,8 +72,8 @@ def _to_dict(one: Prediction, vocabulary: Vocabulary) -> dict[str, object]:
     def token(code: int | None) -> str | int | None:
         if code is None:
             return None
-        if code == vocabulary.end:
-            return ""
+        if code in (vocabulary.end, vocabulary.prompt_end):
+            return "" if code == vocabulary.end else "\t"
         symbol = int(vocabulary.symbols[code])
         return symbol if vocabulary.tokens == "byte" else chr(symbol)
 

@@ -52,6 +52,8 @@ def surprise(
     records, each event once. CHECKPOINT and TEXT_FILE are those of charrnn eval.
     """
     model, part = load_model_and_part(arguments, split, unknown)
+    import numpy as np
+
     from charrnn.errors import counted
     from charrnn.inspection.colours import NATS
     from charrnn.inspection.surprise import most_surprising, nats_by_character
@@ -62,7 +64,7 @@ def surprise(
     scored = reading.scored
     with progress(scored, f"{tokens}s") as advance:
         nats = nats_by_character(model.model(), reading, advance)
-    score = Score(scored, float(nats[len(nats) - scored :].sum(dtype="float64")))
+    score = Score(scored, float(np.nansum(nats, dtype="float64")))
     found = most_surprising(reading, nats, top)
     if as_json:
         listed = [_to_dict(one, reading) for one in found]

@@ -10,7 +10,7 @@ from charrnn.kernels import Array
 from charrnn.system.terminal import visible
 from charrnn.text.vocabulary import Vocabulary
 
-_END = "␃"  # of a record
+_END, _PROMPT_END = "␃", "␟"  # of a record, of a prompt
 _SYMBOLS = {" ": "␣", "\n": "↵", "\t": "⇥"}
 # Unicode categories: controls and unassigned characters, combining marks, separators.
 _INVISIBLE = ("C", "M", "Z")
@@ -23,9 +23,9 @@ def token_glyphs(vocabulary: Vocabulary, *, spaces: bool) -> list[str]:
         vocabulary: characters or bytes, by code.
         spaces: whether a space becomes visible too.
     """
-    symbols, is_byte = vocabulary.symbols[: vocabulary.end].tolist(), vocabulary.tokens == "byte"
+    symbols, is_byte = vocabulary.symbols[: vocabulary.size].tolist(), vocabulary.tokens == "byte"
     glyphs = [_glyph(symbol, is_byte, spaces) for symbol in symbols]
-    return glyphs if vocabulary.end is None else [*glyphs, _END]
+    return [*glyphs, _END, _PROMPT_END][: len(vocabulary)]
 
 
 def line_ends(vocabulary: Vocabulary) -> Array:

@@ -125,7 +125,7 @@ def _activations(model: Model, reading: Reading) -> Iterator[tuple[Array, Array]
 
     shares = -(-STREAMS * WINDOW * len(all_units(model)) // _ACTIVATIONS)
     for share in range(shares):
-        for window in read_windows(model, reading.windows((share, shares)), read):
+        for window in read_windows(model, reading.windows_read((share, shares)), read):
             if window.positions.size:
                 yield window.positions[window.scored] - 1, window.result[window.scored]
 

@@ -8,7 +8,7 @@ in the order of the file, each followed by its end, which is also where the next
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -65,6 +65,10 @@ class Reading:
     def windows(self, share: tuple[int, int] = (0, 1)) -> Iterator[ScoringWindow]:
         """Yield the windows in which the part is scored, or the k-th of K shares of them."""
         return self.corpus.scoring_windows(*self.bounds, share)
+
+    def windows_read(self, share: tuple[int, int] = (0, 1)) -> Iterator[ScoringWindow]:
+        """Yield the same windows with every character that is read, of prompts too."""
+        return self.windows(share)
 
     def numbers(self, positions: Array) -> Array:
         """Return the line numbers, from 1, of characters (n,), which count from the part's first.
@@ -167,10 +171,23 @@ class RecordReading(Reading):
         """Symbols of each record, its end included, (R,)."""
         return np.diff(self._begins, append=self.end - 1)
 
+    @cached_property
+    def _prompts(self) -> Array:
+        """Symbols of each record before its reply, the end of the prompt included, (R,)."""
+        prompt_end = self.vocabulary.prompt_end
+        if prompt_end is None:
+            return np.zeros_like(self._begins)
+        return np.flatnonzero(self.part == prompt_end) + 1 - self._begins
+
     def _record_of(self, positions: Array) -> Array:
         """Return the record, from 0, of characters (n,) of the part."""
         # The symbol before the first character of a part has the place 0.
         return np.searchsorted(self._begins, positions, side="right") - 1
+
+    def windows_read(self, share: tuple[int, int] = (0, 1)) -> Iterator[ScoringWindow]:
+        assert isinstance(self.corpus, RecordCorpus)
+        corpus = replace(self.corpus, scores_prompts=True)
+        return corpus.scoring_windows(*self.bounds, share)
 
     def numbers(self, positions: Array) -> Array:
         """Return the number, from 1, of each character's record among all, (n,)."""
@@ -195,8 +212,12 @@ class RecordReading(Reading):
 
     def most_lags(self, losses: int) -> int:
         """Return the most steps that so many losses can go back, at least one."""
-        at_least = np.bincount(self._lengths)[::-1].cumsum()[::-1]  # records of k symbols or more
-        far = at_least[1:][::-1].cumsum()[::-1]  # characters that go back K or more
+        most = int(self._lengths.max())
+        with_symbol, in_prompt = (  # records of k symbols or more, and those whose prompt has them
+            np.bincount(sizes, minlength=most + 1)[::-1].cumsum()[::-1]
+            for sizes in (self._lengths, self._prompts)
+        )
+        far = (with_symbol - in_prompt)[1:][::-1].cumsum()[::-1]  # those that go back K or more
         return max(1, int(np.count_nonzero(far >= losses)))
 
     def too_short(self, lags: int) -> str:
@@ -208,7 +229,8 @@ class RecordReading(Reading):
 
         The symbol for its begin counts. There are `count`, or fewer if there are fewer.
         """
-        far = np.maximum(self._lengths + 1 - K, 0).cumsum()  # (R,), up to the end of each record
+        first = np.maximum(self._prompts, K - 1)  # (R,), place in its record
+        far = np.maximum(self._lengths - first, 0).cumsum()  # (R,), up to the end of each record
         total = int(far[-1])
         chosen = np.linspace(0, total - 1, min(count, total)).astype(np.intp)
         ends = self._begins + self._lengths

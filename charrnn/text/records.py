@@ -46,6 +46,7 @@ class RecordCorpus(Corpus):
     predicted: tuple[int, int, int]  # symbols of replies, ends included, in each part
     drawn_by: str | None
     known: Labels
+    scores_prompts: bool = False  # whether scoring windows have prompts too
 
     @classmethod
     def of(cls, text: EncodedText, index: RecordIndex) -> RecordCorpus:
@@ -101,6 +102,13 @@ class RecordCorpus(Corpus):
         starts = self.starts[ranks].astype(np.intp)
         bounds = zip(starts.tolist(), (starts + self.prompts(ranks)).tolist(), strict=True)
         return [self.codes[start : last + 1] for start, last in bounds]
+
+    def reply_codes(self, ranks: Array) -> list[Array]:
+        """Return the codes of the replies of records (n,), without their ends."""
+        starts = self.starts[ranks].astype(np.intp) + 1
+        ends = starts + self.lengths.length[self.lengths.run(ranks)]
+        bounds = zip((starts + self.prompts(ranks)).tolist(), ends.tolist(), strict=True)
+        return [self.codes[first:end] for first, end in bounds]
 
     def prompts(self, ranks: Array) -> Array:
         """Return the number of symbols of the prompts of records (n,), with their ends."""
@@ -171,7 +179,7 @@ class RecordCorpus(Corpus):
         longest = int(self.lengths.length[first_run : last_run + 1].max()) + 1
         T = max(1, min(_LONGEST_WINDOW, _LOGITS // (N * len(self.vocabulary))))
         fresh = np.ones(len(ranks), np.bool_)
-        prompts = self.prompts(ranks)
+        prompts = np.zeros(len(ranks)) if self.scores_prompts else self.prompts(ranks)
         for t0 in range(0, longest, T):
             t = np.arange(t0, min(t0 + T, longest) + 1)[:, None]  # (T + 1, 1)
             positions = self.starts[ranks].astype(np.intp) + np.minimum(t, length + 1)
