@@ -11,10 +11,12 @@ import click
 
 from charrnn.commands.arguments import find_and_load
 from charrnn.commands.options import checkpoint_argument
-from charrnn.errors import counted
+from charrnn.errors import counted, shown_name
 
 if TYPE_CHECKING:
     from charrnn.runs.checkpoint import Checkpoint
+
+_NAMED = 10  # labels, at most
 
 
 @click.command()
@@ -36,8 +38,10 @@ def _rows(path: Path, checkpoint: Checkpoint) -> list[str]:
     tokens, V = vocabulary.tokens, len(vocabulary)
     known = counted(vocabulary.size, tokens)
     end = "" if vocabulary.end is None else " and the end of a record"
+    end = end if vocabulary.prompt_end is None else f", the end of a prompt{end}"
     best_step = "" if counters.best_loss_nats is None else f" at step {counters.best_step:,}"
-    symbols = f" {_visible(vocabulary.decode(np.arange(V)))}" if tokens == "char" else ""
+    every = vocabulary.decode(np.arange(vocabulary.size))
+    symbols = f" {_visible(every)}" if tokens == "char" else ""
     shapes = parameter_shapes(checkpoint.config.model, V)
     width = max(map(len, shapes))
     model = checkpoint.config.model
@@ -49,6 +53,7 @@ def _rows(path: Path, checkpoint: Checkpoint) -> list[str]:
         f"best        {_loss(counters.best_loss_nats, tokens)}{best_step}",
         f"training    {_loss(counters.train_loss_nats, tokens)}{dropout}",
         *_records(checkpoint),
+        *_sides(checkpoint),
         f"vocabulary  {known}{symbols}{end}",
         f"parameters  {checkpoint.parameters.size:,}",
         *(f"  {name:<{width}}  {shape}" for name, shape in shapes.items()),
@@ -73,6 +78,20 @@ def _records(checkpoint: Checkpoint) -> list[str]:
         return [f"records     {kind}"]
     train, valid = cut[0], cut[1] - cut[0]
     return [f"records     {kind}: {train:,} for training, {valid:,} for validation"]
+
+
+def _sides(checkpoint: Checkpoint) -> list[str]:
+    """Return rows about the prompts and the replies of a model of records; none without prompts."""
+    vocabulary, sides = checkpoint.vocabulary, checkpoint.labels
+    if vocabulary.prompt_end is None:
+        return []
+    rows = []
+    for side, labels in (("prompts", sides.prompts), ("replies", sides.replies)):
+        first = ", ".join(shown_name(vocabulary.decode(one)) for one in labels[:_NAMED])
+        more = ", ..." if len(labels) > _NAMED else ""
+        few = f"{counted(len(labels), 'label')}: {first}{more}"
+        rows.append(f"{side:<12}{few if labels else 'too many to be labels'}")
+    return rows
 
 
 def _loss(nats: float | None, tokens: str) -> str:

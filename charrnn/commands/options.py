@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 OPTIONS = {
     "init_from": "--init-from",
     "overwrite=True": "--overwrite",
+    "prompt=TEXT": "--prompt TEXT",
     "resume=True": "--resume",
     "run_dir": "--run-dir",
     "skip_unknown=True": "--unknown skip",

@@ -127,6 +127,8 @@ def sample(
     else:
         text = _read_prime(prime_file, model)
     of_records = {"--unique": unique, "--new": new, "--keep-cut": keep_cut, "--json": as_json}
+    if prompt is not None and model.vocabulary.prompt_end is None:
+        raise click.UsageError("--prompt: this model was not trained on prompts and replies.")
     if model.vocabulary.end is not None:
         if stop is not None:
             raise click.UsageError("--stop: a record ends where the model ends it.")
@@ -141,6 +143,7 @@ def sample(
     skip_unknown = unknown == "skip"
     if not skip_unknown:
         refuse_escapes("--prime", prime or "", model.vocabulary, ", or in a --prime-file")
+        refuse_escapes("--prompt", prompt or "", model.vocabulary)
     refuse_escapes("--stop", stop or "", model.vocabulary)
     known = len(model.encode_prime(text, skip_unknown=skip_unknown))
     if checkpoint is None:
@@ -185,6 +188,7 @@ def sample(
         sampler,
         selection,
         num_samples,
+        prompt=prompt,
         prime="" if no_prime else sampler.prime_text,
         separator=SEPARATORS[model.config.data.records or ""],
         as_json=as_json,

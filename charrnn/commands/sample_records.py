@@ -23,6 +23,7 @@ def print_records(
     selection: Selection,
     n: int,
     *,
+    prompt: str | None,
     prime: str,
     separator: str,
     as_json: bool,
@@ -33,14 +34,17 @@ def print_records(
         sampler: makes the attempts.
         selection: of n records.
         n: their number.
+        prompt: of all records; None without prompts.
         prime: printed before each.
         separator: between records.
-        as_json: print an object a line, with the text, its log-probability and whether it ended.
+        as_json: print an object a line, with the prompt if there is one, the text, its
+            log-probability and whether it ended.
     """
     written = _written(sampler, selection, n)
     if as_json:
+        asked = {} if prompt is None else {"prompt": prompt}
         objects = (
-            {"text": prime + one.text, "log_prob": one.log_prob, "ended": one.ended}
+            asked | {"text": prime + one.text, "log_prob": one.log_prob, "ended": one.ended}
             for one in written
         )
         _print_lines(map(json.dumps, objects))

@@ -10,6 +10,7 @@ import numpy as np
 from charrnn.config.schema import Config
 from charrnn.config.values import Number
 from charrnn.errors import (
+    Remedy,
     SamplingError,
     TextError,
     counted,
@@ -487,7 +488,10 @@ class LanguageModel:
         names = f"; it knows {', '.join(map(shown_name, known[:_NAMED]))}" if known else ""
         names += ", ..." if len(known) > _NAMED else ""
         if prompt is None:
-            raise SamplingError(f"prompt: this model replies to prompts, and there is none{names}")
+            raise SamplingError(
+                f"prompt: this model replies to prompts, and there is none{names}",
+                Remedy("prompt=TEXT", "gives one"),
+            )
         if known and isinstance(prompt, str) and prompt not in known:
             raise SamplingError(
                 f"prompt: {shown(prompt)} is none that this model was trained on"
