@@ -22,6 +22,7 @@ from charrnn.commands.init import init
 from charrnn.commands.inspect import inspect
 from charrnn.commands.options import option_of
 from charrnn.commands.plot import plot
+from charrnn.commands.predict import predict
 from charrnn.commands.report import report
 from charrnn.commands.sample import sample
 from charrnn.commands.train import train
@@ -59,13 +60,14 @@ def cli() -> None:
     charrnn train my-text.yaml       train a model on your text
     charrnn sample --prime "Once"    continue a text with the newest model
     charrnn eval                     measure how well it predicts
+    charrnn predict "Once"           tell the label of a text
     charrnn inspect                  see what it has learned
     charrnn report                   write a page about the training
     charrnn bench                    measure the speed of this machine
     """
 
 
-for command in (init, train, sample, evaluate, inspect, report, plot, info, bench):
+for command in (init, train, sample, evaluate, predict, inspect, report, plot, info, bench):
     cli.add_command(command)
 
 

@@ -93,6 +93,11 @@ class Table:
             reply = None if self._reply is None else get(line, cells, self._reply, "reply")
             yield Row(line, cells, "\t".join(prompts) if prompts else None, reply)
 
+    @property
+    def prompt_columns(self) -> Sequence[int | str]:
+        """The columns of the prompt: positions from 0, or keys of objects."""
+        return self._prompts
+
     def _has(self, column: int | str) -> bool:
         """Return whether the table has a column; one by number is the last, and may be missing."""
         if isinstance(column, str):

@@ -16,7 +16,9 @@ import charrnn
 from charrnn.commands.cli import run
 from charrnn.workers.mpi import ranks
 
-COMMANDS = ("init", "train", "sample", "eval", "inspect", "report", "plot", "info", "bench")
+COMMANDS = (
+    *("init", "train", "sample", "eval", "predict", "inspect", "report", "plot", "info", "bench"),
+)
 VIEWS = tuple(f"inspect {view}" for view in ("predictions", "surprise", "cells", "gradients"))
 USAGE, ERROR = 2, 1
 
