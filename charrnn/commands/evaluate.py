@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterator
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 import click
 
 from charrnn.commands.arguments import load_model_and_part
+from charrnn.commands.evaluate_labels import (
+    in_order_of_file,
+    label_lines,
+    tell_labels_of_part,
+)
 from charrnn.commands.options import checkpoint_and_text_arguments, text_options
+from charrnn.commands.tables import fields, print_lines
 from charrnn.errors import plural
-from charrnn.system.terminal import visible
 
 if TYPE_CHECKING:
-    from charrnn.model.evaluation import Score, WindowScore
+    from charrnn.model.evaluation import Score, SegmentScores, WindowScore
     from charrnn.text.part import Part
     from charrnn.text.windows import Segments
+    from charrnn.workers.prediction import Told
 
-_PRINTED = 1000  # lines printed together
-# A line of the table is a line, and has as many fields as the others.
-_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+_PREDICTED = ("predicted", "probability")
 
 
 @click.command(name="eval")
@@ -31,7 +34,8 @@ _ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 @click.option(
     "--each",
     is_flag=True,
-    help="Print for each record, or each line of a text: nats, nats per character, and the record.",
+    help="Print for each record, or each line of a text: nats, nats per character, and the record; "
+    "of a record with a prompt the prompt, the reply and the predicted label.",
 )
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object; with --each one a record."
@@ -44,7 +48,8 @@ def evaluate(
     CHECKPOINT is an .npz file or a run folder, by default the newest run under runs/. TEXT_FILE is
     any text file, or - for standard input; without it, a split of the model's own text is read.
     Every character of a split is scored, and every character of a text file but the first. Records
-    are scored from their beginning, end included.
+    are scored from their beginning, end included; of those with a prompt the reply. A model that
+    tells labels is measured by these too: accuracy, macro-F1, recall and confusion.
     """
     checkpoint, part = load_model_and_part(arguments, split, unknown)
     from charrnn.model.evaluation import SegmentScores
@@ -69,37 +74,52 @@ def evaluate(
             scored,
             each,
         )
+    told = tell_labels_of_part(checkpoint, part)
     if scores is not None:
-        _print_each(scores, _texts(part, scores.segments), as_json)
+        _print_each(scores, part, told, as_json)
     else:
-        _print_score(score, tokens, part.records, as_json)
+        _print_score(score, tokens, part.records, told, as_json)
 
 
-def _texts(part: Part, segments: Segments) -> Iterator[str]:
-    """Yield the text of each line or record, without its newline or end."""
+def _texts(part: Part, segments: Segments) -> Iterator[dict[str, str]]:
+    """Yield the text of each line or record, without its newline or end; a prompt on its own."""
     codes, vocabulary = part.corpus.codes, part.corpus.vocabulary
-    for first, last in zip(segments.first, segments.last, strict=True):
-        yield vocabulary.decode(codes[first : last + 1]).removesuffix("\n")
+    decode = vocabulary.decode
+    if segments.prompts is None:
+        for first, last in zip(segments.first, segments.last, strict=True):
+            yield {"text": decode(codes[first : last + 1]).removesuffix("\n")}
+        return
+    for first, last, size in zip(segments.first, segments.last, segments.prompts, strict=True):
+        begin = first + size  # of the reply
+        yield {"prompt": decode(codes[first : begin - 1]), "reply": decode(codes[begin:last])}
 
 
-def _print_each(scores: Iterable[Score], texts: Iterable[str], as_json: bool) -> None:
-    lines = (_line(score, text, as_json) for score, text in zip(scores, texts, strict=True))
-    terminal = sys.stdout.isatty()
-    while block := "\n".join(islice(lines, _PRINTED)):
-        click.echo(visible(block) if terminal else block)
+def _print_each(scores: SegmentScores, part: Part, told: Told | None, as_json: bool) -> None:
+    predicted = repeat(None) if told is None else in_order_of_file(told, part)
+    rows = zip(scores, _texts(part, scores.segments), predicted, strict=told is not None)
+    print_lines(_line(*row, as_json) for row in rows)
 
 
-def _line(score: Score, text: str, as_json: bool) -> str:
+def _line(
+    score: Score, texts: dict[str, str], predicted: tuple[str, float] | None, as_json: bool
+) -> str:
     # The first line of a file may be a single character, which is not scored.
     nats_per_char = score.loss_nats if score.chars else None
     if as_json:
-        return json.dumps({"nats": score.nats, "nats_per_char": nats_per_char, "text": text})
+        told = {} if predicted is None else dict(zip(_PREDICTED, predicted, strict=True))
+        return json.dumps({"nats": score.nats, "nats_per_char": nats_per_char} | texts | told)
     mean = "nan" if nats_per_char is None else f"{nats_per_char:.4f}"
-    return f"{score.nats:.4f}\t{mean}\t{text.translate(_ESCAPES)}"
+    cells = [f"{score.nats:.4f}", mean, *texts.values()]
+    if predicted is not None:
+        label, probability = predicted
+        cells += [label, f"{probability:.4f}"]
+    return fields(cells)
 
 
-def _print_score(score: Score, tokens: str, records: int | None, as_json: bool) -> None:
-    figures = score.to_dict()
+def _print_score(
+    score: Score, tokens: str, records: int | None, told: Told | None, as_json: bool
+) -> None:
+    figures: dict[str, object] = {**score.to_dict()}
     rows = {
         plural(tokens): f"{score.chars:,}",
         f"nats/{tokens}": f"{score.loss_nats:.4f}",
@@ -110,9 +130,20 @@ def _print_score(score: Score, tokens: str, records: int | None, as_json: bool) 
         nats_per_record = score.nats / records
         figures |= {"records": records, "nats_per_record": nats_per_record}
         rows |= {"records": f"{records:,}", "nats/record": f"{nats_per_record:.4f}"}
+    if told is not None:
+        found = told.classification
+        figures |= {
+            "accuracy": found.accuracy,
+            "macro_f1": found.macro_f1,
+            "recall": found.recall,
+            "confusion": found.confusion,
+        }
+        rows |= {"accuracy": f"{found.accuracy:.4f}", "macro-F1": f"{found.macro_f1:.4f}"}
     if as_json:
         click.echo(json.dumps(figures))
         return
     width = max(map(len, rows)) + 2
     for name, figure in rows.items():
         click.echo(f"{name:<{width}}{figure}")
+    if told is not None:
+        print_lines(label_lines(told.classification))

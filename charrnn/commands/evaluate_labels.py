@@ -1,0 +1,106 @@
+"""charrnn eval with a model of labels: how well it tells them."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from charrnn.commands.tables import fitted, width_of
+from charrnn.errors import counted, shown
+
+if TYPE_CHECKING:
+    from charrnn.model.classification import Classification
+    from charrnn.runs.checkpoint import Checkpoint
+    from charrnn.text.part import Part
+    from charrnn.workers.prediction import Told
+
+_LONGEST = 40  # columns of a label, at most
+_NARROW = 12  # columns of a label above a table, at most
+_CONFUSIONS = 10  # in a list, where there is no room for a table
+_NAMED = 5  # unknown replies in a message
+
+
+def tell_labels_of_part(checkpoint: Checkpoint, part: Part) -> Told | None:
+    """Predict the labels of a part, and report replies that are none; None without labels."""
+    from charrnn.system.progress import progress
+    from charrnn.text.records import RecordCorpus
+    from charrnn.workers.prediction import tell_labels
+
+    labels, corpus = checkpoint.labels.replies, part.corpus
+    if not labels or not isinstance(corpus, RecordCorpus):
+        return None
+    with progress(part.end - part.start, "prompts") as advance:
+        told = tell_labels(
+            checkpoint.config, corpus, checkpoint.parameters, part.start, part.end, labels, advance
+        )
+    if told.unknown:
+        others = told.names[told.labels :]
+        names = ", ".join(map(shown, others[:_NAMED])) + (", ..." if others[_NAMED:] else "")
+        click.echo(
+            f"{told.unknown:,} of {counted(len(told.true), 'record')} have replies that are none "
+            f"of the model's {counted(len(labels), 'label')}, and count as wrong: {names}",
+            err=True,
+        )
+    return told
+
+
+def in_order_of_file(told: Told, part: Part) -> Iterator[tuple[str, float]]:
+    """Yield the predicted label of each record of a part and its probability."""
+    from charrnn.text.records import RecordCorpus
+
+    assert isinstance(part.corpus, RecordCorpus)
+    order = part.corpus.starts[part.start : part.end].argsort()
+    for label, probability in zip(
+        told.label[order].tolist(), told.probability[order].tolist(), strict=True
+    ):
+        yield told.names[label], probability
+
+
+def label_lines(found: Classification) -> Iterator[str]:
+    """Yield the recall of each label, and on a terminal a table of confusions."""
+    texts = found.texts
+    yield ""
+    yield "recall"
+    width = min(_LONGEST, width_of(texts))
+    for label, share in found.recall.items():
+        yield f"  {fitted(label, width)}  {share:.4f} of {texts[label]:,}"
+    if sys.stdout.isatty():
+        yield ""
+        yield from _confusion_lines(found, shutil.get_terminal_size().columns)
+
+
+def _confusion_lines(found: Classification, columns: int) -> Iterator[str]:
+    """Yield a table of all counts, or a list of the most frequent confusions if it is too wide."""
+    counts = found.confusion
+    predicted = [name for name in found.names if any(name in row for row in counts.values())]
+    left = min(_NARROW, width_of(counts))
+    widths = [
+        max(
+            min(_NARROW, width_of([name])),
+            *(len(f"{row.get(name, 0):,}") for row in counts.values()),
+        )
+        for name in predicted
+    ]
+    if left + sum(widths) + 2 * len(widths) <= columns:
+        yield "confusion: a row for each true label, a column for each predicted one"
+        cells = [fitted(name, width) for name, width in zip(predicted, widths, strict=True)]
+        yield "  ".join([" " * left, *cells]).rstrip()
+        for true, row in counts.items():
+            numbers = (f"{row.get(name, 0):,}" for name in predicted)
+            cells = [f"{one:>{width}}" for one, width in zip(numbers, widths, strict=True)]
+            yield "  ".join([fitted(true, left), *cells])
+        return
+    confusions = found.most_confused(_CONFUSIONS)
+    if not confusions:
+        return
+    yield "the most frequent confusions: true label, predicted label, records, their share"
+    room = (columns - 24) // 2
+    left = min(room, width_of(one.true for one in confusions))
+    right = min(room, width_of(one.predicted for one in confusions))
+    for one in confusions:
+        pair = f"{fitted(one.true, left)}  {fitted(one.predicted, right)}"
+        yield f"{pair}  {one.texts:>9,}  {one.share:>6.1%}"
