@@ -16,12 +16,18 @@ from charrnn.inspection.predictions import Prediction, predictions
 from charrnn.inspection.surprise import most_surprising, nats_by_character
 from charrnn.inspection.units import MIN_CHARS, UnitCorrelation, activations, correlated_units
 from charrnn.kernels import Array
+from charrnn.model.classification import Classification, Confusion
 from charrnn.model.model import Model
 from charrnn.runs.checkpoint import Checkpoint
-from charrnn.text.part import encode_split
+from charrnn.text.part import Part, encode_split
 from charrnn.text.reading import Reading
+from charrnn.text.records import RecordCorpus
+from charrnn.workers.prediction import tell_labels
 
-_READ = 20_000  # characters of the part, at most
+_READ = 20_000  # characters of the part, at most; they take a second or two
+_TOLD = 1_000_000  # characters of records whose labels are told, at most
+_COLUMNS = 40  # labels in a table of confusions, at most
+_CONFUSED = 20  # confusions listed in place of a table
 _COLOURED = 700  # characters of a coloured text, at most
 _LINES = 24  # of a coloured text, at most
 _PREDICTED = 48  # characters whose predictions are shown
@@ -65,10 +71,20 @@ class UnitText(NamedTuple):
     largest: float  # activation that the end of the scale stands for
 
 
+class ToldLabels(NamedTuple):
+    """How well a model tells the labels of records."""
+
+    part: str  # the records, in words
+    found: Classification
+    predicted: list[str]  # labels with a column in the table; none if there are too many
+    confused: list[Confusion]  # the most frequent ones, in place of the table
+
+
 class Views(NamedTuple):
     """All views of one model."""
 
     part: str  # the part of the text, in words
+    labels: ToldLabels | None  # of a model of labels
     predicted: list[tuple[str, list[ExpectedGlyph]]]  # by character, the likeliest next ones
     surprise: list[ColouredGlyph]
     mean_nats: float
@@ -86,7 +102,8 @@ def inspect_model(checkpoint: Checkpoint) -> Views:
     Raises:
         TextError: the text is missing, has changed, or is too short.
     """
-    name, reading = _part(checkpoint)
+    name, part = _part(checkpoint)
+    reading = part.reading(_READ)
     model, vocabulary = checkpoint.model(), checkpoint.vocabulary
     spaced, plain = (token_glyphs(vocabulary, spaces=spaces) for spaces in (True, False))
     nats = nats_by_character(model, reading)
@@ -103,7 +120,8 @@ def inspect_model(checkpoint: Checkpoint) -> Views:
         units.append(UnitText(correlation, text, largest))
     K = min(_LAGS, reading.most_lags(_LOSSES))
     return Views(
-        name,
+        _first_of(reading, part, name),
+        _told_labels(checkpoint, part, name),
         [_expected(one, spaced) for one in _predictions(model, reading)],
         _coloured(reading, _excerpt(reading), nats, NATS),
         float(np.nanmean(nats, dtype=np.float64)),
@@ -121,25 +139,48 @@ def inspect_model(checkpoint: Checkpoint) -> Views:
     )
 
 
-def _part(checkpoint: Checkpoint) -> tuple[str, Reading]:
-    """Return a part's name, and the part.
-
-    It has at most about 20,000 characters, which take a second or two.
-    """
+def _part(checkpoint: Checkpoint) -> tuple[str, Part]:
+    """Return a part's name, and the part."""
     has_validation = checkpoint.config.data.has_validation
     tokens = checkpoint.vocabulary.tokens
     split, name = ("valid", "validation") if has_validation else ("train", "training")
     part = encode_split(checkpoint.config.data, checkpoint.text_sha256, split, cut=checkpoint.cut)
-    reading = part.reading(_READ)
-    if len(reading.part) < 2:
+    if len(part.reading(_READ).part) < 2:
         raise TextError(
             f"the {name} part of the text is too short; inspecting a model takes two "
             f"{plural(tokens)}"
         )
-    if reading.size[0] < part.end - part.start:
-        size, unit = reading.size
-        return f"the first {counted(size, unit)} of the {name} part", reading
-    return f"the {name} part", reading
+    return name, part
+
+
+def _first_of(reading: Reading, part: Part, name: str) -> str:
+    """Return in words which beginning of a part was read."""
+    size, unit = reading.size
+    if size < part.end - part.start:
+        return f"the first {counted(size, unit)} of the {name} part"
+    return f"the {name} part"
+
+
+def _told_labels(checkpoint: Checkpoint, part: Part, name: str) -> ToldLabels | None:
+    """Return how well a model tells the labels of a part; None without labels."""
+    labels = checkpoint.labels.replies
+    if not labels:
+        return None
+    reading = part.reading(_TOLD)
+    assert isinstance(reading.corpus, RecordCorpus)
+    told = tell_labels(
+        checkpoint.config, reading.corpus, checkpoint.parameters, *reading.bounds, labels
+    )
+    found = told.classification
+    used = {label for row in found.confusion.values() for label in row}
+    predicted = [label for label in found.names if label in used]
+    few = max(len(predicted), len(found.texts)) <= _COLUMNS
+    return ToldLabels(
+        _first_of(reading, part, name),
+        found,
+        predicted if few else [],
+        [] if few else found.most_confused(_CONFUSED),
+    )
 
 
 def _predictions(model: Model, reading: Reading) -> list[Prediction]:
