@@ -98,9 +98,10 @@ def _confusion_lines(found: Classification, columns: int) -> Iterator[str]:
     if not confusions:
         return
     yield "the most frequent confusions: true label, predicted label, records, their share"
-    room = (columns - 24) // 2
+    digits = max(len(f"{one.texts:,}") for one in confusions)
+    room = max(2, (columns - digits - 12) // 2)
     left = min(room, width_of(one.true for one in confusions))
     right = min(room, width_of(one.predicted for one in confusions))
     for one in confusions:
         pair = f"{fitted(one.true, left)}  {fitted(one.predicted, right)}"
-        yield f"{pair}  {one.texts:>9,}  {one.share:>6.1%}"
+        yield f"{pair}  {one.texts:>{digits},}  {one.share:>6.1%}"
