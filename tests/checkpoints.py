@@ -18,9 +18,12 @@ from charrnn.kernels.optimizers import OPTIMIZERS
 from charrnn.model.parameters import parameter_shapes
 from charrnn.runs.checkpoint import Checkpoint, load_checkpoint
 from charrnn.runs.meta import Counters
-from charrnn.text.vocabulary import Vocabulary
+from charrnn.text.labels import Labels
+from charrnn.text.vocabulary import SYMBOLS, Vocabulary
 
 Members = dict[str, Array]
+
+LABELS = Labels((), tuple(np.array(codes, np.uint8) for codes in ([1], [1, 2], [2])))
 
 
 def checkpoint_of(
@@ -29,8 +32,10 @@ def checkpoint_of(
     tokens: str = "char",
     embedding_size: int | None = None,
     counters: Counters | None = None,
+    *,
+    pairs: bool = False,
 ) -> Checkpoint:
-    """Return a checkpoint with random arrays."""
+    """Return a checkpoint with random arrays; of prompts and replies with labels, if `pairs`."""
     rng = np.random.default_rng(1)
     config = plain_config(
         {
@@ -44,10 +49,14 @@ def checkpoint_of(
             "train.max_epochs": 30,
             "train.optimizer": optimizer,
             "train.checkpoint_every": "60s",
+            **({"data.records": "line", "data.prompt_separator": "="} if pairs else {}),
         }
     )
-    vocabulary = Vocabulary(np.array([10, 97, 200 if tokens == "byte" else 0x1F41D]), tokens)
-    P = sum(int(np.prod(shape)) for shape in parameter_shapes(config.model, 3).values())
+    symbols = [10, 97, 200 if tokens == "byte" else 0x1F41D]
+    symbols += [SYMBOLS[tokens], SYMBOLS[tokens] + 1] if pairs else []
+    vocabulary = Vocabulary(np.array(symbols), tokens)
+    shapes = parameter_shapes(config.model, len(vocabulary)).values()
+    P = sum(int(np.prod(shape)) for shape in shapes)
 
     def draw(*shape: int) -> Array:
         return rng.standard_normal(shape).astype(np.float32)
@@ -63,6 +72,7 @@ def checkpoint_of(
         text_chars=600,
         cut_points=(480, 540),
         steps_per_epoch=5,
+        labels=LABELS if pairs else Labels(),
     )
 
 
@@ -113,6 +123,8 @@ def differences(found: Checkpoint, expected: Checkpoint) -> str:
         "text": (found.text_sha256, found.text_chars, found.cut_points)
         != (expected.text_sha256, expected.text_chars, expected.cut_points),
         "steps": found.steps_per_epoch != expected.steps_per_epoch,
+        "labels": [[bits(one) for one in side] for side in found.labels]
+        != [[bits(one) for one in side] for side in expected.labels],
         "format": found.format != expected.format,
     }
     return ", ".join(name for name, differs in differ.items() if differs)

@@ -42,10 +42,8 @@ from charrnn.runs.archive import DIGEST, ArrayArchive, write_arrays
 from charrnn.runs.meta import FORMAT, MAX_CHARS, Counters, Meta
 from charrnn.system.atomic import atomic_write
 from charrnn.text.corpus import float_cut_points
-from charrnn.text.labels import Labels, divided, joined
+from charrnn.text.labels import MOST_CODES, Labels, divided, joined
 from charrnn.text.vocabulary import SYMBOLS, Vocabulary
-
-_MOST_LABEL_CODES = 1 << 22
 
 __all__ = ["FORMAT", "Checkpoint", "Counters", "load_checkpoint", "save_checkpoint"]
 
@@ -256,7 +254,7 @@ def _state_shapes(config: Config) -> Shapes:
 
 def _read_labels(archive: ArrayArchive, name: str, vocabulary: Vocabulary) -> tuple[Array, ...]:
     n = archive.length(name)
-    if n > _MOST_LABEL_CODES:
+    if n > MOST_CODES:
         raise CheckpointError(f"the array {name} does not fit: its length is {n:,}")
     archive.check(name, (n,), "<u4")
     codes: Array = np.empty(n, np.uint32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from charrnn.text.encoding import EncodedText
 from charrnn.text.vocabulary import Vocabulary
 
 MOST_LABELS = 256
+MOST_CODES = 1 << 22  # of the labels of one side, ends included; more would be whole texts
 
 
 class Labels(NamedTuple):
@@ -23,12 +25,22 @@ class Labels(NamedTuple):
     @classmethod
     def at(cls, places: tuple[Array, Array], text: EncodedText) -> Labels:
         """Return the texts of prompts and of replies that begin at places (k,)."""
-        ends = text.vocabulary.prompt_end, text.vocabulary.end
-        found = [
-            sorted((_until(text.codes, one, end) for one in side.tolist()), key=np.ndarray.tolist)
-            for side, end in zip(places, ends, strict=True)
-        ]
-        return cls(tuple(found[0]), tuple(found[1]))
+        prompts, replies = places
+        return cls(
+            _labels(text.codes, prompts, text.vocabulary.prompt_end),
+            _labels(text.codes, replies, text.vocabulary.end),
+        )
+
+
+def _labels(codes: Array, places: Array, end: int | None) -> tuple[Array, ...]:
+    """Return the texts that begin at places (k,), in ascending order; none if they are long."""
+    found, left = list[Array](), MOST_CODES
+    for place in places.tolist():
+        found.append(_until(codes, place, end))
+        left -= len(found[-1]) + 1
+        if left < 0:
+            return ()
+    return tuple(sorted(found, key=np.ndarray.tolist))
 
 
 def _until(codes: Array, start: int, end: int | None) -> Array:
@@ -59,4 +71,7 @@ def divided(codes: Array, vocabulary: Vocabulary) -> tuple[Array, ...]:
     if not whole or (codes > vocabulary.size).any() or len(ends) > MOST_LABELS:
         raise ValueError
     parts = np.split(codes.astype(vocabulary.code_dtype), ends + 1)
-    return tuple(part[:-1] for part in parts[: len(ends)])
+    labels = [part[:-1] for part in parts[: len(ends)]]
+    if any(one >= other for one, other in pairwise(label.tolist() for label in labels)):
+        raise ValueError
+    return tuple(labels)

@@ -224,10 +224,12 @@ class _Distinct:
 
     @property
     def estimate(self) -> float:
-        """The share of digests that are not repeats."""
+        """The share of digests that are not repeats; 0 if so few differ that none is sampled."""
         sampled = np.concatenate(self._some)
+        if not len(sampled):
+            return 0.0
         sampled.sort()  # for many numbers, several times faster than np.unique
-        return (1 + int(np.count_nonzero(np.diff(sampled)))) / max(1, len(sampled))
+        return (1 + int(np.count_nonzero(np.diff(sampled)))) / len(sampled)
 
 
 class _FewTexts:

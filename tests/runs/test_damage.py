@@ -142,6 +142,57 @@ def test_what_does_not_fit_is_refused(
     assert problem in refusal(saved, capsys)
 
 
+def labels_of(*codes: int) -> Callable[[Members], Members]:
+    """Return an edit of the labels of a checkpoint whose vocabulary ends with the codes 3 and 4."""
+    return edited(labels__replies=np.array(codes, np.uint32))
+
+
+UNFIT_LABELS: dict[str, tuple[Callable[[Members], Members], str]] = {
+    "none": (edited(labels__replies=None), "the array labels.replies is missing"),
+    "of another type": (
+        with_values("labels.replies", lambda a: a.astype(np.float32)),
+        "the array labels.replies does not fit",
+    ),
+    "of another shape": (
+        with_values("labels.prompts", lambda a: a.reshape(0, 3)),
+        "the array labels.prompts does not fit",
+    ),
+    "without an end": (labels_of(1, 3, 2), "the array labels.replies does not hold labels"),
+    "with the end of a prompt": (labels_of(1, 3, 4, 3), "does not hold labels"),
+    "of unknown symbols": (labels_of(1, 3, 5, 3), "does not hold labels"),
+    "of codes that no type of codes holds": (labels_of(1, 3, 257, 3), "does not hold labels"),
+    "not ascending": (labels_of(2, 3, 1, 3), "does not hold labels"),
+    "twice": (labels_of(1, 3, 1, 3), "does not hold labels"),
+    "empty": (labels_of(*[3] * 2), "does not hold labels"),
+    "too many": (
+        labels_of(*(code for n in range(257) for code in (*(n // 3**k % 3 for k in range(6)), 3))),
+        "does not hold labels",
+    ),
+    "too long": (
+        edited(labels__replies=np.zeros(2**22 + 1, np.uint32)),
+        "the array labels.replies does not fit: its length is 4,194,305",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNFIT_LABELS)
+def test_labels_that_do_not_fit_are_refused(
+    saved: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    edit, problem = UNFIT_LABELS[name]
+    save_checkpoint(saved, checkpoint_of(pairs=True))
+    np.savez(saved, **sealed(edit(members_of(saved))))
+    assert problem in refusal(saved, capsys)
+
+
+def test_a_label_that_was_changed_is_noticed(
+    saved: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_checkpoint(saved, checkpoint_of(pairs=True))
+    np.savez(saved, **labels_of(1, 3, 2, 3)(members_of(saved)))
+    assert "its contents have changed: they do not match their digest" in refusal(saved, capsys)
+
+
 def test_an_unedited_file_is_read(saved: Path) -> None:
     np.savez(saved, **members_of(saved))
     assert asdict(load_checkpoint(saved).counters)["step"] == 12
