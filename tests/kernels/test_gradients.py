@@ -182,6 +182,15 @@ def test_model_with_weights(cell: str) -> None:
     check_model(ModelConfig(cell, 2, 4, embedding_size=3, dropout=0.4), 0.7, weights)
 
 
+@pytest.mark.parametrize("prompt_weight", [0, 0.3])
+@pytest.mark.parametrize("cell", CELLS)
+def test_model_with_prompts(cell: str, prompt_weight: float) -> None:
+    """Of the rows, one is padded, and one's reply comes in a later window."""
+    steps = np.arange(4)[:, None]
+    weights = np.where(steps < [1, 2, 4], prompt_weight, steps < [3, 4, 4])
+    check_model(ModelConfig(cell, 2, 4, embedding_size=3, dropout=0.4), 0.7, weights)
+
+
 def check_model(
     config: ModelConfig, scale: float | None = None, weights: Array | None = None
 ) -> None:

@@ -41,18 +41,26 @@ def lists(longest: int, records: int) -> st.SearchStrategy[list[str]]:
     return st.lists(draw, min_size=1, max_size=records)
 
 
-def corpus_of(path: Path, names: list[str]) -> RecordCorpus:
-    """Return records, all for training."""
-    path.write_text("\n".join(["abc", *names]))
-    return cast(
-        RecordCorpus, load_corpus(DataConfig(str(path), records="line", valid_fraction=0.0))
-    )
+def corpus_of(path: Path, names: list[str], *, prompts: bool = False) -> RecordCorpus:
+    """Return records, all for training; the first half of each is its prompt, if they have one."""
+    halves = (f"{one[: len(one) // 2]}={one[len(one) // 2 :]}" for one in ["abc", *names])
+    path.write_text("\n".join(halves if prompts else ["abc", *names]))
+    data = DataConfig(str(path), records="line", valid_fraction=0.0)
+    data = replace(data, prompt_separator="=" if prompts else None)
+    return cast(RecordCorpus, load_corpus(data))
 
 
 def record_codes(corpus: RecordCorpus) -> dict[int, Array]:
     """Return each record with its begin and end (n,), by the place of its end."""
     ends = np.flatnonzero(corpus.codes == corpus.vocabulary.end).tolist()
     return {last: corpus.codes[first : last + 1].astype(np.intp) for first, last in pairwise(ends)}
+
+
+def weights_of(corpus: RecordCorpus, record: Array, prompt_weight: float) -> Array:
+    """Return the weights (n - 1,) of the symbols of a record (n,) after its begin."""
+    prompt_end = corpus.vocabulary.prompt_end
+    prompt = 0 if prompt_end is None else int(np.flatnonzero(record == prompt_end)[0])
+    return np.where(np.arange(1, len(record)) <= prompt, np.float32(prompt_weight), 1)
 
 
 def small_model(cell: str, V: int, dtype: type = np.float64) -> Model:
@@ -89,15 +97,25 @@ def test_the_workers_read_the_rows_of_the_whole(
 
 
 @each_cell
-@settings(max_examples=6)
-@given(lists(25, 9), st.integers(1, 12), st.integers(1, 9), st.integers(1, 3))
+@settings(max_examples=9)
+@given(
+    lists(25, 9),
+    st.integers(1, 12),
+    st.integers(1, 9),
+    st.integers(1, 3),
+    st.sampled_from([None, 0.0, 0.3]),
+)
 def test_padding_changes_no_gradient(
-    path: Path, cell: str, names: list[str], N: int, T: int, workers: int
+    path: Path, cell: str, names: list[str], N: int, T: int, workers: int, prompt: float | None
 ) -> None:
-    """The gradients of an epoch add up to those of its records alone, for any rows and workers."""
-    corpus = corpus_of(path, names)
+    """The gradients of an epoch add up to those of its records alone, for any rows and workers.
+
+    The records may have prompts of some weight.
+    """
+    corpus = corpus_of(path, names, prompts=prompt is not None)
     model = small_model(cell, len(corpus.vocabulary))
-    windows = corpus.training_windows(replace(TRAIN, batch_size=N, seq_length=T), 1)
+    train = replace(TRAIN, batch_size=N, seq_length=T, prompt_weight=prompt or 0)
+    windows = corpus.training_windows(train, 1)
     total, alone = np.zeros((2, model.parameters.size))
     write = np.empty_like(total)
     views = parameter_views(write, model.shapes)
@@ -115,10 +133,12 @@ def test_padding_changes_no_gradient(
             total += write
             nats += loss
     for record in record_codes(corpus).values():
-        states = model.zero_states(1)
+        states, weights = model.zero_states(1), weights_of(corpus, record, prompt or 0)
         for t in range(0, len(record) - 1, T):
             codes = record[t : t + T + 1, None]
-            loss, states = model.loss_gradient(codes[:-1], codes[1:], states, views, scale=1.0)
+            loss, states = model.loss_gradient(
+                codes[:-1], codes[1:], states, views, scale=1.0, weights=weights[t : t + T, None]
+            )
             alone += write
             nats_alone += loss
     assert nats == pytest.approx(nats_alone, rel=1e-12)
@@ -128,8 +148,8 @@ def test_padding_changes_no_gradient(
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 1e-5)])
 @each_cell
-@settings(max_examples=4)
-@given(lists(150, 7), st.integers(1, 9), st.integers(1, 400))
+@settings(max_examples=6)
+@given(lists(150, 7), st.integers(1, 9), st.integers(1, 400), st.booleans())
 def test_a_score_depends_on_the_record_alone(
     path: Path,
     cell: str,
@@ -138,9 +158,10 @@ def test_a_score_depends_on_the_record_alone(
     names: list[str],
     workers: int,
     together: int,
+    prompts: bool,
 ) -> None:
     """Neither on the batch nor on neighbours nor on the number of workers, some without a row."""
-    corpus = corpus_of(path, names)
+    corpus = corpus_of(path, names, prompts=prompts)
     model, part = small_model(cell, len(corpus.vocabulary), dtype), corpus.everything
     nats, total = np.zeros(len(corpus.codes)), Score(0, 0.0)
     with pytest.MonkeyPatch.context() as patch:
@@ -151,9 +172,12 @@ def test_a_score_depends_on_the_record_alone(
                 nats[window.positions[window.scored]] += window.result[window.scored]
             total += score(model, corpus.scoring_windows(*part, share))
     records = record_codes(corpus)
-    expected = {last: sum(plain_loop(model, r, 1, len(r))) for last, r in records.items()}
+    counted = {last: weights_of(corpus, r, 0) for last, r in records.items()}
+    expected = {
+        last: float(counted[last] @ plain_loop(model, r, 1, len(r))) for last, r in records.items()
+    }
     for last, record in records.items():
         found = nats[last - len(record) + 2 : last + 1].sum()
         assert found == pytest.approx(expected[last], rel=tolerance)
     assert total.nats == pytest.approx(sum(expected.values()), rel=tolerance)
-    assert total.chars == corpus.scored(*part) == sum(len(r) - 1 for r in records.values())
+    assert total.chars == corpus.scored(*part) == sum(map(np.sum, counted.values()))
