@@ -65,6 +65,14 @@ class RecordSampler:
             return self.prime
         return self.vocabulary.as_pair(self.prompt, self.prime)
 
+    def _of_replies(self, logits: Array) -> Array:
+        """Return logits (N, V) to choose from: a reply has no end of a prompt."""
+        if self.vocabulary.prompt_end is None:
+            return logits
+        logits = logits.copy()
+        logits[:, self.vocabulary.prompt_end] = -np.inf
+        return logits
+
     def attempts(self, first: int = 0, stride: int = 1) -> Iterator[list[SampledRecord]]:
         """Yield every attempt, in order and without end, in lists of at least one.
 
@@ -82,9 +90,6 @@ class RecordSampler:
         model, end, N = self.model, self.vocabulary.end, self.rows
         begin = np.append(np.array([end], self.vocabulary.code_dtype), self._read_first)
         primed = read_prime(model, begin)
-        prompt_end = self.vocabulary.prompt_end
-        if prompt_end is not None:
-            primed.logits[prompt_end] = -np.inf
         states = repeated(primed.states, N)
         logits = np.repeat(primed.logits[None], N, axis=0)  # (N, V)
         step, choose = steps(model, self.params, states)
@@ -95,13 +100,11 @@ class RecordSampler:
         codes_of = _Codes(N, self.vocabulary)
         log_probs = np.zeros(N)
         while True:
-            codes = choose(logits, noise.next())  # (N,)
+            codes = choose(self._of_replies(logits), noise.next())  # (N,)
             last_log_probs = log_probability(logits, codes)  # (N,)
             log_probs += last_log_probs
             lengths = codes_of.add(codes)  # (N,)
             logits = step(codes)
-            if prompt_end is not None:  # a reply has no prompt
-                logits[:, prompt_end] = -np.inf
             ended = codes == end
             rows = ((ended | (lengths > self.length)) & (numbers != _NONE)).nonzero()[0]
             if not len(rows):

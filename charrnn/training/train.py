@@ -128,6 +128,8 @@ def train(
         if init_from is not None:
             init_from = find_checkpoint(init_from)
             source = load_checkpoint(init_from)
+        if checkpoint and written.data.split_by is None:
+            written = _with_side(written, checkpoint.config.data.split_by)
         cut = checkpoint.cut if checkpoint else None
         corpus = load_corpus(written.data, reporter.note, cut)
         if checkpoint:
@@ -177,6 +179,11 @@ def _note(reporter: Reporter, text: str, remedy: Remedy) -> None:
     reporter.note(with_remedies(text, [remedy], reporter.worded))
 
 
+def _with_side(config: Config, side: str | None) -> Config:
+    """Return a configuration with the side that draws records into parts."""
+    return replace(config, data=replace(config.data, split_by=side))
+
+
 def _resolve(
     written: Config,
     corpus: Corpus,
@@ -197,7 +204,7 @@ def _resolve(
         ranks=size,
     )
     if corpus.split_by:
-        written = replace(written, data=replace(written.data, split_by=corpus.split_by))
+        written = _with_side(written, corpus.split_by)
     config = fill(written)
     check_sizes(corpus, config)
     if source:

@@ -1,0 +1,293 @@
+"""Training on prompts and replies: the same bits after an interruption, weights of 0, transfer."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support import assert_same_run, write_config
+from training.test_records import Stop
+
+import charrnn
+from charrnn.commands.cli import run
+from charrnn.config.reader import load_config
+from charrnn.config.schema import Config
+from charrnn.runs.checkpoint import load_checkpoint
+from charrnn.runs.metrics import read_metrics
+from charrnn.text.load import load_corpus
+from charrnn.training.reporter import Reporter
+from charrnn.training.train import train as train_run
+from charrnn.workers.group import WorkerGroup
+
+RUN: dict[str, Any] = {
+    "data.records": "csv",
+    "data.prompt_column": "name",
+    "data.reply_column": "kind",
+    "data.valid_fraction": 0.2,
+    "model.cell": "lstm",
+    "model.dropout": 0.2,
+    "train.streams": "fresh",
+    "train.batch_size": 40,
+    "train.seq_length": 6,
+    "train.max_steps": 40,
+    "train.validate_every": 7,
+    "train.log_every": 4,
+    "train.sample_length": 20,
+}
+LABELS = ("high", "low", "l")
+
+
+def make_table(folder: Path, overrides: Mapping[str, Any] | None = None) -> Path:
+    """Write a table of words, some of them longer than two windows; return a configuration."""
+    rng = random.Random(2)
+    parts = ("ka", "ro", "mi", "n", "el", "sha", "t")
+    rows = ["name,kind"]
+    for _ in range(150):
+        word = "".join(rng.choices(parts, k=rng.randint(1, 8)))
+        rows.append(f"{word},{LABELS[word.count('a') % 3]}")
+    (folder / "text.txt").write_text("\n".join(rows))
+    return write_config(folder, {**RUN, **(overrides or {})})
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    return load_config(make_table(tmp_path))
+
+
+def lines_of(run_dir: Path, split: str) -> list[dict[str, Any]]:
+    """Return the records of a split in a run's metrics."""
+    return [one for one in read_metrics(run_dir / "metrics.jsonl") if one["split"] == split]
+
+
+class Notes(Reporter):
+    """Keeps the notes."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str, mark: str = "") -> None:  # noqa: ARG002
+        self.notes.append(text)
+
+
+# Resuming.
+
+
+@pytest.mark.parametrize(("workers", "prompt_weight"), [(1, 0.3), (2, 0.3), (1, 0.0)])
+def test_a_run_stopped_after_every_step_ends_with_the_same_bits(
+    tmp_path: Path, workers: int, prompt_weight: float
+) -> None:
+    """Even after a window of prompts alone, with weight 0."""
+    keys = {"train.workers": workers, "train.prompt_weight": prompt_weight}
+    config = load_config(make_table(tmp_path, keys | {"train.max_steps": 16}))
+    train_run(config, tmp_path / "whole")
+    for step in range(1, 16):
+        with pytest.raises(KeyboardInterrupt):
+            train_run(config, tmp_path / "run", resume=True, reporter=Stop(step))
+        assert load_checkpoint(tmp_path / "run" / "last.npz").counters.step == step
+    train_run(config, tmp_path / "run", resume=True)
+    assert_same_run(tmp_path / "run", tmp_path / "whole")
+
+
+@pytest.mark.parametrize("side", [None, "reply", "record"])
+def test_the_side_that_draws_is_written_and_kept(
+    tmp_path: Path, config: Config, side: str | None
+) -> None:
+    """A resumed run has the side of the run, not that of the rule, where the key is not set."""
+    data = replace(config.data, split_by=side, valid_fraction=0.6)
+    config = replace(config, train=replace(config.train, batch_size=20))
+    chosen = replace(config, data=data)
+    train_run(chosen, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train_run(chosen, tmp_path / "run", reporter=Stop(5))
+    written = f"split_by: {side or 'prompt'}\n"
+    assert written in (tmp_path / "run" / "config.yaml").read_text()
+    assert load_checkpoint(tmp_path / "run" / "last.npz").config.data.split_by == (side or "prompt")
+    unset = replace(config, data=replace(data, split_by=None))
+    assert train_run(unset, tmp_path / "run", resume=True).steps == 40
+    assert_same_run(tmp_path / "run", tmp_path / "whole")
+
+
+@pytest.mark.parametrize("side", ["reply", "record"])
+def test_a_run_is_not_resumed_with_another_side(tmp_path: Path, config: Config, side: str) -> None:
+    train_run(replace(config, train=replace(config.train, max_steps=2)), tmp_path / "run")
+    other = replace(config, data=replace(config.data, split_by=side))
+    with pytest.raises(
+        charrnn.CharRNNError, match=rf"data\.split_by is '?{side}'?, and was '?prompt"
+    ):
+        train_run(other, tmp_path / "run", resume=True)
+
+
+@pytest.mark.parametrize("label_as", ["prompt", "reply"])
+def test_a_renamed_file_is_another_text(tmp_path: Path, label_as: str) -> None:
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    for name, words in (("en", "one two three four"), ("de", "eins zwei drei vier")):
+        (texts / name).write_text("\n".join(words.split() * 9))
+    (tmp_path / "text.txt").write_text("")
+    keys = {key: value for key, value in RUN.items() if not key.endswith("_column")}
+    keys |= {"data.records": "line", "data.label_from": "file", "data.label_as": label_as}
+    keys |= {"train.batch_size": 3, "train.max_steps": 3}
+    path = write_config(tmp_path, keys)
+    path.write_text(path.read_text().replace("path: text.txt", "path: texts"))
+    train_run(load_config(path), tmp_path / "run")
+    train_run(load_config(path, ["train.max_steps=4"]), tmp_path / "run", resume=True)
+    (texts / "de").rename(texts / "ge")
+    with pytest.raises(charrnn.CharRNNError, match=r"new in its vocabulary: 'g'"):
+        train_run(load_config(path, ["train.max_steps=5"]), tmp_path / "run", resume=True)
+
+
+# Steps.
+
+
+def windows_without_replies(config: Config, steps: int) -> set[int]:
+    windows = load_corpus(config.data).training_windows(config.train, config.seed)
+    return {step for step in range(steps) if not windows.weight(step)}
+
+
+def test_a_step_of_prompts_alone_makes_no_update(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a weight, neither momentum nor weight decay moves the parameters."""
+    keys = {"train.prompt_weight": 0, "train.optimizer": "adamw", "train.weight_decay": 0.1}
+    keys |= {"train.batch_size": 20, "train.log_every": 1}
+    config = load_config(make_table(tmp_path, keys))
+    idle = windows_without_replies(config, 40)
+    assert 5 < len(idle) < 20
+    after, train = dict[int, bytes](), WorkerGroup.train
+
+    def observed(group: WorkerGroup, step: int) -> float:
+        after[step - 1] = group.parameters.tobytes()
+        nats = train(group, step)
+        assert (nats == 0 and not group.gradient.any()) == (step in idle)
+        return nats
+
+    monkeypatch.setattr(WorkerGroup, "train", observed)
+    train_run(config, tmp_path / "run")
+    after[39] = load_checkpoint(tmp_path / "run" / "last.npz").parameters.tobytes()
+    assert {step for step in range(40) if after[step] == after[step - 1]} == idle
+    lines = [
+        one for one in read_metrics(tmp_path / "run" / "metrics.jsonl") if one["split"] == "train"
+    ]
+    assert [one["step"] for one in lines] == [s + 1 for s in range(40) if s not in idle]
+    assert all(0 < one["loss_nats"] < 5 for one in lines)
+
+
+@pytest.mark.parametrize("prompt_weight", [0.0, 0.3])
+def test_a_divergence_among_prompts_is_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prompt_weight: float
+) -> None:
+    """Also in a step of weight 0; and a resumed run ends with the same bits."""
+    keys = {"train.prompt_weight": prompt_weight, "train.batch_size": 20}
+    config = load_config(make_table(tmp_path, keys))
+    spoilt = max(windows_without_replies(config, 40), default=20)
+    assert spoilt > 3
+    train = WorkerGroup.train
+    monkeypatch.setattr(
+        WorkerGroup,
+        "train",
+        lambda group, step: train(group, step) + (np.nan if step in (3, spoilt) else 0),
+    )
+    train_run(config, tmp_path / "whole")
+    found = load_checkpoint(tmp_path / "whole" / "last.npz")
+    assert found.counters.divergences == 2
+    for step in (4, spoilt + 1):
+        with pytest.raises(KeyboardInterrupt):
+            train_run(config, tmp_path / "run", resume=True, reporter=Stop(step))
+    train_run(config, tmp_path / "run", resume=True)
+    assert_same_run(tmp_path / "run", tmp_path / "whole")
+
+
+def test_validation_scores_replies_alone(tmp_path: Path, config: Config) -> None:
+    train_run(config, tmp_path / "run")
+    corpus, model = load_corpus(config.data), charrnn.load(tmp_path / "run" / "last.npz")
+    start, end = corpus.split("valid")
+    pairs = []
+    for rank in range(start, end):
+        (prompt,) = corpus.prompt_codes(np.array([rank]))
+        first = int(corpus.starts[rank]) + len(prompt)  # type: ignore[attr-defined]
+        reply = corpus.codes[first : first + 9]
+        reply = reply[: int(np.flatnonzero(reply == corpus.vocabulary.end)[0])]
+        pairs.append((corpus.vocabulary.decode(prompt[1:-1]), corpus.vocabulary.decode(reply)))
+    assert {reply for _, reply in pairs} == set(LABELS)
+    scores = model.score_records(pairs)
+    nats, chars = sum(one.nats for one in scores), sum(one.chars for one in scores)
+    assert chars == sum(len(reply) + 1 for _, reply in pairs) == corpus.scored(start, end)
+    valid = [
+        one for one in read_metrics(tmp_path / "run" / "metrics.jsonl") if one["split"] == "valid"
+    ]
+    assert valid[-1]["loss_nats"] == pytest.approx(nats / chars, rel=1e-5)
+
+
+# Labels, and what is written.
+
+
+def test_labels_are_kept_in_the_checkpoint(tmp_path: Path, config: Config) -> None:
+    train_run(config, tmp_path / "run")
+    for name in ("last.npz", "best.npz"):
+        model = charrnn.load(tmp_path / "run" / name)
+        assert model.label_texts() == sorted(LABELS)
+        assert model.labels.prompts == ()
+        ((best,),) = model.predict(["kami"])
+        assert best.text in LABELS
+
+
+@pytest.mark.parametrize("options", [{}, {"greedy": True}, {"temperature": 3.0}, {"top_k": 2}])
+def test_a_reply_has_no_end_of_a_prompt(
+    tmp_path: Path, config: Config, options: dict[str, Any]
+) -> None:
+    """Even of a model that writes nothing else."""
+    train_run(replace(config, train=replace(config.train, max_steps=2)), tmp_path / "run")
+    model = charrnn.load(tmp_path / "run" / "last.npz")
+    model.model.views["output.b"][model.vocabulary.prompt_end] = 100
+    written = model.sample_records(20, prompt="kami", length=9, seed=1, keep_cut=True, **options)
+    texts = [one.text for one in written]
+    assert len(texts) == 20
+    assert not re.search("[\t\ud800-\udfff]", "".join(texts))
+    assert any(texts)
+    assert all(
+        np.isfinite(one.log_prob)
+        for one in model.sample_records(3, prompt="ka", seed=1, keep_cut=True)
+    )
+
+
+def test_a_sampled_reply_has_the_probability_of_its_score(tmp_path: Path, config: Config) -> None:
+    train_run(config, tmp_path / "run")
+    model = charrnn.load(tmp_path / "run" / "last.npz")
+    written = [*model.sample_records(20, prompt="kami", seed=1)]
+    scores = model.score_records([("kami", one.text) for one in written])
+    for one, score in zip(written, scores, strict=True):
+        assert one.log_prob == pytest.approx(-score.nats, abs=1e-4)
+
+
+# Weights of another run.
+
+
+def test_weights_of_records_without_prompts_and_back(tmp_path: Path, config: Config) -> None:
+    """The end of a prompt is a new symbol, or one that is dropped."""
+    data = replace(config.data, prompt_column=None, reply_column="name")
+    pairs = replace(config, train=replace(config.train, max_steps=3))
+    plain = replace(pairs, data=data)
+    train_run(plain, tmp_path / "plain")
+    for chosen, target, source, change in (
+        (pairs, "pairs", "plain", "added: 3: 'g' (U+0067) 'w' (U+0077) the end of a prompt, d"),
+        (plain, "back", "pairs", "dropped: 3: 'g' (U+0067) 'w' (U+0077) the end of a prompt"),
+    ):
+        notes = Notes()
+        train_run(chosen, tmp_path / target, init_from=tmp_path / source, reporter=notes)
+        assert any(change in note for note in notes.notes), notes.notes
+
+
+def test_the_command_line_trains_on_prompts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, run_dir = make_table(tmp_path), str(tmp_path / "run")
+    assert run(["train", str(config), "--run-dir", run_dir]) == 0
+    assert "150 records of " in capsys.readouterr().err
+    assert run(["sample", run_dir, "--prompt", "kami", "-n", "5", "--seed", "1"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) >= 5
