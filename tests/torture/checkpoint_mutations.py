@@ -153,6 +153,17 @@ def _array(rng: random.Random, entries: list[Entry]) -> None:
             entry.data = npy_bytes(rng.choice(changes)(array))
 
 
+def _labels(rng: random.Random, entries: list[Entry]) -> None:
+    """Change the labels of a model that has some."""
+    named = [entry for entry in entries if entry.name.startswith("labels.")]
+    entry = rng.choice(named or entries)
+    array = array_of(entry)
+    if array is not None and array.dtype.kind == "u" and array.size:
+        changes = [lambda a: a[::-1], lambda a: np.tile(a, 300), lambda a: a + 1, lambda a: a[:-1]]
+        changes += [lambda a: np.append(a, a[-1]), lambda a: a + 256, lambda a: a[1:], np.sort]
+        entry.data = npy_bytes(rng.choice(changes)(array))
+
+
 def _meta_value(rng: random.Random, entries: list[Entry]) -> None:
     def change(meta: Any) -> str:
         sections = [meta, meta["config"], meta["counters"], *meta["config"].values()]
@@ -243,6 +254,7 @@ STRUCTURED: dict[str, Structured] = {
         _header,
         _header_byte,
         _array,
+        _labels,
         _meta_value,
         _meta_text,
         _meta_format,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from support import tiny_text, write_config
 from torture.odd_values import PIECES, SMALL, VALUES, warm_up, write_texts
+from torture.tables import COLUMNS
 from torture.watched import Case, watch
 from torture.words import (
     CHECKPOINTS,
@@ -18,6 +19,7 @@ from torture.words import (
     NUMBERS,
     PICTURES,
     PRIMES,
+    PROMPTS,
     RUN_DIRS,
     RUNS,
     TEXTS,
@@ -26,7 +28,7 @@ from torture.words import (
 )
 
 import charrnn.planning.benchmark
-from charrnn.commands.cli import run
+from charrnn.commands.cli import cli, run
 from charrnn.config.schema import all_keys
 
 # These keep a training short. Of a key that is set twice, the last value counts.
@@ -62,7 +64,8 @@ def fill(place: Path) -> None:
     lists = {"data.path": "blocks.txt", "data.records": "line"}
     write_config(place, lists, "lines")
     write_config(place, lists | {"data.records": "paragraph", "data.tokens": "byte"}, "blocks")
-    for name in ("tiny", "bytes", "lines", "blocks"):
+    write_config(place, {"data.path": "table.csv", "data.records": "csv", **COLUMNS}, "pairs")
+    for name in ("tiny", "bytes", "lines", "blocks", "pairs"):
         run_dir = str(place / "runs" / name)
         assert run(["train", str(place / f"{name}.yaml"), "--run-dir", run_dir, *sets]) == 0
     whole = (place / "runs" / "tiny" / "last.npz").read_bytes()
@@ -128,28 +131,30 @@ def arguments(seed: int, number: int) -> list[str]:
 
 
 def _train(chance: random.Random) -> list[str]:
-    words = [_mostly(CONFIGS, 2, chance)] if chance.random() < 0.95 else []
+    words = [_mostly(CONFIGS, 3, chance)] if chance.random() < 0.95 else []
     words += _sets(chance)
     if chance.random() < 0.8:
         words += ["--run-dir", _mostly(RUN_DIRS, 3, chance)]
     for flag in ("--resume", "--overwrite"):
         words += [flag] * chance.choice((0, 0, 0, 1))
     if chance.random() < 0.2:
-        words += ["--init-from", _mostly(CHECKPOINTS, 4, chance)]
+        words += ["--init-from", _mostly(CHECKPOINTS, 5, chance)]
     return words
 
 
 def _init(chance: random.Random) -> list[str]:
-    words = [_mostly(TEXTS, 2, chance)] if chance.random() < 0.95 else []
+    words = [_mostly(TEXTS, 3, chance)] if chance.random() < 0.95 else []
     words += ["-o", _mostly(("new.yaml", "-", *PICTURES), 2, chance)]
     words += ["--minutes", chance.choice(("0.001", "0.001", "0.01", "0", "nan", "inf", "x", "1e9"))]
     return [*words, *_sets(chance), *["--overwrite"] * chance.choice((0, 1))]
 
 
 def _sample(chance: random.Random) -> list[str]:
-    words = [_mostly(CHECKPOINTS, 4, chance)] if chance.random() < 0.8 else []
+    words = [_mostly(CHECKPOINTS, 5, chance)] if chance.random() < 0.8 else []
     if chance.random() < 0.4:
         words += ["--prime", chance.choice((*PRIMES, *PRIMES, *WORDS, *_PIECES))]
+    if "runs/pairs" in words or chance.random() < 0.1:
+        words += ["--prompt", chance.choice((*PROMPTS, *PROMPTS, *PRIMES))]
     if chance.random() < 0.2:
         words += ["--prime-file", chance.choice((*TEXTS, "/dev/zero"))]
     for option, numbers in NUMBERS.items():
@@ -171,6 +176,17 @@ def _sample(chance: random.Random) -> list[str]:
     return words
 
 
+def _predict(chance: random.Random) -> list[str]:
+    words = [chance.choice((*PROMPTS, *PRIMES)) for _ in range(chance.choice((0, 1, 1, 1, 2)))]
+    model = "runs/pairs" if chance.random() < 0.7 else _mostly(CHECKPOINTS, 5, chance)
+    words += ["--model", model] if chance.random() < 0.95 else []
+    if not words[:1] or words[0] == "--model" or chance.random() < 0.1:
+        words += ["--file", _mostly(TEXTS, 3, chance)]
+    words += ["--top", chance.choice(("1", "2", "1000", "0", "x"))] * chance.choice((0, 0, 1))
+    words += ["--unknown", chance.choice(("skip", "skip", "error", "x"))] * chance.choice((0, 1, 1))
+    return words + ["--json"] * chance.choice((0, 0, 1))
+
+
 def _eval(chance: random.Random) -> list[str]:
     words = _model_and_text(chance) + ["--json"] * chance.choice((0, 1))
     return words + ["--each"] * chance.choice((0, 0, 1))
@@ -179,7 +195,7 @@ def _eval(chance: random.Random) -> list[str]:
 def _model_and_text(chance: random.Random) -> list[str]:
     words = [chance.choice(CHECKPOINTS)] if chance.random() < 0.3 else []
     if chance.random() < 0.6:  # a single argument could be a pipe, read as a text
-        words = [_mostly(CHECKPOINTS, 4, chance), _mostly(TEXTS, 2, chance)]
+        words = [_mostly(CHECKPOINTS, 5, chance), _mostly(TEXTS, 3, chance)]
     if words in (["fifo"], ["/dev/zero"]):  # endless texts
         words = ["gone.txt"]
     if chance.random() < 0.3:
@@ -221,11 +237,11 @@ def _plot(chance: random.Random) -> list[str]:
 
 
 def _info(chance: random.Random) -> list[str]:
-    return [_mostly(CHECKPOINTS, 4, chance)] if chance.random() < 0.8 else []
+    return [_mostly(CHECKPOINTS, 5, chance)] if chance.random() < 0.8 else []
 
 
 def _bench(chance: random.Random) -> list[str]:
-    words = [_mostly(CONFIGS, 2, chance)] if chance.random() < 0.5 else []
+    words = [_mostly(CONFIGS, 3, chance)] if chance.random() < 0.5 else []
     return [*words, *_sets(chance), *["--json"] * chance.choice((0, 1))]
 
 
@@ -254,4 +270,5 @@ COMMANDS: dict[str, tuple[int, Callable[[random.Random], list[str]]]] = {
     "inspect": (2, _inspect),
     "report": (1, _report),
     "plot": (1, _plot),
+    **({"predict": (2, _predict)} if "predict" in cli.commands else {}),
 }

@@ -21,6 +21,7 @@ from support import assert_same_run, processes_of, wait_until, write_config
 from torture.file_calls import Call, install
 from torture.forked import Command, finished, start, start_new
 from torture.lists import list_of_records
+from torture.tables import COLUMNS, table
 
 from charrnn.runs.checkpoint import load_checkpoint
 
@@ -39,7 +40,7 @@ RUN: dict[str, Any] = {
     "train.checkpoint_every": 30,
 }
 _STEPS = 1500
-_MANY = 10  # kills, half of which are of trainings on one text
+_MANY = 10  # kills, a third of which are of trainings on one text
 _FIRST_CALLS = 14  # of config.yaml and the metrics
 _CALLS = 0.25  # per step; a life ends within this many calls, about eight checkpoints
 _SECONDS = 0.0005  # per step; or a life ends within this time
@@ -47,7 +48,7 @@ _LONGEST_S = 60  # of any life; a longer one has hung
 
 
 def one_process(folder: Path, count: int, seed: int, steps: int = _STEPS) -> str:
-    """Kill trainings in one process, half of them trainings on records."""
+    """Kill trainings in one process, two of three of them trainings on records."""
     return _of_texts_and_records(folder, random.Random(seed), 1, steps, count)
 
 
@@ -59,19 +60,25 @@ def two_workers(folder: Path, count: int, seed: int, steps: int = _STEPS) -> str
 def _of_texts_and_records(
     folder: Path, rng: random.Random, workers: int, steps: int, count: int
 ) -> str:
-    """Kill half of the trainings on records, or all if they are few."""
-    of_texts, figures = count // 2 if count >= _MANY else 0, []
-    for records, kills in (("line", count - of_texts), (None, of_texts)):
+    """Kill a third of the trainings on prompts and replies, or all if they are few."""
+    third, figures = count // 3 if count >= _MANY else 0, []
+    for what, records, kills in (
+        ("", "csv", count - 2 * third),
+        ("of records without prompts: ", "line", third),
+        ("of one text: ", None, third),
+    ):
         if not kills:
             continue
         place = folder / str(records)
         place.mkdir()
-        if records:
-            (place / "text.txt").write_text(list_of_records(rng, 60), encoding="utf-8")
         values = {**RUN, "data.records": records, "train.workers": workers}
+        if records:
+            values |= COLUMNS if records == "csv" else {}
+            text = table(rng, "csv", 60) if records == "csv" else list_of_records(rng, 60)
+            (place / "text.txt").write_text(text, encoding="utf-8")
         write_config(place, values | {"train.max_steps": steps})
-        figures.append(_Kills(place, rng, workers, steps).until(kills))
-    return "; of one text: ".join(figures)
+        figures.append(what + _Kills(place, rng, workers, steps).until(kills))
+    return "; ".join(figures)
 
 
 class _Kills:

@@ -14,8 +14,10 @@ from support import write_config
 from torture.byte_mutations import RAW
 from torture.checkpoint_mutations import DIGESTS, STRUCTURED, structured
 from torture.lists import list_of_records
+from torture.tables import COLUMNS, TABLES, table
 from torture.watched import Case, watch
 
+from charrnn.commands.cli import cli
 from charrnn.config.reader import load_config
 from charrnn.errors import CheckpointError
 from charrnn.runs.checkpoint import Checkpoint, load_checkpoint
@@ -24,6 +26,7 @@ from charrnn.training.train import train
 STORED = Path(__file__).parents[1] / "runs" / "stored"
 
 _DOORS = ("info", "info", "info", "sample", "eval", "resume", "begin")
+_PREDICT = ["predict"] * ("predict" in cli.commands)  # a door for models with labels
 
 _RUNS = (
     {"model.cell": "rnn", "train.optimizer": "sgd"},
@@ -33,6 +36,8 @@ _RUNS = (
     {"model.cell": "lstm", "train.optimizer": "momentum", "data.tokens": "byte"},
     {"model.cell": "rnn", "train.optimizer": "adam", "data.records": "line"},
     {"model.cell": "gru", "data.tokens": "byte", "data.records": "paragraph"},
+    {"model.cell": "lstm", "data.records": "csv", **COLUMNS},
+    {"model.cell": "rnn", "data.tokens": "byte", "data.records": "jsonl", **COLUMNS},
 )
 
 
@@ -59,16 +64,18 @@ def _sources(folder: Path) -> list[Source]:
         place = folder / str(number)
         place.mkdir(parents=True)
         values = {"train.workers": 1, "train.backend": "numpy", "model.hidden_size": 4}
-        if "data.records" in overrides:
-            text = list_of_records(random.Random(1), 60)
+        if records := overrides.get("data.records"):
+            rng = random.Random(1)
+            text = table(rng, records, 60) if records in TABLES else list_of_records(rng, 60)
             (place / "text.txt").write_text(text, encoding="utf-8")
         run = place / "run"
         train(load_config(write_config(place, {**values, **overrides})), run)
         shutil.copy(place / "text.txt", run)
         runs.append(run)
-        old = Path(shutil.copytree(run, place / "format_1"))
-        np.savez(old / "last.npz", **as_format_1(run / "last.npz"))
-        runs.append(old)
+        if records is None:  # format 1 knew none
+            old = Path(shutil.copytree(run, place / "format_1"))
+            np.savez(old / "last.npz", **as_format_1(run / "last.npz"))
+            runs.append(old)
     runs.append(Path(shutil.copytree(STORED / "format_1", folder / "stored")))
     files = [run / "last.npz" for run in runs]
     return [Source(file.parent, file.read_bytes(), load_checkpoint(file)) for file in files]
@@ -88,7 +95,8 @@ def _case(sources: Sequence[Source], seed: int, number: int) -> Case:
         raw = structured(rng, source.raw, names, digest)
         how = f"{', '.join(names)}; digest {digest}"
         law = source.checkpoint.format > 1 and digest != "made right"
-    door = rng.choice(_DOORS)
+    labels = source.checkpoint.labels.replies
+    door = rng.choice([*_DOORS, *(_PREDICT if labels else ())])
 
     def prepare_folder(place: Path) -> Sequence[str]:
         (place / "kept.npz").write_bytes(raw)
@@ -107,7 +115,10 @@ def _case(sources: Sequence[Source], seed: int, number: int) -> Case:
         if door == "eval":
             shutil.copy(source.run / "text.txt", place)
             return ["eval", "model.npz", "text.txt"]
+        if door == "predict":
+            return ["predict", "bee", "--model", "model.npz"]
         sampled = ["--length", "5", "--seed", "1", "--greedy"] if door == "sample" else []
+        sampled += ["--prompt", "bee"] if sampled and labels else []
         return [door, "model.npz", *sampled]
 
     def check(place: Path, code: int, _: str, err: str) -> str:

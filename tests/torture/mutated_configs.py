@@ -109,6 +109,14 @@ def _bases() -> Iterator[str]:
     yield "data:\n  path: text.txt\ntrain: {batch_size: 2, seq_length: 5, max_epochs: 1}\n"
     yield "data: {path: [text.txt, other.txt]}\nseed: 3\ntrain: {max_steps: 1, batch_size: 2}\n"
     yield "data: {path: blocks.txt, records: line}\ntrain: {max_steps: 2, batch_size: 2}\n"
+    for data in (
+        "{path: table.csv, records: csv, prompt_column: name, reply_column: kind}",
+        "{path: table.tsv, records: tsv, prompt_column: [1, 2], reply_column: 2, header: true}",
+        "{path: table.jsonl, records: jsonl, prompt_column: kind, reply_column: name}",
+        '{path: blocks.txt, records: line, prompt_separator: "e", split_by: record}',
+        "{path: labels, records: line, label_from: file, label_as: reply, split_by: prompt}",
+    ):
+        yield f"data: {data}\ntrain: {{max_steps: 2, batch_size: 2, prompt_weight: 0.5}}\n"
     yield config_from_dict(TINY).to_yaml().replace(f"{Path.cwd()}/", "")
     for cell, optimizer, schedule, records in (
         ("gru", "adamw", "step", None),

@@ -19,9 +19,10 @@ import yaml
 from support import WORDS, tiny_text, train, write_config
 from torture.lists import KINDS as RECORDS
 from torture.lists import LISTS, LONG
+from torture.tables import COLUMNS, TABLES, odd_columns, odd_sides, odd_table, table
 from torture.watched import SECONDS, Case, watch
 
-from charrnn.commands.cli import run
+from charrnn.commands.cli import cli, run
 
 ENCODINGS = sorted({*aliases, *aliases.values(), "utf-8-sig", "idna", "punycode", "undefined"})
 COMMON = ("utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32", "utf-7", "latin-1", "ascii")
@@ -39,6 +40,8 @@ BYTES = (
     *(b"\r", b"\r\n", b"\x1b$B", b"\x1b(J", b"~{", b"~}", b"~", b"\x0e", b"xn--", b"-99999999"),
 )
 
+PREDICTS = "predict" in cli.commands
+ODD_TABLES = {f"{again}odd {kind}": kind for kind in TABLES for again in ("", "another ")}
 EVERY = "every character"
 LARGE = (EVERY, "an end of a chunk", "a long line", LONG)
 
@@ -48,11 +51,14 @@ Texts = Callable[[random.Random], bytes]
 def texts(folder: Path, count: int, seed: int) -> str:
     """Run `train`, `eval` and `sample` on mutated texts; return a summary."""
     models = []
-    for records in (None, *RECORDS):
+    for records in (None, *RECORDS, *TABLES):
         place = folder / str(records)
         place.mkdir()
-        (place / "text.txt").write_text(tiny_text().replace("bee ", "bee\n\n"), encoding="utf-8")
+        text = tiny_text().replace("bee ", "bee\n\n")
         values = {"train.max_steps": 1, "data.valid_fraction": 0, "data.records": records}
+        if records in TABLES:
+            text, values = table(random.Random(1), records, 60), {**values, **COLUMNS}
+        (place / "text.txt").write_text(text, encoding="utf-8")
         models.append(train(place, values) / "last.npz")
     watched = watch((_case(seed, number, models) for number in range(count)), folder)
     if count < 1000:
@@ -77,10 +83,15 @@ def _case(seed: int, number: int, models: Sequence[Path]) -> Case:
     kind = rng.choice(list(PLACES)) if rng.random() < 0.15 else rng.choice(list(KINDS))
     commands = ("train", "eval") if kind in (*PLACES, EVERY) else ("train", "eval", "sample")
     commands = commands if kind != LONG else ("train",)
-    command = rng.choices(commands, (8, 1, 1)[: len(commands)])[0]
+    if PREDICTS and "sample" in commands:
+        commands = (*commands, "predict")
+    command = rng.choices(commands, (8, 1, 1, 1)[: len(commands)])[0]
     model, settings = str(rng.choice(models)), _settings(rng)
     if kind in LISTS and rng.random() < 0.9:
         settings |= {"data.encoding": "utf-8", "data.records": rng.choice(RECORDS)}
+    if kind in ODD_TABLES and rng.random() < 0.9:
+        settings |= {"data.encoding": "utf-8", "data.records": ODD_TABLES[kind]}
+    settings |= _columns(rng, settings["data.records"])
     if settings["data.records"] and settings["train.batch_size"] == 10**6:
         settings["train.batch_size"] = 100  # every step would rightly have a million rows
     if kind in (*LARGE, "a long record"):  # a long window would rightly take long
@@ -101,6 +112,8 @@ def _case(seed: int, number: int, models: Sequence[Path]) -> Case:
             Path(path).write_bytes(KINDS[kind](random_here))
         if command == "eval":
             return ["eval", model, path, "--unknown", "skip"]
+        if command == "predict":
+            return ["predict", "--model", model, "--file", path, "--unknown", "skip"]
         if command == "sample":
             return ["sample", model, "--prime-file", path, "--length", "5", "--seed", "1"]
         sections = {"data": {"path": path}, "model": {"hidden_size": 2, "num_layers": 1}}
@@ -121,12 +134,24 @@ def _settings(rng: random.Random) -> dict[str, object]:
         "data.encoding": encoding,
         "data.newlines": rng.choice(("lf", "keep")),
         "data.tokens": rng.choices(("char", "byte"), (4, 1))[0],
-        "data.records": rng.choices((None, *RECORDS), (6, 1, 1))[0],
+        "data.records": rng.choices((None, *RECORDS, rng.choice(TABLES)), (6, 1, 1, 1))[0],
         "data.valid_fraction": rng.choice((0, 0, 0, 0, 0.1, 0.1, 0.5, 0.999, 1e-17, 1e-300)),
         "data.test_fraction": rng.choice((0, 0, 0, 0, 0, 0, 0, 0.2, 1e-9, 1e-16)),
         "train.batch_size": rng.choice((1, 1, 1, 2, 2, 7, 1000, 10**6)),
         "train.seq_length": rng.choice((1, 1, 1, 3, 3, 50, 10**6)),
     }
+
+
+def _columns(rng: random.Random, records: object) -> dict[str, object]:
+    """Return random settings of the prompts and replies of some records."""
+    if records in TABLES:
+        return odd_columns(rng, str(records))
+    if not records or rng.random() < 0.7:
+        return {}
+    if records == "line" and rng.random() < 0.5:
+        return {"data.prompt_separator": rng.choice(("e", " ", "\\t", "the")), **odd_sides(rng)}
+    label_as = rng.choice(("prompt", "reply"))
+    return {"data.label_from": "file", "data.label_as": label_as, **odd_sides(rng)}
 
 
 def _check(kind: str, settings: dict[str, object]) -> Callable[[Path, int, str, str], str]:
@@ -142,9 +167,14 @@ def _check(kind: str, settings: dict[str, object]) -> Callable[[Path, int, str, 
         slow = kind == EVERY or (kind in LARGE and settings["data.records"])
         if code or wrong or slow or kind == "a pipe":
             return wrong
+        prompts = {"prompt_column", "prompt_separator", "label_from"}
+        prompts = {key for key in prompts if settings.get(f"data.{key}")}
+        sample = ["sample", "run/last.npz", "--length", "5", "--seed", "1"]
+        predict = ["predict", "--model", "run/last.npz", "--file", str(place / "text.txt")]
         for arguments in (
             ["eval", "run/last.npz", "--split", "train"],
-            ["sample", "run/last.npz", "--length", "5", "--seed", "1"],
+            *([predict] if prompts and PREDICTS and kind not in PLACES else ()),
+            *(() if prompts else (sample,)),
             ["info", "run/last.npz"],
         ):
             said = io.StringIO()
@@ -153,7 +183,8 @@ def _check(kind: str, settings: dict[str, object]) -> Callable[[Path, int, str, 
             with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
                 code = run(arguments)
             signal.alarm(0)
-            if code and "that reached the greatest length" not in said.getvalue():
+            allowed = ("that reached the greatest length", "has no labels")
+            if code and not any(problem in said.getvalue() for problem in allowed):
                 return f"{arguments[0]}: exit code {code}: {said.getvalue()}"
         return ""
 
@@ -250,6 +281,10 @@ KINDS: dict[str, Texts] = {
     "pieces": lambda rng: b"".join(rng.choices(BYTES, k=rng.choice((5, 500)))),
     "Python's escapes": lambda rng: b"".join(rng.choices((b"\\", b"u", b"x0", b"a", b"\n"), k=400)),
     **{name: lambda rng, of=of: of(rng).encode() for name, of in LISTS.items()},
+    **{
+        name: lambda rng, of=of: odd_table(rng, of).encode("utf-8", "surrogatepass")
+        for name, of in ODD_TABLES.items()
+    },
     "a compressed file": lambda rng: codecs.encode(_text(rng), rng.choice(("zlib", "bz2", "hex"))),
 }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from support import tiny_text
 from torture.lists import LISTS, list_of_records
+from torture.tables import TABLES, table
 
 from charrnn.config.reader import load_config
 from charrnn.kernels.optimizers import OPTIMIZERS, SCHEDULES
@@ -44,6 +45,8 @@ VALUES = (
     *("utf-8", "utf-16", "utf-32", "idna", "punycode", "unicode_escape", "rot13", "hex"),
     *("raw_unicode_escape", "utf-7", "cp037", "big5", "undefined", "mbcs", "byte", "char", "keep"),
     *("line", "paragraph", "blocks.txt", "long.txt", "blank.txt", "nulls.txt"),
+    *(*TABLES, "table.csv", "table.tsv", "table.jsonl", "labels", "labels/*", "file", "record"),
+    *("prompt", "reply", "name", "kind", "[name, kind]", "[1, 1]", "[name, 2, x]", "\\t", ";"),
     *("lf", "numpy", "numba", "1000", "1000000", "1048576", "1048577", "1000000000000"),
     *("4294967295",),
 )
@@ -80,6 +83,13 @@ def write_texts(place: Path) -> None:
     (place / "one.txt").write_bytes(b"a")
     (place / "latin.txt").write_bytes(b"caf\xe9 " * 100)
     (place / "large.txt").write_bytes(b"abcdefghi\n" * 30_000)
+    for kind in TABLES:
+        text = table(random.Random(1), kind, 60)
+        (place / f"table.{kind}").write_text(text, encoding="utf-8")
+    (place / "labels").mkdir()
+    for number, label in enumerate(("en", "de.list", "x y")):
+        text = list_of_records(random.Random(number), 40)
+        (place / "labels" / label).write_text(text, encoding="utf-8")
     (place / "blocks.txt").write_text(list_of_records(random.Random(1), 60), encoding="utf-8")
     for name, kind in (
         ("long.txt", "a long record"),

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from support import assert_same_run, tiny_text, write_config
 from torture.lists import KINDS, list_of_records
+from torture.tables import COLUMNS, TABLES, table
 
 from charrnn.backends.backend import resolve_backend
 from charrnn.config.reader import load_config
@@ -79,10 +80,17 @@ def overrides(draw: st.DrawFn, cell: str, kinds: Sequence[str | None]) -> dict[s
     clip = draw(st.sampled_from(["norm", "value", "none"]))
     batch_size = draw(st.integers(1, 6))
     every = st.integers(1, 20)
+    records = draw(st.sampled_from(kinds))
+    prompts: dict[str, Any] = {}
+    if records in TABLES:
+        sides = st.sampled_from([None, "prompt", "record"])
+        prompts = {**COLUMNS, "data.split_by": draw(sides)}
+        prompts["train.prompt_weight"] = draw(st.sampled_from([0, 0.1, 1]))
     return {
+        **prompts,
         "seed": draw(st.integers(0, 2**32 - 1)),
         "data.tokens": draw(st.sampled_from(["char", "byte"])),
-        "data.records": draw(st.sampled_from(kinds)),
+        "data.records": records,
         "data.valid_fraction": valid_fraction,
         "data.test_fraction": draw(st.sampled_from([0, 0.1])),
         "model.cell": cell,
@@ -126,19 +134,19 @@ STOPS = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size
 def pairs(folder: Path, count: int, seed: int) -> str:
     """Train random configurations twice, once with stops and resumes, and compare the runs.
 
-    The cells take turns, and texts and records, with a few configurations each: long series of
-    Hypothesis repeat themselves.
+    The cells take turns, and texts, records and tables, with a few configurations each: long series
+    of Hypothesis repeat themselves.
     """
     seen: Counter[str] = Counter()
     places = (folder / f"pair{number}" for number in numbers(1))
-    cells, data = cycle(sorted(CELLS)), cycle([KINDS, (None,)])
+    cells, data = cycle(sorted(CELLS)), cycle([TABLES, KINDS, (None,), (*TABLES, *KINDS)])
     for lot in numbers(1):
         if seen["pairs"] >= count:
             break
         assert lot <= count, f"only {seen['pairs']} configurations could be trained"
         drawn = overrides(next(cells), next(data))
         _lot(drawn, min(_LOT, count - seen["pairs"]), seed * 1000 + lot, places, seen)
-    shown = ["signals", "kills", *sorted(CELLS), "records", "2 workers", "3 workers"]
+    shown = ["signals", "kills", *sorted(CELLS), "records", "prompts", "2 workers", "3 workers"]
     return f"{seen['pairs']} equal to the bit: " + ", ".join(f"{seen[k]} {k}" for k in shown)
 
 
@@ -167,6 +175,8 @@ def _lot(
         place.mkdir()
         records = values["data.records"]
         text = list_of_records(random.Random(1), 80) if records else tiny_text(_MOST_CHARS)
+        if records in TABLES:
+            text = table(random.Random(1), records, 80)
         (place / "text.txt").write_text(text, encoding="utf-8")
         try:
             done = _pair(place, values, stops)
@@ -178,6 +188,7 @@ def _lot(
             shutil.rmtree(place)
         seen.update(done)
         seen.update({"pairs": 1, values["model.cell"]: 1, "records": int(records is not None)})
+        seen["prompts"] += records in TABLES
         seen[f"{values['train.workers']} workers"] += 1
 
     resumed_equals_uninterrupted()

@@ -21,19 +21,19 @@ WORDS = (
 )
 # A pipe is never given for a text, because reading a pipe without a writer never ends.
 CHECKPOINTS = (
-    *("runs/tiny", "runs/bytes", "runs/lines", "runs/blocks/last.npz"),
+    *("runs/tiny", "runs/bytes", "runs/lines", "runs/pairs", "runs/blocks/last.npz"),
     *("runs/tiny/last.npz", "runs/bytes/best.npz", "runs/tiny/"),
     *("runs", ".", "..", "/", "folder", "text.txt", "empty.txt", "cut.npz", "text.npz", "gone.npz"),
     *("runs/tiny/config.yaml", "runs/tiny/metrics.jsonl", "/dev/null", "/dev/zero", "/dev/stdin"),
     *("fifo", "link.npz", "loop.npz", "gone", "runs/tiny/last.npz/x", "/proc/self/mem"),
 )
 TEXTS = (
-    *("text.txt", "blocks.txt", "blank.txt", "nulls.txt"),
+    *("text.txt", "blocks.txt", "table.csv", "blank.txt", "nulls.txt", "table.tsv", "labels"),
     *("other.txt", "empty.txt", "one.txt", "latin.txt", "-", "folder", ".", "gone.txt"),
     *("/dev/null", "/proc/self/mem", "text.txt/x", "runs/tiny/last.npz", "tiny.yaml", "loop.npz"),
 )
 CONFIGS = (
-    *("tiny.yaml", "lines.yaml", "blocks.yaml", "bytes.yaml"),
+    *("tiny.yaml", "lines.yaml", "pairs.yaml", "blocks.yaml", "bytes.yaml"),
     *("text.txt", "gone.yaml", "folder", "."),
     *("empty.txt", "latin.txt", "large.txt", "runs/tiny/config.yaml", "runs/tiny", "/dev/null"),
     *("/dev/zero", "-", "text.npz", "loop.npz", "/proc/self/mem"),
@@ -85,6 +85,7 @@ NUMBERS = {
     "--top-p": ("0.5", "1", "1e-300", "0.999999999999"),
     "--seed": ("0", "1", "4294967296", "9" * 300),
 }
+PROMPTS = ("bee", "bee", "the blue box", "hums", "red", "a\tb")
 VIEW_NUMBERS: dict[str, dict[str, tuple[str, ...]]] = {
     "predictions": {"--top": ("1", "3", "1000", "1001")},
     "surprise": {"--top": ("0", "1", "1000000"), "--length": ("0", "1", "50", "9" * 30)},
