@@ -116,6 +116,11 @@ def encode_file(
         TextError: the file cannot be read, is too short, or has an unknown character.
     """
     where = "standard input" if file == "-" else file
+    if file == "-" and data.label_from:
+        raise TextError(
+            f"{where}: has no name, and data.label_from takes the label of records from the name "
+            "of their file; save the records as LABEL.txt"
+        )
     symbols = _symbols_of_file(data, file, where)
     return _whole([RecordFile(where, symbols)], data, vocabulary, where, skip_unknown)
 

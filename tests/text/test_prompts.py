@@ -23,6 +23,7 @@ from charrnn.kernels import Array
 from charrnn.text import labels as labels_module
 from charrnn.text import load, record_index
 from charrnn.text import records as records_module
+from charrnn.text.known import KnownRecords
 from charrnn.text.labels import MOST_LABELS
 from charrnn.text.load import load_corpus
 from charrnn.text.part import encode_file
@@ -374,6 +375,24 @@ def test_a_file_to_score_has_its_own_label(tmp_path: Path, label_as: str) -> Non
     pairs = [("Deutsch", "drei"), ("Deutsch", "zwei")]
     pairs = pairs if label_as == "prompt" else [(reply, label) for label, reply in pairs]
     assert pairs_of(cast(RecordCorpus, part.corpus)) == pairs
+
+
+def test_standard_input_has_no_label(tmp_path: Path) -> None:
+    label_files(tmp_path)
+    data = DataConfig(str(tmp_path / "a"), records="line", label_from="file", valid_fraction=0.0)
+    with pytest.raises(
+        TextError, match=r"^standard input: has no name, and data\.label_from takes"
+    ):
+        encode_file(data, load_corpus(data).vocabulary, "-")
+
+
+def test_a_known_reply_is_one_to_the_same_prompt(tmp_path: Path) -> None:
+    corpus = corpus_of(tmp_path / "list", [("a", "xy"), ("ab", "x"), ("", "y"), ("b", "bx")])
+    vocabulary, texts = corpus.vocabulary, ["xy", "x", "y", "bx", "b"]
+    for prompt, known in (("a", ["xy"]), ("ab", ["x"]), ("", ["y"]), ("b", ["bx"]), ("ba", [])):
+        codes = vocabulary.encode(vocabulary.symbols_of(prompt), "prompt")
+        found = KnownRecords(corpus, codes).have(texts)
+        assert [text for text, one in zip(texts, found, strict=True) if one] == known
 
 
 # The cache.

@@ -154,7 +154,7 @@ def _sample(chance: random.Random) -> list[str]:
     if chance.random() < 0.4:
         words += ["--prime", chance.choice((*PRIMES, *PRIMES, *WORDS, *_PIECES))]
     if "runs/pairs" in words or chance.random() < 0.1:
-        words += ["--prompt", chance.choice((*PROMPTS, *PROMPTS, *PRIMES))]
+        words += ["--prompt", chance.choice((*PROMPTS * 4, *PRIMES))]
     if chance.random() < 0.2:
         words += ["--prime-file", chance.choice((*TEXTS, "/dev/zero"))]
     for option, numbers in NUMBERS.items():
@@ -177,13 +177,17 @@ def _sample(chance: random.Random) -> list[str]:
 
 
 def _predict(chance: random.Random) -> list[str]:
-    words = [chance.choice((*PROMPTS, *PRIMES)) for _ in range(chance.choice((0, 1, 1, 1, 2)))]
+    words = [chance.choice((*PROMPTS * 4, *PRIMES)) for _ in range(chance.choice((0, 1, 1, 1, 2)))]
     model = "runs/pairs" if chance.random() < 0.7 else _mostly(CHECKPOINTS, 5, chance)
     words += ["--model", model] if chance.random() < 0.95 else []
     if not words[:1] or words[0] == "--model" or chance.random() < 0.1:
         words += ["--file", _mostly(TEXTS, 3, chance)]
-    words += ["--top", chance.choice(("1", "2", "1000", "0", "x"))] * chance.choice((0, 0, 1))
-    words += ["--unknown", chance.choice(("skip", "skip", "error", "x"))] * chance.choice((0, 1, 1))
+    words += ["--top", chance.choice(("1", "2", "2", "3", "1000", "0", "x"))] * chance.choice(
+        (0, 0, 1)
+    )
+    words += ["--unknown", chance.choice(("skip", "skip", "skip", "error", "x"))] * chance.choice(
+        (0, 1)
+    )
     return words + ["--json"] * chance.choice((0, 0, 1))
 
 

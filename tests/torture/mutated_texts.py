@@ -91,6 +91,8 @@ def _case(seed: int, number: int, models: Sequence[Path]) -> Case:
         settings |= {"data.encoding": "utf-8", "data.records": rng.choice(RECORDS)}
     if kind in ODD_TABLES and rng.random() < 0.9:
         settings |= {"data.encoding": "utf-8", "data.records": ODD_TABLES[kind]}
+        if rng.random() < 0.7:
+            settings["train.batch_size"] = 1
     settings |= _columns(rng, settings["data.records"])
     if settings["data.records"] and settings["train.batch_size"] == 10**6:
         settings["train.batch_size"] = 100  # every step would rightly have a million rows

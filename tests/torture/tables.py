@@ -38,7 +38,7 @@ def table(rng: random.Random, kind: str, rows: int) -> str:
 
 def odd_table(rng: random.Random, kind: str) -> str:
     """Return a table with some odd cells and lines."""
-    rows = [rng.choices(WORDS, k=2) for _ in range(rng.choice((1, 9, 90)))]
+    rows = [rng.choices(WORDS, k=2) for _ in range(rng.choice((1, 9, 90, 90)))]
     for _ in range(rng.choice((0, 0, 1, 3))):
         row = rng.choice(rows)
         row[rng.randrange(len(row))] = rng.choice(_CELLS)
@@ -56,12 +56,12 @@ def odd_columns(rng: random.Random, kind: str) -> dict[str, Any]:
     one = rng.choice((1, 2, 2, 2, 3, "kind", "kind", "kind", "Kind", "x" * 99, "\u00e9"))
     other = rng.choice((None, 1, 1, 1, 3, "name", "name", "name", [1, 2], ["name", "kind"], "nome"))
     settings = {"data.reply_column": one, "data.prompt_column": other}
-    if rng.random() < 0.4:
+    if rng.random() < 0.6:
         settings = dict(COLUMNS)
     if kind != "jsonl":
-        settings |= {"data.header": rng.choice((None, None, None, True, False))}
+        settings |= {"data.header": rng.choice((None, None, None, None, True, False))}
     if kind == "csv":
-        settings |= {"data.delimiter": rng.choice((None, None, None, None, ";", "\\t", "|", " "))}
+        settings |= {"data.delimiter": rng.choice((*[None] * 9, ";", "\\t", "|", " "))}
         settings |= {"data.delimiter": rng.choice('"\0\u00e9')} if rng.random() < 0.05 else {}
     return settings | odd_sides(rng) if other else settings
 
