@@ -145,7 +145,7 @@ def sample(
         refuse_escapes("--prime", prime or "", model.vocabulary, ", or in a --prime-file")
         refuse_escapes("--prompt", prompt or "", model.vocabulary)
     refuse_escapes("--stop", stop or "", model.vocabulary)
-    known = len(model.encode_prime(text, skip_unknown=skip_unknown))
+    known = len(model.encoder.prime(text, skip_unknown=skip_unknown))
     if checkpoint is None:
         click.echo(str(path), err=True)
     if drawn:

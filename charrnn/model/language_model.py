@@ -9,17 +9,8 @@ import numpy as np
 
 from charrnn.config.schema import Config
 from charrnn.config.values import Number
-from charrnn.errors import (
-    Remedy,
-    SamplingError,
-    TextError,
-    counted,
-    did_you_mean,
-    plural,
-    shown,
-    shown_name,
-)
-from charrnn.kernels import Array
+from charrnn.errors import SamplingError, TextError, counted, plural, shown
+from charrnn.model.encoder import Encoder
 from charrnn.model.evaluation import Score, SegmentScores, WindowScore, score_windows
 from charrnn.model.model import Model
 from charrnn.model.prediction import LabelTree, Reply, label_log_probs, likeliest
@@ -34,15 +25,13 @@ from charrnn.model.sampling import (
 from charrnn.text.decoding import normalise_newlines
 from charrnn.text.known import KnownRecords
 from charrnn.text.labels import Labels
-from charrnn.text.one_record import check_record
 from charrnn.text.part import encode_list, own_corpus
 from charrnn.text.record_reader import SEPARATORS
 from charrnn.text.streams import scoring_windows
-from charrnn.text.vocabulary import Vocabulary, character_name
+from charrnn.text.vocabulary import Vocabulary
 from charrnn.text.windows import ScoringWindow
 
 _LENGTH = 500  # characters of a sample, unless the model knows how long a record may be
-_NAMED = 20  # known prompts in a message
 _ROWS = 64  # records that are written side by side, at most
 _NOT_NEGATIVE, _POSITIVE = Number(0, whole=True), Number(1, whole=True)
 
@@ -64,6 +53,7 @@ class LanguageModel:
         text_sha256: digest of the data that it was trained on.
         longest_record: symbols of the longest record that it was trained on; None for a text.
         labels: the prompts and the replies of the training, where these are few.
+        encoder: turns strings into codes.
     """
 
     def __init__(
@@ -81,6 +71,7 @@ class LanguageModel:
         self.text_sha256 = text_sha256
         self.longest_record = longest_record
         self.labels = labels or Labels()
+        self.encoder = Encoder(config.data, vocabulary, self.labels)
 
     def __repr__(self) -> str:
         symbols = counted(self.vocabulary.size, self.vocabulary.tokens)
@@ -184,14 +175,14 @@ class LanguageModel:
         if stop is not None:
             stop = normalise_newlines(stop, self.config.data)
             try:
-                self.encode(stop, "stop")
+                self.encoder.text(stop, "stop")
             except TextError as error:
                 raise TextError(f"{error.problem}, so it never writes this text") from None
         N = checked_number("N", N, _POSITIVE)
         return continuations(
             self.model,
             self.vocabulary,
-            self.encode_prime(prime, skip_unknown=skip_unknown),
+            self.encoder.prime(prime, skip_unknown=skip_unknown),
             length=self._checked_length(length),
             params=SamplingParams(**choosing),
             rngs=[*generators(_checked_seed(seed), range(first, first + N))],
@@ -262,8 +253,8 @@ class LanguageModel:
         return RecordSampler(
             self.model,
             self.vocabulary,
-            self._encoded_prompt(prompt, skip_unknown=skip_unknown),
-            self.encode_prime(prime, skip_unknown=skip_unknown),
+            self.encoder.prompt(prompt, skip_unknown=skip_unknown),
+            self.encoder.prime(prime, skip_unknown=skip_unknown),
             self._checked_length(length),
             SamplingParams(**choosing),
             _checked_seed(seed),
@@ -349,7 +340,7 @@ class LanguageModel:
         assert end is not None
         codes = [
             np.concatenate([[end], one, [prompt_end]])
-            for one in self._encoded_all(prompts, "prompts", skip_unknown=skip_unknown)
+            for one in self.encoder.prompts(prompts, skip_unknown=skip_unknown)
         ]
         found: list[list[Reply]] = [[] for _ in codes]
         batches = label_log_probs(self.model, codes, LabelTree(self.labels.replies, end))
@@ -397,7 +388,7 @@ class LanguageModel:
         >>> score.chars
         15
         """
-        codes = self._encode_record(text, "text", skip_unknown=skip_unknown)
+        codes = self.encoder.record(text, "text", skip_unknown=skip_unknown)
         if self.vocabulary.prompt_end is not None:
             raise TextError(
                 "text: this model scores replies to prompts, and a text has no prompt",
@@ -445,7 +436,7 @@ class LanguageModel:
                 "records: this model was not trained on records, so it scores none",
                 hint="score(text) scores a text",
             )
-        codes = self._encoded_all(records, "records", skip_unknown=skip_unknown)
+        codes = self.encoder.records(records, skip_unknown=skip_unknown)
         if not codes:
             return []
         corpus = encode_list(self.vocabulary, codes)
@@ -454,50 +445,6 @@ class LanguageModel:
         for window in self._score_windows(windows, self.vocabulary.separator):
             scores.add(window)
         return list(scores)
-
-    def _encoded_all(self, texts: Any, where: str, *, skip_unknown: bool) -> list[Array]:
-        """Return the codes of texts; of records with prompts, given as pairs, one after another."""
-        pairs = where == "records" and self.vocabulary.prompt_end is not None
-        kind = "pairs of strings, prompt and reply" if pairs else "strings"
-        if isinstance(texts, str) or not isinstance(texts, Iterable):
-            raise TextError(f"{where}: is of type {type(texts).__name__}, not a list of {kind}")
-        found = []
-        for k, text in enumerate(texts):
-            place = f"{where}[{k}]"
-            if not pairs:
-                found.append(self._encode_record(text, place, skip_unknown=skip_unknown))
-                continue
-            if isinstance(text, str) or not isinstance(text, Sequence) or len(text) != 2:
-                raise TextError(f"{place}: {shown(text)} is not a pair of strings")
-            sides = (self._encode_record(one, place, skip_unknown=skip_unknown) for one in text)
-            found.append(self.vocabulary.as_pair(*sides))
-        return found
-
-    def _encoded_prompt(self, prompt: str | None, *, skip_unknown: bool) -> Array | None:
-        """Return the codes of a prompt; None for a model without prompts.
-
-        Raises:
-            SamplingError: there is no prompt, or one too many, or it is none of the few known.
-            TextError: see `encode`.
-        """
-        if self.vocabulary.prompt_end is None:
-            if prompt is not None:
-                raise SamplingError("prompt: this model was not trained on prompts and replies")
-            return None
-        known = [self.vocabulary.decode(one) for one in self.labels.prompts]
-        names = f"; it knows {', '.join(map(shown_name, known[:_NAMED]))}" if known else ""
-        names += ", ..." if len(known) > _NAMED else ""
-        if prompt is None:
-            raise SamplingError(
-                f"prompt: this model replies to prompts, and there is none{names}",
-                Remedy("prompt=TEXT", "gives one"),
-            )
-        if known and isinstance(prompt, str) and prompt not in known:
-            raise SamplingError(
-                f"prompt: {shown(prompt)} is none that this model was trained on"
-                f"{did_you_mean(prompt, known)}{names}"
-            )
-        return self._encode_record(prompt, "prompt", skip_unknown=skip_unknown)
 
     def _score_windows(
         self, windows: Iterable[ScoringWindow], separator: int | None = None
@@ -516,47 +463,6 @@ class LanguageModel:
             "length", self.default_length if length is None else length, _NOT_NEGATIVE
         )
         return number
-
-    def encode(self, text: str, where: str, *, skip_unknown: bool = False) -> Array:
-        """Return the codes (n,) of a text.
-
-        Args:
-            text: the text, whose line ends are read as those of the training text.
-            where: its name in error messages.
-            skip_unknown: remove characters that the model does not know.
-
-        Raises:
-            TextError: the text is not a string, or the model does not know a character or, if its
-                tokens are bytes, a character cannot be encoded.
-        """
-        if not isinstance(text, str):
-            raise TextError(f"{where}: is of type {type(text).__name__}, not a string")
-        text = normalise_newlines(text, self.config.data)
-        try:
-            symbols = self.vocabulary.symbols_of(text)
-        except UnicodeEncodeError as error:
-            name = character_name(text[error.start])
-            raise TextError(
-                f"{where}: {name} at position {error.start} is half of a surrogate pair, "
-                "which has no bytes"
-            ) from None
-        return self.vocabulary.encode(symbols, where, skip_unknown=skip_unknown)
-
-    def encode_prime(self, prime: str, *, skip_unknown: bool = False) -> Array:
-        """Return the codes (n,) of a prime; see `encode` for arguments and errors.
-
-        Raises:
-            TextError: the prime has a blank line, which no record has.
-        """
-        codes = self.encode(prime, "prime", skip_unknown=skip_unknown)
-        check_record(codes, self.vocabulary, self.config.data, "prime", begins=True)
-        return codes
-
-    def _encode_record(self, text: str, where: str, *, skip_unknown: bool) -> Array:
-        """Return the codes (n,) of a text, which a model of records reads as one record."""
-        codes = self.encode(text, where, skip_unknown=skip_unknown)
-        check_record(codes, self.vocabulary, self.config.data, where)
-        return codes
 
 
 def _checked_seed(seed: int | Sequence[int] | None) -> int | list[int]:

@@ -116,7 +116,7 @@ def test_each_line_of_a_text(ending: str, written: Path, tmp_path: Path, capsys:
     lines = text.split("\n")
     assert [row[2] for row in rows] == (lines if lines[-1] else lines[:-1])
     model = charrnn.load(written)
-    costs = plain_loop(model.model, model.encode(text, "text"), 0, len(text))
+    costs = plain_loop(model.model, model.encoder.text(text, "text"), 0, len(text))
     places, begin = [0.0, *costs], 0
     for k, (nats, nats_per_char, _) in enumerate(rows):
         after = min(begin + len(lines[k]) + 1, len(text))

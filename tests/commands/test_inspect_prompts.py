@@ -89,7 +89,7 @@ def test_activations_are_those_of_reading_a_record_alone(capsys: Capture) -> Non
     model = charrnn.load("runs/table")
     begin = 0
     for word, kind in words()[:20]:
-        pair = model.vocabulary.as_pair(model.encode(word, ""), model.encode(kind, ""))
+        pair = model.vocabulary.as_pair(model.encoder.text(word, ""), model.encoder.text(kind, ""))
         codes = model.vocabulary.as_record(pair).astype(np.intp)
         _, _, cache = model.model.forward(codes[:-1, None], model.model.zero_states(1))
         h = model.model.state_sequences(cache)[0][0][1:, 0, 3]

@@ -179,7 +179,7 @@ def test_workers_predict_in_the_order_of_the_ranks(
     """Even where a worker has no prompt; each process sees the size of a block, as it is forked."""
     model = model_of("gru", ["a", "b", "ab", "cab"], dtype=np.float32)
     prompts = ["abc"[: n % 4] * (1 + n % 9) for n in range(11)]
-    codes = [model.encode(prompt, "prompt") for prompt in prompts]
+    codes = [model.encoder.text(prompt, "prompt") for prompt in prompts]
     corpus = encode_prompts(model.vocabulary, codes)
     ranks = [prompts.index(prompt) for prompt in _texts(model, corpus)]
     monkeypatch.setattr(worker, "_PREDICTED", block)

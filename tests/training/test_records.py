@@ -183,7 +183,9 @@ def test_records_with_crlf_and_accents(
 
 def test_an_empty_prime_begins_a_record(place: Path) -> None:
     model = charrnn.load(place / "whole")
-    codes = [model.encode(name, "name")[0] for name in ("ka", "ro", "mi", "n", "el", "sha", "t")]
+    codes = [
+        model.encoder.text(name, "name")[0] for name in ("ka", "ro", "mi", "n", "el", "sha", "t")
+    ]
     begin = model.model.zero_states(1)
     logits, _, _ = model.model.forward(np.array([[model.vocabulary.end]]), begin)
     likeliest = int(logits[0, 0].argmax())
