@@ -70,7 +70,8 @@ def weights_of(corpus: RecordCorpus, prompt_weight: float) -> Counter[tuple[floa
 
 PAIRS = st.lists(
     st.tuples(st.text("ab", max_size=12), st.text("cd", min_size=1, max_size=12))
-    | st.tuples(st.text("ab", min_size=60, max_size=150), st.sampled_from(["c", "cd" * 70])),
+    | st.tuples(st.text("ab", min_size=60, max_size=150), st.sampled_from(["c", "cd" * 70]))
+    | st.integers(0, 8).map(lambda n: ("a" * n, "c" * (9 - n))),  # these change places
     max_size=30,
 ).map(lambda pairs: [("a", "c"), *pairs])
 
