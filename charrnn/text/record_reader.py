@@ -17,7 +17,8 @@ import numpy as np
 from charrnn.config.schema import TABLES, DataConfig
 from charrnn.errors import TextError, shown
 from charrnn.kernels import Array
-from charrnn.text.tables import Table, as_string, bytes_of
+from charrnn.text.rows import as_string, bytes_of
+from charrnn.text.tables import Table
 from charrnn.text.vocabulary import SYMBOLS, code_points
 
 SEPARATORS = {"line": "\n", "paragraph": "\n\n", **dict.fromkeys(TABLES, "\n")}  # printed

@@ -1,23 +1,16 @@
-"""Rows of tables: CSV, tab-separated values and JSON lines, with the columns to learn.
-
-Cells are strings. With byte tokens, a character of a cell is a byte.
-"""
+"""Tables: the prompt and the reply of each row, by the names or the numbers of their columns."""
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from charrnn.config.schema import DataConfig
 from charrnn.errors import TextError, counted, did_you_mean, shown
 from charrnn.kernels import Array
+from charrnn.text.rows import bytes_of, rows_of, text_of
 
-_MARK = "\xef\xbb\xbf"  # UTF-8's byte order mark, byte by byte
 _MOST_NAMES = 10  # in a message
 
 
@@ -56,41 +49,30 @@ class Table:
         needs_reply: bool = True,
     ) -> None:
         self._where, self._config = where, config
-        lines = _lines(pieces, config)
-        readers: dict[str, Callable[[Iterable[str]], Iterator[tuple[int, Any]]]]
-        readers = {"csv": self._csv, "tsv": self._tsv, "jsonl": self._jsonl}
-        self._rows = readers[config.records or ""](lines)
-        prompts = config.prompt_column
+        prompts, reply = config.prompt_column, config.reply_column
+        assert reply is not None  # the configuration is checked
         prompts = (prompts,) if isinstance(prompts, (int, str)) else prompts or ()
-        assert config.reply_column is not None  # the configuration is checked
-        reply = config.reply_column
-        self.header: Sequence[str] | None = None
-        self._prompts: Sequence[Any] = prompts
-        self._reply: Any = reply
-        if config.records == "jsonl":
-            self._prompts, self._reply = [*map(str, prompts)], str(reply)
-            if not needs_reply:
-                line, cells = next(self._rows, (1, {str(reply): ""}))
-                self._rows = chain([(line, cells)], self._rows)
-                self._reply = self._reply if self._reply in cells else None
-            return
         named = any(isinstance(column, str) for column in (*prompts, reply))
-        if named if config.header is None else config.header:
-            _, header = next(self._rows, (1, []))
-            self.header = [*header]
-        self._prompts = [self._position(column, "data.prompt_column") for column in prompts]
-        if needs_reply or self._has(reply):
-            self._reply = self._position(reply, "data.reply_column")
+        named = named if config.header is None else config.header
+        self._rows = rows_of(where, pieces, config)
+        self.header: Sequence[str] | None = None
+        self._prompts: list[Any] = []  # positions from 0; keys of JSON
+        self._reply: Any = None
+        first = next(self._rows, None)
+        if first is None:  # the file is empty
+            return
+        if named and config.records != "jsonl":
+            self._header_line, self.header = first
         else:
-            self._reply = None
+            self._rows = chain([first], self._rows)
+        self._prompts = [self._place(column, "data.prompt_column") for column in prompts]
+        if needs_reply or self._has(reply, first[1]):
+            self._reply = self._place(reply, "data.reply_column")
 
     def __iter__(self) -> Iterator[Row]:
-        get: Callable[..., str] = (
-            self._cell_of_object if self._config.records == "jsonl" else self._cell
-        )
         for line, cells in self._rows:
-            prompts = [get(line, cells, column, "prompt") for column in self._prompts]
-            reply = None if self._reply is None else get(line, cells, self._reply, "reply")
+            prompts = [self._cell(line, cells, place, "prompt") for place in self._prompts]
+            reply = None if self._reply is None else self._cell(line, cells, self._reply, "reply")
             yield Row(line, cells, "\t".join(prompts) if prompts else None, reply)
 
     @property
@@ -98,159 +80,63 @@ class Table:
         """The columns of the prompt: positions from 0, or keys of objects."""
         return self._prompts
 
-    def _has(self, column: int | str) -> bool:
-        """Return whether the table has a column; one by number is the last, and may be missing."""
-        if isinstance(column, str):
-            return self.header is not None and bytes_of(column, self._config) in self.header
-        if self.header is not None:
-            return column <= len(self.header)
-        line, cells = next(self._rows, (1, []))
-        self._rows = chain([(line, cells)], self._rows)
-        return column <= len(cells)
+    def _has(self, column: int | str, first: Collection[str]) -> bool:
+        """Return whether a table with this first row has a column."""
+        if self._config.records == "jsonl":
+            return str(column) in first
+        return column <= len(first) if isinstance(column, int) else bool(self._called(column))
 
-    def _position(self, column: int | str, key: str) -> int:
-        """Return the position of a column, from 0."""
+    def _called(self, name: str) -> list[int]:
+        """Return the positions of the columns with a name, spaces around it aside if need be."""
+        header, wanted = self.header or (), bytes_of(name, self._config)
+        found = [k for k, one in enumerate(header) if one == wanted]
+        return found or [k for k, one in enumerate(header) if one.strip() == wanted]
+
+    def _place(self, column: int | str, key: str) -> int | str:
+        """Return the position of a column, from 0, or its key in JSON."""
+        if self._config.records == "jsonl":
+            return str(column)
         if isinstance(column, int):
             return column - 1
-        header = self.header
-        if header is None:
+        if self.header is None:
             raise TextError(
                 f"{key}: {shown(column)} is a name, and with data.header: false columns have "
                 "numbers, from 1"
             )
-        wanted = bytes_of(column, self._config)
-        found = [k for k, name in enumerate(header) if name == wanted]
-        found = found or [k for k, name in enumerate(header) if name.strip() == wanted]
+        found = self._called(column)
         if len(found) == 1:
             return found[0]
         if found:
             numbers = " and ".join(str(k + 1) for k in found[:2])
             raise TextError(
-                f"{self._where}: line 1: columns {numbers} are both called {shown(column)}; give "
-                f"{key} as a number"
+                f"{self._where}: line {self._header_line}: columns {numbers} are both called "
+                f"{shown(column)}; give {key} as a number"
             )
-        names = ", ".join(shown(name) for name in header[:_MOST_NAMES]) or "none"
-        near = did_you_mean(column, header)
+        names = [text_of(name, self._config) for name in self.header]
         raise TextError(
-            f"{self._where}: line 1: no column is called {shown(column)} ({key}){near}; the "
-            f"columns are {names}{', ...' if len(header) > _MOST_NAMES else ''}. Without names in "
+            f"{self._where}: line {self._header_line}: no column is called {shown(column)} ({key})"
+            f"{did_you_mean(column, names)}; the columns are {_listed(names)}. Without names in "
             "the first line, give numbers from 1"
         )
 
-    def _cell(self, line: int, cells: Sequence[str], column: int, side: str) -> str:
-        if column >= len(cells):
-            raise TextError(
-                f"{self._where}: line {line}: has {counted(len(cells), 'cell')}, and "
-                f"data.{side}_column is cell {column + 1}; complete the row or remove it"
-            )
-        return cells[column]
-
-    def _cell_of_object(self, line: int, cells: Mapping[str, str], column: str, side: str) -> str:
-        if column not in cells:
-            keys = ", ".join(shown(name) for name in [*cells][:_MOST_NAMES]) or "none"
-            raise TextError(
-                f"{self._where}: line {line}: has no text or number {shown(column)} "
-                f"(data.{side}_column){did_you_mean(column, [*cells])}; its keys with one are "
-                f"{keys}; complete the row or remove it"
-            )
-        return cells[column]
-
-    def _csv(self, lines: Iterable[str]) -> Iterator[tuple[int, Sequence[str]]]:
-        """Yield the rows of CSV: cells may be quoted, and have line ends then."""
-        begun = ended_inside = False  # whether a row has begun; whether the file ended in one
-
-        def watched() -> Iterator[str]:
-            nonlocal begun, ended_inside
-            for line in lines:
-                begun = True
-                yield line
-            ended_inside = begun
-
-        reader = csv.reader(watched(), delimiter=self._config.delimiter or ",")
-        line, problem = 1, ""
-        while not problem:
-            begun = False
-            try:
-                cells = next(reader, None)
-                problem = "a quote is not closed" if ended_inside else ""
-            except csv.Error as error:
-                problem = f"{error}; is a quote not closed?"
-            else:
-                if cells is None:
-                    return
-                if cells and not problem:
-                    yield line, cells
-                line = line if problem else reader.line_num + 1
-        raise TextError(
-            f"{self._where}: line {line}: {problem}; close it, or double a quote in a cell",
-            hint="data.records: tsv reads tab-separated values, in which quotes have no meaning",
-        )
-
-    def _tsv(self, lines: Iterable[str]) -> Iterator[tuple[int, Sequence[str]]]:
-        """Yield the rows of tab-separated values, in which quotes have no meaning."""
-        for number, line in enumerate(lines, 1):
-            if row := line.rstrip("\r\n"):
-                yield number, row.split("\t")
-
-    def _jsonl(self, lines: Iterable[str]) -> Iterator[tuple[int, Mapping[str, str]]]:
-        """Yield the objects of JSON lines, with their texts and numbers as strings."""
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            source = line.encode("latin-1") if self._config.tokens == "byte" else line
-            try:
-                found = json.loads(source)
-            except (ValueError, RecursionError) as error:
-                problem = getattr(error, "msg", "it is not JSON")
-                raise TextError(
-                    f"{self._where}: line {number}: is not JSON: {problem}; each line is one object"
-                ) from None
-            if not isinstance(found, dict):
-                raise TextError(
-                    f"{self._where}: line {number}: {shown(found)} is not an object, as in "
-                    '{"text": "..."}'
-                )
-            yield number, {key: self._string(one, number) for key, one in found.items() if _is(one)}
-
-    def _string(self, value: object, line: int) -> str:
-        """Return a text, or a number as JSON spells it."""
-        text = value if isinstance(value, str) else json.dumps(value)
+    def _cell(self, line: int, cells: Any, place: Any, side: str) -> str:
+        """Return the cell of a row at a position, or of a key."""
         try:
-            return bytes_of(text, self._config)
-        except UnicodeEncodeError:
-            raise TextError(
-                f"{self._where}: line {line}: {shown(value)} has half of a surrogate pair, which "
-                "is no character; remove it"
-            ) from None
+            cell: str = cells[place]
+            return cell
+        except IndexError:
+            problem = (
+                f"has {counted(len(cells), 'cell')}, and data.{side}_column is cell {place + 1}"
+            )
+        except KeyError:
+            problem = (
+                f"has no text or number {shown(place)} (data.{side}_column)"
+                f"{did_you_mean(place, cells)}; its keys with one are {_listed([*cells])}"
+            )
+        raise TextError(f"{self._where}: line {line}: {problem}; complete the row or remove it")
 
 
-def _is(value: object) -> bool:
-    return isinstance(value, (str, int, float))
-
-
-def bytes_of(text: str, config: DataConfig) -> str:
-    """Return a string with a character for each byte of its UTF-8, with byte tokens."""
-    raw = text.encode()
-    return raw.decode("latin-1") if config.tokens == "byte" else text
-
-
-def _lines(pieces: Iterable[Array], config: DataConfig) -> Iterator[str]:
-    """Yield the lines of a file, each with its newline; only LF ends one."""
-    rest, first = "", True
-    for piece in pieces:
-        text = rest + as_string(piece)
-        if first and config.tokens == "byte":
-            text = text.removeprefix(_MARK)
-        first = False
-        *lines, rest = text.split("\n")
-        for line in lines:
-            yield f"{line}\n"
-    if rest:
-        yield rest
-
-
-def as_string(symbols: Array) -> str:
-    """Return symbols (n,) as a string: of code points, or of a character for each byte."""
-    if symbols.dtype == np.uint8:
-        return symbols.tobytes().decode("latin-1")
-    return symbols.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+def _listed(names: Sequence[str]) -> str:
+    """Return the first of some names for a message."""
+    more = ", ..." if len(names) > _MOST_NAMES else ""
+    return f"{', '.join(map(shown, names[:_MOST_NAMES])) or 'none'}{more}"

@@ -1,0 +1,163 @@
+"""Rows of tables: CSV, tab-separated values and JSON lines.
+
+Cells are strings. With byte tokens, a character of a cell is a byte.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from charrnn.config.schema import DataConfig
+from charrnn.errors import TextError, shown
+from charrnn.kernels import Array
+
+_MARK = "\xef\xbb\xbf"  # UTF-8's byte order mark, byte by byte
+_CELLS = (str, bool)  # of an object of JSON; numbers are read as they are spelled
+
+
+def rows_of(where: str, pieces: Iterable[Array], config: DataConfig) -> Iterator[tuple[int, Any]]:
+    """Yield the rows of a table, the one with the names of columns among them.
+
+    Rows without a visible character are left out.
+
+    Args:
+        where: name of the file, for errors.
+        pieces: its symbols, (n,) each.
+        config: kind of table.
+
+    Yields:
+        The number of a row's first line, from 1, and its cells: of CSV and TSV a sequence of
+        strings, of JSON a mapping.
+
+    Raises:
+        TextError: the file is not such a table.
+    """
+    lines = _lines(pieces)
+    if config.tokens == "byte":
+        first = next(lines, "")
+        lines = chain([first.removeprefix(_MARK)], lines)
+    readers = {"csv": _csv, "tsv": _tsv, "jsonl": _jsonl}
+    return readers[config.records or ""](where, lines, config)
+
+
+def _csv(
+    where: str, lines: Iterable[str], config: DataConfig
+) -> Iterator[tuple[int, Sequence[str]]]:
+    """Yield the rows of CSV: cells may be quoted, and have line ends then."""
+    ended = False
+
+    def watched() -> Iterator[str]:
+        nonlocal ended
+        yield from lines
+        ended = True
+
+    reader = csv.reader(watched(), delimiter=config.delimiter or ",")
+    line, problem = 1, ""
+    try:
+        for cells in reader:
+            if ended:  # the reader has asked for another line to end this row
+                problem = "a quote is not closed; close it, or double a quote in a cell"
+                break
+            if any(map(str.strip, cells)):
+                yield line, cells
+            line = reader.line_num + 1
+    except csv.Error as error:
+        problem = str(error)
+        if "limit" in problem:
+            problem = (
+                f"a cell has more than {csv.field_size_limit():,} characters, or a quote is not "
+                "closed; close it, or double a quote in a cell"
+            )
+        elif "new-line" in problem:
+            problem = (
+                "a carriage return stands in a cell without quotes; remove it, or read it as a "
+                "line end (data.newlines: lf)"
+            )
+    if problem:
+        raise TextError(
+            f"{where}: line {line}: {problem}",
+            hint="data.records: tsv reads tab-separated values, in which quotes have no meaning",
+        )
+
+
+def _tsv(
+    where: str,  # noqa: ARG001
+    lines: Iterable[str],
+    config: DataConfig,  # noqa: ARG001
+) -> Iterator[tuple[int, Sequence[str]]]:
+    """Yield the rows of tab-separated values, in which quotes have no meaning."""
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            yield number, line.rstrip("\r\n").split("\t")
+
+
+def _jsonl(
+    where: str, lines: Iterable[str], config: DataConfig
+) -> Iterator[tuple[int, Mapping[str, str]]]:
+    """Yield the objects of JSON lines, with their texts, numbers and booleans, as spelled."""
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            found = json.loads(
+                text_of(line, config, "strict"), parse_int=str, parse_float=str, parse_constant=str
+            )
+        except (ValueError, RecursionError) as error:
+            reasons = {"UnicodeDecodeError": "it is not UTF-8", "RecursionError": "it is too deep"}
+            problem = reasons.get(type(error).__name__) or getattr(error, "msg", str(error))
+            raise TextError(
+                f"{where}: line {number}: is not JSON: {problem}; each line is one object"
+            ) from None
+        if not isinstance(found, dict):
+            raise TextError(
+                f'{where}: line {number}: {shown(found)} is not an object, as in {{"text": "..."}}'
+            )
+        cells = {key: _spelled(value) for key, value in found.items() if isinstance(value, _CELLS)}
+        try:
+            yield number, {key: bytes_of(cell, config) for key, cell in cells.items()}
+        except UnicodeEncodeError as error:
+            raise TextError(
+                f"{where}: line {number}: {shown(error.object)} has half of a surrogate pair, "
+                "which is no character; remove it"
+            ) from None
+
+
+def _spelled(value: str | bool) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def bytes_of(text: str, config: DataConfig) -> str:
+    """Return a string with a character for each byte of its UTF-8, with byte tokens."""
+    raw = text.encode()
+    return raw.decode("latin-1") if config.tokens == "byte" else text
+
+
+def text_of(cell: str, config: DataConfig, errors: str = "replace") -> str:
+    """Return the text of a string with a character for each byte, with byte tokens."""
+    return cell.encode("latin-1").decode("utf-8", errors) if config.tokens == "byte" else cell
+
+
+def _lines(pieces: Iterable[Array]) -> Iterator[str]:
+    """Yield the lines of a file, each with its newline; only LF ends one."""
+    begun: list[str] = []  # of a line over several pieces, which are joined once
+    for piece in pieces:
+        *ends, rest = as_string(piece).split("\n")
+        for end in ends:
+            yield "".join([*begun, end, "\n"])
+            begun.clear()
+        begun.append(rest)
+    if last := "".join(begun):
+        yield last
+
+
+def as_string(symbols: Array) -> str:
+    """Return symbols (n,) as a string: of code points, or of a character for each byte."""
+    if symbols.dtype == np.uint8:
+        return symbols.tobytes().decode("latin-1")
+    return symbols.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
