@@ -190,6 +190,7 @@ class _Builder:
         values = {key: spec["default"] for key, spec in self._keys.items()} | self._values
         self._check_fractions(values)
         self._check_records(values)
+        self._check_columns(values)
         self._fill_clipping(values)
         self._fill_hyperparameters(values)
         self._check_schedule(values)
@@ -234,6 +235,21 @@ class _Builder:
             self._fail("data.split_by", "needs records with a prompt and a reply", values)
         if values["data.label_as"] != "prompt" and not values["data.label_from"]:
             self._fail("data.label_as", "needs data.label_from: file", values)
+
+    def _check_columns(self, values: dict[str, Any]) -> None:
+        """Refuse a column on both sides, and delimiters that the reader of CSV cannot have."""
+        prompts, reply = values["data.prompt_column"], values["data.reply_column"]
+        if reply and reply in (prompts if isinstance(prompts, tuple) else (prompts,)):
+            self._fail("data.reply_column", "is data.prompt_column too; give two columns", values)
+        delimiter = values["data.delimiter"] or ","
+        if delimiter in '"\r':
+            self._fail(
+                "data.delimiter", "quotes a cell or ends a row; use another, such as ; or |", values
+            )
+        if values["data.tokens"] == "byte" and not delimiter.isascii():
+            self._fail(
+                "data.delimiter", "is several bytes, and data.tokens: byte needs ASCII", values
+            )
 
     def _fill_clipping(self, values: dict[str, Any]) -> None:
         if values["train.clip_value"] is None:

@@ -247,6 +247,12 @@ def configurations(draw: st.DrawFn) -> Config:
             flat[f"data.{name}"] = all_keys()[f"data.{name}"]["default"]
     if flat["data.records"] in TABLES:
         flat["data.reply_column"] = flat["data.reply_column"] or 1
+        prompts = flat["data.prompt_column"]
+        if flat["data.reply_column"] in (prompts if isinstance(prompts, list) else [prompts]):
+            flat["data.prompt_column"] = None
+    delimiter = flat["data.delimiter"] or ","
+    if delimiter in '"\r' or (flat["data.tokens"] == "byte" and not delimiter.isascii()):
+        flat["data.delimiter"] = None
     if flat["data.label_from"]:
         flat["data.prompt_separator"] = None
     else:

@@ -292,6 +292,66 @@ REFUSED: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     ),
     "value of orders for a terminal": (DATA + r'seed: "\e[2J"', (r"'\x1b[2J' is not a whole",)),
     "half of a pair": (DATA + r'model: {cell: "\ud800"}', (r"'\ud800'; choose",)),
+    "table without a reply": (
+        "data: {path: text.txt, records: csv}",
+        ("data.records", "csv needs data.reply_column", "usually data.prompt_column"),
+    ),
+    "column of no table": (
+        "data: {path: text.txt, records: line, reply_column: a}",
+        ("data.reply_column", "'a' needs data.records to be one of csv, tsv, jsonl"),
+    ),
+    "delimiter of TSV": (
+        "data: {path: text.txt, records: tsv, reply_column: 1, delimiter: ;}",
+        ("data.delimiter", "';' needs data.records to be one of csv"),
+    ),
+    "column 0": (
+        "data: {path: text.txt, records: csv, reply_column: 0}",
+        ("data.reply_column", "0 is not the name of a column, or its number from 1"),
+    ),
+    "several replies": (
+        "data: {path: text.txt, records: csv, reply_column: [1, 2]}",
+        ("data.reply_column", "is not the name of a column"),
+    ),
+    "prompt that is the reply": (
+        "data: {path: text.txt, records: csv, reply_column: a, prompt_column: a}",
+        ("data.reply_column", "'a' is data.prompt_column too; give two columns"),
+    ),
+    "prompts with the reply": (
+        "data: {path: text.txt, records: jsonl, reply_column: 2, prompt_column: [1, 2]}",
+        ("data.reply_column", "2 is data.prompt_column too; give two columns"),
+    ),
+    "delimiter that quotes": (
+        "data: {path: text.txt, records: csv, reply_column: 1, delimiter: '\"'}",
+        ("data.delimiter", "'\"' quotes a cell or ends a row", "such as ; or |"),
+    ),
+    "delimiter that ends a row": (
+        'data: {path: text.txt, records: csv, reply_column: 1, delimiter: "\\r"}',
+        ("data.delimiter", r"'\r' quotes a cell or ends a row"),
+    ),
+    "newline as delimiter": (
+        'data: {path: text.txt, records: csv, reply_column: 1, delimiter: "\\n"}',
+        ("data.delimiter", "is not a single character"),
+    ),
+    "long delimiter": (
+        "data: {path: text.txt, records: csv, reply_column: 1, delimiter: ';;'}",
+        ("data.delimiter", "';;' is not a single character"),
+    ),
+    "delimiter of several bytes": (
+        "data: {path: text.txt, records: csv, reply_column: 1, delimiter: §, tokens: byte}",
+        ("data.delimiter", "'§' is several bytes", "data.tokens: byte", "ASCII"),
+    ),
+    "labels and a separator": (
+        "data: {path: text.txt, records: line, label_from: file, prompt_separator: ':'}",
+        ("data.prompt_separator", "excludes data.label_from"),
+    ),
+    "direction without labels": (
+        "data: {path: text.txt, records: line, label_as: reply}",
+        ("data.label_as", "needs data.label_from: file"),
+    ),
+    "side of no pair": (
+        "data: {path: text.txt, records: line, split_by: prompt}",
+        ("data.split_by", "needs records with a prompt and a reply"),
+    ),
     "empty file": ("", ("a mapping of keys to values", "path: your-text.txt")),
     "only a comment": ("# nothing yet\n", ("a mapping of keys to values",)),
     "list at the top": ("- data\n- model\n", ("a mapping of keys to values",)),
