@@ -68,6 +68,11 @@ class Table:
         self._prompts = [self._place(column, "data.prompt_column") for column in prompts]
         if needs_reply or self._has(reply, first[1]):
             self._reply = self._place(reply, "data.reply_column")
+        if self._reply in self._prompts:
+            raise TextError(
+                f"{where}: {shown(reply)} is data.reply_column and, by another name, "
+                "data.prompt_column; give two columns"
+            )
 
     def __iter__(self) -> Iterator[Row]:
         for line, cells in self._rows:

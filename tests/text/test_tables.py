@@ -164,6 +164,11 @@ REFUSED: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
         NAMED,
         "line 1: columns 2 and 3 are both called 'b'; give data.reply_column as a number",
     ),
+    "a column on both sides": (
+        "a,b\nx,y\n",
+        {**NAMED, "prompt_column": 2},
+        "t.csv: 'b' is data.reply_column and, by another name, data.prompt_column; give two",
+    ),
     "too few cells": (
         'a1,b1\n\n"a\n2"\n',
         CSV,
