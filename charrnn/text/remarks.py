@@ -5,7 +5,6 @@ A remark is no error: somebody may want to train on just this file. It names the
 
 from __future__ import annotations
 
-import csv
 import filecmp
 import os
 import re
@@ -14,19 +13,17 @@ from itertools import product
 
 import numpy as np
 
-from charrnn.config.schema import DataConfig
+from charrnn.config.schema import TABLES, DataConfig
 from charrnn.kernels import Array
 from charrnn.text.files import find_files
 from charrnn.text.shape import READ, Shape, shape_of
+from charrnn.text.table_format import NAMED_TABLES, TableFormat, table_format
 from charrnn.text.vocabulary import Vocabulary
 
 _READ = 1 << 18  # symbols at the start of a text in which another format is looked for
-_ROWS = 200  # rows of a table, of these
 _FEW = 3  # characters that may be an accident
-_FEW_ROWS = 8  # of prose, which may have as many commas each
 _MANY_NULS = 0.2  # share of a text
 _MOST = 0.95  # share of what is counted that is enough
-_TABLES = (".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson")  # ends of names
 
 _UNPACK = "unpack it and name the text inside"
 _SAVE = "save it as plain text"
@@ -107,28 +104,31 @@ def shape_in(symbols: Array, config: DataConfig, *, cut: bool) -> Shape | None:
 
 def _shape(symbols: Array, config: DataConfig, *, cut: bool) -> Shape | None:
     paths = (config.path,) if isinstance(config.path, str) else config.path
-    if any(path.lower().endswith(_TABLES) for path in paths):
+    if any(path.lower().endswith(NAMED_TABLES) for path in paths):
         return None
-    return shape_of(_as_text(symbols, config), cut=cut)
+    return shape_of(as_text(symbols, config), cut=cut)
 
 
 def _no_text(symbols: Array, config: DataConfig, *, cut: bool) -> str:
     """Return what the beginning of a text looks like if it is something else, or ""."""
     cut = cut or len(symbols) > _READ
     symbols = symbols[:_READ]
-    text = _as_text(symbols, config)
+    text = as_text(symbols, config)
     byte = config.tokens == "byte"
     head = symbols[:64].astype("u1").tobytes().decode("latin-1") if byte else text[:64]
     return (
         known_format(head)
         or _nuls(symbols, config)
         or _mojibake(text, config)
-        or _json(text, cut=cut)
-        or _table(text, config, cut=cut)
+        or (
+            config.records not in TABLES and (_json(text, cut=cut) or _table(text, config, cut=cut))
+        )
+        or ""
     )
 
 
-def _as_text(symbols: Array, config: DataConfig) -> str:
+def as_text(symbols: Array, config: DataConfig) -> str:
+    """Return symbols (n,) as a string; bytes are read as UTF-8."""
     if config.tokens == "byte":
         return symbols.astype("u1").tobytes().decode("utf-8", "replace")
     return symbols.astype("<u4").tobytes().decode("utf-32-le", "replace")
@@ -193,34 +193,33 @@ def _as_utf8(run: str) -> str:
 
 
 def _json(text: str, *, cut: bool) -> str:
-    """Recognise JSON: one value in one line, or a value in each line."""
+    """Recognise JSON that is no table: one value in one line, or a list in each line."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines or not all(re.match(r'\{\s*"|\[\s*["\[{]', line) for line in lines):
         return ""
-    if cut:  # the last line may not be whole
-        lines = [*lines[:-1], lines[-1] + "}"]
-    if not all(line[-1] in "]}" for line in lines):
+    if not all(line[-1] in "]}" for line in (lines[:-1] if cut else lines)):
         return ""
     if len(lines) == 1:
         return "one line of JSON; write the texts in it to a file, one a line"
-    return "JSON lines; write one field to a file, one text a line"
+    if all(line[0] == "[" for line in lines):
+        return "lists of JSON; write one text of each to a file, one a line"
+    return ""
+
+
+def table_in(text: str, path: str) -> TableFormat | None:
+    """Return how to read a file if it is a table.
+
+    Args:
+        text: its beginning.
+        path: its name.
+    """
+    return table_format(text[:_READ], path, cut=len(text) > _READ)
 
 
 def _table(text: str, config: DataConfig, *, cut: bool) -> str:
-    """Recognise rows with the same number of columns."""
-    lines = text.splitlines()
-    lines = lines[: min(_ROWS, len(lines) - cut)]  # the last may not be whole
+    """Recognise a table, and say how to learn its columns."""
     path = config.path if isinstance(config.path, str) else config.path[0]
-    for delimiter, name in (("\t", "tabs"), (";", "semicolons"), ("|", "bars"), (",", "commas")):
-        try:
-            rows = {tuple(row) for row in csv.reader(lines, delimiter=delimiter) if row}
-        except csv.Error:
-            continue
-        columns, count = Counter(map(len, rows)).most_common(1)[0] if rows else (1, 0)
-        plain = delimiter == "," and not path.lower().endswith(".csv")  # prose has commas too
-        if columns > 1 + plain and count >= max(_FEW_ROWS, _MOST * len(rows)):
-            return (
-                f"a table of {columns} columns with {name} between them; to learn just one column, "
-                "save it as lines"
-            )
-    return ""
+    found = table_format(text, path, cut=cut)
+    if found is None or found.columns == 1:
+        return ""
+    return f"{found}; data.records: {found.records} reads it, and charrnn init chooses its columns"

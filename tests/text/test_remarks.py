@@ -71,17 +71,22 @@ MISTAKES: dict[str, tuple[bytes, dict[str, Any], str]] = {
     "JSON lines": (
         "".join(json.dumps({"text": PROSE, "n": n}) + "\n" for n in range(5)).encode(),
         {},
-        "JSON lines; write one field to a file",
+        "JSON lines; data.records: jsonl reads it, and charrnn init chooses its columns",
     ),
     "many JSON lines, as bytes": (
         "".join(json.dumps({"té": PROSE}, ensure_ascii=False) + "\n" for _ in range(5000)).encode(),
         {"tokens": "byte"},
-        "JSON lines; write one field to a file",
+        "JSON lines; data.records: jsonl reads it, and charrnn init chooses its columns",
     ),
     "many JSON lines": (
         "".join(json.dumps({"text": PROSE, "n": n}) + "\n" for n in range(5000)).encode(),
         {},
-        "JSON lines; write one field to a file",
+        "JSON lines; data.records: jsonl reads it, and charrnn init chooses its columns",
+    ),
+    "lists of JSON": (
+        "".join(json.dumps([PROSE, n, "x"]) + "\n" for n in range(9)).encode(),
+        {},
+        "lists of JSON; write one text of each to a file, one a line",
     ),
     "gzip": (gzip.compress(PROSE.encode()), {"tokens": "byte"}, "compressed with gzip; unpack it"),
     "gzip as Latin-1": (
@@ -91,8 +96,16 @@ MISTAKES: dict[str, tuple[bytes, dict[str, Any], str]] = {
     ),
     "a PDF": (b"%PDF-1.4\n1 0 obj\n<< /Type /Catalog >>\n", {}, "a PDF; save it as plain text"),
     "a docx": (b"PK\x03\x04\x14\x00\x06\x00 word", {"tokens": "byte"}, "a zip file, or a document"),
-    "commas": (TABLE.encode(), {}, "a table of 3 columns with commas between them"),
-    "tabs": (TABLE.replace(",", "\t").encode(), {}, "a table of 3 columns with tabs"),
+    "commas": (
+        TABLE.encode(),
+        {},
+        "a table of 3 columns with commas between them; data.records: csv reads it",
+    ),
+    "tabs": (
+        TABLE.replace(",", "\t").encode(),
+        {},
+        "columns with tabs between them; data.records: tsv",
+    ),
     "semicolons": (TABLE.replace(",", ";").encode(), {}, "a table of 3 columns with semicolons"),
     "quotes": (
         "".join(f'"{n}","a, b\nand ""c""","d"\n' for n in range(20)).encode(),
@@ -107,6 +120,12 @@ MISTAKES: dict[str, tuple[bytes, dict[str, Any], str]] = {
 def test_the_remark(tmp_path: Path, name: str) -> None:
     raw, keys, remark = MISTAKES[name]
     assert remark in _remark(tmp_path / "text.txt", raw, keys)
+
+
+def test_a_table_that_is_read_as_one_gets_none(tmp_path: Path) -> None:
+    cells = "".join(f"a, b{n}, c\t{'xy'[n % 2]}\n" for n in range(20)).encode()
+    assert "tabs" in _remark(tmp_path / "t.tsv", cells, {})
+    assert not _remark(tmp_path / "t.tsv", cells, {"records": "tsv", "reply_column": 1})
 
 
 def test_two_columns_with_a_comma_are_a_table_by_the_name_of_the_file(tmp_path: Path) -> None:

@@ -1,0 +1,110 @@
+"""Recognise tables: CSV with its delimiter, tab-separated values and JSON lines."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from charrnn.errors import counted, shown
+
+NAMED_TABLES = (".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson")  # ends of names
+_NAMED_ROWS = (".csv", ".tsv", ".tab")  # of these, those with cells between delimiters
+_TAB = "\t"
+_DELIMITERS = {_TAB: "tabs", ";": "semicolons", "|": "bars", ",": "commas"}
+_ROWS = 200  # lines at the start of a text that are looked at
+_FEW_ROWS = 8  # of prose, which may have as many commas each
+_MOST = 0.95  # share of rows that is enough
+
+
+class TableFormat(NamedTuple):
+    """How to read a table."""
+
+    records: str  # csv, tsv or jsonl, a value of data.records
+    delimiter: str | None = None  # of csv
+    columns: int = 0  # of csv and tsv
+
+    def __str__(self) -> str:
+        """Return the format in words, as in 'a table of 3 columns with commas between them'."""
+        if self.records == "jsonl":
+            return "JSON lines"
+        if self.columns < 2:
+            return f"a table of {counted(self.columns, 'column')}" if self.columns else "a table"
+        between = _DELIMITERS.get(self.delimiter or _TAB, shown(self.delimiter))
+        return f"a table of {self.columns} columns with {between} between them"
+
+
+def table_format(text: str, path: str, *, cut: bool) -> TableFormat | None:
+    """Return how to read a text if it is a table, otherwise None.
+
+    Rows have the same number of cells. Two cells with a comma between them are prose, and so are a
+    few rows, unless the file is named like a table; one that is may have a single column.
+
+    Args:
+        text: the beginning of the file.
+        path: its name.
+        cut: whether there is more of it, so that the last line may not be whole.
+    """
+    lines = io.StringIO(text, newline="\n").readlines()
+    whole = lines[: min(_ROWS, len(lines) - cut)]
+    ending = path.lower().rpartition(".")[2]
+    if ending in ("jsonl", "ndjson") or _are_objects(whole):
+        return TableFormat("jsonl")
+    named = f".{ending}" in _NAMED_ROWS
+    cut = len(whole) < len(lines)
+    widths = {one: _width(_cells(whole, one, cut=cut)) for one in _DELIMITERS}
+    for delimiter, (columns, share, rows) in widths.items():
+        plain = delimiter == "," and ending != "csv"  # prose has commas too
+        enough = share >= _MOST and (named or rows >= _FEW_ROWS)
+        if enough and columns > 1 + plain:
+            if delimiter == _TAB and not _is_quoted(whole):
+                return TableFormat("tsv", None, columns)
+            return TableFormat("csv", delimiter, columns)
+    if named and all(columns == 1 and share >= _MOST for columns, share, _ in widths.values()):
+        return TableFormat("tsv", None, 1) if ending != "csv" else TableFormat("csv", ",", 1)
+    return None
+
+
+def _are_objects(lines: Sequence[str]) -> bool:
+    """Return whether each line, blank ones aside, is an object of JSON."""
+    filled = [line for line in lines if line.strip()]
+    if len(filled) < 2 or not all(re.match(r'\s*\{\s*"', line) for line in filled):
+        return False
+    try:
+        return all(isinstance(json.loads(line), dict) for line in filled)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _cells(lines: Sequence[str], delimiter: str, *, cut: bool) -> list[tuple[str, ...]]:
+    """Return the distinct rows of CSV, without the last one if it may not be whole."""
+    try:
+        rows = list(csv.reader(lines, delimiter=delimiter))
+    except csv.Error:
+        return []
+    return [*{tuple(row) for row in (rows[:-1] if cut else rows) if any(map(str.strip, row))}]
+
+
+def _width(rows: Sequence[Sequence[str]]) -> tuple[int, float, int]:
+    """Return the commonest number of cells, the share of rows that have it, and their number."""
+    if not rows:
+        return 0, 0.0, 0
+    columns, count = Counter(map(len, rows)).most_common(1)[0]
+    return columns, count / len(rows), count
+
+
+def _is_quoted(lines: Sequence[str]) -> bool:
+    """Return whether cells between tabs are quoted: a whole column, or those with tabs in them."""
+    rows = [line.rstrip("\r\n").split("\t") for line in lines if line.strip()]
+    columns, share, _ = _width(rows)
+    if share < _MOST:
+        return True
+    whole = [row for row in rows if len(row) == columns]
+    return any(
+        sum(len(cell) > 1 and cell[0] == cell[-1] == '"' for cell in column) >= _MOST * len(whole)
+        for column in zip(*whole, strict=True)
+    )
