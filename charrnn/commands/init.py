@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,8 +22,10 @@ from charrnn.errors import ConfigError, TextError, counted, shown_name
 from charrnn.system.terminal import duration, wrapped
 
 if TYPE_CHECKING:
+    from charrnn.config.schema import DataConfig
     from charrnn.planning.proposal import Proposal
-    from charrnn.text.shape import Shape
+
+_READING = ("data.tokens", "data.encoding", "data.newlines")  # keys that say how a text is read
 
 
 @click.command()
@@ -49,48 +52,65 @@ def init(
 
     Looks at the text, measures for some seconds how fast this machine trains on it, prints what it
     has chosen and how long the training will take, and writes a file with comments. A list of short
-    lines, or blocks between blank lines, become records (data.records). TEXT is one or more files,
-    or a glob in quotes.
+    lines, or blocks between blank lines, become records (data.records). Of a table (CSV, TSV, JSON
+    lines), and of several lists whose names are labels, a prompt and a reply are learned. TEXT is
+    one or more files, a folder, or a glob in quotes.
     """
-    from charrnn.config.reader import override_defaults
+    from charrnn.config.reader import override_defaults, override_values
     from charrnn.config.writer import annotated_yaml
     from charrnn.planning.proposal import propose
+    from charrnn.planning.records import KEYS, propose_records
     from charrnn.system.atomic import atomic_write
-    from charrnn.text.lines import find_shape
 
     refuse_mpiexec()
-    given = {override.partition("=")[0].strip() for override in overrides}
-    if minutes is not None and "train.max_minutes" in given:
+    values = override_values(overrides, origin="--set")
+    if minutes is not None and "train.max_minutes" in values:
         raise click.UsageError("--minutes and train.max_minutes both set a time; give one.")
-    if "data.path" in given:
+    if "data.path" in values:
         raise ConfigError("--set data.path: name the text as the argument TEXT")
-    path = text[0] if len(text) == 1 else list(text)
-    config = override_defaults(overrides, path, origin="--set")
-    files = _files(config.data.path)
+    path: str | list[str] = text[0] if len(text) == 1 else list(text)
+    name = named_path(text[0], "TEXT")
+    if len(text) == 1 and name.is_dir():
+        path = _texts_in(name)
+    given = {key: values[f"data.{key}"] for key in KEYS if f"data.{key}" in values}
+    reading = {key: values[key] for key in _READING if key in values}
+    data = override_defaults((), path, proposed=reading).data
+    files = _files(data.path)
     if output is None:
-        if len(text) > 1 or not named_path(text[0], "TEXT").exists():
+        if len(text) > 1 or not name.exists():
             raise ConfigError("with several texts, -o FILE names the file to write")
-        output = f"{Path(text[0]).stem}.yaml"
+        output = f"{name.resolve().name if name.is_dir() else Path(text[0]).stem}.yaml"
     target = Path(output) if output == "-" else _target(output, files, overwrite)
+    if (
+        (name.is_dir() and output != "-")
+        and target.resolve().parent == name.resolve()
+        and fnmatch(target.name, os.path.basename(str(path)))
+    ):
+        raise ConfigError(f"{target}: would be one of the texts; -o names a file elsewhere")
+    records = propose_records(data, given)
+    config = override_defaults(
+        overrides,
+        path,
+        origin="--set",
+        proposed={f"data.{key}": value for key, value in records.keys.items()},
+    )
     if sys.stderr.isatty():
         click.echo("measuring this machine for some seconds", err=True)
-    shape = None if "data.records" in given else find_shape(config.data)
-    if shape and shape.records:
-        config = replace(config, data=replace(config.data, records=shape.records))
     proposal = propose(config, minutes, partial(click.echo, err=True))
-    text_summary, time_summary = _text_summary(proposal), _time_summary(proposal)
-    because = [_records_summary(shape)] if shape and shape.records else []
-    header = [f"{line}." for line in (text_summary, *because, time_summary)]
-    written = annotated_yaml(proposal.config, header, given, target.parent)
+    text_summary, time_summary = _text_summary(proposal, text), _time_summary(proposal)
+    header = [f"{line}." for line in (text_summary, *records.reasons, time_summary)]
+    instead = _other_direction(records.instead, proposal.config.data)
+    written = annotated_yaml(proposal.config, header, values, target.parent, instead)
     if output == "-":
         click.echo(written, nl=False)
         return
     with atomic_write(target) as file:
         file.write(written.encode())
     next_command = f"charrnn train {shlex.quote(str(target))}"
-    if shape and not because:
-        because = [f"{shape.reason}; --set data.records=line reads each line as a record"]
-    lines = [text_summary, *because, _model_summary(proposal), time_summary]
+    reasons = records.reasons
+    if records.doubt:
+        reasons = [f"{records.doubt}; --set data.records=line reads each line as a record"]
+    lines = [text_summary, *reasons, _model_summary(proposal), time_summary]
     summary = "\n".join([*lines, f"written: {target}; now: {next_command}"])
     click.echo(wrapped(summary, sys.stderr), err=True)
 
@@ -112,6 +132,23 @@ def _files(path: str | tuple[str, ...]) -> list[str]:
     return files
 
 
+def _texts_in(folder: Path) -> str:
+    """Return a path or a glob for the texts in a folder, which have the same ending if they can."""
+    from charrnn.text.files import find_files
+
+    try:
+        files = find_files(str(folder), folders=True)
+    except TextError:
+        raise ConfigError(
+            f"{folder}: is a folder without texts in it; name a text, or a folder of texts"
+        ) from None
+    if len(files) == 1:
+        return files[0]
+    endings = {Path(file).suffix for file in files}
+    ending = endings.pop() if len(endings) == 1 else ""
+    return os.path.join(glob.escape(str(folder)), f"*{glob.escape(ending)}")
+
+
 def _target(output: str, files: Sequence[str], overwrite: bool) -> Path:
     """Return the path of the file to write; refuse to replace a text or, unasked, another file."""
     target = output_path(output)
@@ -126,18 +163,17 @@ def _target(output: str, files: Sequence[str], overwrite: bool) -> Path:
     return target
 
 
-def _text_summary(proposal: Proposal) -> str:
+def _text_summary(proposal: Proposal, text: Sequence[str]) -> str:
     """Return the size of the text in words."""
-    path = proposal.config.data.path
-    name = (
-        shown_name(os.path.basename(path)) if isinstance(path, str) else counted(len(path), "file")
-    )
-    return f"{name}: {proposal.text}"
+    if len(text) > 1:
+        return f"{counted(len(text), 'file')}: {proposal.text}"
+    return f"{shown_name(os.path.basename(os.path.abspath(text[0])))}: {proposal.text}"
 
 
-def _records_summary(shape: Shape) -> str:
-    """Return why the text is read as records, and how to read it as one text."""
-    return f"{shape.reason}; data.records {shape.records} (--set data.records=null reads one text)"
+def _other_direction(instead: dict[str, Any], data: DataConfig) -> dict[str, Any]:
+    """Return the keys of the other direction, with the side that draws a record into its part."""
+    side = {"prompt": "reply", "reply": "prompt"}.get(data.split_by or "", data.split_by)
+    return {**instead, "split_by": side} if instead else {}
 
 
 def _model_summary(proposal: Proposal) -> str:

@@ -67,6 +67,7 @@ def override_defaults(
     text: str | Sequence[str] = os.devnull,
     *,
     origin: str = "overrides",
+    proposed: Mapping[str, Any] | None = None,
 ) -> Config:
     """Return the default configuration with `KEY=VALUE` overrides.
 
@@ -74,14 +75,27 @@ def override_defaults(
         overrides: as for `load_config`.
         text: path or paths of the text; by default an empty file.
         origin: as for `load_config`.
+        proposed: values that take the place of defaults, by key, as in 'data.records'.
 
     Raises:
         ConfigError: a value is wrong.
     """
     builder = _Builder()
-    builder.set("data.path", text, "configuration")
+    for key, value in {"data.path": text, **(proposed or {})}.items():
+        builder.set(key, value, "configuration")
     builder.override(overrides, origin)
     return builder.build()
+
+
+def override_values(overrides: Iterable[str], *, origin: str = "overrides") -> dict[str, Any]:
+    """Return the checked values of `KEY=VALUE` overrides by key, as in 'model.cell'.
+
+    Raises:
+        ConfigError: a value is wrong by itself, whatever the other keys are.
+    """
+    builder = _Builder()
+    builder.override(overrides, origin)
+    return builder.values()
 
 
 def config_from_dict(values: Mapping[str, Any], where: str = "configuration") -> Config:
@@ -178,10 +192,15 @@ class _Builder:
         except ConfigError as error:
             self._errors.append(error)
 
-    def build(self) -> Config:
-        """Return the configuration, once the keys that depend on each other are checked."""
+    def values(self) -> dict[str, Any]:
+        """Return the values that were added, if none of them is wrong."""
         if self._errors:
             raise ConfigError("\n".join(error.problem for error in self._errors[:_MOST_ERRORS]))
+        return self._values
+
+    def build(self) -> Config:
+        """Return the configuration, once the keys that depend on each other are checked."""
+        self.values()
         if "data.path" not in self._values:
             raise ConfigError(
                 f"{self._file}: data.path is missing; name the text to train on:\n"
@@ -230,8 +249,8 @@ class _Builder:
             )
         if values["data.label_from"] and values["data.prompt_separator"]:
             self._fail("data.prompt_separator", "excludes data.label_from; set one", values)
-        prompts = (values[f"data.{key}"] for key in ("prompt_column", *_OTHER_PROMPTS))
-        if values["data.split_by"] in ("prompt", "reply") and not any(prompts):
+        has_prompts = any(values[f"data.{key}"] for key in ("prompt_column", *_OTHER_PROMPTS))
+        if values["data.split_by"] in ("prompt", "reply") and not has_prompts:
             self._fail("data.split_by", "needs records with a prompt and a reply", values)
         if values["data.label_as"] != "prompt" and not values["data.label_from"]:
             self._fail("data.label_as", "needs data.label_from: file", values)

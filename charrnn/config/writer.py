@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,19 @@ from typing import Any
 import yaml
 
 from charrnn.config.paths import each_path, relative_path
-from charrnn.config.schema import PATHS, Config
+from charrnn.config.schema import PATHS, TABLES, Config
 
 # The keys that are always written, with their comments, and those that differ for records.
 _COMMENTS = {
     "data.path": "",
     "data.records": "line or paragraph; null: one text",
+    "data.header": "whether the first row names the columns",
+    "data.delimiter": "between columns",
+    "data.prompt_column": "given; several columns as [a, b]",
+    "data.reply_column": "learned",
+    "data.label_from": "the name of each file is a label",
+    "data.label_as": "reply: the label of a line; prompt: lines for a label",
+    "data.split_by": "no two parts share a value of this side",
     "data.valid_fraction": "the end of the text, for validation",
     "model.cell": "lstm, gru (a quarter faster) or rnn (the simplest)",
     "model.num_layers": "stacked layers",
@@ -39,17 +46,25 @@ _COMMENTS = {
     "train.sample_length": "characters of the sample at each validation",
 }
 _OF_RECORDS = {
+    "data.records": "each line, or paragraph, is a record; null: one text",
     "data.valid_fraction": "of the records, drawn by a digest, for validation",
     "train.batch_size": "records side by side",
     "train.seq_length": "steps of a window; a longer record takes several",
     "train.streams": "fixed, or fresh: a new order of the records in each epoch",
     "train.weight_decay": "lower for a long training",
 }
+_OF_TABLES = {"data.records": "each row is a record; null: one text"}
+_OF_PROMPTS = {"train.prompt_weight": "of prompts in the loss; 0: only replies are learned"}
+_OTHER = "the other direction: move the # to the lines above"
 _WIDEST = 36  # characters; the comments of longer lines are not aligned with the others
 
 
 def annotated_yaml(
-    config: Config, header: Sequence[str], given: Collection[str], folder: Path
+    config: Config,
+    header: Sequence[str],
+    given: Collection[str],
+    folder: Path,
+    instead: Mapping[str, Any] | None = None,
 ) -> str:
     """Return a configuration as the text of a YAML file with comments.
 
@@ -58,12 +73,21 @@ def annotated_yaml(
         header: lines of the comment at the beginning.
         given: keys that the user has set, all of which are written.
         folder: the folder of the file, to which the path of the text is relative.
+        instead: other values of keys of the section data, written together as comments, below
+            those that they may take the place of.
     """
-    comments = _COMMENTS | (_OF_RECORDS if config.data.records else {})
-    if config.data.valid_path:
+    data, instead = config.data, instead or {}
+    comments = _COMMENTS | (_OF_RECORDS if data.records else {})
+    comments |= (_OF_TABLES if data.records in TABLES else {}) | (
+        _OF_PROMPTS if data.has_prompts else {}
+    )
+    if not data.label_from:
+        del comments["data.label_as"]
+    if data.valid_path:
         comments["data.valid_path"] = "for validation"
         del comments["data.valid_fraction"]  # which has no effect
     sections: dict[str, list[tuple[str, str]]] = {}
+    pair: list[tuple[str, str]] = []  # lines of keys with another value
     for dotted, value in config.by_key().items():
         section, _, key = dotted.rpartition(".")
         if section == "data" and key in PATHS:
@@ -71,7 +95,13 @@ def annotated_yaml(
             value = list(value) if isinstance(value, tuple) else value
         if dotted in given or (dotted in comments and value is not None):
             line = f"{'  ' if section else ''}{key}: {_on_one_line(value)}"
-            sections.setdefault(section, []).append((line, comments.get(dotted, "")))
+            comment = comments.get(dotted, "")
+            both = section == "data" and key in instead
+            (pair if both else sections.setdefault(section, [])).append((line, comment))
+        if section == "data" and key == "split_by":
+            sections[section] += pair
+            other = [f"  # {name}: {_on_one_line(one)}" for name, one in instead.items()]
+            sections[section] += [(line, _OTHER if line is other[0] else "") for line in other]
     lines = [f"# {line}" for line in header]
     for section, keys in sections.items():
         lines += ["", f"{section}:"] if section else [""]

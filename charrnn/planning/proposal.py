@@ -68,6 +68,8 @@ def propose(
         CharRNNError: for any error that would prevent the training.
     """
     corpus = load_corpus(config.data, note)
+    if corpus.split_by:
+        config = replace(config, data=replace(config.data, split_by=corpus.split_by))
     V = len(corpus.vocabulary)
     if config.train.max_minutes is not None:
         minutes = config.train.max_minutes

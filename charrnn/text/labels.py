@@ -14,6 +14,7 @@ from charrnn.text.vocabulary import Vocabulary
 
 MOST_LABELS = 256
 MOST_CODES = 1 << 22  # of the labels of one side, ends included; more would be whole texts
+LEAST_OF_LABEL = 5  # records of the training part, on average
 
 
 class Labels(NamedTuple):

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 
 from charrnn.config.schema import DataConfig
 from charrnn.errors import counted
+from charrnn.kernels import Array
 from charrnn.text.corpus import Corpus
 from charrnn.text.decoding import read_symbols
 from charrnn.text.files import find_files
+from charrnn.text.labels import MOST_LABELS
 from charrnn.text.records import RecordCorpus
-from charrnn.text.remarks import shape_in
-from charrnn.text.shape import READ, Shape
+from charrnn.text.remarks import as_text, shape_in, table_in
+from charrnn.text.shape import READ, Shape, shape_of
+from charrnn.text.table_format import TableFormat
 
 _MEASURED = 1_000_000  # characters at the start of a text, from which the rest is estimated
+_FEW_LINES = 50  # of a list that is too short to be recognised as one
+_SHORT = 100  # characters of a line of it
+_PARTS = frozenset(("train", "valid", "validation", "val", "dev", "test"))  # names of files
 
 
 def lengths_in_words(corpus: Corpus) -> str:
@@ -28,7 +36,8 @@ def lengths_in_words(corpus: Corpus) -> str:
         records = np.diff(corpus.lengths.end, prepend=0)  # (k,), of each length
         order = np.argsort(corpus.lengths.length)
         half = np.searchsorted(records[order].cumsum(), records.sum() / 2)
-        middle, longest = corpus.lengths.length[order[[half, -1]]].tolist()
+        lengths = corpus.lengths.length - (corpus.vocabulary.prompt_end is not None)
+        middle, longest = lengths[order[[half, -1]]].tolist()
         return f"a median of {counted(middle, tokens)} each, {longest:,} in the longest"
     newline = np.flatnonzero(corpus.vocabulary.symbols == ord("\n"))
     if tokens != "char" or not len(newline):
@@ -55,13 +64,62 @@ def find_shape(config: DataConfig) -> Shape | None:
     Raises:
         TextError: the beginning of the text cannot be read.
     """
+    symbols = _beginning(find_files(config.path), config)
+    return shape_in(symbols[:READ], config, cut=len(symbols) > READ)
+
+
+def find_table(config: DataConfig) -> TableFormat | None:
+    """Return how to read the configured files as one table; None if they are none.
+
+    Args:
+        config: where they are and how they are read; data.records is not looked at.
+
+    Raises:
+        TextError: the beginning of a file cannot be read.
+    """
+    files = find_files(config.path)
+    found = [table_in(as_text(_beginning([file], config), config), file) for file in files]
+    first = found[0]
+    alike = first and all(one and one[:2] == first[:2] for one in found)
+    return first if alike else None
+
+
+def are_labelled(config: DataConfig) -> bool:
+    """Return whether the configured files are lists of short lines, one file for each label.
+
+    Args:
+        config: where they are and how they are read; data.records is not looked at.
+
+    Raises:
+        TextError: the beginning of a file cannot be read.
+    """
+    files = find_files(config.path)
+    if not 1 < len(files) <= MOST_LABELS or any(Path(file).stem in _PARTS for file in files):
+        return False
+    lists = 0
+    for file in files:
+        text = as_text(_beginning([file], config)[:READ], config)
+        lines = text.split("\n")
+        known: set[str] = set()  # repeats are no sign of running text if lines have a label
+        new = []
+        for line in lines:
+            if not line or line not in known:
+                new.append(line)
+                known.add(line)
+        shape = None if table_in(text, file) else shape_of("\n".join(new))
+        if shape and shape.records == "line":
+            lists += 1
+        elif len(new) > _FEW_LINES or max(map(len, new)) > _SHORT:
+            return False
+    return lists > len(files) / 2
+
+
+def _beginning(files: Sequence[str], config: DataConfig) -> Array:
+    """Return the symbols at the beginning of a text, (n,) uint32, more than READ if it is long."""
     pieces, n = [np.empty(0, np.uint32)], 0
-    for piece in chain.from_iterable(
-        read_symbols(file, config) for file in find_files(config.path)
-    ):
+    for piece in chain.from_iterable(read_symbols(file, config) for file in files):
         pieces.append(piece.astype(np.uint32))
         n += len(piece)
         if n > READ:
             break
-    symbols = np.concatenate(pieces)
-    return shape_in(symbols[:READ], config, cut=n > READ)
+    return np.concatenate(pieces)

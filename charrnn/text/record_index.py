@@ -24,7 +24,7 @@ from charrnn.errors import Remedy, TextError, counted
 from charrnn.kernels import Array
 from charrnn.text.digests import digests
 from charrnn.text.encoding import EncodedText
-from charrnn.text.labels import MOST_LABELS
+from charrnn.text.labels import LEAST_OF_LABEL, MOST_LABELS
 
 PARTS = ("training", "validation", "test")
 _BLOCK = 1 << 21  # codes looked at together
@@ -32,7 +32,6 @@ _PART = 40  # bits of a length; the part of a record is above them
 COUNTED = 10_000_000  # records among which repeats are counted exactly
 _SAMPLED = 2_000_000  # of more records, so many tell how many are repeats
 SIDES = ("prompt", "reply", "record")
-_LEAST_OF_LABEL = 5  # records of the training part, on average
 _HEAD = struct.Struct("<11Q")
 _REMEDIES = (  # of an empty validation and an empty test part
     (
@@ -253,7 +252,7 @@ class _FewTexts:
     def places(self) -> Array:
         """The place of each text (k,) int64, empty if they are not labels."""
         found = self._place_of or {}
-        few = 1 < len(found) <= self._records / _LEAST_OF_LABEL
+        few = 1 < len(found) <= self._records / LEAST_OF_LABEL
         return np.array([*found.values()] if few else [], np.int64)
 
 

@@ -1,0 +1,74 @@
+"""Propose how to read a text: as one text, as records, or as a table with a prompt and a reply."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from charrnn.config.reader import KEYS_OF_RECORDS
+from charrnn.config.schema import TABLES, DataConfig
+from charrnn.planning.columns import BEHIND, choose_columns
+from charrnn.text.lines import are_labelled, find_shape, find_table
+from charrnn.text.table_format import TableFormat
+
+_OF_TABLES = [key for key, kinds in KEYS_OF_RECORDS.items() if not {*kinds} - {*TABLES}]
+KEYS = ("records", *KEYS_OF_RECORDS)  # of the section data, which `propose_records` chooses
+_LISTS = "lists, each with its label as the name of its file: data.label_from file"
+
+
+class Records(NamedTuple):
+    """Keys of the section data, and why they are proposed."""
+
+    keys: dict[str, Any]
+    instead: dict[str, Any]  # keys that differ for the other direction; empty if there is none
+    reasons: list[str]  # lines of text
+    doubt: str = ""  # why a text that may be a list is read as one text
+
+
+def propose_records(data: DataConfig, given: Mapping[str, Any]) -> Records:
+    """Propose what the records of a text are.
+
+    Args:
+        data: where the text is, and how it is read.
+        given: values of keys in KEYS, which are kept.
+
+    Raises:
+        ConfigError: the text is a table without a column to learn.
+        TextError: the text cannot be read, or is no table although it is given as one.
+    """
+    records, others = given.get("records"), {key for key, one in given.items() if one is not None}
+    if "records" in given and records not in TABLES:
+        return Records({}, {}, [])
+    as_table = bool({*_OF_TABLES} & {*given}) or records in TABLES
+    if as_table or not others - {"split_by"}:
+        found = find_table(data)
+        if given.get("delimiter"):
+            found = TableFormat("csv", given["delimiter"])
+        elif records in TABLES and (found is None or found.records != records):
+            found = TableFormat(records, "\t" if found and found.records == "tsv" else None)
+        if found:
+            return _table(data, given, found)
+    alone = "label_from" not in given and not others - {"label_as", "split_by"}
+    if given.get("label_from") or (alone and are_labelled(data)):
+        keys = {"records": "line", "label_from": "file", "label_as": "reply"}
+        if "label_as" in given:
+            return Records(keys, {}, [_LISTS])
+        way = "learned: line -> label, as accuracy can be measured"
+        return Records(keys, {"label_as": "prompt"}, [_LISTS, f"{way}; label -> line {BEHIND}"])
+    if given.get("prompt_separator"):
+        return Records({"records": "line"}, {}, [])
+    shape = None if as_table else find_shape(data)
+    if shape is None:
+        return Records({}, {}, [])
+    way = f"data.records {shape.records} (--set data.records=null reads one text)"
+    return Records({"records": shape.records}, {}, [f"{shape.reason}; {way}"])
+
+
+def _table(data: DataConfig, given: Mapping[str, Any], found: TableFormat) -> Records:
+    """Propose the format and the columns of a table."""
+    keys: dict[str, Any] = {"records": found.records}
+    if found.records == "csv":
+        keys["delimiter"] = found.delimiter or ","
+    columns = choose_columns(replace(data, **{**keys, **given}), given.keys(), str(found))
+    return Records({**keys, **columns.keys}, columns.instead, columns.reasons)
