@@ -139,6 +139,8 @@ def _texts_in(folder: Path) -> str:
     try:
         files = find_files(str(folder), folders=True)
     except TextError:
+        if not os.access(folder, os.R_OK | os.X_OK):
+            raise
         raise ConfigError(
             f"{folder}: is a folder without texts in it; name a text, or a folder of texts"
         ) from None

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from charrnn.config.schema import DataConfig
 from charrnn.config.values import Column
-from charrnn.errors import ConfigError, shown
+from charrnn.errors import ConfigError, shown_name
 from charrnn.text.decoding import read_symbols
 from charrnn.text.files import find_files
 from charrnn.text.labels import LEAST_OF_LABEL, MOST_LABELS
@@ -29,7 +29,7 @@ _FORMS = {  # of cells that are not the text to learn
     "links": re.compile(r"(https?|ftp)://\S+|www\.\S+|[^\s@]+@[^\s@]+\.\w+"),
     "codes": re.compile(r"[A-Za-z]{0,4}[-_#:]?\d[\d-]*|(?=.*\d)[0-9a-fA-F]{8,}(-[0-9a-fA-F]{4,})*"),
 }
-_IDS = re.compile(r"(.*[ _-])?(id|uuid|guid|index|key)|.*Id", re.ASCII)
+_IDS = re.compile(r"(?i:(.*[ _-])?(id|uuid|guid|index|key))|.*Id")
 # Names of columns. They decide among several labels, and whether the first row names columns.
 _LABELS = re.compile(
     "(label|class|genre|topic|sentiment|emotion|intent|severity|level|type|kind|tag|language|lang|"
@@ -74,7 +74,7 @@ class _Column:
         return hash(cell.strip()) in self._values
 
     def __str__(self) -> str:
-        return f"column {self.key}" if isinstance(self.key, int) else shown(self.key)[1:-1]
+        return f"column {self.key}" if isinstance(self.key, int) else shown_name(self.key)
 
     @property
     def key(self) -> int | str:
@@ -211,7 +211,6 @@ def _read(data: DataConfig, given: Collection[str]) -> tuple[list[_Column], bool
         for column in columns:
             column.name = str(column.place)
         return [one for one in columns if _is_key(one.name)], False
-    columns.sort(key=lambda one: int(one.place))
     by_name = [data.prompt_column, data.reply_column]
     header = any(isinstance(one, (str, tuple)) for one in by_name) or _are_names(head, columns)
     if "header" in given and data.header is not None:

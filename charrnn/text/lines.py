@@ -77,11 +77,13 @@ def find_table(config: DataConfig) -> TableFormat | None:
     Raises:
         TextError: the beginning of a file cannot be read.
     """
-    files = find_files(config.path)
-    found = [table_in(as_text(_beginning([file], config), config), file) for file in files]
-    first = found[0]
-    alike = first and all(one and one[:2] == first[:2] for one in found)
-    return first if alike else None
+    first: TableFormat | None = None
+    for file in find_files(config.path):
+        found = table_in(as_text(_beginning([file], config), config), file)
+        if found is None or (first and found[:2] != first[:2]):
+            return None
+        first = first or found
+    return first
 
 
 def are_labelled(config: DataConfig) -> bool:

@@ -57,7 +57,8 @@ def table_format(text: str, path: str, *, cut: bool) -> TableFormat | None:
     named = f".{ending}" in _NAMED_ROWS
     cut = len(whole) < len(lines)
     widths = {one: _width(_cells(whole, one, cut=cut)) for one in _DELIMITERS}
-    for delimiter, (columns, share, rows) in widths.items():
+    by_share = sorted(widths.items(), key=lambda one: -one[1][1])  # a header tells, too
+    for delimiter, (columns, share, rows) in by_share:
         plain = delimiter == "," and ending != "csv"  # prose has commas too
         enough = share >= _MOST and (named or rows >= _FEW_ROWS)
         if enough and columns > 1 + plain:

@@ -183,6 +183,30 @@ TABLES: dict[str, tuple[str, str, dict[str, Any], dict[str, Any]]] = {
         },
         {"prompt_column": 2, "reply_column": 1},
     ),
+    "labels that are usual names": (
+        "parts.csv",
+        as_csv(rows(lambda k: (clause(), ("answer", "review")[k % 2]))),
+        {
+            "records": "csv",
+            "header": False,
+            "delimiter": ",",
+            "prompt_column": 1,
+            "reply_column": 2,
+        },
+        {"prompt_column": 2, "reply_column": 1},
+    ),
+    "two labels": (
+        "two.csv",
+        as_csv(rows(lambda k: ("uv"[k % 2], clause(), "pq"[k % 2], k % 2), "a,b,c,d")),
+        {
+            "records": "csv",
+            "header": True,
+            "delimiter": ",",
+            "prompt_column": "b",
+            "reply_column": "c",
+        },
+        {"prompt_column": "c", "reply_column": "b"},
+    ),
     "an index without a name, and links": (
         "pages.csv",
         as_csv(rows(lambda k: (k, f"https://example.org/{k}", clause(), "ab"[k % 2]), ",url,x,y")),
@@ -362,6 +386,28 @@ def test_columns_without_a_name_of_their_own_have_numbers() -> None:
     assert (found["header"], found["prompt_column"], found["reply_column"]) == (True, 2, 5)
 
 
+@pytest.mark.parametrize(
+    "name", ["a: #b", "new\nline", "~", "null", "1e3", "é 蜂", "'\"", "x" * 90]
+)
+def test_any_name_of_a_column_is_read_back(name: str) -> None:
+    table = rows(lambda k: (clause(), "pqr"[k % 3]))
+    Path("t.csv").write_text(as_csv([("Text", name), *table]), encoding="utf-8")
+    sets = ["--set", "data.header=true"]
+    assert run(["init", "t.csv", "--minutes", "0.01", *sets]) == 0
+    for path in ("t.yaml", swapped("t.yaml")):
+        data = load_config(path).data
+        assert {data.prompt_column, data.reply_column} == {"Text", name}
+        assert load_corpus(data).split_by == data.split_by
+
+
+@pytest.mark.parametrize("name", ["id", "ID", "movie_id", "userId"])
+def test_an_id_is_no_text(name: str) -> None:
+    table = rows(lambda k: (f"{clause()}; {k}", clause(), "pqr"[k % 3]), f"{name},x,label")
+    Path("t.csv").write_text(as_csv(table), encoding="utf-8")
+    assert run(["init", "t.csv", "--minutes", "0.01"]) == 0
+    assert data_in("t.yaml")["prompt_column"] == "x"
+
+
 def test_a_table_as_one_text_gets_the_remark(capsys: pytest.CaptureFixture[str]) -> None:
     Path("films.csv").write_text(as_csv(MOVIES, ";"))
     command = ["init", "films.csv", "--minutes", "0.01", "--set", "data.records=null"]
@@ -539,6 +585,14 @@ def test_a_folder_of_texts_is_one_text(capsys: pytest.CaptureFixture[str]) -> No
     assert run(["init", "texts", "--minutes", "0.01"]) == 0
     assert "label" not in capsys.readouterr().err
     assert data_in("texts.yaml") == {}
+
+
+def test_notes_beside_a_list_are_no_labels() -> None:
+    write_lists()
+    for name in ("Czech", "Few"):
+        Path(f"names/{name}.txt").write_text("to do: sort these\n")
+    assert run(["init", "names", "--minutes", "0.01"]) == 0
+    assert "label_from" not in data_in("names.yaml")
 
 
 def test_parts_of_a_text_are_no_labels() -> None:

@@ -170,9 +170,9 @@ REFUSED: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
         "t.csv: 'b' is data.reply_column and, by another name, data.prompt_column; give two",
     ),
     "too few cells": (
-        'a1,b1\n\n"a\n2"\n',
+        '"a\n1",b1\n\n"a\n2"\n',
         CSV,
-        "t.csv: line 3: has 1 cell, and data.reply_column is cell 2; complete the row or remove it",
+        "t.csv: line 4: has 1 cell, and data.reply_column is cell 2; complete the row or remove it",
     ),
     "too few cells for the prompt": (
         "a1\n",
