@@ -97,8 +97,11 @@ def init(
     if sys.stderr.isatty():
         click.echo("measuring this machine for some seconds", err=True)
     proposal = propose(config, minutes, partial(click.echo, err=True))
+    reasons = [*records.reasons]
+    if reasons and not proposal.config.data.has_prompts and "reply_column" not in records.keys:
+        reasons[-1] += " (--set data.records=null reads one text)"
     text_summary, time_summary = _text_summary(proposal, text), _time_summary(proposal)
-    header = [f"{line}." for line in (text_summary, *records.reasons, time_summary)]
+    header = [f"{line}." for line in (text_summary, *reasons, time_summary)]
     instead = _other_direction(records.instead, proposal.config.data)
     written = annotated_yaml(proposal.config, header, values, target.parent, instead)
     if output == "-":
@@ -107,7 +110,6 @@ def init(
     with atomic_write(target) as file:
         file.write(written.encode())
     next_command = f"charrnn train {shlex.quote(str(target))}"
-    reasons = records.reasons
     if records.doubt:
         reasons = [f"{records.doubt}; --set data.records=line reads each line as a record"]
     lines = [text_summary, *reasons, _model_summary(proposal), time_summary]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from charrnn.config.schema import DataConfig
 from charrnn.config.values import Column
-from charrnn.errors import ConfigError, shown_name
+from charrnn.errors import ConfigError, Remedy, counted, shown_name
 from charrnn.text.decoding import read_symbols
 from charrnn.text.files import find_files
 from charrnn.text.labels import LEAST_OF_LABEL, MOST_LABELS
@@ -161,7 +161,7 @@ def choose_columns(data: DataConfig, given: Collection[str], table: str) -> Colu
         raise _no_text(data, columns)
     if label:
         first, second = text, label
-        why = f"a label ({label.distinct} values), as accuracy can be measured"
+        why = f"a label ({counted(label.distinct, 'value')}), as accuracy can be measured"
     elif len(texts) > 1:
         first, second = sorted(texts[:2], key=columns.index)
         why = "as no column is a label"
@@ -186,8 +186,9 @@ def _no_text(data: DataConfig, columns: Iterable[_Column]) -> ConfigError:
     more = ", ..." if len(found) > 6 else ""
     return ConfigError(
         f"{data.where}: no column of this table is a text to learn: "
-        f"{', '.join(found[:6]) or 'it has no rows'}{more}; --set data.reply_column=NAME chooses "
-        "one, --set data.records=null reads the whole table as one text"
+        f"{', '.join(found[:6]) or 'it has no rows'}{more}; "
+        "data.reply_column chooses one",
+        Remedy("data.records=null", "reads the whole table as one text"),
     )
 
 

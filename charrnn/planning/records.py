@@ -61,8 +61,8 @@ def propose_records(data: DataConfig, given: Mapping[str, Any]) -> Records:
     shape = None if as_table else find_shape(data)
     if shape is None:
         return Records({}, {}, [])
-    way = f"data.records {shape.records} (--set data.records=null reads one text)"
-    return Records({"records": shape.records}, {}, [f"{shape.reason}; {way}"])
+    reason = f"{shape.reason}; data.records {shape.records}"
+    return Records({"records": shape.records}, {}, [reason])
 
 
 def _table(data: DataConfig, given: Mapping[str, Any], found: TableFormat) -> Records:

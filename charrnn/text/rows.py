@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from charrnn.config.schema import DataConfig
-from charrnn.errors import TextError, shown
+from charrnn.errors import TextError, counted, shown
 from charrnn.kernels import Array
 
 _MARK = "\xef\xbb\xbf"  # UTF-8's byte order mark, byte by byte
@@ -71,8 +71,8 @@ def _csv(
         problem = str(error)
         if "limit" in problem:
             problem = (
-                f"a cell has more than {csv.field_size_limit():,} characters, or a quote is not "
-                "closed; close it, or double a quote in a cell"
+                f"a cell has more than {counted(csv.field_size_limit(), 'char')}, or a quote is "
+                "not closed; close it, or double a quote in a cell"
             )
         elif "new-line" in problem:
             problem = (

@@ -35,7 +35,7 @@ class TableFormat(NamedTuple):
         if self.columns < 2:
             return f"a table of {counted(self.columns, 'column')}" if self.columns else "a table"
         between = _DELIMITERS.get(self.delimiter or _TAB, shown(self.delimiter))
-        return f"a table of {self.columns} columns with {between} between them"
+        return f"a table of {counted(self.columns, 'column')} with {between} between them"
 
 
 def table_format(text: str, path: str, *, cut: bool) -> TableFormat | None:
