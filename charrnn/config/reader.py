@@ -252,6 +252,9 @@ class _Builder:
         has_prompts = any(values[f"data.{key}"] for key in ("prompt_column", *_OTHER_PROMPTS))
         if values["data.split_by"] in ("prompt", "reply") and not has_prompts:
             self._fail("data.split_by", "needs records with a prompt and a reply", values)
+        default = self._keys["train.prompt_weight"]["default"]
+        if values["train.prompt_weight"] != default and not has_prompts:
+            self._fail("train.prompt_weight", "needs records with a prompt and a reply", values)
         if values["data.label_as"] != "prompt" and not values["data.label_from"]:
             self._fail("data.label_as", "needs data.label_from: file", values)
 

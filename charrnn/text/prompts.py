@@ -16,7 +16,8 @@ from charrnn.errors import TextError
 from charrnn.kernels import Array
 from charrnn.text.decoding import CHUNK, decode_symbols, read_symbols
 from charrnn.text.files import bounded_chunks
-from charrnn.text.tables import Table, as_string, bytes_of
+from charrnn.text.rows import bytes_of, lines_of, text_of
+from charrnn.text.tables import Table
 from charrnn.text.vocabulary import code_points
 
 _SPACES = " \t\n\r\v\f\xa0\u3000"  # a line that has nothing else is blank
@@ -63,7 +64,7 @@ def _rows(where: str, pieces: Iterable[Array], data: DataConfig) -> Iterator[Pro
     table = Table(where, pieces, data, needs_reply=False)
     names, named = list[str](), list[tuple[str, int | str, str]]()
     for name in table.header or ():  # one that is there twice has its number
-        name = _decoded(name, data)
+        name = text_of(name, data)
         names.append(str(len(names) + 1) if name in names else name)
     for row in table:
         assert row.prompt is not None
@@ -73,7 +74,7 @@ def _rows(where: str, pieces: Iterable[Array], data: DataConfig) -> Iterator[Pro
             names += (str(k + 1) for k in range(len(names), len(row.cells)))
             named = [(names[place], place, cell) for place, cell in enumerate(row.cells)]
         others = {
-            name: _decoded(cell, data)
+            name: text_of(cell, data)
             for name, column, cell in named
             if column not in table.prompt_columns
         }
@@ -84,7 +85,7 @@ def _texts(pieces: Iterable[Array], data: DataConfig) -> Iterator[Prompt]:
     """Yield the prompts of lines or paragraphs, which may have replies after a separator."""
     separator = bytes_of(data.prompt_separator or "", data)
     of_paragraphs = data.records == "paragraph" and data.label_as == "reply"
-    numbered = enumerate(_lines(pieces), 1)
+    numbered = enumerate((line.removesuffix("\n") for line in lines_of(pieces)), 1)
     for blank, lines in groupby(numbered, lambda one: not one[1].strip(_SPACES)):
         if blank:
             continue
@@ -97,21 +98,7 @@ def _texts(pieces: Iterable[Array], data: DataConfig) -> Iterator[Prompt]:
             yield _prompt(number, line.partition(separator)[0] if separator else line, data)
 
 
-def _lines(pieces: Iterable[Array]) -> Iterator[str]:
-    """Yield the lines of a file without their newlines."""
-    rest = ""
-    for piece in pieces:
-        *lines, rest = (rest + as_string(piece)).split("\n")
-        yield from lines
-    yield rest
-
-
 def _prompt(
     line: int, cell: str, data: DataConfig, columns: dict[str, str] | None = None
 ) -> Prompt:
-    return Prompt(line, _decoded(cell, data), code_points(cell), columns or {})
-
-
-def _decoded(cell: str, data: DataConfig) -> str:
-    """Return the text of a cell, which has a character for each byte with byte tokens."""
-    return cell.encode("latin-1").decode("utf-8", "replace") if data.tokens == "byte" else cell
+    return Prompt(line, text_of(cell, data), code_points(cell), columns or {})

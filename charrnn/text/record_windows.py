@@ -71,9 +71,14 @@ class RecordSizes(NamedTuple):
         return self.longest_record + 1
 
     def rows(self, symbols: int, T: int) -> int:
-        """Return the number of records that have about so many symbols in a window of T steps."""
+        """Return the number of records in a step, at least that of the streams of a text.
+
+        They have about half as many symbols in a window of T steps as a step of a text: records
+        learn more from more steps.
+        """
         n = self.ends[0]
-        return max(1, min(round(symbols / min(T, self.train / n)), n // 8))
+        rows = max(symbols // 80, round(symbols / 2 / min(T, self.train / n)))
+        return max(1, min(rows, n // 8))
 
     def symbols(self, start: int, end: int) -> int:
         """Return the symbols of the records of some ranks, ends included."""

@@ -73,6 +73,8 @@ class RecordCorpus(Corpus):
         symbols = len(self.codes) - 1 - R * (len(self.vocabulary) - self.vocabulary.size)
         size = f"{counted(R, 'record')} of {counted(symbols, tokens)}"
         size += f" ({self.vocabulary.size:,} distinct)"
+        for side, labels in zip(("prompt", "label"), self.labels, strict=True):
+            size += f", {counted(len(labels), side)}" if labels else ""
         about = "about " if R > COUNTED else ""
         return f"{size}, {about}{self.repeats:,} of them repeats" if self.repeats else size
 

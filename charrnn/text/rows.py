@@ -38,7 +38,7 @@ def rows_of(where: str, pieces: Iterable[Array], config: DataConfig) -> Iterator
     Raises:
         TextError: the file is not such a table.
     """
-    lines = _lines(pieces)
+    lines = lines_of(pieces)
     if config.tokens == "byte":
         first = next(lines, "")
         lines = chain([first.removeprefix(_MARK)], lines)
@@ -143,7 +143,7 @@ def text_of(cell: str, config: DataConfig, errors: str = "replace") -> str:
     return cell.encode("latin-1").decode("utf-8", errors) if config.tokens == "byte" else cell
 
 
-def _lines(pieces: Iterable[Array]) -> Iterator[str]:
+def lines_of(pieces: Iterable[Array]) -> Iterator[str]:
     """Yield the lines of a file, each with its newline; only LF ends one."""
     begun: list[str] = []  # of a line over several pieces, which are joined once
     for piece in pieces:

@@ -261,6 +261,7 @@ def configurations(draw: st.DrawFn) -> Config:
         flat[f"data.{name}"] for name in ("prompt_column", "prompt_separator", "label_from")
     ):
         flat["data.split_by"] = None
+        flat["train.prompt_weight"] = all_keys()["train.prompt_weight"]["default"]
     nested: dict[str, Any] = {"seed": flat.pop("seed")}
     for dotted, value in flat.items():
         section, key = dotted.split(".")

@@ -308,7 +308,11 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "data.label_from": ("data.records=line", "data.label_from=file"),
     "data.label_as": ("data.records=line", "data.label_from=file", "data.label_as=reply"),
     "data.split_by": ("data.records=line", "data.prompt_separator=_", "data.split_by=reply"),
-    "train.prompt_weight": ("train.prompt_weight=0.5",),
+    "train.prompt_weight": (
+        "data.records=line",
+        "data.prompt_separator=_",
+        "train.prompt_weight=0.5",
+    ),
     "data.valid_fraction": ("data.valid_fraction=0.2",),
     "data.test_fraction": ("data.test_fraction=0.2",),
     "model.cell": ("model.cell=gru",),
