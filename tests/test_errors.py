@@ -86,7 +86,8 @@ def test_the_options_of_remedies_exist() -> None:
     }
     assert {option.split()[0] for option in OPTIONS.values()} <= options
     accepted = {*signature(charrnn.train).parameters}
-    accepted |= {*signature(charrnn.LanguageModel.score).parameters}
+    for method in (charrnn.LanguageModel.score, charrnn.LanguageModel.sample_records):
+        accepted |= {*signature(method).parameters}
     assert {argument.partition("=")[0] for argument in OPTIONS} <= accepted
 
 

@@ -59,8 +59,8 @@ def propose_records(data: DataConfig, given: Mapping[str, Any]) -> Records:
     if given.get("prompt_separator"):
         return Records({"records": "line"}, {}, [])
     shape = None if as_table else find_shape(data)
-    if shape is None:
-        return Records({}, {}, [])
+    if shape is None or shape.records is None:
+        return Records({}, {}, [], shape.reason if shape else "")
     reason = f"{shape.reason}; data.records {shape.records}"
     return Records({"records": shape.records}, {}, [reason])
 

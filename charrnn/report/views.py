@@ -25,7 +25,7 @@ from charrnn.text.records import RecordCorpus
 from charrnn.workers.prediction import tell_labels
 
 _READ = 20_000  # characters of the part, at most; they take a second or two
-_TOLD = 1_000_000  # characters of records whose labels are told, at most
+_TOLD = 1_000_000  # characters of records whose labels are predicted, at most
 _COLUMNS = 40  # labels in a table of confusions, at most
 _CONFUSED = 20  # confusions listed in place of a table
 _COLOURED = 700  # characters of a coloured text, at most

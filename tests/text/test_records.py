@@ -263,12 +263,12 @@ def test_rows_are_of_like_length(tmp_path: Path) -> None:
     assert scored > 0.93 * computed
 
 
-def test_the_defaults_keep_the_symbols_of_a_step(tmp_path: Path) -> None:
+def test_the_defaults_keep_half_the_symbols_of_a_step_of_a_text(tmp_path: Path) -> None:
     text = "\n".join("abcdefgh"[: 2 + n % 7] for n in range(20_000))
     sizes = corpus_of(tmp_path / "list.txt", text).sizes
     assert sizes.most_steps(None, 1) == 9
     rows = sizes.rows(2560, 9)
-    assert 2560 * 0.9 < rows * sizes.train / sizes.ends[0] < 2560 * 1.1
+    assert 1280 * 0.9 < rows * sizes.train / sizes.ends[0] < 1280 * 1.1
 
 
 # Windows of scoring.
