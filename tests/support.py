@@ -205,8 +205,9 @@ def processes_of(group: int) -> dict[int, str]:
         if not folder.name.isdecimal() or folder.name == str(group):
             continue
         try:
-            after_name = (folder / "stat").read_text().rpartition(")")[2].split()
-            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            # Names of other processes may be no UTF-8.
+            after_name = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()
+            command = (folder / "cmdline").read_text(errors="replace").replace("\0", " ")
         except OSError:  # it has ended in the meantime
             continue
         if int(after_name[2]) == group and after_name[0] != "Z":
