@@ -294,7 +294,7 @@ class TrainConfig:
         "60s",
     )
     prompt_weight: float = _key(
-        Number(0, 1), "weight of the symbols of prompts in the loss; those of replies have 1", 0.3
+        Number(0, 1), "weight of the symbols of prompts in the loss; those of replies have 1", 0.1
     )
     sample_length: int = _key(
         whole(0, MAX_SAMPLE_LENGTH), "characters of the sample at each validation; 0: none", 0
