@@ -26,7 +26,7 @@ from charrnn.text.windows import ScoringWindow, Segments, TrainingWindows
 _SCORED = 1 << 14  # symbols of a window of scoring
 _LONGEST_WINDOW = 64  # steps of it
 _LOGITS = 1 << 24  # of it, at most
-_COUNTED = 1 << 16  # records whose prompts are measured together
+_COUNTED = 1 << 14  # records whose prompts are measured together
 _SEARCHED = 64  # symbols in which the ends of prompts are looked for together
 
 
@@ -94,8 +94,7 @@ class RecordCorpus(Corpus):
         if start in bounds and end in bounds:
             parts = zip(bounds[:-1], bounds[1:], self.predicted, strict=True)
             return sum(size for first, last, size in parts if start <= first and last <= end)
-        blocks = (np.arange(k, min(k + _COUNTED, end)) for k in range(start, end, _COUNTED))
-        return symbols - sum(int(self.prompts(ranks).sum()) for ranks in blocks)
+        return symbols - int(self.prompts(np.arange(start, end)).sum())
 
     def prompt_codes(self, ranks: Array) -> list[Array]:
         starts = self.starts[ranks].astype(np.intp)
@@ -112,8 +111,14 @@ class RecordCorpus(Corpus):
     def prompts(self, ranks: Array) -> Array:
         """Return the number of symbols of the prompts of records (n,), with their ends."""
         found = np.zeros(len(ranks), np.intp)
-        if self.vocabulary.prompt_end is None:
-            return found
+        if self.vocabulary.prompt_end is not None:
+            for k in range(0, len(ranks), _COUNTED):
+                found[k : k + _COUNTED] = self._prompts(ranks[k : k + _COUNTED])
+        return found
+
+    def _prompts(self, ranks: Array) -> Array:
+        """Return the same of so few records that a matrix of their symbols fits into memory."""
+        found = np.zeros(len(ranks), np.intp)
         starts = self.starts[ranks].astype(np.intp)
         left = np.arange(len(ranks))  # records whose prompt has not ended yet
         for first in range(1, len(self.codes), _SEARCHED):

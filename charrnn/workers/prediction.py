@@ -22,6 +22,7 @@ from charrnn.workers.worker import Job
 _MIN_OPERATIONS_PER_WORKER = 5e9  # for fewer, starting a process takes longer than it saves
 _MIN_OPERATIONS_COMPILED = 5e11  # for fewer, importing Numba takes longer than it saves
 _TOGETHER = 1 << 23  # log-probabilities that are in memory, at most
+_REPLIES = 1 << 16  # that are in memory, at most
 
 
 class Told(NamedTuple):
@@ -67,7 +68,9 @@ def tell_labels(
         log_probs = predict_by_workers(config, corpus, parameters, first, last, labels, predicted)
         label[here] = log_probs.argmax(1)
         probability[here] = np.exp(log_probs.max(1))
-        for k, reply in enumerate(corpus.reply_codes(np.arange(first, last)), first - start):
+    for first in range(start, end, _REPLIES):
+        ranks = np.arange(first, min(first + _REPLIES, end))
+        for k, reply in enumerate(corpus.reply_codes(ranks), first - start):
             true[k] = place_of.setdefault(reply.tobytes(), len(place_of))
             if true[k] == len(names):
                 names.append(corpus.vocabulary.decode(reply))

@@ -77,6 +77,7 @@ def test_the_figures_of_labels(
     monkeypatch.setattr(prediction, "_MIN_OPERATIONS_PER_WORKER", 1)
     monkeypatch.setattr(prediction, "free_cores", lambda: cores)
     monkeypatch.setattr(prediction, "_TOGETHER", 3 * 70)
+    monkeypatch.setattr(prediction, "_REPLIES", 50)
     arguments = ("runs/table", *text.split())
     (found,) = objects(capsys, *arguments)
     each = objects(capsys, *arguments, "--each")

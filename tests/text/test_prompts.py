@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import tracemalloc
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -23,11 +24,13 @@ from charrnn.kernels import Array
 from charrnn.text import labels as labels_module
 from charrnn.text import load, record_index
 from charrnn.text import records as records_module
+from charrnn.text.encoding import EncodedText
 from charrnn.text.known import KnownRecords
 from charrnn.text.labels import MOST_LABELS
 from charrnn.text.load import load_corpus
 from charrnn.text.part import encode_file
 from charrnn.text.records import RecordCorpus
+from charrnn.text.vocabulary import SYMBOLS, Vocabulary
 
 TRAIN = override_defaults().train
 KEYS = {"records": "jsonl", "prompt_column": "p", "reply_column": "r", "valid_fraction": 0.0}
@@ -227,6 +230,27 @@ def test_few_labels_do_not_draw_where_distinct_values_are_estimated(
         pairs = [(f"{k}", labels[k % 3]) for k in range(1000)]
         pairs = pairs if side == "prompt" else [(label, text) for text, label in pairs]
         assert corpus_of(tmp_path / "list", pairs).split_by == side
+
+
+def test_prompts_are_measured_in_little_memory() -> None:
+    """A matrix of the symbols of all records would take 512 bytes for each."""
+    R, symbols = 200_000, np.array([ord("a"), SYMBOLS["char"], SYMBOLS["char"] + 1])
+    vocabulary = Vocabulary(symbols, "char")
+    one = [0, 0, vocabulary.prompt_end, 0, vocabulary.end]
+    codes = np.array([vocabulary.end, *one * R], np.uint8)
+    corpus = RecordCorpus.undivided(EncodedText(codes, vocabulary, "", (len(codes),)))
+    ranks = np.arange(R)
+    tracemalloc.start()
+    try:
+        segments = corpus.segments(0, R)
+        replies = sum(map(len, corpus.reply_codes(ranks[-100:])))
+        scored, peak = corpus.scored(1, R), tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert segments.prompts is not None
+    assert (segments.prompts == 3).all()
+    assert (replies, scored) == (100, 2 * (R - 1))
+    assert peak < 150 * R
 
 
 # Labels.
