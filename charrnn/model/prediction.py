@@ -16,7 +16,8 @@ from charrnn.model.model import Model, States, quietly
 
 _ROWS = 2048  # beginnings of labels, of all prompts of a batch, that are read side by side, at most
 _PROMPTS = 512  # of a batch, at most
-_WINDOW = 64  # steps in which prompts are read
+_WINDOW = 64  # steps in which prompts are read, at most
+_LOGITS = 1 << 24  # of a window, or of a level of beginnings, at most
 
 
 class Reply(NamedTuple):
@@ -52,21 +53,24 @@ class LabelTree:
     def __init__(self, labels: Sequence[Array], end: int) -> None:
         self.size, self.end = len(labels), end
         self.levels: list[_Level] = []
-        beginnings: dict[tuple[int, ...], int] = {(): 0}
-        codes = [tuple(label.tolist()) for label in labels]
-        for length in range(max(map(len, codes), default=0) + 1):
-            longer = sorted({one[:length] for one in codes if len(one) >= length})
-            ended = [k for k, one in enumerate(codes) if len(one) == length]
+        codes = [[end, *label.tolist()] for label in labels]
+        place = [0] * len(codes)  # of each label's beginning in the last level
+        for length in range(max(map(len, codes), default=1)):
+            known = [k for k, one in enumerate(codes) if len(one) > length]
+            last = {k: (place[k], codes[k][length]) for k in known}  # parent and code
+            longer = sorted({*last.values()})
             place_of = {one: k for k, one in enumerate(longer)}
+            for k in known:
+                place[k] = place_of[last[k]]
+            ended = [k for k in known if len(codes[k]) == length + 1]
             self.levels.append(
                 _Level(
-                    np.array([beginnings[one[:-1]] for one in longer], np.intp),
-                    np.array([one[-1] if one else end for one in longer], np.intp),
-                    np.array([place_of[codes[k]] for k in ended], np.intp),
+                    np.array([parent for parent, _ in longer], np.intp),
+                    np.array([code for _, code in longer], np.intp),
+                    np.array([place[k] for k in ended], np.intp),
                     np.array(ended, np.intp),
                 )
             )
-            beginnings = place_of
 
     @property
     def widest(self) -> int:
@@ -88,7 +92,7 @@ def label_log_probs(
         Places (b,) of some prompts, and the log-probabilities (b, labels) of the labels after each,
         float64, whose exponentials sum to 1.
     """
-    together = max(1, min(_PROMPTS, _ROWS // tree.widest))
+    together = max(1, min(_PROMPTS, min(_ROWS, _LOGITS // model.V) // tree.widest))
     order = np.argsort([len(prompt) for prompt in prompts], kind="stable")
     for first in range(0, len(order), together):
         places = order[first : first + together]
@@ -127,13 +131,15 @@ def read_prompts(model: Model, prompts: Sequence[Array]) -> tuple[States, Array]
         The states after each, (N, H), and the logits (N, V) of the next code.
     """
     N, length = len(prompts), np.array([len(prompt) for prompt in prompts])
-    codes = np.zeros((int(length.max()), N), np.intp)
-    for row, prompt in enumerate(prompts):
-        codes[: len(prompt), row] = prompt
+    longest = int(length.max())
+    T = max(1, min(_WINDOW, _LOGITS // (N * model.V)))
     states, after = model.zero_states(N), model.zero_states(N)
     last_logits = np.empty((N, model.V), model.parameters.dtype)
-    for first in range(0, len(codes), _WINDOW):
-        window = codes[first : first + _WINDOW]
+    for first in range(0, longest, T):
+        window = np.zeros((min(T, longest - first), N), np.intp)
+        for row, prompt in enumerate(prompts):
+            some = prompt[first : first + T]
+            window[: len(some), row] = some
         logits, states, cache = model.forward(window, states)
         ended = ((length > first) & (length <= first + len(window))).nonzero()[0]
         step = length[ended] - 1 - first

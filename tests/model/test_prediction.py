@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -137,6 +138,31 @@ def test_256_labels_are_predicted_in_several_batches(cell: str) -> None:
     model = model_of(cell, labels)
     prompts = ["abc"[: n % 4] * (n % 9) for n in range(40)]
     assert np.allclose(predicted(model, prompts), by_pairs(model, prompts), rtol=1e-11)
+
+
+def test_many_characters_take_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows have fewer steps, and batches fewer prompts, where each step has many logits."""
+    model = model_of("gru", ["b", "".join(map(chr, range(0x4E00, 0x4E00 + 20)))])
+    prompts = ["abc" * (n % 40) for n in range(60)]
+    expected = predicted(model, prompts)
+    monkeypatch.setattr(prediction, "_LOGITS", 1000)
+    sizes, forward = list[int](), Model.forward
+
+    def counted(self: Model, codes: Array, *others: Any) -> Any:
+        sizes.append(codes.size * self.V)
+        return forward(self, codes, *others)
+
+    monkeypatch.setattr(Model, "forward", counted)
+    assert np.allclose(predicted(model, prompts), expected, rtol=1e-11)
+    assert 700 < max(sizes) <= 1000
+
+
+def test_labels_may_be_long() -> None:
+    """The tree of labels has each of their characters once."""
+    labels = [np.array([k, *[5] * 9_000]) for k in range(20)]
+    tree = prediction.LabelTree(labels, 9)
+    assert [len(level.code) for level in tree.levels] == [1, *[20] * 9_001]
+    assert tree.levels[-1].label.tolist() == list(range(20))
 
 
 def test_certain_labels_have_finite_log_probabilities() -> None:
