@@ -13,7 +13,7 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 from charrnn.errors import did_you_mean, shown, shown_name
 
@@ -162,7 +162,7 @@ class Text:
         if isinstance(value, str) and value == r"\t":
             return "\t"
         longest = 1 if self.single else _LONGEST_NAME
-        if isinstance(value, str) and 1 <= len(value) <= longest and "\n" not in value:
+        if _is_text(value) and len(value) <= longest and "\n" not in value:
             return value
         raise ValueError(f"{shown(value)} is not {self}")
 
@@ -187,7 +187,7 @@ class Column:
             value = int(value)
         if type(value) is int and 1 <= value < 10**9:
             return value
-        if isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME:
+        if _is_text(value) and len(value) <= _LONGEST_NAME:
             return value
         raise ValueError(f"{_as_written(value)} is not {self}")
 
@@ -266,6 +266,11 @@ class Paths:
 
     def __str__(self) -> str:
         return "a file, a glob such as texts/*.txt, or a list of either"
+
+
+def _is_text(value: Any) -> TypeGuard[str]:
+    """Return whether a value is a string of characters; half of a surrogate pair is none."""
+    return isinstance(value, str) and bool(value) and not re.search("[\ud800-\udfff]", value)
 
 
 _LONGEST_PATH = 4096  # characters; systems allow no more

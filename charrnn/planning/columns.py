@@ -228,7 +228,7 @@ def _read(data: DataConfig, given: Collection[str]) -> tuple[list[_Column], bool
 def _is_key(name: str | None) -> bool:
     """Return whether a column can be given by this name."""
     try:
-        return Column().parse(name) == name and "\ufffd" not in name and bool(name.encode())
+        return Column().parse(name) == name and "\ufffd" not in name
     except ValueError:
         return False
 

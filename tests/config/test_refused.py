@@ -308,6 +308,14 @@ REFUSED: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
         "data: {path: text.txt, records: csv, reply_column: 0}",
         ("data.reply_column", "0 is not the name of a column, or its number from 1"),
     ),
+    "half of a character as a column": (
+        'data: {path: text.txt, records: csv, reply_column: "\\ud800"}',
+        ("data.reply_column", "is not the name of a column"),
+    ),
+    "half of a character as a separator": (
+        'data: {path: text.txt, records: line, prompt_separator: "\\ud800"}',
+        ("data.prompt_separator", "is not one or more characters of a line"),
+    ),
     "several replies": (
         "data: {path: text.txt, records: csv, reply_column: [1, 2]}",
         ("data.reply_column", "is not the name of a column"),
