@@ -61,7 +61,7 @@ def read_prompts(data: DataConfig, file: str) -> list[Prompt]:
 
 def _rows(where: str, pieces: Iterable[Array], data: DataConfig) -> Iterator[Prompt]:
     """Yield the prompts of a table, with the cells of all columns but theirs."""
-    table = Table(where, pieces, data, needs_reply=False)
+    table = Table(where, pieces, data, with_reply=False)
     names, named = list[str](), list[tuple[str, int | str, str]]()
     for name in table.header or ():  # one that is there twice has its number
         name = text_of(name, data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ class Row(NamedTuple):
     line: int  # number of its first line, from 1
     cells: Any  # of CSV and TSV a sequence of strings; of JSON a mapping
     prompt: str | None  # None if there is no prompt column
-    reply: str | None  # None if the table has no reply column
+    reply: str | None  # None if it is not read
 
 
 class Table:
@@ -30,7 +30,7 @@ class Table:
         where: name of the file, for errors.
         pieces: its symbols, (n,) each.
         config: kind of table, and its columns.
-        needs_reply: whether a table without the reply column is an error.
+        with_reply: whether the reply is read; without it, its column may be missing or incomplete.
 
     Attributes:
         header: the names of the columns; None if the table does not name them.
@@ -46,7 +46,7 @@ class Table:
         pieces: Iterable[Array],
         config: DataConfig,
         *,
-        needs_reply: bool = True,
+        with_reply: bool = True,
     ) -> None:
         self._where, self._config = where, config
         prompts, reply = config.prompt_column, config.reply_column
@@ -66,7 +66,7 @@ class Table:
         else:
             self._rows = chain([first], self._rows)
         self._prompts = [self._place(column, "data.prompt_column") for column in prompts]
-        if needs_reply or self._has(reply, first[1]):
+        if with_reply:
             self._reply = self._place(reply, "data.reply_column")
         if self._reply in self._prompts:
             raise TextError(
@@ -84,12 +84,6 @@ class Table:
     def prompt_columns(self) -> Sequence[int | str]:
         """The columns of the prompt: positions from 0, or keys of objects."""
         return self._prompts
-
-    def _has(self, column: int | str, first: Collection[str]) -> bool:
-        """Return whether a table with this first row has a column."""
-        if self._config.records == "jsonl":
-            return str(column) in first
-        return column <= len(first) if isinstance(column, int) else bool(self._called(column))
 
     def _called(self, name: str) -> list[int]:
         """Return the positions of the columns with a name, spaces around it aside if need be."""

@@ -101,6 +101,13 @@ def test_a_table_with_and_without_replies(tmp_path: Path, capsys: Capture) -> No
     assert sum(row[1] == row[4] for row in rows) > 30
 
 
+def test_some_rows_may_have_replies(tmp_path: Path, capsys: Capture) -> None:
+    asked = "word,kind\nab,late\nac\nad,\n"
+    (tmp_path / "some.csv").write_text(asked)
+    rows = printed(capsys, "--model", "runs/table", "--file", tmp_path / "some.csv")
+    assert [(row[0], row[3]) for row in rows] == [("ab", "late"), ("ac", ""), ("ad", "")]
+
+
 def test_an_object_a_prompt(tmp_path: Path, capsys: Capture) -> None:
     write_table(tmp_path / "table.csv", words()[:5])
     found = objects(capsys, "--model", "runs/table", "--top", 2, "--file", tmp_path / "table.csv")

@@ -336,24 +336,24 @@ def test_a_large_table_gives_the_same_corpus(
     assert pairs_of(other) == [(None, reply) for _, reply in expected]
 
 
-def test_a_table_may_lack_the_reply() -> None:
+def test_a_table_may_lack_replies() -> None:
     """Those whose replies are predicted do."""
 
-    def rows(text: str, **keys: Any) -> list[tuple[str | None, str | None]]:
+    def prompts(text: str, **keys: Any) -> list[str | None]:
         data = DataConfig("t.csv", **keys)
         symbols = np.array([ord(c) for c in text], np.uint32)
-        table = Table("t.csv", [symbols], data, needs_reply=False)
-        return [(row.prompt, row.reply) for row in table]
+        table = Table("t.csv", [symbols], data, with_reply=False)
+        return [row.prompt for row in table]
 
-    assert rows("a\na1\n", **NAMED) == [("a1", None)]
-    assert rows("a1\na2\n", **CSV) == [("a1", None), ("a2", None)]
-    assert rows('{"a": "a1"}\n', **JSONL) == [("a1", None)]
-    assert rows("a, b\na1,b1\n", **NAMED) == [("a1", "b1")]
-    assert rows("a1,b1\n", **CSV) == [("a1", "b1")]
-    assert rows('{"a": "a1", "b": "b1"}\n', **JSONL) == [("a1", "b1")]
+    assert prompts("a\na1\n", **NAMED) == ["a1"]
+    assert prompts("a1\na2\n", **CSV) == ["a1", "a2"]
+    assert prompts('{"a": "a1"}\n', **JSONL) == ["a1"]
+    assert prompts("a, b\na1,b1\na2\na3,\n", **NAMED) == ["a1", "a2", "a3"]
+    assert prompts("a1,b1\na2\n", **CSV) == ["a1", "a2"]
+    assert prompts('{"a": "a1", "b": "b1"}\n{"a": "a2", "b": null}\n', **JSONL) == ["a1", "a2"]
     for keys in (CSV, NAMED, TSV, JSONL):
-        assert rows("", **keys) == []
-        assert rows("\n \n", **keys) == []
+        assert prompts("", **keys) == []
+        assert prompts("\n \n", **keys) == []
 
 
 # Any table that an independent writer writes.
