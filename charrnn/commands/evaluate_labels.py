@@ -76,7 +76,8 @@ def label_lines(found: Classification) -> Iterator[str]:
 def _confusion_lines(found: Classification, columns: int) -> Iterator[str]:
     """Yield a table of all counts, or a list of the most frequent confusions if it is too wide."""
     counts = found.confusion
-    predicted = [name for name in found.names if any(name in row for row in counts.values())]
+    used = {name for row in counts.values() for name in row}
+    predicted = [name for name in found.names if name in used]
     left = min(_NARROW, width_of(counts))
     widths = [
         max(
