@@ -215,20 +215,23 @@ class _Distinct:
         )
         kept = 1.0 if number <= COUNTED else _SAMPLED / number
         self._bound = np.uint64(kept * ((1 << 64) - 1025))
-        self._some: list[Array] = []
+        self._some: list[Array] = []  # the different ones of each block
+        self._number = 0
 
     def add(self, found: Array) -> None:
         """Add digests (r,)."""
-        self._some.append(found[found <= self._bound])
+        some = found[found <= self._bound]
+        self._number += len(some)
+        self._some.append(np.unique(some))
 
     @property
     def estimate(self) -> float:
         """The share of digests that are not repeats; 0 if so few differ that none is sampled."""
-        sampled = np.concatenate(self._some)
-        if not len(sampled):
+        if not self._number:
             return 0.0
+        sampled = np.concatenate(self._some)
         sampled.sort()  # for many numbers, several times faster than np.unique
-        return (1 + int(np.count_nonzero(np.diff(sampled)))) / len(sampled)
+        return (1 + int(np.count_nonzero(np.diff(sampled)))) / self._number
 
 
 class _FewTexts:

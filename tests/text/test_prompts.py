@@ -24,6 +24,7 @@ from charrnn.kernels import Array
 from charrnn.text import labels as labels_module
 from charrnn.text import load, record_index
 from charrnn.text import records as records_module
+from charrnn.text.digests import digests
 from charrnn.text.encoding import EncodedText
 from charrnn.text.known import KnownRecords
 from charrnn.text.labels import MOST_LABELS
@@ -230,6 +231,25 @@ def test_few_labels_do_not_draw_where_distinct_values_are_estimated(
         pairs = [(f"{k}", labels[k % 3]) for k in range(1000)]
         pairs = pairs if side == "prompt" else [(label, text) for text, label in pairs]
         assert corpus_of(tmp_path / "list", pairs).split_by == side
+
+
+def test_labels_are_counted_in_little_memory() -> None:
+    """Blocks of many records hold few different labels."""
+    R, symbols = 400_000, np.array([ord("a"), SYMBOLS["char"], SYMBOLS["char"] + 1])
+    vocabulary = Vocabulary(symbols, "char")
+    codes = np.array([vocabulary.end, *[0, vocabulary.prompt_end, 0, vocabulary.end] * R], np.uint8)
+    text = EncodedText(codes, vocabulary, "", (len(codes),))
+    distinct = record_index._Distinct(text)
+    tracemalloc.start()
+    try:
+        for places in record_index.places_of(text):
+            distinct.add(digests(text, places).reply)
+            del places
+        kept = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert distinct.estimate == 1 / R
+    assert kept < R
 
 
 def test_prompts_are_measured_in_little_memory() -> None:
