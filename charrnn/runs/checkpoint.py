@@ -107,6 +107,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         meta data             `Meta.from_text`: JSON, a known format, every key and counter valid
         configuration         `charrnn.config.reader`: every value valid
         vocabulary            `_read_vocabulary`: ascending symbols
+        labels                `_read_labels`: ascending texts of the vocabulary
         arrays                `ArrayArchive.check_names`, `check`: names, shapes, types and sizes
         contents of an array  `ArrayArchive.read_into`: the CRC of the zip file, finite values; the
                               CRC of a small array fails as soon as it is opened, in `check`

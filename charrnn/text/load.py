@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -79,7 +81,7 @@ def _load_large(
         return _cut(text, config, cut)
     if file is None or not isinstance(text.codes, np.memmap):
         return RecordCorpus.of(text, index_in_memory(text, config))
-    file = records_file(file, config)
+    codes, file = file, records_file(file, config)
     index = read_index(file, text)
     if index is None:
         note(f"indexing the records once, kept in {file.parent}")
@@ -88,6 +90,9 @@ def _load_large(
         except OSError as error:
             note(f"{file}: cannot be written: {error.strerror}; the index is held in memory")
         index = read_index(file, text) or index_in_memory(text, config)
+        if config.split_by is None and index.split_by:  # a trained model asks for this side by name
+            with suppress(OSError):
+                os.link(file, records_file(codes, replace(config, split_by=index.split_by)))
     return RecordCorpus.of(text, index)
 
 
@@ -131,7 +136,7 @@ class _Source(NamedTuple):
         if not len(vocabulary):
             raise TextError(f"{config.where}: the text is empty; there is nothing to learn from")
         if len(vocabulary) < 2 and vocabulary.end is not None:
-            raise TextError(f"{config.where}: the text has no records; every line is blank")
+            raise TextError(f"{config.where}: the text has no records; every line or row is blank")
         if len(vocabulary) < 2:
             name = vocabulary.name(int(vocabulary.symbols[0]))
             raise TextError(

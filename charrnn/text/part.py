@@ -154,7 +154,7 @@ def _whole(
     text = encode_in_memory([symbols], vocabulary, where, skip_unknown=skip_unknown)
     if data.records:
         if len(text.codes) < 2:
-            raise TextError(f"{where}: has no records; every line is blank")
+            raise TextError(f"{where}: has no records; every line or row is blank")
         records = RecordCorpus.undivided(text)
         return Part(records, *records.everything, where, text.skipped)
     if len(text.codes) < 2:

@@ -55,7 +55,7 @@ def read_prompts(data: DataConfig, file: str) -> list[Prompt]:
         read = _rows(where, pieces, data) if data.records in TABLES else _texts(pieces, data)
         found = [*read]
     if not found:
-        raise TextError(f"{where}: has no prompts; every line is blank")
+        raise TextError(f"{where}: has no prompts; every line or row is blank")
     return found
 
 

@@ -332,7 +332,7 @@ def _refuse_empty_parts(found: Mapping[int, int], config: DataConfig) -> None:
         counts[run >> _PART] += count
     records = counted(sum(found.values()), "record")
     if config.valid_path and not counts[0] + counts[2]:
-        raise TextError("data.path: has no records; every line is blank")
+        raise TextError("data.path: has no records; every line or row is blank")
     if not counts[0]:
         raise TextError(
             f"{config.where}: the training part is empty, as none of {records} is drawn into it",
@@ -340,7 +340,7 @@ def _refuse_empty_parts(found: Mapping[int, int], config: DataConfig) -> None:
             Remedy("data.valid_fraction=0 + data.test_fraction=0", "trains on all"),
         )
     if config.valid_path and not counts[1]:
-        raise TextError("data.valid_path: has no records; every line is blank")
+        raise TextError("data.valid_path: has no records; every line or row is blank")
     for part, fraction in enumerate(config.fractions, 1):
         if fraction and not counts[part]:
             raise TextError(

@@ -213,7 +213,7 @@ def test_a_file_without_prompts(content: str, model: str, tmp_path: Path, capsys
     blank = "word,kind\n\n" if model == "table" else "\n \n\t\n"
     (tmp_path / "empty").write_text(blank if content else "")
     message = failed(capsys, "--model", f"runs/{model}", "--file", tmp_path / "empty")
-    assert "empty: has no prompts; every line is blank\n" in message
+    assert "empty: has no prompts; every line or row is blank\n" in message
 
 
 @pytest.mark.parametrize("arguments", [[], ["ab", "--file", "words.csv"]])
