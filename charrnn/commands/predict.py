@@ -74,6 +74,8 @@ def predict(
     """
     if (file is None) == (not prompts):
         raise click.UsageError("give either PROMPTs or --file, which names a file of prompts.")
+    if prompts and checkpoint_name is None and len(prompts) > 1 and _is_model(prompts[0]):
+        raise click.UsageError(f"{prompts[0]} is a model; --model {prompts[0]} names it.")
     path, checkpoint = find_and_load(checkpoint_name)
     labels = _labels(checkpoint, path)
     questions = _questions(prompts, file, checkpoint, skip_unknown=unknown == "skip")
@@ -88,6 +90,12 @@ def predict(
         print_lines(_table(answers, questions, labels))
     else:
         print_lines(_lines(answers, questions))
+
+
+def _is_model(prompt: str) -> bool:
+    """Return whether a prompt is the path of a checkpoint or a run folder."""
+    path = Path(prompt)
+    return (path.suffix == ".npz" and path.is_file()) or (path / "last.npz").is_file()
 
 
 def _labels(checkpoint: Checkpoint, path: Path) -> list[str]:

@@ -76,6 +76,12 @@ class Table:
 
     def __iter__(self) -> Iterator[Row]:
         for line, cells in self._rows:
+            if self.header is not None and any(map(str.strip, cells[len(self.header) :])):
+                raise TextError(
+                    f"{self._where}: line {line}: has {counted(len(cells), 'cell')}, and the "
+                    f"header {len(self.header)}; quote a cell in which the delimiter stands, or "
+                    "remove the row"
+                )
             prompts = [self._cell(line, cells, place, "prompt") for place in self._prompts]
             reply = None if self._reply is None else self._cell(line, cells, self._reply, "reply")
             yield Row(line, cells, "\t".join(prompts) if prompts else None, reply)

@@ -216,6 +216,10 @@ def test_a_file_without_prompts(content: str, model: str, tmp_path: Path, capsys
     assert "empty: has no prompts; every line or row is blank\n" in message
 
 
+def test_a_model_among_the_prompts(capsys: Capture) -> None:
+    assert "runs/table is a model; --model" in failed(capsys, "runs/table", "ab", code=2)
+
+
 @pytest.mark.parametrize("arguments", [[], ["ab", "--file", "words.csv"]])
 def test_prompts_or_a_file(arguments: list[str], capsys: Capture) -> None:
     assert "either PROMPTs or --file" in failed(capsys, *arguments, code=2)

@@ -179,6 +179,11 @@ REFUSED: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
         {**CSV, "prompt_column": 7, "reply_column": 1},
         "line 1: has 1 cell, and data.prompt_column is cell 7",
     ),
+    "too many cells": (
+        "a,b\nx,y,\nx, and z,y\n",  # an empty cell more is harmless
+        NAMED,
+        "line 3: has 3 cells, and the header 2; quote a cell in which the delimiter stands",
+    ),
     "too few cells of TSV": ("a1\tb1\na2\n", TSV, "line 2: has 1 cell, and data.reply_column"),
     "an empty reply": (
         'a1,b1\n"a\n2"," "\n',
