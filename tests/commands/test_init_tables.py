@@ -299,7 +299,7 @@ def test_what_is_chosen_is_said_with_the_reason(capsys: pytest.CaptureFixture[st
         "split_by: prompt        # no two parts share",
         "# prompt_column: genre  # the other direction: move the # to the lines above",
         "  # reply_column: title\n  # split_by: reply\n",
-        "prompt_weight: 0.3",
+        "prompt_weight: 0.1",
         "drawn by a digest",
     ):
         assert comment in text
