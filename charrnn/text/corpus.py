@@ -94,10 +94,6 @@ class Corpus:
         """The texts of prompts and of replies, where they are few; none for a text."""
         return Labels()
 
-    def prompt_codes(self, ranks: Array) -> list[Array]:
-        """Return the codes of the prompts of records (n,), with their begin and end."""
-        raise NotImplementedError("a text has no prompts")
-
     def scored(self, start: int, end: int) -> int:
         """Return the number of characters that scoring a part scores; the first has no context."""
         return end - max(start, self._begin(start) + 1)

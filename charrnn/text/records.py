@@ -97,6 +97,7 @@ class RecordCorpus(Corpus):
         return symbols - int(self.prompts(np.arange(start, end)).sum())
 
     def prompt_codes(self, ranks: Array) -> list[Array]:
+        """Return the codes of the prompts of records (n,), with their begin and end."""
         starts = self.starts[ranks].astype(np.intp)
         bounds = zip(starts.tolist(), (starts + self.prompts(ranks)).tolist(), strict=True)
         return [self.codes[start : last + 1] for start, last in bounds]

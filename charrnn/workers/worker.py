@@ -19,6 +19,7 @@ from charrnn.model.model import Model, States
 from charrnn.model.parameters import parameter_count, parameter_views
 from charrnn.model.prediction import LabelTree, label_log_probs
 from charrnn.text.corpus import Corpus
+from charrnn.text.records import RecordCorpus
 from charrnn.text.windows import TrainingWindows
 
 _PREDICTED = 512  # records in a worker's share of a block
@@ -183,6 +184,7 @@ class Worker:
             the last block.
         """
         K, corpus = self._job.workers, self._job.corpus
+        assert isinstance(corpus, RecordCorpus)
         first = start + index * K * _PREDICTED
         if first >= end:
             return None
