@@ -16,11 +16,9 @@ from charrnn.errors import TextError
 from charrnn.kernels import Array
 from charrnn.text.decoding import CHUNK, decode_symbols, read_symbols
 from charrnn.text.files import bounded_chunks
-from charrnn.text.rows import bytes_of, lines_of, text_of
+from charrnn.text.rows import bytes_of, is_blank, lines_of, text_of
 from charrnn.text.tables import Table
 from charrnn.text.vocabulary import code_points
-
-_SPACES = " \t\n\r\v\f\xa0\u3000"  # a line that has nothing else is blank
 
 
 class Prompt(NamedTuple):
@@ -86,7 +84,7 @@ def _texts(pieces: Iterable[Array], data: DataConfig) -> Iterator[Prompt]:
     separator = bytes_of(data.prompt_separator or "", data)
     of_paragraphs = data.records == "paragraph" and data.label_as == "reply"
     numbered = enumerate((line.removesuffix("\n") for line in lines_of(pieces)), 1)
-    for blank, lines in groupby(numbered, lambda one: not one[1].strip(_SPACES)):
+    for blank, lines in groupby(numbered, lambda one: is_blank(one[1])):
         if blank:
             continue
         if of_paragraphs:

@@ -17,13 +17,13 @@ import numpy as np
 from charrnn.config.schema import TABLES, DataConfig
 from charrnn.errors import TextError, shown
 from charrnn.kernels import Array
-from charrnn.text.rows import as_string, bytes_of
+from charrnn.text.rows import BLANKS, as_string, bytes_of, is_blank
 from charrnn.text.tables import Table
 from charrnn.text.vocabulary import SYMBOLS, code_points
 
 SEPARATORS = {"line": "\n", "paragraph": "\n\n", **dict.fromkeys(TABLES, "\n")}  # printed
 _NEWLINE = ord("\n")
-_SPACES = np.array([ord(c) for c in " \t\n\r\v\f\xa0\u3000"], np.uint32)
+_BLANKS = np.array([ord(c) for c in BLANKS], np.uint32)
 _TOGETHER = 1 << 12  # rows encoded together
 # What stands in strings for the ends of a record and of a prompt: no text has these characters.
 _MARKS = {"char": ("\ud800", "\ud801"), "byte": ("\u0100", "\u0101")}
@@ -80,7 +80,7 @@ def _rows(file: RecordFile, config: DataConfig) -> Iterator[str]:
     end, prompt_end = _MARKS[config.tokens]
     for row in Table(file.name, file.pieces, config):
         assert row.reply is not None
-        if row.reply.strip():
+        if not is_blank(row.reply):
             yield (
                 f"{row.reply}{end}"
                 if row.prompt is None
@@ -95,7 +95,7 @@ def _pairs(file: RecordFile, config: DataConfig) -> Iterator[str]:
     end, prompt_end = _MARKS[config.tokens]
     for number, text in enumerate(_texts(file.pieces, config), 1):
         prompt, reply = _pair(file.name, number, text, config)
-        if not reply.strip():
+        if is_blank(reply):
             raise _no_reply(f"{file.name}: record {number:,}")
         yield f"{prompt}{prompt_end}{reply}{end}"
 
@@ -176,5 +176,5 @@ def _split(pieces: Iterable[Array], config: DataConfig) -> Iterator[Array]:
 
 def _is_space(symbols: Array) -> Array:
     """Return which of (n,) symbols leave a line blank."""
-    spaces: Array = np.isin(symbols, _SPACES)
+    spaces: Array = np.isin(symbols, _BLANKS)
     return spaces

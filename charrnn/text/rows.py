@@ -17,6 +17,7 @@ from charrnn.config.schema import DataConfig
 from charrnn.errors import TextError, counted, shown
 from charrnn.kernels import Array
 
+BLANKS = " \t\n\r\v\f\xa0\u3000"  # a line, a cell or a record of nothing else is blank
 _MARK = "\xef\xbb\xbf"  # UTF-8's byte order mark, byte by byte
 _CELLS = (str, bool)  # of an object of JSON; numbers are read as they are spelled
 
@@ -64,7 +65,7 @@ def _csv(
             if ended:  # the reader has asked for another line to end this row
                 problem = "a quote is not closed; close it, or double a quote in a cell"
                 break
-            if any(map(str.strip, cells)):
+            if not all(map(is_blank, cells)):
                 yield line, cells
             line = reader.line_num + 1
     except csv.Error as error:
@@ -93,7 +94,7 @@ def _tsv(
 ) -> Iterator[tuple[int, Sequence[str]]]:
     """Yield the rows of tab-separated values, in which quotes have no meaning."""
     for number, line in enumerate(lines, 1):
-        if line.strip():
+        if not is_blank(line):
             yield number, line.rstrip("\r\n").split("\t")
 
 
@@ -102,7 +103,7 @@ def _jsonl(
 ) -> Iterator[tuple[int, Mapping[str, str]]]:
     """Yield the objects of JSON lines, with their texts, numbers and booleans, as spelled."""
     for number, line in enumerate(lines, 1):
-        if not line.strip():
+        if is_blank(line):
             continue
         try:
             found = json.loads(
@@ -130,6 +131,11 @@ def _jsonl(
 
 def _spelled(value: str | bool) -> str:
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def is_blank(text: str) -> bool:
+    """Return whether a text has no visible character."""
+    return not text.strip(BLANKS)
 
 
 def bytes_of(text: str, config: DataConfig) -> str:

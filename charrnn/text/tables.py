@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from charrnn.config.schema import DataConfig
 from charrnn.errors import TextError, counted, did_you_mean, shown
 from charrnn.kernels import Array
-from charrnn.text.rows import bytes_of, rows_of, text_of
+from charrnn.text.rows import bytes_of, is_blank, rows_of, text_of
 
 _MOST_NAMES = 10  # in a message
 
@@ -76,7 +76,7 @@ class Table:
 
     def __iter__(self) -> Iterator[Row]:
         for line, cells in self._rows:
-            if self.header is not None and any(map(str.strip, cells[len(self.header) :])):
+            if self.header is not None and not all(map(is_blank, cells[len(self.header) :])):
                 raise TextError(
                     f"{self._where}: line {line}: has {counted(len(cells), 'cell')}, and the "
                     f"header {len(self.header)}; quote a cell in which the delimiter stands, or "

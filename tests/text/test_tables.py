@@ -22,6 +22,7 @@ from charrnn.errors import TextError
 from charrnn.text import load
 from charrnn.text.load import load_corpus
 from charrnn.text.records import RecordCorpus
+from charrnn.text.rows import BLANKS
 from charrnn.text.tables import Table
 
 Pair = tuple[str | None, str]
@@ -414,3 +415,15 @@ def test_what_is_written_as_tsv_comes_back(
     keys = {"records": "tsv", "prompt_column": 1, "reply_column": 3}
     path = tmp_path_factory.getbasetemp() / "drawn.tsv"
     assert pairs_in(path, raw, **keys) == [(row[0], row[2]) for row in plain]
+
+
+@pytest.mark.parametrize("char", [*BLANKS.replace("\n", ""), "\u2003", "\x1c", "\u200b", "."])
+def test_lines_and_rows_agree_on_what_is_blank(tmp_path: Path, char: str) -> None:
+    raw = f"a1\n{char}\nb1\n"
+    lines = corpus_of(tmp_path / "t.txt", raw, records="line", newlines="keep")
+    rows = corpus_of(tmp_path / "t.tsv", raw, records="tsv", reply_column=1, newlines="keep")
+    expected = 2 if char in BLANKS else 3
+    assert (len(lines.starts), len(rows.starts)) == (expected, expected)
+    if char in BLANKS:
+        with pytest.raises(TextError, match="the reply is empty"):
+            pairs_in(tmp_path / "t.txt", f"a1->{char}\n", records="line", prompt_separator="->")
