@@ -111,7 +111,9 @@ def _jsonl(
             )
         except (ValueError, RecursionError) as error:
             reasons = {"UnicodeDecodeError": "it is not UTF-8", "RecursionError": "it is too deep"}
-            problem = reasons.get(type(error).__name__) or getattr(error, "msg", str(error))
+            problem = reasons.get(type(error).__name__) or str(error)
+            if isinstance(error, json.JSONDecodeError):  # some messages end with " at", some do not
+                problem = f"{error.msg.rstrip(': ').removesuffix(' at')} at column {error.colno}"
             raise TextError(
                 f"{where}: line {number}: is not JSON: {problem}; each line is one object"
             ) from None

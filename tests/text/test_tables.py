@@ -223,6 +223,21 @@ REFUSED: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "null": ('{"a": "x", "b": null}', JSONL, "has no text or number 'b'"),
     "a nested value": ('{"a": {"c": 1}, "b": "y"}', JSONL, "has no text or number 'a'"),
     "no JSON": ('{"a": "x", "b": "y"}\n{"a" "x"}', JSONL, "line 2: is not JSON: Expecting ':'"),
+    "a control character in JSON": (
+        '{"a": "x", "b": "\x01y"}',
+        JSONL,
+        "line 1: is not JSON: Invalid control character at column 18; each line is one object",
+    ),
+    "an escape that JSON lacks": (
+        r'{"a": "x", "b": "\y"}',
+        JSONL,
+        r"line 1: is not JSON: Invalid \escape at column 18; each line is one object",
+    ),
+    "JSON that ends early": (
+        '{"a": "x", "b": "y',
+        JSONL,
+        "line 1: is not JSON: Unterminated string starting at column 17; each line is one object",
+    ),
     "JSON that is not UTF-8": (
         b'{"a": "\xff", "b": "y"}',
         {**JSONL, "tokens": "byte"},
