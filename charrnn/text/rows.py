@@ -51,23 +51,29 @@ def _csv(
     where: str, lines: Iterable[str], config: DataConfig
 ) -> Iterator[tuple[int, Sequence[str]]]:
     """Yield the rows of CSV: cells may be quoted, and have line ends then."""
-    ended = False
+    ended, read = False, list[str]()  # lines of the row
 
     def watched() -> Iterator[str]:
         nonlocal ended
-        yield from lines
+        for line in lines:
+            read.append(line)
+            yield line
         ended = True
 
-    reader = csv.reader(watched(), delimiter=config.delimiter or ",")
+    delimiter = config.delimiter or ","
+    reader = csv.reader(watched(), delimiter=delimiter)
     line, problem = 1, ""
     try:
         for cells in reader:
-            if ended:  # the reader has asked for another line to end this row
+            if ended or (len(read) > 1 and not _is_closed(read, delimiter)):
+                # The reader has asked for another line to end this row, or the cell ends at a quote
+                # that opens one of a later row.
                 problem = "a quote is not closed; close it, or double a quote in a cell"
                 break
             if not all(map(is_blank, cells)):
                 yield line, cells
             line = reader.line_num + 1
+            read.clear()
     except csv.Error as error:
         problem = str(error)
         if "limit" in problem:
@@ -81,10 +87,16 @@ def _csv(
                 "line end (data.newlines: lf)"
             )
     if problem:
-        raise TextError(
-            f"{where}: line {line}: {problem}",
-            hint="data.records: tsv reads tab-separated values, in which quotes have no meaning",
-        )
+        tabs = "data.records: tsv reads tab-separated values, in which quotes have no meaning"
+        raise TextError(f"{where}: line {line}: {problem}", hint=tabs if delimiter == "\t" else "")
+
+
+def _is_closed(lines: Sequence[str], delimiter: str) -> bool:
+    """Return whether each quoted cell of a row ends at the quote that closes it."""
+    try:
+        return bool([*csv.reader(lines, delimiter=delimiter, strict=True)])
+    except csv.Error:
+        return False
 
 
 def _tsv(

@@ -63,6 +63,7 @@ READ: dict[str, tuple[str | bytes, dict[str, Any], Sequence[Pair]]] = {
     "no end of the last line": ("a1,b1\na2,b2", CSV, [("a1", "b1"), ("a2", "b2")]),
     "quotes": ('"a,1","b ""1"""\n', CSV, [("a,1", 'b "1"')]),
     "embedded newlines": ('"a\n1",b1\na2,"b\n\n2\n"\n', CSV, [("a\n1", "b1"), ("a2", "b\n\n2\n")]),
+    "text after a quoted cell": ('"a"1,b1\n', CSV, [("a1", "b1")]),
     "a quote inside a cell": ('5" disk,b"1"\n', CSV, [('5" disk', 'b"1"')]),
     "spaces stay": (" a1 , b1\n", CSV, [(" a1 ", " b1")]),
     "semicolons": ("a,1;b1\n", {**CSV, "delimiter": ";"}, [("a,1", "b1")]),
@@ -193,10 +194,20 @@ REFUSED: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     ),
     "an empty reply of JSON": ('{"a": "x", "b": ""}', JSONL, "line 1: the reply is empty"),
     "a quote that is not closed": (
-        'a1,b1\na2,"b2\na3,b3\n',
-        CSV,
+        'a1\tb1\na2\t"b2\na3\tb3\n',
+        {**CSV, "delimiter": "\t"},
         "t.csv: line 2: a quote is not closed; close it, or double a quote in a cell; data.records:"
         " tsv reads tab-separated values, in which quotes have no meaning",
+    ),
+    "a quote that the next one seems to close": (
+        'a1,b1\n"a2,b2\n"a3",b3\n"a4",b4\n',
+        CSV,
+        "t.csv: line 2: a quote is not closed; close it, or double a quote in a cell",
+    ),
+    "a quote of a reply that is not closed": (
+        '"a1",b1\n"a2","b2\n"a3","b3"\n',
+        CSV,
+        "t.csv: line 2: a quote is not closed",
     ),
     "a quote before a line": ('a1,"b1', CSV, "line 1: a quote is not closed"),
     "a quote that swallows much": (
