@@ -7,7 +7,7 @@ reply.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +25,7 @@ SEPARATORS = {"line": "\n", "paragraph": "\n\n", **dict.fromkeys(TABLES, "\n")} 
 _NEWLINE = ord("\n")
 _BLANKS = np.array([ord(c) for c in BLANKS], np.uint32)
 _TOGETHER = 1 << 12  # rows encoded together
+_MOST_LISTED = 5  # records in a message, after the first one
 # What stands in strings for the ends of a record and of a prompt: no text has these characters.
 _MARKS = {"char": ("\ud800", "\ud801"), "byte": ("\u0100", "\u0101")}
 
@@ -78,26 +79,32 @@ def _symbols(records: Iterable[str], config: DataConfig) -> Iterator[Array]:
 def _rows(file: RecordFile, config: DataConfig) -> Iterator[str]:
     """Yield the rows of a table, with marks."""
     end, prompt_end = _MARKS[config.tokens]
+    empty: list[int] = []  # lines of rows without a reply, all of which are reported
     for row in Table(file.name, file.pieces, config):
         assert row.reply is not None
-        if not is_blank(row.reply):
+        if is_blank(row.reply):
+            if row.prompt is not None:  # an empty line of a list is no record either
+                empty.append(row.line)
+        elif not empty:
             yield (
                 f"{row.reply}{end}"
                 if row.prompt is None
                 else (f"{row.prompt}{prompt_end}{row.reply}{end}")
             )
-        elif row.prompt is not None:  # an empty line of a list is no record either
-            raise _no_reply(f"{file.name}: line {row.line}")
+    _refuse_empty(file.name, "line", empty, config)
 
 
 def _pairs(file: RecordFile, config: DataConfig) -> Iterator[str]:
     """Yield the prompts and replies of lines or paragraphs, with marks."""
     end, prompt_end = _MARKS[config.tokens]
+    empty: list[int] = []  # records without a reply, all of which are reported
     for number, text in enumerate(_texts(file.pieces, config), 1):
         prompt, reply = _pair(file.name, number, text, config)
         if is_blank(reply):
-            raise _no_reply(f"{file.name}: record {number:,}")
-        yield f"{prompt}{prompt_end}{reply}{end}"
+            empty.append(number)
+        elif not empty:
+            yield f"{prompt}{prompt_end}{reply}{end}"
+    _refuse_empty(file.name, "record", empty, config)
 
 
 def _pair(name: str, number: int, text: str, config: DataConfig) -> tuple[str, str]:
@@ -119,8 +126,19 @@ def label_of(name: str, config: DataConfig) -> str:
     return bytes_of(os.fsencode(Path(name).stem).decode("utf-8", "replace"), config)
 
 
-def _no_reply(where: str) -> TextError:
-    return TextError(f"{where}: the reply is empty; write one, or remove the record")
+def _refuse_empty(name: str, unit: str, empty: Sequence[int], config: DataConfig) -> None:
+    """Raise an error if records, given by the numbers of their units, have no reply."""
+    if not empty:
+        return
+    first, *others = empty
+    problem = f"{name}: {unit} {first:,}: the reply is empty"
+    if not others:
+        raise TextError(f"{problem}; write one, or remove the record")
+    listed = ", ".join(f"{number:,}" for number in others[:_MOST_LISTED])
+    listed += f", ... ({len(empty):,} in all)" if len(others) > _MOST_LISTED else ""
+    filtered = ", for example with the filter of a spreadsheet" if config.records == "csv" else ""
+    also = f"as in {unit}{'s' * (len(others) > 1)} {listed}"
+    raise TextError(f"{problem}, {also}; write these replies, or remove the records{filtered}")
 
 
 def _texts(pieces: Iterable[Array], config: DataConfig) -> Iterator[str]:

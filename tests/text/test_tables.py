@@ -192,6 +192,18 @@ REFUSED: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
         CSV,
         "t.csv: line 2: the reply is empty; write one, or remove the record",
     ),
+    "two empty replies": (
+        "a1,b1\na2,\na3,b3\na4, \n",
+        CSV,
+        "t.csv: line 2: the reply is empty, as in line 4; write these replies, or remove the "
+        "records, for example with the filter of a spreadsheet",
+    ),
+    "many empty replies": (
+        "a1\tb1\n" + "a2\t\n" * 2000,
+        TSV,
+        "t.csv: line 2: the reply is empty, as in lines 3, 4, 5, 6, 7, ... (2,000 in all); write "
+        "these replies, or remove the records",
+    ),
     "an empty reply of JSON": ('{"a": "x", "b": ""}', JSONL, "line 1: the reply is empty"),
     "a quote that is not closed": (
         'a1\tb1\na2\t"b2\na3\tb3\n',
