@@ -31,6 +31,8 @@ KEYS_OF_RECORDS = {  # keys of the section data, and the values of data.records 
 }
 _OTHER_PROMPTS = ("prompt_separator", "label_from")
 _PATHS = [f"data.{key}" for key in PATHS]
+_TEXTS = ("data.delimiter", "data.prompt_separator")  # in which each character counts
+_NULLS = ("", "~", "null", "Null", "NULL")
 _HERE = Path()  # the current folder
 
 
@@ -338,8 +340,11 @@ def _parse_override(override: str, origin: str) -> tuple[str, Any]:
         raise ConfigError(
             f"{origin} {shown_name(override)}: expected KEY=VALUE, as in train.learning_rate=1e-3"
         )
+    key = dotted.strip()
+    if key in _TEXTS and raw not in _NULLS and raw.strip()[:1] not in ("'", '"'):
+        return key, raw  # YAML would strip blanks and read | and - as signs of its own
     try:
-        return dotted.strip(), parse_yaml(raw)
+        return key, parse_yaml(raw)
     except InvalidYAMLError as problem:
         raise ConfigError(
             f"{origin} {shown_name(override)}: {shown(raw)} is not a YAML value: {problem}, as "

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from charrnn.config.reader import load_config
+from charrnn.config.reader import load_config, override_defaults
 from charrnn.errors import ConfigError
 
 NO_NUMBER = "'{}' is not a number above 0"
@@ -142,3 +142,27 @@ def test_quotes_change_nothing_but_null(from_file: bool, tmp_path: Path) -> None
     assert read(tmp_path, "data.path", "'0100'", from_file) == str(tmp_path / "0100")
     assert read(tmp_path, "data.path", "'~.txt'", from_file) == str(tmp_path / "~.txt")
     assert read(tmp_path, "data.path", "'null'", from_file) == str(tmp_path / "null")
+
+
+@pytest.mark.parametrize(
+    ("raw", "value"),
+    [
+        (" => ", " => "),
+        (": ", ": "),
+        ("|", "|"),
+        (" - ", " - "),
+        ("\t", "\t"),
+        (r"\t", "\t"),
+        ("#", "#"),
+        ("' '", " "),
+        ('"\\t"', "\t"),
+        ("null", None),
+        ("", None),
+    ],
+)
+def test_an_override_of_a_separator_keeps_its_characters(raw: str, value: str | None) -> None:
+    given = [f"data.prompt_separator={raw}", "data.records=line"]
+    assert override_defaults(given).data.prompt_separator == value
+    if value is None or len(value) == 1:
+        given = [f"data.delimiter={raw}", "data.records=csv", "data.reply_column=1"]
+        assert override_defaults(given).data.delimiter == value
