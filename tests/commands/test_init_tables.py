@@ -306,6 +306,96 @@ def test_what_is_chosen_is_said_with_the_reason(capsys: pytest.CaptureFixture[st
     assert "label_as" not in text
 
 
+def pair(k: int) -> Row:
+    return f"Where is {clause()}?", f"Near {clause()}, {k}."
+
+
+# What the first row and the rows below it are -> the first row, a row below, whether it names them,
+# and whether it may be names although it is not taken for them.
+HEADERS: dict[str, tuple[str, Callable[[int], Row], bool, bool]] = {
+    "a name that is a label": (
+        "text,spam",
+        lambda k: (clause(), ("spam", "ham")[k % 2]),
+        True,
+        False,
+    ),
+    "short names": ("q,a", pair, True, False),
+    "names in German": ("Frage,Antwort", pair, True, False),
+    "names of languages": ("english,latin", lambda k: (title()[4:], f"{k} {title()}"), True, False),
+    "a text and a label": ("so bad,ham", lambda k: (clause(), ("spam", "ham")[k % 2]), False, True),
+    "a label with a usual name": (
+        "so bad,text",
+        lambda k: (clause(), ("text", "ham")[k % 2]),
+        False,
+        True,
+    ),
+    "a text with an underscore": (
+        "a new_line,ham",
+        lambda k: (clause(), ("spam", "ham")[k % 2]),
+        False,
+        True,
+    ),
+    "a long text and a label": (
+        f"{'so ' * 20},ham",
+        lambda k: (clause(), ("spam", "ham")[k % 2]),
+        False,
+        False,
+    ),
+    "pairs of words": (
+        "cat,Katze",
+        lambda k: (f"{RNG.choice(NOUNS)} {k}", f"{RNG.choice(VERBS)} {k}"),
+        False,
+        True,
+    ),
+    "pairs, the shortest first": (
+        "Hi,Salut",
+        lambda k: (f"Hi{' the' * (k // 5)} {RNG.choice(NOUNS)}", f"Bon{' le' * (k // 5)} {k}"),
+        False,
+        True,
+    ),
+    "pairs of sentences": ("Go.,Va !", pair, False, False),
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_the_first_row_names_the_columns_or_not(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, row, named, doubtful = HEADERS[name]
+    Path("t.csv").write_text(as_csv(rows(row, first)), encoding="utf-8")
+    assert run(["init", "t.csv", "--minutes", "0.01"]) == 0
+    assert data_in("t.yaml")["header"] == named
+    err, cells = capsys.readouterr().err, first.split(",")
+    names = ", ".join(map(repr, cells))
+    assert (f"(--set data.header=true if {names} are names)" in err) == doubtful
+    assert ("data.header=true" in Path("t.yaml").read_text()) == doubtful
+    assert f"t.csv: {120 if named else 121} records" in err
+
+
+def test_a_header_that_is_set_is_not_doubted(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("t.csv").write_text(as_csv(rows(pair, "cat,Katze")))
+    assert run(["init", "t.csv", "--minutes", "0.01", "--set", "data.header=false"]) == 0
+    assert "data.header=true" not in capsys.readouterr().err
+
+
+def test_blank_prompts_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    table = rows(lambda k: (" " if k in (4, 9) else clause(), "pqr"[k % 3]), "text,label")
+    Path("t.csv").write_text(as_csv(table))
+    assert run(["init", "t.csv", "--minutes", "0.01"]) == 0
+    assert (
+        "text is blank in 2 rows, the first of them at line 6: the prompt is empty there\n"
+        in capsys.readouterr().err
+    )
+
+
+def test_a_column_with_one_value_is_not_learned(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("t.csv").write_text(as_csv(rows(lambda k: ("spam", f"{clause()} {k}"), "label,text")))
+    assert run(["init", "t.csv", "--minutes", "0.01"]) == 0
+    err = capsys.readouterr().err
+    assert "learned: text, the only column of texts; label is the same in all rows" in err
+    assert "prompt_column" not in data_in("t.yaml")
+
+
 def test_both_directions_train(capsys: pytest.CaptureFixture[str]) -> None:
     Path("log.tsv").write_text(as_csv(LOGS, "\t"))
     assert run(["init", "log.tsv", "--minutes", "0.01"]) == 0
