@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from charrnn.config.schema import DataConfig
     from charrnn.planning.proposal import Proposal
 
+_MOST_SHOWN = 5  # names of folders in a message
 _READING = ("data.tokens", "data.encoding", "data.newlines")  # keys that say how a text is read
 
 
@@ -72,6 +73,8 @@ def init(
     name = named_path(text[0], "TEXT")
     if len(text) == 1 and name.is_dir():
         path = _texts_in(name)
+        if unread := _folders_in(name):
+            click.echo(f"{name}: the folders in it ({_listed(unread)}) are not read", err=True)
     given = {key: values[f"data.{key}"] for key in KEYS if f"data.{key}" in values}
     reading = {key: values[key] for key in _READING if key in values}
     data = override_defaults((), path, proposed=reading).data
@@ -143,14 +146,48 @@ def _texts_in(folder: Path) -> str:
     except TextError:
         if not os.access(folder, os.R_OK | os.X_OK):
             raise
-        raise ConfigError(
-            f"{folder}: is a folder without texts in it; name a text, or a folder of texts"
-        ) from None
+        raise _no_texts(folder) from None
     if len(files) == 1:
         return files[0]
     endings = {Path(file).suffix for file in files}
     ending = endings.pop() if len(endings) == 1 else ""
     return os.path.join(glob.escape(str(folder)), f"*{glob.escape(ending)}")
+
+
+def _folders_in(folder: Path) -> list[str]:
+    """Return the names of the folders in a folder that are neither hidden nor empty."""
+    found = (one for one in folder.iterdir() if one.is_dir() and one.name[0] != ".")
+    return sorted(one.name for one in found if os.access(one, os.R_OK) and any(one.iterdir()))
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = ", ..." if len(names) > _MOST_SHOWN else ""
+    return f"{', '.join(map(shown_name, names[:_MOST_SHOWN]))}{more}"
+
+
+def _no_texts(folder: Path) -> ConfigError:
+    """Return the error about a folder without files; folders in it may be labels or parts."""
+    from charrnn.text.lines import PARTS
+
+    names = _folders_in(folder)
+    if not names:
+        return ConfigError(
+            f"{folder}: is a folder without texts in it; name a text, or a folder of texts"
+        )
+    problem = f"{folder}: has no texts, only folders ({_listed(names)}), which are not read"
+    parts = {one: name for name in names if (one := PARTS.get(name.lower()))}
+    if "training" not in parts:
+        return ConfigError(
+            f"{problem}; if the folders are labels, write the texts of each, one a line, to a file "
+            f"of its name, as in {shown_name(names[0])}.txt, and name the folder of these files"
+        )
+    train = shlex.quote(str(folder / parts.pop("training")))
+    keys = {"validation": "valid_path", "test": "test_path"}
+    sets = [
+        f" --set {shlex.quote(f'data.{keys[part]}={glob.escape(str(folder / name))}/*')}"
+        for part, name in parts.items()
+    ]
+    return ConfigError(f"{problem}; name those of each part: charrnn init {train}{''.join(sets)}")
 
 
 def _target(output: str, files: Sequence[str], overwrite: bool) -> Path:

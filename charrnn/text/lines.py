@@ -23,7 +23,14 @@ from charrnn.text.table_format import TableFormat
 _MEASURED = 1_000_000  # characters at the start of a text, from which the rest is estimated
 _FEW_LINES = 50  # of a list that is too short to be recognised as one
 _SHORT = 100  # characters of a line of it
-_PARTS = frozenset(("train", "valid", "validation", "val", "dev", "test"))  # names of files
+PARTS = {  # of a text, by the names of their files or folders
+    "train": "training",
+    "valid": "validation",
+    "validation": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "test": "test",
+}
 
 
 def lengths_in_words(corpus: Corpus) -> str:
@@ -96,7 +103,7 @@ def are_labelled(config: DataConfig) -> bool:
         TextError: the beginning of a file cannot be read.
     """
     files = find_files(config.path)
-    if not 1 < len(files) <= MOST_LABELS or any(Path(file).stem in _PARTS for file in files):
+    if not 1 < len(files) <= MOST_LABELS or any(Path(file).stem in PARTS for file in files):
         return False
     lists = 0
     for file in files:

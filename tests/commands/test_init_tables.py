@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import random
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -702,16 +703,53 @@ def test_a_folder_with_one_file_is_that_file() -> None:
 
 
 def test_folders_without_texts_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    Path("top/below").mkdir(parents=True)
-    Path("top/below/t.txt").write_text("text\n" * 50)
-    Path("empty").mkdir()
-    for folder in ("top", "empty"):
-        assert run(["init", folder]) == 1
-        assert capsys.readouterr().err == (
-            f"charrnn: error: {folder}: is a folder without texts in it; name a text, or a folder "
-            "of texts\n"
-        )
-    assert sorted(path.name for path in Path().iterdir()) == ["empty", "top"]
+    Path("empty/below").mkdir(parents=True)
+    assert run(["init", "empty"]) == 1
+    assert capsys.readouterr().err == (
+        "charrnn: error: empty: is a folder without texts in it; name a text, or a folder of "
+        "texts\n"
+    )
+    assert sorted(path.name for path in Path().iterdir()) == ["empty"]
+
+
+def write_folders(*folders: str) -> None:
+    for folder in folders:
+        Path(folder).mkdir(parents=True)
+        for k in range(3):
+            text = "".join(f"{clause()}.\n" for _ in range(60))
+            Path(folder, f"{k}.txt").write_text(text)
+
+
+def test_a_folder_for_each_label_is_refused_with_a_way_out(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_folders("films/pos", "films/neg")
+    assert run(["init", "films"]) == 1
+    assert capsys.readouterr().err == (
+        "charrnn: error: films: has no texts, only folders (neg, pos), which are not read; if the "
+        "folders are labels, write the texts of each, one a line, to a file of its name, as in "
+        "neg.txt, and name the folder of these files\n"
+    )
+
+
+def test_a_folder_for_each_part_is_refused_with_the_command(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_folders("all [x]/train", "all [x]/dev", "all [x]/test")
+    assert run(["init", "all [x]"]) == 1
+    err = capsys.readouterr().err
+    assert "only folders (dev, test, train), which are not read; name those of each part: " in err
+    command = shlex.split(err.split("each part: charrnn ")[1])
+    assert run([*command, "--minutes", "0.01"]) == 0
+    data = load_config("train.yaml").data
+    assert "all [[]x]/dev" in str(data.valid_path)
+    assert "all [[]x]/test" in str(data.test_path)
+
+
+def test_folders_beside_texts_are_mentioned(capsys: pytest.CaptureFixture[str]) -> None:
+    write_folders("films", "films/pos", "films/neg")
+    assert run(["init", "films", "--minutes", "0.01"]) == 0
+    assert "films: the folders in it (neg, pos) are not read\n" in capsys.readouterr().err
 
 
 def test_the_file_to_write_must_not_be_one_of_the_texts(capsys: pytest.CaptureFixture[str]) -> None:
