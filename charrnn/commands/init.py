@@ -114,7 +114,7 @@ def init(
         file.write(written.encode())
     next_command = f"charrnn train {shlex.quote(str(target))}"
     if records.doubt:
-        reasons = [f"{records.doubt}; --set data.records=line reads each line as a record"]
+        reasons = [records.doubt]
     lines = [text_summary, *reasons, _model_summary(proposal), time_summary]
     summary = "\n".join([*lines, f"written: {target}; now: {next_command}"])
     click.echo(wrapped(summary, sys.stderr), err=True)

@@ -21,6 +21,7 @@ _COMMENTS = {
     "data.delimiter": "between columns",
     "data.prompt_column": "given; several columns as [a, b]",
     "data.reply_column": "learned",
+    "data.prompt_separator": "between prompt and reply",
     "data.label_from": "the name of each file is a label",
     "data.label_as": "reply: the label of a line; prompt: lines for a label",
     "data.split_by": "no two parts share a value of this side",

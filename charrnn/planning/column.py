@@ -74,6 +74,11 @@ class TableColumn:
         return key is not None and str(key) == self.name
 
     @property
+    def values(self) -> frozenset[str]:
+        """The different values among its first cells."""
+        return frozenset(self._first)
+
+    @property
     def distinct(self) -> int:
         """The number of its different values."""
         return len(self._values)

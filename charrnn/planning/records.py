@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from charrnn.config.reader import KEYS_OF_RECORDS
 from charrnn.config.schema import TABLES, DataConfig
+from charrnn.errors import counted, shown
 from charrnn.planning.columns import BEHIND, choose_columns
+from charrnn.planning.separators import Separator, find_separator
+from charrnn.text.files import find_files
 from charrnn.text.lines import are_labelled, find_shape, find_table
-from charrnn.text.table_format import TableFormat
+from charrnn.text.table_format import NAMED_TABLES, TableFormat
 
 _OF_TABLES = [key for key, kinds in KEYS_OF_RECORDS.items() if not {*kinds} - {*TABLES}]
 KEYS = ("records", *KEYS_OF_RECORDS)  # of the section data, which `propose_records` chooses
@@ -23,7 +27,7 @@ class Records(NamedTuple):
     keys: dict[str, Any]
     instead: dict[str, Any]  # keys that differ for the other direction; empty if there is none
     reasons: list[str]  # lines of text
-    doubt: str = ""  # why a text that may be a list is read as one text
+    doubt: str = ""  # why a text that may be a list is read as one text, and what reads it as one
 
 
 def propose_records(data: DataConfig, given: Mapping[str, Any]) -> Records:
@@ -40,6 +44,7 @@ def propose_records(data: DataConfig, given: Mapping[str, Any]) -> Records:
     records, others = given.get("records"), {key for key, one in given.items() if one is not None}
     if "records" in given and records not in TABLES:
         return Records({}, {}, [])
+    pairs = Records({}, {}, [])
     as_table = bool({*_OF_TABLES} & {*given}) or records in TABLES
     if as_table or not others - {"split_by"}:
         found = find_table(data)
@@ -47,8 +52,18 @@ def propose_records(data: DataConfig, given: Mapping[str, Any]) -> Records:
             found = TableFormat("csv", given["delimiter"])
         elif records in TABLES and (found is None or found.records != records):
             found = TableFormat(records, "\t" if found and found.records == "tsv" else None)
-        if found:
+        if found and found.columns != 2:
             return _table(data, given, found)
+        free = not as_table and "prompt_separator" not in given and not _is_named(data)
+        separator = find_separator(data) if free else None
+        if found:
+            table = _table(data, given, found)
+            # The cells of the table would begin or end with the blanks of a separator.
+            bare = separator is None or separator.text.strip() != found.delimiter
+            if bare or table.keys.get("header"):
+                return table
+        if separator and (pairs := _pairs(separator)).keys:
+            return pairs
     alone = "label_from" not in given and not others - {"label_as", "split_by"}
     if given.get("label_from") or (alone and are_labelled(data)):
         keys = {"records": "line", "label_from": "file", "label_as": "reply"}
@@ -60,7 +75,10 @@ def propose_records(data: DataConfig, given: Mapping[str, Any]) -> Records:
         return Records({"records": "line"}, {}, [])
     shape = None if as_table else find_shape(data)
     if shape is None or shape.records is None:
-        return Records({}, {}, [], shape.reason if shape else "")
+        if pairs.doubt or not shape:
+            return pairs
+        way = "--set data.records=line reads each line as a record"
+        return Records({}, {}, [], f"{shape.reason}; {way}")
     reason = f"{shape.reason}; data.records {shape.records}"
     return Records({"records": shape.records}, {}, [reason])
 
@@ -72,3 +90,45 @@ def _table(data: DataConfig, given: Mapping[str, Any], found: TableFormat) -> Re
         keys["delimiter"] = found.delimiter or ","
     columns = choose_columns(replace(data, **{**keys, **given}), given.keys(), str(found))
     return Records({**keys, **columns.keys}, columns.instead, columns.reasons)
+
+
+def _is_named(data: DataConfig) -> bool:
+    """Return whether a file is named like a table."""
+    return any(file.lower().endswith(NAMED_TABLES) for file in find_files(data.path))
+
+
+def _pairs(found: Separator) -> Records:
+    """Propose lines with a prompt and a reply, or say why they are one text."""
+    lines, mark = counted(found.lines, "line"), shown(found.text)
+    way = f"--set {shlex.quote(f'data.prompt_separator={found.text}')}"
+    if found.without:
+        few = counted(len(found.without), "line")
+        return Records(
+            {},
+            {},
+            [],
+            f"{lines} may be pairs with {mark} between them, but {few} lack it, the first of them "
+            f"line {found.without[0]:,}; with these completed, {way} reads pairs",
+        )
+    labels = counted(found.prompt.distinct, "value")
+    if found.is_said:
+        return Records(
+            {},
+            {},
+            [],
+            f"{lines} begin with one of {labels} and {mark}, as a conversation or a log; if these "
+            f"are labels, {way} reads pairs",
+        )
+    if found.prompt.is_label:
+        why = f"learned: label ({labels}) -> text; for text -> label, exchange the sides"
+    elif found.reply.is_label:
+        labels = counted(found.reply.distinct, "value")
+        why = f"learned: text -> label ({labels}), as accuracy can be measured"
+    else:
+        why = f"learned: text before {mark} -> text after it"
+    way = "--set data.prompt_separator=null does not divide lines"
+    return Records(
+        {"records": "line", "prompt_separator": found.text},
+        {},
+        [f"{lines} with {mark} between prompt and reply: data.records line", f"{why} ({way})"],
+    )

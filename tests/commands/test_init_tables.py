@@ -559,6 +559,96 @@ def test_values_in_order_are_still_few() -> None:
     assert data_in("t.yaml")["reply_column"] == "when"
 
 
+def lines_of(line: Callable[[int], str], n: int = 120) -> str:
+    return "".join(f"{line(k)}\n" for k in range(n))
+
+
+# Lines with a separator -> the text, the separator that is proposed, and words of the messages.
+SEPARATED: dict[str, tuple[str, str, str]] = {
+    "arrows": (
+        lines_of(lambda k: f"{clause()} => {clause()} {k}"),
+        " => ",
+        "120 lines with ' => ' between prompt and reply: data.records line\nlearned: text before "
+        "' => ' -> text after it (--set data.prompt_separator=null does not divide lines)",
+    ),
+    "arrows without blanks": (lines_of(lambda k: f"{k} {clause()}->{clause()}"), "->", "'->'"),
+    "a label behind a bar": (
+        lines_of(lambda k: f"{clause()} | {'xyz'[k % 3]}"),
+        " | ",
+        "learned: text -> label (3 values), as accuracy can be measured",
+    ),
+    "labels before a colon": (
+        lines_of(lambda k: f"{('negative', 'positive')[k % 2]}: {clause()}{':' * (k < 5)}"),
+        ": ",
+        "learned: label (2 values) -> text; for text -> label, exchange the sides",
+    ),
+    "labels behind a colon": (
+        lines_of(lambda k: f"{clause()}: {('bad', 'Good')[k % 2]}"),
+        ": ",
+        "learned: text -> label (2 values)",
+    ),
+    "labels behind a semicolon": (
+        lines_of(lambda k: f"{clause()}; {'xyz'[k % 3]}"),
+        "; ",
+        "text -> label (3 values)",
+    ),
+}
+
+
+@pytest.mark.parametrize("tokens", ["char", "byte"])
+@pytest.mark.parametrize("name", SEPARATED)
+def test_lines_with_a_separator(name: str, tokens: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text, separator, words = SEPARATED[name]
+    Path("t.txt").write_text(text)
+    command = ["init", "t.txt", "--minutes", "0.01", "--set", f"data.tokens={tokens}"]
+    assert run(command) == 0
+    assert words in capsys.readouterr().err
+    found = data_in("t.yaml")
+    assert (found["records"], found["prompt_separator"]) == ("line", separator)
+    corpus = load_corpus(load_config("t.yaml").data)
+    assert sum(corpus.starts >= 0) == 120
+    sets = ["--set", "data.prompt_separator=null", "--overwrite"]
+    assert run([*command, *sets]) == 0
+    assert data_in("t.yaml").get("prompt_separator") is None
+
+
+# Lines that are no pairs, or perhaps are not -> the text, and the doubt.
+NOT_SEPARATED = {
+    "a conversation": (
+        lines_of(lambda k: f"{('Ann', 'Bob')[k % 2]}: {clause()}"),
+        "120 lines begin with one of 2 values and ': ', as a conversation or a log; if these are "
+        "labels, --set 'data.prompt_separator=: ' reads pairs",
+    ),
+    "a chat": (lines_of(lambda k: f"{('user', 'bot')[k % 2]}: {clause()}"), "as a conversation"),
+    "a log": (lines_of(lambda k: f"{('INFO', 'ERROR')[k % 2]}: {clause()}"), "or a log"),
+    "an arrow is missing": (
+        lines_of(lambda k: f"{clause()}{', ' if k in (6, 9) else ' => '}{clause()} {k}"),
+        "120 lines may be pairs with ' => ' between them, but 2 lines lack it, the first of them "
+        "line 7; with these completed, --set 'data.prompt_separator= => ' reads pairs",
+    ),
+    "keys, all different": (lines_of(lambda k: f"key{k}: {clause()}"), ""),
+    "sentences with colons": (lines_of(lambda k: f"{clause()}: {clause()} {k}."), ""),
+    "few arrows": (lines_of(lambda k: f"{clause()}{' -> ' if k % 2 else ', '}{clause()}"), ""),
+}
+
+
+@pytest.mark.parametrize("name", NOT_SEPARATED)
+def test_lines_that_may_be_a_text(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text, doubt = NOT_SEPARATED[name]
+    Path("t.txt").write_text(text)
+    assert run(["init", "t.txt", "--minutes", "0.01"]) == 0
+    err = capsys.readouterr().err
+    assert doubt in err
+    assert bool(doubt) == ("reads pairs" in err)
+    assert data_in("t.yaml") == {}
+
+
+def test_blocks_of_fields_are_no_pairs() -> None:
+    Path("t.txt").write_text(lines_of(lambda k: f"name: {title()}\ncost: {k % 7}\n", 60))
+    assert run(["init", "t.txt", "--minutes", "0.01"]) == 0
+    assert data_in("t.yaml") == {"records": "paragraph"}
+
+
 REFUSED: dict[str, tuple[str, str, list[str], str]] = {
     "numbers": (
         "t.csv",
