@@ -16,6 +16,7 @@ import numpy as np
 from charrnn.config.schema import TABLES, DataConfig
 from charrnn.kernels import Array
 from charrnn.text.files import find_files
+from charrnn.text.pair_remarks import remark_on_pairs
 from charrnn.text.shape import READ, Shape, shape_of
 from charrnn.text.table_format import NAMED_TABLES, TableFormat, table_format
 from charrnn.text.vocabulary import Vocabulary
@@ -43,7 +44,7 @@ _SIGNATURES = (  # the beginning of a file, as Latin-1 reads it
 def remark_on(
     codes: Array, vocabulary: Vocabulary, config: DataConfig, *, lists: bool = False
 ) -> str:
-    """Return a remark on a text that does not look like a text, or "".
+    """Return a remark on a text that does not look like a text, or on its labels, or "".
 
     Args:
         codes: (n,), the encoded text, of which the beginning is looked at.
@@ -57,6 +58,9 @@ def remark_on(
     cut = len(codes) > READ
     if found := _no_text(symbols, config, cut=cut):
         return f"{config.where}: this looks like {found}"
+    if vocabulary.prompt_end is not None:
+        found = remark_on_pairs(codes[:READ], vocabulary, config, cut=cut)
+        return f"{config.where}: {found}" if found else ""
     if not lists or config.records is not None:
         return ""
     shape = _shape(symbols, config, cut=cut)
