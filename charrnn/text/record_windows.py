@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,9 +12,6 @@ from charrnn.kernels import Array
 from charrnn.text.record_index import Lengths
 from charrnn.text.shuffle import shuffled
 from charrnn.text.windows import Window
-
-if TYPE_CHECKING:
-    from charrnn.text.records import RecordCorpus
 
 _BATCHES = 2  # in the seed of the order of an epoch's batches
 _ROWS = 3  # in the seed of the order of records of one length
@@ -96,23 +94,33 @@ class RecordWindows:
     come in another order. How many windows an epoch has does not change.
 
     Args:
-        corpus: the records.
+        codes: (n,), the encoded records.
+        starts: (R,), place of the symbol before each record, by rank.
+        sizes: of the records.
+        prompts: returns the number of symbols of the prompts of ranks (n,), with their ends.
+        replies: symbols that an epoch scores, ends included.
         train: configuration of the training.
         seed: of the orders; with fixed streams, every epoch has the same.
     """
 
-    def __init__(self, corpus: RecordCorpus, train: TrainConfig, seed: int) -> None:
-        self._corpus = corpus
+    def __init__(
+        self,
+        codes: Array,
+        starts: Array,
+        sizes: RecordSizes,
+        prompts: Callable[[Array], Array],
+        replies: int,
+        train: TrainConfig,
+        seed: int,
+    ) -> None:
+        self._codes, self._starts, self._sizes, self._prompts = codes, starts, sizes, prompts
         self._N, self._T, self._seed = train.batch_size, train.seq_length, seed
         self._fresh = train.streams == "fresh"
-        self._longest = corpus.sizes.longest(self._N)  # (batches,)
-        self._windows_of = corpus.sizes.windows_of_batches(self._N, self._T)  # (batches,)
+        self._longest = sizes.longest(self._N)  # (batches,)
+        self._windows_of = sizes.windows_of_batches(self._N, self._T)  # (batches,)
         self.windows = int(self._windows_of.sum())
-        replies = corpus.scored(0, corpus.train_end)
         self._prompt_weight = train.prompt_weight
-        self._scale = self.windows / (
-            replies + self._prompt_weight * (corpus.sizes.train - replies)
-        )
+        self._scale = self.windows / (replies + self._prompt_weight * (sizes.train - replies))
         self._epoch = -1
 
     def symbols(self, step: int) -> int:
@@ -122,12 +130,12 @@ class RecordWindows:
 
     def weight(self, step: int) -> float:
         symbols = self.symbols(step)
-        if self._corpus.vocabulary.prompt_end is None:
+        if not self._sizes.prompts:
             return symbols
         batch, index, epoch = self._place(step)
         ranks = self._ranks(batch, slice(None))
         ranks = self._in_order(ranks[ranks >= 0], epoch)
-        prompts = np.clip(self._corpus.prompts(ranks) - index * self._T, 0, self._T).sum()
+        prompts = np.clip(self._prompts(ranks) - index * self._T, 0, self._T).sum()
         return symbols - (1 - self._prompt_weight) * float(prompts)
 
     def scale(self, step: int) -> float:
@@ -144,15 +152,15 @@ class RecordWindows:
         ranks = self._ranks(batch, rows)
         length = self._length(ranks)
         read = self._in_order(np.maximum(ranks, 0), epoch)
-        starts = self._corpus.starts[read].astype(np.intp)
+        starts = self._starts[read].astype(np.intp)
         first = index * self._T
         steps = np.arange(first, min(first + self._T, self._longest[batch]) + 1)[
             :, None
         ]  # (T + 1, 1)
-        codes = self._corpus.codes[starts + np.minimum(steps, np.maximum(length, 0) + 1)]
+        codes = self._codes[starts + np.minimum(steps, np.maximum(length, 0) + 1)]
         weights = (steps[1:] <= length + 1).astype(np.float32)
-        if self._corpus.vocabulary.prompt_end is not None:
-            in_prompt = steps[1:] <= self._corpus.prompts(read)
+        if self._sizes.prompts:
+            in_prompt = steps[1:] <= self._prompts(read)
             weights[in_prompt] *= np.float32(self._prompt_weight)
         return Window(
             codes[:-1].astype(np.intp), codes[1:].astype(np.intp), weights, fresh=index == 0
@@ -174,17 +182,17 @@ class RecordWindows:
     def _ranks(self, batch: int, rows: slice) -> Array:
         """Return the ranks of a batch's records; -1 where the last batch has none."""
         ranks = batch * self._N + np.arange(self._N)[rows]
-        return np.where(ranks < self._corpus.train_end, ranks, -1)
+        return np.where(ranks < self._sizes.ends[0], ranks, -1)
 
     def _length(self, ranks: Array) -> Array:
         """Return the lengths of records, -1 for a row without one, of which nothing is scored."""
-        lengths = self._corpus.lengths
+        lengths = self._sizes.lengths
         found = lengths.length[lengths.run(np.maximum(ranks, 0))].astype(np.intp)
         return np.where(ranks < 0, -1, found)
 
     def _in_order(self, ranks: Array, epoch: int) -> Array:
         """Return the ranks of the records that take these places in an epoch."""
-        lengths, found = self._corpus.lengths, ranks.copy()
+        lengths, found = self._sizes.lengths, ranks.copy()
         runs = lengths.run(ranks)
         for run in np.unique(runs).tolist():
             mine = runs == run

@@ -154,7 +154,10 @@ class RecordCorpus(Corpus):
         return self.sizes.longest_record
 
     def training_windows(self, train: TrainConfig, seed: int) -> TrainingWindows:
-        return RecordWindows(self, train, seed)
+        replies = self.scored(0, self.train_end)
+        return RecordWindows(
+            self.codes, self.starts, self.sizes, self.prompts, replies, train, seed
+        )
 
     def scoring_windows(
         self, start: int, end: int, share: tuple[int, int] = (0, 1)
