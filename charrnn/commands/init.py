@@ -54,8 +54,9 @@ def init(
     Looks at the text, measures for some seconds how fast this machine trains on it, prints what it
     has chosen and how long the training will take, and writes a file with comments. A list of short
     lines, or blocks between blank lines, become records (data.records). Of a table (CSV, TSV, JSON
-    lines), and of several lists whose names are labels, a prompt and a reply are learned. TEXT is
-    one or more files, a folder, or a glob in quotes.
+    lines), of lines with an arrow or another separator, and of several lists whose names are
+    labels, a prompt and a reply are learned. TEXT is one or more files, a folder, or a glob in
+    quotes.
     """
     from charrnn.config.reader import override_defaults, override_values
     from charrnn.config.writer import annotated_yaml
