@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from charrnn.config.schema import DataConfig
 from charrnn.planning.column import TableColumn
-from charrnn.text.decoding import read_symbols
 from charrnn.text.files import find_files
-from charrnn.text.rows import is_blank, lines_of, text_of
+from charrnn.text.lines import beginning
+from charrnn.text.remarks import as_text
+from charrnn.text.rows import is_blank
 from charrnn.text.shape import READ
 
 _ARROWS = (" => ", " -> ", " → ", " ||| ", " | ", "=>", "->", "→")  # rare in running text
@@ -45,7 +45,7 @@ def find_separator(data: DataConfig) -> Separator | None:
     Raises:
         TextError: the beginning of the text cannot be read.
     """
-    all_lines = [*_first_lines(data)]
+    all_lines = _first_lines(data)
     lines = [(number, line) for number, line in all_lines if not is_blank(line)]
     in_blocks = len(all_lines) - len(lines) > (1 - _MOST) * len(all_lines)  # with fields: a colon
     for text in (*_ARROWS, *_COMMON):
@@ -69,12 +69,10 @@ def find_separator(data: DataConfig) -> Separator | None:
     return None
 
 
-def _first_lines(data: DataConfig) -> Iterator[tuple[int, str]]:
-    """Yield the lines at the beginning of a text, with their numbers."""
-    left = READ
-    for file in find_files(data.path):
-        for number, line in enumerate(lines_of(read_symbols(file, data)), 1):
-            left -= len(line)
-            if left < 0:
-                return
-            yield number, text_of(line, data).rstrip("\r\n")
+def _first_lines(data: DataConfig) -> list[tuple[int, str]]:
+    """Return the whole lines at the beginning of a text, with their numbers."""
+    symbols = beginning(find_files(data.path), data)
+    lines = as_text(symbols[:READ], data).split("\n")
+    if len(symbols) > READ:
+        del lines[-1]
+    return [(number, line.rstrip("\r")) for number, line in enumerate(lines, 1)]

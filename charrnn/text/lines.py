@@ -71,7 +71,7 @@ def find_shape(config: DataConfig) -> Shape | None:
     Raises:
         TextError: the beginning of the text cannot be read.
     """
-    symbols = _beginning(find_files(config.path), config)
+    symbols = beginning(find_files(config.path), config)
     return shape_in(symbols[:READ], config, cut=len(symbols) > READ)
 
 
@@ -86,7 +86,7 @@ def find_table(config: DataConfig) -> TableFormat | None:
     """
     first: TableFormat | None = None
     for file in find_files(config.path):
-        found = table_in(as_text(_beginning([file], config), config), file)
+        found = table_in(as_text(beginning([file], config), config), file)
         if found is None or (first and found[:2] != first[:2]):
             return None
         first = first or found
@@ -107,7 +107,7 @@ def are_labelled(config: DataConfig) -> bool:
         return False
     lists = 0
     for file in files:
-        text = as_text(_beginning([file], config)[:READ], config)
+        text = as_text(beginning([file], config)[:READ], config)
         lines = text.split("\n")
         known: set[str] = set()  # repeats are no sign of running text if lines have a label
         new = []
@@ -123,8 +123,12 @@ def are_labelled(config: DataConfig) -> bool:
     return lists > len(files) / 2
 
 
-def _beginning(files: Sequence[str], config: DataConfig) -> Array:
-    """Return the symbols at the beginning of a text, (n,) uint32, more than READ if it is long."""
+def beginning(files: Sequence[str], config: DataConfig) -> Array:
+    """Return the symbols at the beginning of files, (n,) uint32, more than READ if they are long.
+
+    Raises:
+        TextError: the beginning of a file cannot be read.
+    """
     pieces, n = [np.empty(0, np.uint32)], 0
     for piece in chain.from_iterable(read_symbols(file, config) for file in files):
         pieces.append(piece.astype(np.uint32))
