@@ -145,12 +145,22 @@ def sample(
         refuse_escapes("--prime", prime or "", model.vocabulary, ", or in a --prime-file")
         refuse_escapes("--prompt", prompt or "", model.vocabulary)
     refuse_escapes("--stop", stop or "", model.vocabulary)
-    known = len(model.encoder.prime(text, skip_unknown=skip_unknown))
+    primed = model.encoder.prime(text, skip_unknown=skip_unknown)
+    skipped = model.encoder.skipped(text, primed)
+    if prompt is not None and model.vocabulary.end is not None:
+        asked = model.encoder.prompt(prompt, skip_unknown=skip_unknown)
+        skipped += 0 if asked is None else model.encoder.skipped(prompt, asked)
     if checkpoint is None:
         click.echo(str(path), err=True)
     if drawn:
         click.echo(f"seed {seed}", err=True)
-    report_skipped(len(model.vocabulary.symbols_of(text)) - known, model.vocabulary.tokens)
+    report_skipped(skipped, model.vocabulary.tokens)
+    if model.labels.replies:
+        click.echo(
+            "this model replies with labels; charrnn predict PROMPT prints the likeliest, with its "
+            "probability",
+            err=True,
+        )
     choosing: dict[str, Any] = {
         "temperature": temperature,
         "top_k": top_k,
@@ -173,7 +183,7 @@ def sample(
         _print_samples(groups, "" if no_prime else printed)
         return
     from charrnn.commands.sample_records import print_records
-    from charrnn.text.record_reader import SEPARATORS
+    from charrnn.model.record_sampling import separator_of
 
     sampler = model.record_sampler(num_samples, text, length, prompt=prompt, **choosing)
     selection = model.selection(
@@ -190,7 +200,7 @@ def sample(
         num_samples,
         prompt=prompt,
         prime="" if no_prime else sampler.prime_text,
-        separator=SEPARATORS[model.config.data.records or ""],
+        separator=separator_of(model.config.data, model.vocabulary) or "\n",
         as_json=as_json,
     )
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from charrnn.config.schema import DataConfig
 from charrnn.errors import Remedy, SamplingError, TextError, did_you_mean, shown, shown_name
 from charrnn.kernels import Array
 from charrnn.text.decoding import normalise_newlines
-from charrnn.text.labels import Labels
+from charrnn.text.labels import Labels, label_texts
 from charrnn.text.one_record import check_record
 from charrnn.text.vocabulary import Vocabulary, character_name
 
@@ -47,6 +49,10 @@ class Encoder:
             ) from None
         return self._vocabulary.encode(symbols, where, skip_unknown=skip_unknown)
 
+    def skipped(self, text: str, codes: Array) -> int:
+        """Return how many characters of a text its codes (n,) leave out."""
+        return len(self._vocabulary.symbols_of(normalise_newlines(text, self._data))) - len(codes)
+
     def prime(self, prime: str, *, skip_unknown: bool = False) -> Array:
         """Return the codes (n,) of a prime; a blank line, which no record has, is refused."""
         codes = self.text(prime, "prime", skip_unknown=skip_unknown)
@@ -69,7 +75,7 @@ class Encoder:
             if prompt is not None:
                 raise SamplingError("prompt: this model was not trained on prompts and replies")
             return None
-        known = [self._vocabulary.decode(one) for one in self._labels.prompts]
+        known = label_texts(self._labels.prompts, self._vocabulary)
         names = f"; it knows {', '.join(map(shown_name, known[:_NAMED]))}" if known else ""
         names += ", ..." if len(known) > _NAMED else ""
         if prompt is None:
@@ -77,12 +83,15 @@ class Encoder:
                 f"prompt: this model replies to prompts, and there is none{names}",
                 Remedy("prompt=TEXT", "gives one"),
             )
-        if known and isinstance(prompt, str) and prompt not in known:
+        codes = self.record(prompt, "prompt", skip_unknown=skip_unknown or bool(known))
+        changed = not skip_unknown and self.skipped(prompt, codes)
+        is_known = any(np.array_equal(codes, one) for one in self._labels.prompts)
+        if known and (changed or not is_known):
             raise SamplingError(
-                f"prompt: {shown(prompt)} is none that this model was trained on"
+                f"prompt: this model was not trained with {shown(prompt)} as a prompt"
                 f"{did_you_mean(prompt, known)}{names}"
             )
-        return self.record(prompt, "prompt", skip_unknown=skip_unknown)
+        return codes
 
     def prompts(self, prompts: Any, *, skip_unknown: bool = False) -> list[Array]:
         """Return the codes of several prompts, each (n,)."""

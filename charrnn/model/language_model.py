@@ -14,7 +14,7 @@ from charrnn.model.encoder import Encoder
 from charrnn.model.evaluation import Score, SegmentScores, WindowScore, score_windows
 from charrnn.model.model import Model
 from charrnn.model.prediction import LabelTree, Reply, label_log_probs, likeliest
-from charrnn.model.record_sampling import RecordSampler, SampledRecord, Selection
+from charrnn.model.record_sampling import RecordSampler, SampledRecord, Selection, separator_of
 from charrnn.model.sampling import (
     SamplingParams,
     checked_number,
@@ -26,7 +26,6 @@ from charrnn.text.decoding import normalise_newlines
 from charrnn.text.known import KnownRecords
 from charrnn.text.labels import Labels
 from charrnn.text.part import encode_list, own_corpus
-from charrnn.text.record_reader import SEPARATORS
 from charrnn.text.streams import scoring_windows
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.text.windows import ScoringWindow
@@ -297,7 +296,7 @@ class LanguageModel:
 
     def show(self, length: int, seed: int | Sequence[int]) -> Iterator[str]:
         """Yield a sample of a number of characters, piece by piece; as many records as it takes."""
-        separator, first = SEPARATORS.get(self.config.data.records or ""), 0
+        separator, first = separator_of(self.config.data, self.vocabulary), 0
         while length > 0:
             for (piece,) in self.stream(length=length, seed=seed, first=first):
                 yield piece

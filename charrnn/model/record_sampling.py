@@ -9,16 +9,28 @@ from typing import NamedTuple
 
 import numpy as np
 
+from charrnn.config.schema import TABLES, DataConfig
 from charrnn.errors import SamplingError, counted
 from charrnn.kernels import Array
 from charrnn.model.model import Model, quietly
 from charrnn.model.sampling import SamplingParams, generators, read_prime, repeated, steps
+from charrnn.text.record_reader import SEPARATORS
 from charrnn.text.vocabulary import Vocabulary
 
 _MOST_ATTEMPTS = 100  # for each record asked for
 _STEPS = 256  # for whose codes there is memory, at least
 _MOST_AHEAD = 1 << 14  # attempts that begin before the first of them has ended, about
 _NONE = np.iinfo(np.intp).max  # the attempt of a row that waits
+
+
+def separator_of(data: DataConfig, vocabulary: Vocabulary) -> str | None:
+    """Return what stands between printed records; None for a text, which has none.
+
+    It is the end of a line, or a blank line if the texts of a table have lines, too.
+    """
+    if data.records in TABLES and ord("\n") in vocabulary.symbols:
+        return SEPARATORS["paragraph"]
+    return SEPARATORS.get(data.records or "")
 
 
 class SampledRecord(NamedTuple):

@@ -54,6 +54,19 @@ def _until(codes: Array, start: int, end: int | None) -> Array:
         size *= 2
 
 
+def label_texts(labels: Sequence[Array], vocabulary: Vocabulary) -> list[str]:
+    r"""Return the texts of different labels, codes (n,) each, as different strings.
+
+    If bytes that form no character would make two of them alike, such bytes are escaped in all of
+    them, as in `\xff`, and backslashes doubled.
+    """
+    texts = [vocabulary.decode(label) for label in labels]
+    if len(set(texts)) == len(texts):
+        return texts
+    raw = (vocabulary.symbols[label].astype(np.uint8).tobytes() for label in labels)
+    return [one.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace") for one in raw]
+
+
 def joined(labels: Sequence[Array], vocabulary: Vocabulary) -> Array:
     """Return the codes (n,) uint32 of labels, with the end of a record after each."""
     end = np.array([vocabulary.end])

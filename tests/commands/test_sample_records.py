@@ -291,6 +291,24 @@ def test_blocks_have_a_blank_line_between_them(capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("has_lines", [True, False])
+def test_replies_of_a_table_that_have_lines(
+    has_lines: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They have a blank line between them, like blocks."""
+    newline = "\n" if has_lines else ""
+    rows = "".join(f'x,"a{newline}b"\ny,"b{newline}a{k}"\n' for k in range(60))
+    Path("table.csv").write_text(f"kind,text\n{rows}")
+    columns = {"prompt_column": "kind", "reply_column": "text", "split_by": "record"}
+    save_checkpoint(Path("table.npz"), writing_records(Path("table.csv"), "csv", **columns))
+    lines, _ = sampled(capsys, "table.npz", "-n", "20", "--prompt", "x")
+    model = charrnn.load("table.npz")
+    texts = [one.text for one in model.sample_records(20, prompt="x", seed=1)]
+    assert "\n".join(lines) == ("\n\n" if has_lines else "\n").join(texts)
+    assert any("\n" in text for text in texts) == has_lines
+
+
+@pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("prime", ["ab\n\nc", "ab\n\n", "\nab", "ab\n\r\n", "\n"])
 def test_a_prime_of_blocks_has_no_blank_line(
     prime: str, capsys: pytest.CaptureFixture[str]

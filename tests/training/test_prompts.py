@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support import assert_same_run, write_config
+from support import train as train_by_command
 from training.test_records import Stop
 
 import charrnn
@@ -237,6 +238,12 @@ def test_labels_are_kept_in_the_checkpoint(tmp_path: Path, config: Config) -> No
         assert best.text in LABELS
 
 
+REMARK = (
+    "this model replies with labels; charrnn predict PROMPT prints the likeliest, with its "
+    "probability\n"
+)
+
+
 @pytest.mark.parametrize("options", [{}, {"greedy": True}, {"temperature": 3.0}, {"top_k": 2}])
 def test_a_reply_has_no_end_of_a_prompt(
     tmp_path: Path, config: Config, options: dict[str, Any]
@@ -291,3 +298,33 @@ def test_the_command_line_trains_on_prompts(
     assert "150 records of " in capsys.readouterr().err
     assert run(["sample", run_dir, "--prompt", "kami", "-n", "5", "--seed", "1"]) == 0
     assert len(capsys.readouterr().out.splitlines()) >= 5
+
+
+def test_a_known_prompt_is_compared_as_it_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the line ends of the text, and without characters that are skipped."""
+    (tmp_path / "text.txt").write_text('kind,name\n"a\nb",x\nc,y\n' * 30)
+    keys: dict[str, Any] = {"data.records": "csv", "data.valid_fraction": 0}
+    keys |= {"data.prompt_column": "kind", "data.reply_column": "name"}
+    run_dir = str(train_by_command(tmp_path, keys))
+
+    def sampled(prompt: str, *more: str) -> str:
+        capsys.readouterr()
+        assert run(["sample", run_dir, "--prompt", prompt, "--seed", "1", *more]) in (0, 1)
+        return capsys.readouterr().err
+
+    assert sampled("a\r\nb") == REMARK
+    assert sampled("cÄÖ", "--unknown", "skip") == (
+        f"left out: 2 characters that the model does not know\n{REMARK}"
+    )
+    for prompt in ("cÄ", "cc"):
+        message = f"prompt: this model was not trained with '{prompt}' as a prompt"
+        assert message in sampled(prompt)
+    assert "not trained with 'cc' as a prompt" in sampled("cc", "--unknown", "skip")
+    model = charrnn.load(run_dir)
+    assert [*model.sample_records(2, prompt="cÄ", seed=1, skip_unknown=True)] == [
+        *model.sample_records(2, prompt="c", seed=1)
+    ]
+    with pytest.raises(charrnn.CharRNNError, match="not trained with 'cÄ' as a prompt"):
+        model.sample_records(2, prompt="cÄ", seed=1)
