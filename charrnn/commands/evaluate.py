@@ -10,11 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from charrnn.commands.arguments import load_model_and_part
-from charrnn.commands.evaluate_labels import (
-    in_order_of_file,
-    label_lines,
-    tell_labels_of_part,
-)
+from charrnn.commands.evaluate_labels import in_order_of_file, label_lines, labels_of_part
 from charrnn.commands.options import checkpoint_and_text_arguments, text_options
 from charrnn.commands.tables import fields, print_lines
 from charrnn.errors import plural
@@ -23,7 +19,7 @@ if TYPE_CHECKING:
     from charrnn.model.evaluation import Score, SegmentScores, WindowScore
     from charrnn.text.part import Part
     from charrnn.text.windows import Segments
-    from charrnn.workers.prediction import Told
+    from charrnn.workers.prediction import LabelPredictions
 
 _PREDICTED = ("predicted", "probability")
 
@@ -74,11 +70,11 @@ def evaluate(
             scored,
             each,
         )
-    told = tell_labels_of_part(checkpoint, part)
+    labels = labels_of_part(checkpoint, part)
     if scores is not None:
-        _print_each(scores, part, told, as_json)
+        _print_each(scores, part, labels, as_json)
     else:
-        _print_score(score, tokens, part.records, told, as_json)
+        _print_score(score, tokens, part.records, labels, as_json)
 
 
 def _texts(part: Part, segments: Segments) -> Iterator[dict[str, str]]:
@@ -94,9 +90,11 @@ def _texts(part: Part, segments: Segments) -> Iterator[dict[str, str]]:
         yield {"prompt": decode(codes[first : begin - 1]), "reply": decode(codes[begin:last])}
 
 
-def _print_each(scores: SegmentScores, part: Part, told: Told | None, as_json: bool) -> None:
-    predicted = repeat(None) if told is None else in_order_of_file(told, part)
-    rows = zip(scores, _texts(part, scores.segments), predicted, strict=told is not None)
+def _print_each(
+    scores: SegmentScores, part: Part, labels: LabelPredictions | None, as_json: bool
+) -> None:
+    predicted = repeat(None) if labels is None else in_order_of_file(labels, part)
+    rows = zip(scores, _texts(part, scores.segments), predicted, strict=labels is not None)
     print_lines(_line(*row, as_json) for row in rows)
 
 
@@ -106,18 +104,21 @@ def _line(
     # The first line of a file may be a single character, which is not scored.
     nats_per_char = score.loss_nats if score.chars else None
     if as_json:
-        told = {} if predicted is None else dict(zip(_PREDICTED, predicted, strict=True))
-        return json.dumps({"nats": score.nats, "nats_per_char": nats_per_char} | texts | told)
+        label = {} if predicted is None else dict(zip(_PREDICTED, predicted, strict=True))
+        return json.dumps({"nats": score.nats, "nats_per_char": nats_per_char} | texts | label)
     mean = "nan" if nats_per_char is None else f"{nats_per_char:.4f}"
     cells = [f"{score.nats:.4f}", mean, *texts.values()]
     if predicted is not None:
-        label, probability = predicted
-        cells += [label, f"{probability:.4f}"]
+        cells += [predicted[0], f"{predicted[1]:.4f}"]
     return fields(cells)
 
 
 def _print_score(
-    score: Score, tokens: str, records: int | None, told: Told | None, as_json: bool
+    score: Score,
+    tokens: str,
+    records: int | None,
+    labels: LabelPredictions | None,
+    as_json: bool,
 ) -> None:
     figures: dict[str, object] = {**score.to_dict()}
     rows = {
@@ -130,8 +131,8 @@ def _print_score(
         nats_per_record = score.nats / records
         figures |= {"records": records, "nats_per_record": nats_per_record}
         rows |= {"records": f"{records:,}", "nats/record": f"{nats_per_record:.4f}"}
-    if told is not None:
-        found = told.classification
+    if labels is not None:
+        found = labels.classification
         figures |= {
             "accuracy": found.accuracy,
             "macro_f1": found.macro_f1,
@@ -145,5 +146,5 @@ def _print_score(
     width = max(map(len, rows)) + 2
     for name, figure in rows.items():
         click.echo(f"{name:<{width}}{figure}")
-    if told is not None:
-        print_lines(label_lines(told.classification))
+    if labels is not None:
+        print_lines(label_lines(labels.grouped))

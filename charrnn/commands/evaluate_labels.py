@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from charrnn.model.classification import Classification
     from charrnn.runs.checkpoint import Checkpoint
     from charrnn.text.part import Part
-    from charrnn.workers.prediction import Told
+    from charrnn.workers.prediction import LabelPredictions
 
 _LONGEST = 40  # columns of a label, at most
 _NARROW = 12  # columns of a label above a table, at most
@@ -24,40 +24,41 @@ _CONFUSIONS = 10  # in a list, where there is no room for a table
 _NAMED = 5  # unknown replies in a message
 
 
-def tell_labels_of_part(checkpoint: Checkpoint, part: Part) -> Told | None:
+def labels_of_part(checkpoint: Checkpoint, part: Part) -> LabelPredictions | None:
     """Predict the labels of a part, and report replies that are none; None without labels."""
     from charrnn.system.progress import progress
     from charrnn.text.records import RecordCorpus
-    from charrnn.workers.prediction import tell_labels
+    from charrnn.workers.prediction import predict_labels
 
     labels, corpus = checkpoint.labels.replies, part.corpus
     if not labels or not isinstance(corpus, RecordCorpus):
         return None
     with progress(part.end - part.start, "prompts") as advance:
-        told = tell_labels(
-            checkpoint.config, corpus, checkpoint.parameters, part.start, part.end, labels, advance
+        found = predict_labels(
+            checkpoint.config, checkpoint.parameters, labels, corpus, part.start, part.end, advance
         )
-    if told.unknown:
-        others = told.names[told.labels :]
+    if found.unknown:
+        others = found.names[found.labels :]
         names = ", ".join(map(shown, others[:_NAMED])) + (", ..." if others[_NAMED:] else "")
+        known = counted(len(labels), "label")
         click.echo(
-            f"{told.unknown:,} of {counted(len(told.true), 'record')} have replies that are none "
-            f"of the model's {counted(len(labels), 'label')}, and count as wrong: {names}",
+            f"records whose reply is none of the model's {known}, which count as wrong: "
+            f"{found.unknown:,} of {len(found.true):,} ({names})",
             err=True,
         )
-    return told
+    return found
 
 
-def in_order_of_file(told: Told, part: Part) -> Iterator[tuple[str, float]]:
+def in_order_of_file(found: LabelPredictions, part: Part) -> Iterator[tuple[str, float]]:
     """Yield the predicted label of each record of a part and its probability."""
     from charrnn.text.records import RecordCorpus
 
     assert isinstance(part.corpus, RecordCorpus)
     order = part.corpus.starts[part.start : part.end].argsort()
     for label, probability in zip(
-        told.label[order].tolist(), told.probability[order].tolist(), strict=True
+        found.label[order].tolist(), found.probability[order].tolist(), strict=True
     ):
-        yield told.names[label], probability
+        yield found.names[label], probability
 
 
 def label_lines(found: Classification) -> Iterator[str]:

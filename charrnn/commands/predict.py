@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,21 +19,23 @@ from charrnn.commands.tables import fields, fitted, print_lines, width_of
 from charrnn.errors import SamplingError
 
 if TYPE_CHECKING:
-    from charrnn.kernels import Array
     from charrnn.model.prediction import Reply
     from charrnn.runs.checkpoint import Checkpoint
     from charrnn.text.prompts import Prompt
 
-_TOGETHER = 100_000  # prompts that are predicted together, at most
-_PROBABILITIES = 1 << 23  # of them, about
+_PROMPTS = 1 << 14  # that are in memory, at most
+_CODES = 1 << 22  # of them together, about
 _TITLES = ("prompt", "reply", "probability")
 
 
-class Question(NamedTuple):
-    """A prompt to answer."""
+class Totals(NamedTuple):
+    """What is known of prompts after they were read once."""
 
-    prompt: Prompt
-    codes: Array  # (n,)
+    prompts: int
+    codes: int
+    skipped: int  # characters that the model does not know
+    columns: Sequence[str]  # names of the other cells of all rows
+    width: int  # of the widest prompt on a terminal
 
 
 @click.command()
@@ -76,26 +79,28 @@ def predict(
         raise click.UsageError("give either PROMPTs or --file, which names a file of prompts.")
     if prompts and checkpoint_name is None and len(prompts) > 1 and _is_model(prompts[0]):
         raise click.UsageError(f"{prompts[0]} is a model; --model {prompts[0]} names it.")
+    for prompt in filter(os.path.isfile, prompts):
+        click.echo(f"{prompt}: read as a prompt; --file {prompt} reads the file", err=True)
     path, checkpoint = find_and_load(checkpoint_name)
     labels = _labels(checkpoint, path)
-    questions = _questions(prompts, file, checkpoint, skip_unknown=unknown == "skip")
+    asked = _prompts(prompts, file, checkpoint, skip_unknown=unknown == "skip")
     if checkpoint_name is None:
         click.echo(str(path), err=True)
-    skipped = sum(len(one.prompt.symbols) - len(one.codes) for one in questions)
-    report_skipped(skipped, checkpoint.vocabulary.tokens)
-    answers = _answers(questions, checkpoint, labels, top)
+    totals = _totals(asked)
+    report_skipped(totals.skipped, checkpoint.vocabulary.tokens)
+    answers = _answers(asked, totals, checkpoint, labels, top)
     if as_json:
         print_lines(map(json.dumps, _objects(answers)))
     elif sys.stdout.isatty():
-        print_lines(_table(answers, questions, labels))
+        print_lines(_table(answers, totals, labels))
     else:
-        print_lines(_lines(answers, questions))
+        print_lines(_lines(answers, totals))
 
 
 def _is_model(prompt: str) -> bool:
     """Return whether a prompt is the path of a checkpoint or a run folder."""
-    path = Path(prompt)
-    return (path.suffix == ".npz" and path.is_file()) or (path / "last.npz").is_file()
+    is_file = prompt.endswith(".npz") and os.path.isfile(prompt)
+    return is_file or os.path.isfile(os.path.join(prompt, "last.npz"))
 
 
 def _labels(checkpoint: Checkpoint, path: Path) -> list[str]:
@@ -104,54 +109,78 @@ def _labels(checkpoint: Checkpoint, path: Path) -> list[str]:
     Raises:
         SamplingError: it has none.
     """
-    vocabulary = checkpoint.vocabulary
-    if vocabulary.prompt_end is None:
-        raise SamplingError(
-            f"{path}: was not trained on prompts and replies; data.prompt_column and "
-            "data.reply_column of a table, data.prompt_separator or data.label_from name them"
-        )
-    if not checkpoint.labels.replies:
-        raise SamplingError(
-            f"{path}: has no labels, as the replies that it was trained on are many; charrnn "
-            "sample --prompt TEXT writes replies"
-        )
-    return [vocabulary.decode(label) for label in checkpoint.labels.replies]
+    from charrnn.model.prediction import texts_of_labels
+
+    try:
+        return texts_of_labels(checkpoint.labels, checkpoint.vocabulary)
+    except SamplingError as error:
+        hint = "charrnn sample --prompt TEXT writes replies"
+        if checkpoint.vocabulary.prompt_end is None:
+            hint = (
+                "data.prompt_column and data.reply_column of a table, data.prompt_separator or "
+                "data.label_from name them"
+            )
+        raise SamplingError(f"{path}: {error.problem}", hint=hint) from None
 
 
-def _questions(
+def _prompts(
     arguments: Sequence[str], file: str | None, checkpoint: Checkpoint, *, skip_unknown: bool
-) -> list[Question]:
+) -> Iterable[Prompt]:
     """Return the prompts of the arguments or of a file.
 
     Raises:
         TextError: the file cannot be read, or the model does not know a character.
     """
     from charrnn.config.paths import named_path
-    from charrnn.text.decoding import normalise_newlines
-    from charrnn.text.prompts import Prompt, read_prompts
+    from charrnn.model.encoder import Encoder
+    from charrnn.text.prompts import Prompt, PromptFile
 
     vocabulary, data = checkpoint.vocabulary, checkpoint.config.data
-    if file is None:
-        where, prompts = "PROMPT", list[Prompt]()
-        for number, text in enumerate(arguments, 1):
-            if not skip_unknown:
-                refuse_escapes(where, text, vocabulary)
-            symbols = vocabulary.symbols_of(normalise_newlines(text, data))
-            prompts.append(Prompt(number, text, symbols, {}))
-    else:
-        where = "standard input" if file == "-" else file
+    if file is not None:
         file = file if file == "-" else str(named_path(file, "--file"))
-        prompts, where = read_prompts(data, file), f"{where}: line"
-    return [
-        Question(
-            one, vocabulary.encode(one.symbols, f"{where} {one.line}", skip_unknown=skip_unknown)
-        )
-        for one in prompts
-    ]
+        prompts = PromptFile(data, vocabulary, file, skip_unknown=skip_unknown)
+        return click.get_current_context().with_resource(closing(prompts))
+    found, encoder = list[Prompt](), Encoder(data, vocabulary, checkpoint.labels)
+    for number, text in enumerate(arguments, 1):
+        if not skip_unknown:
+            refuse_escapes("PROMPT", text, vocabulary)
+        codes = encoder.record(text, f"PROMPT {number}", skip_unknown=skip_unknown)
+        found.append(Prompt(number, text, codes, encoder.skipped(text, codes), {}))
+    return found
+
+
+def _totals(prompts: Iterable[Prompt]) -> Totals:
+    """Read all prompts, so that an error comes before any output."""
+    number = codes = skipped = width = 0
+    columns, terminal = dict[str, None](), sys.stdout.isatty()
+    for one in prompts:
+        number, codes, skipped = number + 1, codes + len(one.codes), skipped + one.skipped
+        columns |= dict.fromkeys(one.columns)
+        if terminal:
+            width = max(width, width_of([one.text]))
+    return Totals(number, codes, skipped, [*columns], width)
+
+
+def _blocks(prompts: Iterable[Prompt]) -> Iterator[list[Prompt]]:
+    """Yield the prompts, some at a time."""
+    some: list[Prompt] = []
+    codes = 0
+    for one in prompts:
+        some.append(one)
+        codes += len(one.codes)
+        if len(some) == _PROMPTS or codes >= _CODES:
+            yield some
+            some, codes = [], 0
+    if some:
+        yield some
 
 
 def _answers(
-    questions: Sequence[Question], checkpoint: Checkpoint, labels: Sequence[str], top: int
+    prompts: Iterable[Prompt],
+    totals: Totals,
+    checkpoint: Checkpoint,
+    labels: Sequence[str],
+    top: int,
 ) -> Iterator[tuple[Prompt, list[Reply]]]:
     """Yield each prompt with its likeliest replies, in their order."""
     import numpy as np
@@ -159,26 +188,24 @@ def _answers(
     from charrnn.model.prediction import likeliest
     from charrnn.system.progress import progress
     from charrnn.text.part import encode_prompts
-    from charrnn.workers.prediction import predict_by_workers
+    from charrnn.workers.prediction import LabelPredictor
 
-    together = max(1, min(_TOGETHER, _PROBABILITIES // len(labels)))
     terminal = sys.stdout.isatty()  # which then shows the answers; a bar must not be among them
     quiet = nullcontext[Callable[[int], object]](lambda _: None)
-    with quiet if terminal else progress(len(questions), "prompts") as whole:
-        for first in range(0, len(questions), together):
-            some = questions[first : first + together]
+    predictor = LabelPredictor(
+        checkpoint.config,
+        checkpoint.parameters,
+        checkpoint.labels.replies,
+        totals.prompts,
+        totals.codes + 2 * totals.prompts,  # with the ends of prompts and of empty replies
+    )
+    with closing(predictor), quiet if terminal else progress(totals.prompts, "prompts") as whole:
+        for some in _blocks(prompts):
             corpus = encode_prompts(checkpoint.vocabulary, [one.codes for one in some])
             with progress(len(some), "prompts") if terminal else nullcontext(whole) as advance:
-                log_probs = predict_by_workers(
-                    checkpoint.config,
-                    corpus,
-                    checkpoint.parameters,
-                    *corpus.everything,
-                    checkpoint.labels.replies,
-                    advance,
-                )
+                log_probs = predictor.log_probs(corpus, *corpus.everything, advance)
             for one, row in zip(some, log_probs[np.argsort(corpus.starts)], strict=True):
-                yield one.prompt, likeliest(row, labels, top)
+                yield one, likeliest(row, labels, top)
 
 
 def _objects(answers: Iterable[tuple[Prompt, list[Reply]]]) -> Iterator[dict[str, object]]:
@@ -190,29 +217,21 @@ def _objects(answers: Iterable[tuple[Prompt, list[Reply]]]) -> Iterator[dict[str
         yield found | ({"columns": prompt.columns} if prompt.columns else {})
 
 
-def _lines(
-    answers: Iterable[tuple[Prompt, list[Reply]]], questions: Sequence[Question]
-) -> Iterator[str]:
+def _lines(answers: Iterable[tuple[Prompt, list[Reply]]], totals: Totals) -> Iterator[str]:
     """Yield lines with the same fields: those of columns that a row lacks are empty."""
-    names = dict.fromkeys(name for one in questions for name in one.prompt.columns)
     for prompt, replies in answers:
-        others = [prompt.columns.get(name, "") for name in names]
+        others = [prompt.columns.get(name, "") for name in totals.columns]
         for reply in replies:
             yield fields([prompt.text, reply.text, f"{reply.probability:.4f}", *others])
 
 
 def _table(
-    answers: Iterable[tuple[Prompt, list[Reply]]],
-    questions: Sequence[Question],
-    labels: Sequence[str],
+    answers: Iterable[tuple[Prompt, list[Reply]]], totals: Totals, labels: Sequence[str]
 ) -> Iterator[str]:
     """Yield the rows of a table that fits the terminal."""
     left = shutil.get_terminal_size().columns - len(_TITLES[2]) - 4
     reply = min(width_of([_TITLES[1], *labels]), max(len(_TITLES[1]), left // 2))
-    prompt = min(
-        width_of([_TITLES[0], *(one.prompt.text for one in questions)]),
-        max(len(_TITLES[0]), left - reply),
-    )
+    prompt = max(len(_TITLES[0]), min(totals.width, left - reply))
 
     def row(*cells: str) -> str:
         return f"{fitted(cells[0], prompt)}  {fitted(cells[1], reply)}  {cells[2]}"

@@ -13,7 +13,7 @@ from charrnn.errors import SamplingError, TextError, counted, plural, shown
 from charrnn.model.encoder import Encoder
 from charrnn.model.evaluation import Score, SegmentScores, WindowScore, score_windows
 from charrnn.model.model import Model
-from charrnn.model.prediction import LabelTree, Reply, label_log_probs, likeliest
+from charrnn.model.prediction import LabelTree, Reply, label_log_probs, likeliest, texts_of_labels
 from charrnn.model.record_sampling import RecordSampler, SampledRecord, Selection, separator_of
 from charrnn.model.sampling import (
     SamplingParams,
@@ -357,14 +357,7 @@ class LanguageModel:
         Raises:
             SamplingError: the model has none.
         """
-        if self.vocabulary.prompt_end is None:
-            raise SamplingError("this model was not trained on prompts and replies")
-        if not self.labels.replies:
-            raise SamplingError(
-                "this model has no labels, as the replies that it was trained on are many",
-                hint="sample_records(n, prompt=...) writes replies",
-            )
-        return [self.vocabulary.decode(label) for label in self.labels.replies]
+        return texts_of_labels(self.labels, self.vocabulary)
 
     def score(self, text: str, *, skip_unknown: bool = False) -> Score:
         """Score a text: measure how well the model predicts each token except the first.

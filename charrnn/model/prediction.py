@@ -11,8 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from charrnn.errors import SamplingError
 from charrnn.kernels import Array
 from charrnn.model.model import Model, States, quietly
+from charrnn.text.labels import Labels, label_texts
+from charrnn.text.vocabulary import Vocabulary
 
 _ROWS = 2048  # beginnings of labels, of all prompts of a batch, that are read side by side, at most
 _PROMPTS = 512  # of a batch, at most
@@ -31,6 +34,22 @@ def likeliest(log_probs: Array, labels: Sequence[str], n: int) -> list[Reply]:
     """Return the n likeliest of labels, whose log-probabilities (labels,) are known."""
     order = np.argsort(-log_probs, kind="stable")[:n]
     return [Reply(labels[k], float(np.exp(log_probs[k]))) for k in order.tolist()]
+
+
+def texts_of_labels(labels: Labels, vocabulary: Vocabulary) -> list[str]:
+    """Return the texts of the labels that a model tells apart.
+
+    Raises:
+        SamplingError: it has none.
+    """
+    if vocabulary.prompt_end is None:
+        raise SamplingError("this model was not trained on prompts and replies")
+    if not labels.replies:
+        raise SamplingError(
+            "this model has no labels, as the replies that it was trained on are many",
+            hint="sample_records(n, prompt=...) writes replies",
+        )
+    return label_texts(labels.replies, vocabulary)
 
 
 class _Level(NamedTuple):

@@ -22,10 +22,10 @@ from charrnn.runs.checkpoint import Checkpoint
 from charrnn.text.part import Part, encode_split
 from charrnn.text.reading import Reading
 from charrnn.text.records import RecordCorpus
-from charrnn.workers.prediction import tell_labels
+from charrnn.workers.prediction import predict_labels
 
 _READ = 20_000  # characters of the part, at most; they take a second or two
-_TOLD = 1_000_000  # characters of records whose labels are predicted, at most
+_LABELLED = 1_000_000  # characters of records whose labels are predicted, at most
 _COLUMNS = 40  # labels in a table of confusions, at most
 _CONFUSED = 20  # confusions listed in place of a table
 _COLOURED = 700  # characters of a coloured text, at most
@@ -71,7 +71,7 @@ class UnitText(NamedTuple):
     largest: float  # activation that the end of the scale stands for
 
 
-class ToldLabels(NamedTuple):
+class LabelFigures(NamedTuple):
     """How well a model tells the labels of records."""
 
     part: str  # the records, in words
@@ -84,7 +84,7 @@ class Views(NamedTuple):
     """All views of one model."""
 
     part: str  # the part of the text, in words
-    labels: ToldLabels | None  # of a model of labels
+    labels: LabelFigures | None  # of a model of labels
     predicted: list[tuple[str, list[ExpectedGlyph]]]  # by character, the likeliest next ones
     surprise: list[ColouredGlyph]
     mean_nats: float
@@ -121,7 +121,7 @@ def inspect_model(checkpoint: Checkpoint) -> Views:
     K = min(_LAGS, reading.most_lags(_LOSSES))
     return Views(
         _first_of(reading, part, name),
-        _told_labels(checkpoint, part, name),
+        _label_figures(checkpoint, part, name),
         [_expected(one, spaced) for one in _predictions(model, reading)],
         _coloured(reading, _excerpt(reading), nats, NATS),
         float(np.nanmean(nats, dtype=np.float64)),
@@ -161,21 +161,20 @@ def _first_of(reading: Reading, part: Part, name: str) -> str:
     return f"the {name} part"
 
 
-def _told_labels(checkpoint: Checkpoint, part: Part, name: str) -> ToldLabels | None:
+def _label_figures(checkpoint: Checkpoint, part: Part, name: str) -> LabelFigures | None:
     """Return how well a model tells the labels of a part; None without labels."""
     labels = checkpoint.labels.replies
     if not labels:
         return None
-    reading = part.reading(_TOLD)
+    reading = part.reading(_LABELLED)
     assert isinstance(reading.corpus, RecordCorpus)
-    told = tell_labels(
-        checkpoint.config, reading.corpus, checkpoint.parameters, *reading.bounds, labels
-    )
-    found = told.classification
+    found = predict_labels(
+        checkpoint.config, checkpoint.parameters, labels, reading.corpus, *reading.bounds
+    ).classification
     used = {label for row in found.confusion.values() for label in row}
     predicted = [label for label in found.names if label in used]
     few = max(len(predicted), len(found.texts)) <= _COLUMNS
-    return ToldLabels(
+    return LabelFigures(
         _first_of(reading, part, name),
         found,
         predicted if few else [],

@@ -18,6 +18,7 @@ from charrnn.text.decoding import CHUNK, decode_symbols, read_symbols
 from charrnn.text.encoding import EncodedText, encode_in_memory
 from charrnn.text.files import bounded_chunks, find_files
 from charrnn.text.load import load_corpus
+from charrnn.text.other_table import explained
 from charrnn.text.reading import Reading, reading_of
 from charrnn.text.record_reader import RecordFile, with_ends
 from charrnn.text.records import RecordCorpus
@@ -109,7 +110,7 @@ def encode_file(
     Args:
         data: how the text is read.
         vocabulary: of the model.
-        file: its path; `-` is standard input.
+        file: its path, with data.label_from also that of a folder of files; `-` is standard input.
         skip_unknown: leave out characters that are not in the vocabulary.
 
     Raises:
@@ -121,8 +122,10 @@ def encode_file(
             f"{where}: has no name, and data.label_from takes the label of records from the name "
             "of their file; save the records as LABEL.txt"
         )
-    symbols = _symbols_of_file(data, file, where)
-    return _whole([RecordFile(where, symbols)], data, vocabulary, where, skip_unknown)
+    if data.label_from and os.path.isdir(file):
+        return _whole(_files(data, file), data, vocabulary, where, skip_unknown)
+    with explained(where, _symbols_of_file(data, file, where), data) as symbols:
+        return _whole([RecordFile(where, symbols)], data, vocabulary, where, skip_unknown)
 
 
 def encode_test(data: DataConfig, vocabulary: Vocabulary, *, skip_unknown: bool = False) -> Part:
@@ -131,11 +134,18 @@ def encode_test(data: DataConfig, vocabulary: Vocabulary, *, skip_unknown: bool 
     Args, Raises: see `encode_file`.
     """
     assert data.test_path is not None
-    remedy = f"save it as {data.encoding}, the encoding of the model's text"
-    names = find_files(data.test_path, folders=bool(data.label_from))
-    files = (RecordFile(name, read_symbols(name, data, remedy)) for name in names)
     where = data.test_path if isinstance(data.test_path, str) else "data.test_path"
-    return _whole(files, data, vocabulary, where, skip_unknown)
+    return _whole(_files(data, data.test_path), data, vocabulary, where, skip_unknown)
+
+
+def _files(data: DataConfig, path: str | tuple[str, ...]) -> Iterator[RecordFile]:
+    """Yield the files of a path, read like the model's text."""
+    for name in find_files(path, folders=bool(data.label_from)):
+        yield RecordFile(name, read_symbols(name, data, _saved_as(data)))
+
+
+def _saved_as(data: DataConfig) -> str:
+    return f"save it as {data.encoding}, the encoding of the model's text"
 
 
 def _whole(
@@ -184,10 +194,11 @@ def encode_list(vocabulary: Vocabulary, records: Sequence[Array]) -> RecordCorpu
 
 
 def _symbols_of_file(data: DataConfig, file: str, where: str) -> Iterator[Array]:
-    remedy = f"save it as {data.encoding}, the encoding of the model's text"
     if file == "-":
         chunks = bounded_chunks(sys.stdin.buffer, where, CHUNK) if sys.stdin else iter(())
-        return decode_symbols(chunks, where, data, remedy)
+        return decode_symbols(chunks, where, data, _saved_as(data))
     if not os.path.exists(file):
         raise TextError(f"{file}: no such text file, checkpoint or run")
-    return read_symbols(file, data, remedy)
+    if os.path.isdir(file):
+        raise TextError(f"{file}: is a folder; name one of its files")
+    return read_symbols(file, data, _saved_as(data))

@@ -6,19 +6,25 @@ of replies, or a prompt a line, or a record.
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 from collections.abc import Iterable, Iterator
-from itertools import chain, groupby
-from typing import NamedTuple
+from itertools import groupby
+from tempfile import SpooledTemporaryFile
+from typing import BinaryIO, NamedTuple
 
 from charrnn.config.schema import TABLES, DataConfig
 from charrnn.errors import TextError
 from charrnn.kernels import Array
 from charrnn.text.decoding import CHUNK, decode_symbols, read_symbols
-from charrnn.text.files import bounded_chunks
+from charrnn.text.files import bounded_chunks, read_chunks, reading, state_of
+from charrnn.text.other_table import explained
 from charrnn.text.rows import bytes_of, is_blank, lines_of, text_of
 from charrnn.text.tables import Table
-from charrnn.text.vocabulary import code_points
+from charrnn.text.vocabulary import Vocabulary, code_points
+
+_IN_MEMORY = 1 << 24  # bytes of standard input; more are kept in a temporary file
 
 
 class Prompt(NamedTuple):
@@ -26,38 +32,89 @@ class Prompt(NamedTuple):
 
     line: int  # number of its first line, from 1
     text: str
-    symbols: Array  # (n,), of the text
+    codes: Array  # (n,)
+    skipped: int  # characters that the model does not know
     columns: dict[str, str]  # the other cells of its row in a table, by the name of their column
 
 
-def read_prompts(data: DataConfig, file: str) -> list[Prompt]:
-    """Return the prompts of a file, in its order.
+class PromptFile:
+    """The prompts of a file in its order, read piece by piece, as often as they are asked for.
+
+    Standard input and pipes, which can be read only once, are kept in a temporary file.
 
     Args:
         data: the configuration of the model, which was trained on prompts.
+        vocabulary: of the model.
         file: its path; `-` is standard input.
+        skip_unknown: leave out characters that are not in the vocabulary.
 
     Raises:
-        TextError: the file cannot be read, is not a table as configured, or has no prompts.
+        TextError: also from the iterator: the file cannot be read, has changed meanwhile, is not a
+            table as configured, has no prompts, or an unknown character.
     """
-    where = "standard input" if file == "-" else file
-    remedy = f"save it as {data.encoding}, the encoding of the model's text"
-    if file == "-":
-        chunks = bounded_chunks(sys.stdin.buffer, where, CHUNK) if sys.stdin else iter(())
-        pieces = decode_symbols(chunks, where, data, remedy)
-    else:
-        pieces = read_symbols(file, data, remedy)
-    found = list[Prompt]()
-    if (first := next(pieces, None)) is not None:
-        pieces = chain([first], pieces)
-        read = _rows(where, pieces, data) if data.records in TABLES else _texts(pieces, data)
-        found = [*read]
-    if not found:
-        raise TextError(f"{where}: has no prompts; every line or row is blank")
-    return found
+
+    def __init__(
+        self, data: DataConfig, vocabulary: Vocabulary, file: str, *, skip_unknown: bool = False
+    ) -> None:
+        self._data, self._vocabulary, self._file = data, vocabulary, file
+        self._skip_unknown = skip_unknown
+        self._where = "standard input" if file == "-" else file
+        self._kept: BinaryIO | None = None
+        if file == "-":
+            opened = sys.stdin and sys.stdin.buffer
+            self._kept = _kept(bounded_chunks(opened, self._where, CHUNK) if opened else ())
+            return
+        with reading(file):
+            is_pipe = stat.S_ISFIFO(os.stat(file).st_mode)
+        if is_pipe:
+            self._kept = _kept(read_chunks(file, CHUNK))
+        else:
+            self._state = state_of(file)
+
+    def __iter__(self) -> Iterator[Prompt]:
+        data, where, none = self._data, self._where, True
+        with explained(where, self._pieces(), data, with_reply=False) as pieces:
+            read = _rows(where, pieces, data) if data.records in TABLES else _texts(pieces, data)
+            for line, cell, columns in read:
+                none, symbols = False, code_points(cell)
+                codes = self._vocabulary.encode(
+                    symbols, f"{where}: line {line}", skip_unknown=self._skip_unknown
+                )
+                skipped = len(symbols) - len(codes)
+                yield Prompt(line, text_of(cell, data), codes, skipped, columns)
+        if none:
+            raise TextError(f"{where}: has no prompts; every line or row is blank")
+
+    def close(self) -> None:
+        """Delete the temporary file."""
+        if self._kept is not None:
+            self._kept.close()
+
+    def _pieces(self) -> Iterator[Array]:
+        remedy = f"save it as {self._data.encoding}, the encoding of the model's text"
+        if self._kept is None:
+            return read_symbols(self._file, self._data, remedy, self._state)
+        self._kept.seek(0)
+        chunks = bounded_chunks(self._kept, self._where, CHUNK)
+        return decode_symbols(chunks, self._where, self._data, remedy)
 
 
-def _rows(where: str, pieces: Iterable[Array], data: DataConfig) -> Iterator[Prompt]:
+def _kept(chunks: Iterable[bytes]) -> BinaryIO:
+    """Return a temporary file with some bytes, in memory if they are few."""
+    file: BinaryIO = SpooledTemporaryFile(_IN_MEMORY)  # type: ignore[assignment]  # noqa: SIM115
+    try:
+        for chunk in chunks:
+            file.write(chunk)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+_Read = tuple[int, str, dict[str, str]]  # line, prompt and other cells
+
+
+def _rows(where: str, pieces: Iterable[Array], data: DataConfig) -> Iterator[_Read]:
     """Yield the prompts of a table, with the cells of all columns but theirs."""
     table = Table(where, pieces, data, with_reply=False)
     names, named = list[str](), list[tuple[str, int | str, str]]()
@@ -76,10 +133,10 @@ def _rows(where: str, pieces: Iterable[Array], data: DataConfig) -> Iterator[Pro
             for name, column, cell in named
             if column not in table.prompt_columns
         }
-        yield _prompt(row.line, row.prompt, data, others)
+        yield row.line, row.prompt, others
 
 
-def _texts(pieces: Iterable[Array], data: DataConfig) -> Iterator[Prompt]:
+def _texts(pieces: Iterable[Array], data: DataConfig) -> Iterator[_Read]:
     """Yield the prompts of lines or paragraphs, which may have replies after a separator."""
     separator = bytes_of(data.prompt_separator or "", data)
     of_paragraphs = data.records == "paragraph" and data.label_as == "reply"
@@ -89,14 +146,7 @@ def _texts(pieces: Iterable[Array], data: DataConfig) -> Iterator[Prompt]:
             continue
         if of_paragraphs:
             (first, text), *others = lines
-            text = "\n".join([text, *(line for _, line in others)])
-            yield _prompt(first, text, data)
+            yield first, "\n".join([text, *(line for _, line in others)]), {}
             continue
         for number, line in lines:
-            yield _prompt(number, line.partition(separator)[0] if separator else line, data)
-
-
-def _prompt(
-    line: int, cell: str, data: DataConfig, columns: dict[str, str] | None = None
-) -> Prompt:
-    return Prompt(line, text_of(cell, data), code_points(cell), columns or {})
+            yield number, line.partition(separator)[0] if separator else line, {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from charrnn.kernels import Array
 from charrnn.kernels.blas import one_blas_thread
 from charrnn.model.evaluation import WindowScore, joined
 from charrnn.system.cores import blas_threads
+from charrnn.text.corpus import Corpus
 from charrnn.workers.worker import Buffers, Job, Task, Worker
 
 _CACHE_LINE = 16  # floats
@@ -65,6 +66,12 @@ class WorkerGroup:
         while (scores := self._do(("score", start, end, each, index)))[0] is not None:
             yield joined(scores)
             index += 1
+
+    def read(self, corpus: Corpus) -> None:
+        """Take other records for the tasks that follow; their vocabulary is the same."""
+        if corpus is not self.job.corpus:
+            self._do(("read", corpus))
+            self.job = replace(self.job, corpus=corpus)
 
     def predict(self, start: int, end: int) -> Iterator[Array]:
         """Yield log-probabilities (n, labels) for some of the records after others.

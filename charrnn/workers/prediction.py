@@ -13,9 +13,10 @@ from charrnn.backends.backend import resolve_backend
 from charrnn.config.schema import Config
 from charrnn.kernels import Array
 from charrnn.model.classification import Classification
-from charrnn.model.parameters import parameter_count
 from charrnn.system.cores import free_cores
+from charrnn.text.labels import label_texts
 from charrnn.text.records import RecordCorpus
+from charrnn.workers.group import WorkerGroup
 from charrnn.workers.processes import start_group
 from charrnn.workers.worker import Job
 
@@ -23,10 +24,11 @@ _MIN_OPERATIONS_PER_WORKER = 5e9  # for fewer, starting a process takes longer t
 _MIN_OPERATIONS_COMPILED = 5e11  # for fewer, importing Numba takes longer than it saves
 _TOGETHER = 1 << 23  # log-probabilities that are in memory, at most
 _REPLIES = 1 << 16  # that are in memory, at most
+_OTHERS = "other replies"  # the name of all replies that are no labels, where they are one row
 
 
-class Told(NamedTuple):
-    """The likeliest labels of records, in the order of their ranks."""
+class LabelPredictions(NamedTuple):
+    """The replies of records beside their likeliest labels, in the order of their ranks."""
 
     names: list[str]  # the labels of the model, then other replies of the records
     true: Array  # (n,) intp, the place of each record's reply in `names`
@@ -40,79 +42,125 @@ class Told(NamedTuple):
         return Classification.of(self.names, self.true, self.label)
 
     @property
+    def grouped(self) -> Classification:
+        """The same with all replies that are no labels as one, to be shown."""
+        if not self.unknown:
+            return self.classification
+        others = _OTHERS
+        while others in self.names[: self.labels]:
+            others = f"({others})"
+        names = [*self.names[: self.labels], others]
+        return Classification.of(names, np.minimum(self.true, self.labels), self.label)
+
+    @property
     def unknown(self) -> int:
         """The number of records whose reply is no label of the model."""
         return int(np.count_nonzero(self.true >= self.labels))
 
 
-def tell_labels(
-    config: Config,
-    corpus: RecordCorpus,
-    parameters: Array,
-    start: int,
-    end: int,
-    labels: tuple[Array, ...],
-    predicted: Callable[[int], object] = lambda _: None,
-) -> Told:
-    """Tell the labels of records from their prompts, beside their replies.
+class LabelPredictor:
+    """Predicts the labels of records, on all cores if they are many.
 
-    Args: see `predict_by_workers`.
-    """
-    place_of = {label.tobytes(): k for k, label in enumerate(labels)}
-    names = [corpus.vocabulary.decode(label) for label in labels]
-    true, label, probability = (np.empty(end - start, t) for t in (np.intp, np.intp, np.float64))
-    together = max(1, _TOGETHER // len(labels))
-    for first in range(start, end, together):
-        last = min(first + together, end)
-        here = slice(first - start, last - start)
-        log_probs = predict_by_workers(config, corpus, parameters, first, last, labels, predicted)
-        label[here] = log_probs.argmax(1)
-        probability[here] = np.exp(log_probs.max(1))
-    for first in range(start, end, _REPLIES):
-        ranks = np.arange(first, min(first + _REPLIES, end))
-        for k, reply in enumerate(corpus.reply_codes(ranks), first - start):
-            true[k] = place_of.setdefault(reply.tobytes(), len(place_of))
-            if true[k] == len(names):
-                names.append(corpus.vocabulary.decode(reply))
-    return Told(names, true, label, probability, len(labels))
-
-
-def predict_by_workers(
-    config: Config,
-    corpus: RecordCorpus,
-    parameters: Array,
-    start: int,
-    end: int,
-    labels: tuple[Array, ...],
-    predicted: Callable[[int], object] = lambda _: None,
-) -> Array:
-    """Predict the labels of records, on all cores if they are many.
+    Its processes start with the first records, and end with `close`.
 
     Args:
         config: configuration of the model.
-        corpus: the records, of which the prompts are read.
         parameters: (P,), parameters of the model.
-        start, end: ranks of the records.
-        labels: codes (n,) of each.
-        predicted: called with the number of records that have been predicted since the last call.
-
-    Returns:
-        The log-probabilities (records, labels) in the order of the ranks, each row normalised.
+        labels: codes (n,) of each label.
+        records: number of records to predict in all, about.
+        symbols: of their prompts and replies in all, ends included, about.
     """
-    steps = corpus.sizes.symbols(start, end) + (end - start) * sum(
-        len(label) + 1 for label in labels
-    )
-    work = 2.0 * steps * parameter_count(config.model, len(corpus.vocabulary))
-    train = replace(
-        config.train,
-        workers=max(1, min(free_cores(), int(work / _MIN_OPERATIONS_PER_WORKER))),
-        backend=resolve_backend("auto") if work >= _MIN_OPERATIONS_COMPILED else "numpy",
-    )
-    config = replace(config, train=train)
-    found = []
-    with closing(start_group(Job(config, corpus, trains=False, labels=labels))) as group:
-        group.parameters[...] = parameters
-        for log_probs in group.predict(start, end):
+
+    def __init__(
+        self,
+        config: Config,
+        parameters: Array,
+        labels: tuple[Array, ...],
+        records: int,
+        symbols: int,
+    ) -> None:
+        steps = symbols + records * sum(len(label) + 1 for label in labels)
+        work = 2.0 * steps * len(parameters)
+        train = replace(
+            config.train,
+            workers=max(1, min(free_cores(), int(work / _MIN_OPERATIONS_PER_WORKER))),
+            backend=resolve_backend("auto") if work >= _MIN_OPERATIONS_COMPILED else "numpy",
+        )
+        self._config = replace(config, train=train)
+        self._parameters, self._labels = parameters, labels
+        self._group: WorkerGroup | None = None
+
+    def log_probs(
+        self,
+        corpus: RecordCorpus,
+        start: int,
+        end: int,
+        predicted: Callable[[int], object] = lambda _: None,
+    ) -> Array:
+        """Return the log-probabilities (records, labels) of the labels, each row normalised.
+
+        Args:
+            corpus: the records, of which the prompts are read.
+            start, end: their ranks, in whose order the rows are.
+            predicted: called with the number of records that were predicted since the last call.
+        """
+        if self._group is None:
+            self._group = start_group(Job(self._config, corpus, trains=False, labels=self._labels))
+            self._group.parameters[...] = self._parameters
+        else:
+            self._group.read(corpus)
+        found = [np.empty((0, len(self._labels)))]
+        for log_probs in self._group.predict(start, end):
             found.append(log_probs)
             predicted(len(log_probs))
-    return np.concatenate([np.empty((0, len(labels))), *found])
+        return np.concatenate(found)
+
+    def predictions(
+        self,
+        corpus: RecordCorpus,
+        start: int,
+        end: int,
+        predicted: Callable[[int], object] = lambda _: None,
+    ) -> LabelPredictions:
+        """Return the likeliest labels of records, beside their replies; see `log_probs`."""
+        labels = self._labels
+        true, label, probability = (
+            np.empty(end - start, t) for t in (np.intp, np.intp, np.float64)
+        )
+        together = max(1, _TOGETHER // len(labels))
+        for first in range(start, end, together):
+            last = min(first + together, end)
+            here = slice(first - start, last - start)
+            log_probs = self.log_probs(corpus, first, last, predicted)
+            label[here] = log_probs.argmax(1)
+            probability[here] = np.exp(log_probs.max(1))
+        names = [*labels]
+        place_of = {one.tobytes(): k for k, one in enumerate(labels)}
+        for first in range(start, end, _REPLIES):
+            ranks = np.arange(first, min(first + _REPLIES, end))
+            for k, reply in enumerate(corpus.reply_codes(ranks), first - start):
+                true[k] = place_of.setdefault(reply.tobytes(), len(place_of))
+                if true[k] == len(names):
+                    names.append(reply)
+        texts = label_texts(names, corpus.vocabulary)
+        return LabelPredictions(texts, true, label, probability, len(labels))
+
+    def close(self) -> None:
+        """End the processes."""
+        if self._group is not None:
+            self._group.close()
+
+
+def predict_labels(
+    config: Config,
+    parameters: Array,
+    labels: tuple[Array, ...],
+    corpus: RecordCorpus,
+    start: int,
+    end: int,
+    predicted: Callable[[int], object] = lambda _: None,
+) -> LabelPredictions:
+    """Return the likeliest labels of records of some ranks; see `LabelPredictor`."""
+    symbols = corpus.sizes.symbols(start, end)
+    with closing(LabelPredictor(config, parameters, labels, end - start, symbols)) as predictor:
+        return predictor.predictions(corpus, start, end, predicted)

@@ -172,6 +172,10 @@ class Worker:
             self._scores = score_windows(self.model, windows, separator)
         return next(self._scores, None)
 
+    def read(self, corpus: Corpus) -> None:
+        """Take other records for the tasks that follow; their vocabulary is the same."""
+        self._job = replace(self._job, corpus=corpus)
+
     def predict(self, start: int, end: int, index: int) -> Array | None:
         """Predict the labels of this worker's share of a block of records.
 

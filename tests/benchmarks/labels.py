@@ -25,6 +25,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -103,19 +104,20 @@ def predictions(run: str) -> tuple[Any, list[str], float]:
     from charrnn.runs.checkpoint import load_checkpoint
     from charrnn.runs.folder import find_checkpoint
     from charrnn.text.part import encode_split
-    from charrnn.workers.prediction import predict_by_workers
+    from charrnn.workers.prediction import LabelPredictor
 
     checkpoint = load_checkpoint(find_checkpoint(run))
     part = encode_split(checkpoint.config.data, checkpoint.text_sha256, "test")
     start = time.perf_counter()
-    log_probs = predict_by_workers(
+    predictor = LabelPredictor(
         checkpoint.config,
-        part.corpus,
         checkpoint.parameters,
-        part.start,
-        part.end,
         checkpoint.labels.replies,
+        part.end - part.start,
+        part.corpus.sizes.symbols(part.start, part.end),
     )
+    with closing(predictor):
+        log_probs = predictor.log_probs(part.corpus, part.start, part.end)
     seconds = time.perf_counter() - start
     return log_probs, load(run).label_texts(), len(log_probs) / seconds
 

@@ -16,6 +16,7 @@ from charrnn.commands.cli import run
 from charrnn.inspection.glyphs import display_width
 from charrnn.model.classification import Classification
 from charrnn.workers import prediction
+from charrnn.workers.prediction import LabelPredictions
 
 Capture = pytest.CaptureFixture[str]
 
@@ -126,12 +127,25 @@ def test_replies_that_are_no_labels_count_as_wrong(capsys: Capture) -> None:
     assert run(["eval", "runs/table", "others.csv", "--json"]) == 0
     out, err = capsys.readouterr()
     found = json.loads(out)
-    assert "3 of 13 records have replies that are none of the model's 3 labels" in err
-    assert sorted(err.rpartition("count as wrong: ")[2].split()) == ["'no',", "'yes'"]
+    assert "none of the model's 3 labels, which count as wrong: 3 of 13 (" in err
+    assert sorted(err.rpartition("(")[2].split()) == ["'no',", "'yes')"]
     assert found["recall"]["yes"] == found["recall"]["no"] == 0
     assert sum(found["confusion"]["yes"].values()) == 2
+    lines = printed(capsys, "runs/table", "others.csv")
+    rows = lines[lines.index("recall") + 1 :]
+    assert [row.split("  ")[1].strip() for row in rows[:-1]] == ["early", "late", r"mid\tdle"]
+    assert rows[-1].split("  ")[1:] == ["other replies", "0.0000 of 3"]
     assert run(["eval", "runs/table", "mixed.csv"]) == 0
     assert "none of the model's" not in capsys.readouterr().err
+
+
+def test_other_replies_are_one_row_beside_a_label_of_that_name() -> None:
+    true, label = np.array([0, 1, 2, 3]), np.array([0, 0, 1, 1])
+    found = LabelPredictions(["other replies", "b", "c", "d"], true, label, np.ones(4), 2)
+    assert found.grouped.recall == {"other replies": 1, "b": 0, "(other replies)": 0}
+    assert found.grouped.confusion["(other replies)"] == {"b": 2}
+    assert found.grouped.accuracy == found.classification.accuracy == 1 / 4
+    assert [*found.classification.recall] == ["other replies", "b", "c", "d"]
 
 
 def test_the_plain_figures(capsys: Capture) -> None:

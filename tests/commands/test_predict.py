@@ -5,11 +5,16 @@ from __future__ import annotations
 import io
 import json
 import os
+import threading
 import time
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from labelled import LABELS, make_run, words, write_table
 from support import train
@@ -18,6 +23,7 @@ import charrnn
 from charrnn.commands import predict
 from charrnn.commands.cli import run
 from charrnn.inspection.glyphs import display_width
+from charrnn.text import prompts
 from charrnn.workers import prediction
 
 Capture = pytest.CaptureFixture[str]
@@ -166,12 +172,155 @@ def test_many_prompts_keep_their_order(
     expected = [one for (one,) in model.predict(prompts)]
     monkeypatch.setattr(prediction, "_MIN_OPERATIONS_PER_WORKER", 1)
     monkeypatch.setattr(prediction, "free_cores", lambda: cores)
-    monkeypatch.setattr(predict, "_TOGETHER", 130)
+    monkeypatch.setattr(predict, "_PROMPTS", 130)
     rows = printed(capsys, "--model", "runs/lines", "--file", tmp_path / "many")
     assert [row[0] for row in rows] == prompts
     assert [row[1] for row in rows] == [one.text for one in expected]
     for row, one in zip(rows, expected, strict=True):
         assert float(row[2]) == pytest.approx(one.probability, abs=6e-5)
+
+
+@pytest.mark.parametrize("source", ["file", "pipe", "standard input"])
+def test_many_prompts_take_little_memory(
+    source: str, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are read some at a time, and again what can be read only once."""
+    text = "".join(f"abc{k:05}\n" for k in range(8000))
+    (tmp_path / "many").write_text(text)
+    done: list[int] = []
+
+    def likely(_: object, __: object, start: int, end: int, advance: Any) -> Any:
+        advance(end - start)
+        return np.zeros((end - start, 3))
+
+    @contextmanager
+    def progress(total: int, unit: str) -> Iterator[Any]:
+        assert (total, unit) == (8000, "prompts")
+        yield done.append
+
+    monkeypatch.setattr(prediction.LabelPredictor, "log_probs", likely)
+    monkeypatch.setattr("charrnn.system.progress.progress", progress)
+    monkeypatch.setattr(predict, "_PROMPTS", 500)
+    monkeypatch.setattr(prompts, "_IN_MEMORY", 1000)
+    file = str(tmp_path / "many")
+    if source == "standard input":
+        monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(text.encode())))
+        file = "-"
+    elif source == "pipe":
+        os.mkfifo(tmp_path / "fifo")
+        file = str(tmp_path / "fifo")
+        threading.Thread(target=Path(file).write_text, args=(text,)).start()
+    with Path("out.txt").open("w") as out, monkeypatch.context() as within:
+        within.setattr("sys.stdout", out)
+        tracemalloc.start()
+        asked = ["predict", "--model", "runs/lines", "--unknown", "skip", "--file", file]
+        assert run(asked) == 0
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 3.5e6, peak
+    rows = [line.split("\t")[0] for line in Path("out.txt").read_text().splitlines()]
+    assert rows == text.splitlines()
+    assert done == [500] * 16
+    assert capsys.readouterr().err == "left out: 40,000 characters that the model does not know\n"
+
+
+def test_a_file_that_changes_while_it_is_answered(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "list"
+    file.write_text("ab\nac\n")
+    read_once = predict._totals
+
+    def changing(asked: Any) -> Any:
+        found = read_once(asked)
+        file.write_text("ab\nac\nad\n")
+        return found
+
+    monkeypatch.setattr(predict, "_totals", changing)
+    assert "has changed while it was read" in failed(
+        capsys, "--model", "runs/lines", "--file", file
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "found"),
+    [
+        ("semi.csv", "word;kind;n\nabx;early;1\n", "a table of 3 columns with semicolons between"),
+        ("tabs.tsv", "word\tkind\nabx\tearly\n", "a table of 2 columns with tabs between them"),
+        ("tabs", "word\tkind\nabx\tearly\n", "a table of 2 columns with tabs between them"),
+        ("lines.jsonl", '{"word": "abx", "kind": "early"}\n', "JSON lines"),
+        ("list.txt", "abx\nzzy\n", "a list"),
+    ],
+)
+def test_a_table_of_another_form(
+    name: str, content: str, found: str, tmp_path: Path, capsys: Capture
+) -> None:
+    """The message says what the file is, what the model reads, and what to do."""
+    (tmp_path / name).write_text(content)
+    message = failed(capsys, "--model", "runs/table", "--file", tmp_path / name)
+    assert f"{name}: is {found}" in message
+    assert "this model reads the column 'word' of a table with ',' between columns; " in message
+    remedy = "write word as its first line" if found == "a list" else "save it as such a table"
+    assert message.endswith(f"; {remedy}\n")
+    assert run(["eval", "runs/table", str(tmp_path / name)]) == 1
+    message = capsys.readouterr().err
+    assert f"{name}: is {found}" in message
+    assert "reads the columns 'word' and 'kind' of a table with ',' between columns; " in message
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("name,kind\nabx,early\n", "no column is called 'word'"),
+        ("word\nÄ\n", "'Ä' (U+00C4) in 'Ä' is not among the "),
+        ("word,n\nabx;zzy,1\nÄ;a,2\n", "';' (U+003B) in 'abx;zzy' is not among the "),
+    ],
+)
+def test_a_table_of_the_right_form_keeps_its_message(
+    content: str, problem: str, tmp_path: Path, capsys: Capture
+) -> None:
+    (tmp_path / "some.csv").write_text(content, encoding="utf-8")
+    assert problem in failed(capsys, "--model", "runs/table", "--file", tmp_path / "some.csv")
+
+
+def test_objects_are_expected(tmp_path: Path, capsys: Capture) -> None:
+    lines = [{"word": word, "kind": kind.strip()} for word, kind in words()[:100]]
+    (tmp_path / "text.txt").write_text("\n".join(map(json.dumps, lines)))
+    keys = {"data.records": "jsonl", "data.prompt_column": "word", "data.reply_column": "kind"}
+    model = train(tmp_path, keys | {"train.max_steps": 1})
+    message = failed(capsys, "--model", model, "--file", "words.csv")
+    assert (
+        "words.csv: is a table of 4 columns with commas between them; this model reads " in message
+    )
+    assert "a JSON object in each line, with 'word'; write such lines" in message
+
+
+def test_a_prompt_that_is_the_name_of_a_file(capsys: Capture) -> None:
+    assert "words.txt: read as a prompt; --file words.txt reads the file\n" in failed(
+        capsys, "--model", "runs/table", "words.txt"
+    )
+    assert printed(capsys, "--model", "runs/table", "a" * 5000)
+    assert "is a model" not in failed(capsys, "a" * 5000, "Ä", "--model", "runs/table")
+
+
+def test_prompts_are_read_like_the_text(capsys: Capture) -> None:
+    """Line ends too; a block with a blank line is none."""
+    assert printed(capsys, "--model", "runs/table", "--unknown", "skip", "a\r\nb") == [
+        [r"a\r\nb", *printed(capsys, "--model", "runs/table", "ab")[0][1:]]
+    ]
+    message = failed(capsys, "--model", "runs/files", "abx\n\nabx")
+    assert "PROMPT 1: has a blank line, which would end the record" in message
+
+
+def test_labels_of_bytes_that_look_alike_are_kept_apart(tmp_path: Path, capsys: Capture) -> None:
+    lines = [bytes([97 + k % 7, 120 + k % 3, 45, 0xFD + k % 3]) for k in range(300)]
+    (tmp_path / "text.txt").write_bytes(b"\n".join(lines))
+    keys = {"data.records": "line", "data.prompt_separator": "-", "data.tokens": "byte"}
+    model = train(tmp_path, keys)
+    rows = printed(capsys, "--model", model, "--top", 3, "ax")
+    assert {row[1] for row in rows} == {r"\\xfd", r"\\xfe", r"\\xff"}
+    assert run(["eval", str(model), "--json", "--split", "train"]) == 0
+    assert sorted(json.loads(capsys.readouterr().out)["recall"]) == [r"\xfd", r"\xfe", r"\xff"]
 
 
 def test_a_table_on_a_terminal(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,7 +379,6 @@ def test_prompts_or_a_file(arguments: list[str], capsys: Capture) -> None:
     [
         ("--model runs/table --file none.csv", "none.csv: no such file"),
         ("--model runs/table --file kinds", "kinds: cannot be read: Is a directory"),
-        ("--model runs/table --file words.txt", "no column is called 'word'"),
         (r"--model runs/table a\tb", r"PROMPT: \t is a backslash and a letter"),
         ("--model runs/writer early", "has no labels, as the replies"),
         ("--model runs/writer early", "charrnn sample --prompt TEXT writes replies"),

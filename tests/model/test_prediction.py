@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -212,17 +213,23 @@ def test_workers_predict_in_the_order_of_the_ranks(
     monkeypatch.setattr(of_workers, "free_cores", lambda: workers)
     monkeypatch.setattr(of_workers, "_MIN_OPERATIONS_PER_WORKER", 1)
     counts: list[int] = []
-    found = of_workers.predict_by_workers(
+    predictor = of_workers.LabelPredictor(
         replace(model.config, train=replace(model.config.train, batch_size=1)),
-        corpus,
         model.model.parameters,
-        *corpus.everything,
         model.labels.replies,
-        counts.append,
+        records=1000,
+        symbols=1000,
     )
-    assert sum(counts) == len(prompts)
     expected = predicted(model, prompts)[ranks]
+    fewer = encode_prompts(model.vocabulary, [codes[3]])
+    with closing(predictor):
+        found = predictor.log_probs(corpus, *corpus.everything, counts.append)
+        of_others = predictor.log_probs(fewer, *fewer.everything)
+        again = predictor.log_probs(corpus, 1, 4)
+    assert sum(counts) == len(prompts)
     assert np.allclose(found, expected, rtol=1e-5, atol=1e-6)
+    assert np.allclose(of_others, predicted(model, prompts[3:4]), rtol=1e-5, atol=1e-6)
+    assert np.allclose(again, expected[1:4], rtol=1e-5, atol=1e-6)
 
 
 def _texts(model: LanguageModel, corpus: object) -> list[str]:

@@ -1,0 +1,78 @@
+"""Says what a file is that cannot be read as a model's table: another table, or a list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
+
+from charrnn.config.schema import TABLES, DataConfig
+from charrnn.errors import TextError, shown
+from charrnn.kernels import Array
+from charrnn.text.remarks import as_text, table_in
+
+_LIST = "a list"
+
+
+@contextmanager
+def explained(
+    where: str, pieces: Iterator[Array], data: DataConfig, *, with_reply: bool = True
+) -> Iterator[Iterator[Array]]:
+    """Yield the pieces of a file, and explain an error if they are of another form than expected.
+
+    Args:
+        where: name of the file.
+        pieces: of its symbols, (n,) each.
+        data: how the model's text was read.
+        with_reply: whether the replies are read.
+
+    Raises:
+        TextError: in place of another one: it says what the file is, and what is expected.
+    """
+    begin = next(pieces, None)
+    try:
+        yield pieces if begin is None else chain([begin], pieces)
+    except TextError:
+        found = "" if begin is None else _form(as_text(begin, data), where, data)
+        if not found:
+            raise
+        raise TextError(f"{where}: is {found}; {_expected(found, data, with_reply)}") from None
+
+
+def _form(text: str, where: str, data: DataConfig) -> str:
+    """Return what a file is that begins with a text, in words; "" if it may be as expected."""
+    if data.records not in TABLES:
+        return ""
+    found = table_in(text, where) or table_in(text, "short.csv")  # few rows are enough here
+    line = next(filter(str.strip, text.split("\n")), "")
+    delimiter = "\t" if data.records == "tsv" else data.delimiter or ","
+    if found is None or found.records == data.records == "jsonl":
+        return ""
+    if "jsonl" not in (found.records, data.records) and delimiter in line:
+        return ""
+    if found.records != "jsonl" and found.columns == 1:
+        is_header = line.strip().strip('"') in _columns(data, with_reply=True)
+        return "" if is_header else _LIST
+    return str(found)
+
+
+def _columns(data: DataConfig, *, with_reply: bool) -> list[int | str]:
+    prompts, reply = data.prompt_column, data.reply_column
+    columns = [prompts] if isinstance(prompts, (int, str)) else [*(prompts or ())]
+    return [*columns, reply] if with_reply and reply is not None else columns
+
+
+def _expected(found: str, data: DataConfig, with_reply: bool) -> str:
+    """Return which table a model reads, and what to do with a file of the form that was found."""
+    columns = _columns(data, with_reply=with_reply)
+    names = " and ".join(map(shown, columns))
+    if data.records == "jsonl":
+        return f"this model reads a JSON object in each line, with {names}; write such lines"
+    delimiter = "\t" if data.records == "tsv" else data.delimiter or ","
+    plural = "s" if len(columns) > 1 else ""
+    is_list = found == _LIST and len(columns) == 1 and isinstance(columns[0], str)
+    remedy = f"write {columns[0]} as its first line" if is_list else "save it as such a table"
+    return (
+        f"this model reads the column{plural} {names} of a table with {shown(delimiter)} between "
+        f"columns; {remedy}"
+    )
