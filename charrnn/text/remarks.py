@@ -5,11 +5,10 @@ A remark is no error: somebody may want to train on just this file. It names the
 
 from __future__ import annotations
 
-import filecmp
+import hashlib
 import os
 import re
 from collections import Counter
-from itertools import product
 
 import numpy as np
 
@@ -76,23 +75,45 @@ def trained_validation(config: DataConfig) -> str:
     """Return a remark on a file for validation that is trained on too, or ""."""
     if not config.valid_path:
         return ""
+    try:
+        return _trained_too(config.path, config.valid_path, folders=bool(config.label_from))
+    except OSError:  # a file was deleted meanwhile
+        return ""
+
+
+def _trained_too(
+    path: str | tuple[str, ...], valid_path: str | tuple[str, ...], *, folders: bool
+) -> str:
+    """Return the remark; each file is read at most once, and only if another is as large."""
     trained, valid = (
-        [file for file in find_files(path) if os.path.isfile(file)]
-        for path in (config.path, config.valid_path)
+        {file: os.stat(file) for file in find_files(one, folders=folders) if os.path.isfile(file)}
+        for one in (path, valid_path)
     )
-    for file, other in product(valid, trained):
-        try:
-            same = os.path.samefile(file, other)
-            if not same and not filecmp.cmp(file, other, shallow=False):
-                continue
-        except OSError:  # deleted meanwhile
+    places = {(found.st_dev, found.st_ino) for found in trained.values()}
+    sizes = {found.st_size for found in valid.values()}
+    trained_bytes = {
+        _digest(file): file for file, found in trained.items() if found.st_size in sizes
+    }
+    for file, found in valid.items():
+        if (found.st_dev, found.st_ino) in places:
+            too = "is a text of data.path too"
+        elif other := trained_bytes and trained_bytes.get(_digest(file)):
+            too = f"has the same bytes as {other}"
+        else:
             continue
-        too = "is a text of data.path too" if same else f"has the same bytes as {other}"
         return (
             f"data.valid_path: {file} {too}, so the validation loss will flatter; name a text that "
             "is not trained on"
         )
     return ""
+
+
+def _digest(file: str) -> bytes:
+    found = hashlib.sha256()
+    with open(file, "rb") as opened:
+        while chunk := opened.read(_READ):
+            found.update(chunk)
+    return found.digest()
 
 
 def shape_in(symbols: Array, config: DataConfig, *, cut: bool) -> Shape | None:

@@ -14,6 +14,7 @@ from charrnn.commands.cli import run
 from charrnn.config.reader import load_config
 from charrnn.config.schema import DataConfig
 from charrnn.errors import ConfigError, TextError
+from charrnn.text import remarks
 from charrnn.text.load import load_corpus
 from charrnn.text.record_index import PARTS
 from charrnn.text.records import RecordCorpus
@@ -227,3 +228,30 @@ def test_a_validation_text_that_is_trained_on_gets_a_remark(
         shown = " ".join(err.split())
         assert shown.count("the validation loss will flatter") == bool(remark)
         assert remark in shown
+
+
+def test_the_files_of_folders_are_compared_once_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        for k in range(20):
+            (tmp_path / folder / f"{k}.txt").write_text(f"{folder} {k:03}\n")
+    read = []
+
+    def digest(file: str) -> bytes:
+        read.append(file)
+        return original(file)
+
+    original = remarks._digest
+    monkeypatch.setattr(remarks, "_digest", digest)
+    folder = str(tmp_path / "a")
+    of_files = DataConfig(folder, records="line", label_from="file")
+    data = replace(of_files, valid_path=str(tmp_path / "b"))
+    assert remarks.trained_validation(data) == ""
+    assert len(read) == 40
+    (tmp_path / "b" / "13.txt").write_text("a 007\n")
+    remark = remarks.trained_validation(data)
+    assert f"13.txt has the same bytes as {tmp_path / 'a' / '7.txt'}, so the" in remark
+    same = replace(of_files, valid_path=folder)
+    assert "0.txt is a text of data.path too" in remarks.trained_validation(same)
