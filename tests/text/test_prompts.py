@@ -422,6 +422,17 @@ def test_a_file_to_score_has_its_own_label(tmp_path: Path, label_as: str) -> Non
     assert pairs_of(cast(RecordCorpus, part.corpus)) == pairs
 
 
+def test_a_folder_to_score_has_the_labels_of_its_files(tmp_path: Path) -> None:
+    label_files(tmp_path)
+    data = DataConfig(str(tmp_path / "a"), records="line", label_from="file", valid_fraction=0.0)
+    own = cast(RecordCorpus, load_corpus(data))
+    part = encode_file(data, own.vocabulary, str(tmp_path / "a"))
+    assert sorted(pairs_of(cast(RecordCorpus, part.corpus))) == sorted(pairs_of(own))
+    alone = replace(data, label_from=None, prompt_separator=" ")
+    with pytest.raises(TextError, match=r"a: is a folder; name one of its files$"):
+        encode_file(alone, own.vocabulary, str(tmp_path / "a"))
+
+
 def test_standard_input_has_no_label(tmp_path: Path) -> None:
     label_files(tmp_path)
     data = DataConfig(str(tmp_path / "a"), records="line", label_from="file", valid_fraction=0.0)
