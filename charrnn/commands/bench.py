@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import click
 
 from charrnn.commands.arguments import refuse_mpiexec
 from charrnn.commands.options import json_option, set_option
+from charrnn.commands.tables import print_objects
 from charrnn.errors import counted
 from charrnn.system.terminal import wrapped
 
@@ -49,7 +49,7 @@ def bench(config: str | None, overrides: tuple[str, ...], as_json: bool) -> None
         click.echo("measuring for 10 to 30 seconds", err=True)
     speeds = measure(resolved)
     if as_json:
-        click.echo(json.dumps({"config": resolved.to_dict(), **speeds._asdict()}))
+        print_objects([{"config": resolved.to_dict(), **speeds._asdict()}])
         return
     for name, text in _rows(resolved, speeds):
         click.echo(wrapped(f"{name:<10}  {text}", sys.stdout, indent=12))

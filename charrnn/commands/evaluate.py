@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from itertools import repeat
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ import click
 from charrnn.commands.arguments import load_model_and_part
 from charrnn.commands.evaluate_labels import in_order_of_file, label_lines, labels_of_part
 from charrnn.commands.options import checkpoint_and_text_arguments, text_options
-from charrnn.commands.tables import fields, print_lines
+from charrnn.commands.tables import fields, json_line, print_lines, print_objects
 from charrnn.errors import plural
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ def _line(
     nats_per_char = score.loss_nats if score.chars else None
     if as_json:
         label = {} if predicted is None else dict(zip(_PREDICTED, predicted, strict=True))
-        return json.dumps({"nats": score.nats, "nats_per_char": nats_per_char} | texts | label)
+        return json_line({"nats": score.nats, "nats_per_char": nats_per_char} | texts | label)
     mean = "nan" if nats_per_char is None else f"{nats_per_char:.4f}"
     cells = [f"{score.nats:.4f}", mean, *texts.values()]
     if predicted is not None:
@@ -141,7 +140,7 @@ def _print_score(
         }
         rows |= {"accuracy": f"{found.accuracy:.4f}", "macro-F1": f"{found.macro_f1:.4f}"}
     if as_json:
-        click.echo(json.dumps(figures))
+        print_objects([figures])
         return
     width = max(map(len, rows)) + 2
     for name, figure in rows.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shlex
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from charrnn.commands.options import (
     shown_text_options,
     text_options,
 )
+from charrnn.commands.tables import print_objects
 
 if TYPE_CHECKING:
     from charrnn.inspection.units import Unit, UnitCorrelation
@@ -111,7 +111,7 @@ def _show_unit(
     values = activations(model.model(), reading, unit)
     if as_json:
         rounded = [None if math.isnan(one) else round(one, 4) for one in values.tolist()]
-        click.echo(json.dumps(_to_dict(unit) | {"activations": rounded}))
+        print_objects([_to_dict(unit) | {"activations": rounded}])
         return
     values = values[:length]
     largest = max(1.0, float(np.abs(np.nan_to_num(values)).max(initial=0.0)))
@@ -156,7 +156,7 @@ def _show_correlated_units(
         listed = [
             {"follows": one.feature, "r": round(one.r, 4)} | _to_dict(one.unit) for one in found
         ]
-        click.echo(json.dumps({"units": listed}))
+        print_objects([{"units": listed}])
         return
     constant = [feature for feature in features if feature not in {one.feature for one in found}]
     click.echo("\n".join(_table(found, constant, hint)))

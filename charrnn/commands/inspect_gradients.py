@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -14,6 +13,7 @@ import click
 from charrnn.commands.arguments import find_and_load, load_part, models_and_text
 from charrnn.commands.options import IntInRange, json_option, output_option, text_options
 from charrnn.commands.output_file import replaceable_path
+from charrnn.commands.tables import print_objects
 
 if TYPE_CHECKING:
     from charrnn.inspection.gradient_flow import StateGradient
@@ -88,7 +88,7 @@ def gradients(
     if path is not None:
         _draw(models, path)
     if as_json:
-        click.echo(json.dumps({"lags": list(range(1, K + 1)), "curves": _curves(models)}))
+        print_objects([{"lags": list(range(1, K + 1)), "curves": _curves(models)}])
         return
     click.echo("\n".join(_table(models)))
 

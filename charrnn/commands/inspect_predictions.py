@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ import click
 
 from charrnn.commands.arguments import find_and_load, refuse_escapes, report_skipped
 from charrnn.commands.options import IntInRange, checkpoint_argument, json_option, unknown_option
+from charrnn.commands.tables import print_objects
 
 if TYPE_CHECKING:
     from charrnn.inspection.predictions import Prediction
@@ -63,7 +63,7 @@ def predictions(checkpoint: str | None, text: str, top: int, unknown: str, as_js
     click.echo(str(path), err=True)
     report_skipped(skipped, vocabulary.tokens)
     if as_json:
-        click.echo(json.dumps({"predictions": [_to_dict(one, vocabulary) for one in found]}))
+        print_objects([{"predictions": [_to_dict(one, vocabulary) for one in found]}])
     else:
         click.echo("\n".join(_table(found, vocabulary)))
 

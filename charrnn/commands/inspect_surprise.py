@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from charrnn.commands.options import (
     shown_text_options,
     text_options,
 )
+from charrnn.commands.tables import print_objects
 
 if TYPE_CHECKING:
     from charrnn.inspection.surprise import Surprise
@@ -69,7 +69,7 @@ def surprise(
     if as_json:
         listed = [_to_dict(one, reading) for one in found]
         rounded = [None if math.isnan(one) else round(one, 4) for one in nats.tolist()]
-        click.echo(json.dumps(score.to_dict() | {"surprising": listed, "nats": rounded}))
+        print_objects([score.to_dict() | {"surprising": listed, "nats": rounded}])
         return
     if length:
         show_text(model.vocabulary, reading.part[:length], nats[:length], NATS, colour)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -15,7 +14,7 @@ import click
 
 from charrnn.commands.arguments import find_and_load, refuse_escapes, report_skipped
 from charrnn.commands.options import IntInRange, unknown_option
-from charrnn.commands.tables import fields, fitted, print_lines, width_of
+from charrnn.commands.tables import fields, fitted, print_lines, print_objects, width_of
 from charrnn.errors import SamplingError
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ def predict(
     report_skipped(totals.skipped, checkpoint.vocabulary.tokens)
     answers = _answers(asked, totals, checkpoint, labels, top)
     if as_json:
-        print_lines(map(json.dumps, _objects(answers)))
+        print_objects(_objects(answers))
     elif sys.stdout.isatty():
         print_lines(_table(answers, totals, labels))
     else:

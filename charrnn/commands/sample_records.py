@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -10,6 +9,7 @@ from contextlib import nullcontext
 
 import click
 
+from charrnn.commands.tables import json_line
 from charrnn.model.record_sampling import RecordSampler, SampledRecord, Selection
 from charrnn.system.progress import progress
 from charrnn.system.terminal import visible
@@ -47,7 +47,7 @@ def print_records(
             asked | {"text": prime + one.text, "log_prob": one.log_prob, "ended": one.ended}
             for one in written
         )
-        _print_lines(map(json.dumps, objects))
+        _print_lines(map(json_line, objects))
     else:
         _print_lines((prime + one.text for one in written), separator.removeprefix("\n"))
     if selection.summary:

@@ -1,7 +1,8 @@
-"""Lines of tables: with tabs between the fields in a pipe, with columns on a terminal."""
+"""Lines of tables: tabs between the fields in a pipe, columns on a terminal; lines of JSON."""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable
 from itertools import islice
@@ -29,6 +30,16 @@ def print_lines(lines: Iterable[str]) -> None:
     lines, terminal = iter(lines), sys.stdout.isatty()
     while block := "\n".join(islice(lines, _PRINTED)):
         click.echo(visible(block) if terminal else block)
+
+
+def print_objects(objects: Iterable[object]) -> None:
+    """Print a line of JSON for each object."""
+    print_lines(map(json_line, objects))
+
+
+def json_line(value: object) -> str:
+    """Return a value as one line of JSON, with its text unescaped: output is always UTF-8."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def fitted(text: str, width: int) -> str:

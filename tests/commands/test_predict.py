@@ -312,6 +312,28 @@ def test_prompts_are_read_like_the_text(capsys: Capture) -> None:
     assert "PROMPT 1: has a blank line, which would end the record" in message
 
 
+def test_json_has_its_text_unescaped(tmp_path: Path, capsys: Capture) -> None:
+    """In every command, as UTF-8."""
+    lines = [f"{a}{b}ü日|{'öx'[b < 'p']}" for a in "abcdefg" for b in "klmnopqrst"]
+    (tmp_path / "text.txt").write_text("\n".join(lines), encoding="utf-8")
+    keys = {"data.records": "line", "data.prompt_separator": "|", "data.valid_fraction": 0.3}
+    model = str(train(tmp_path, keys))
+    for command in (
+        ["predict", "--model", model, "aü"],
+        ["eval", model],
+        ["eval", model, "--each"],
+        ["sample", model, "--prompt", "aü", "--prime", "ö", "--seed", "1"],
+        ["inspect", "predictions", model, "--text", "ü日"],
+        ["inspect", "surprise", model],
+        ["inspect", "cells", model],
+    ):
+        capsys.readouterr()
+        assert run([*command, "--json"]) == 0
+        out = capsys.readouterr().out
+        assert "\\u" not in out, command
+        assert ("ü" in out or "ö" in out) or "cells" in command, command
+
+
 def test_labels_of_bytes_that_look_alike_are_kept_apart(tmp_path: Path, capsys: Capture) -> None:
     lines = [bytes([97 + k % 7, 120 + k % 3, 45, 0xFD + k % 3]) for k in range(300)]
     (tmp_path / "text.txt").write_bytes(b"\n".join(lines))
