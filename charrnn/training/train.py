@@ -34,6 +34,7 @@ from charrnn.text.corpus import Corpus
 from charrnn.text.load import load_corpus
 from charrnn.text.remarks import remark_on, trained_validation
 from charrnn.text.size_check import check_sizes, small_parts
+from charrnn.training.accuracy import validation_accuracy
 from charrnn.training.divergence import no_better_than_guessing
 from charrnn.training.recipe import fill_defaults, filled_keys
 from charrnn.training.reporter import Reporter
@@ -168,7 +169,11 @@ def train(
                 if trainer.finished:
                     if poor := no_better_than_guessing(counters.best_loss_nats, trainer.model.V):
                         reporter.note(poor)
-                    reporter.note(_finished(trainer, run))
+                    accuracy = ""
+                    if stop_requested and not ranks and counters.best_loss_nats is not None:
+                        epochs = counters.step / trainer.limits.steps_per_epoch
+                        accuracy = validation_accuracy(run, corpus, epochs, stop_requested)
+                    reporter.note(_finished(trainer, run, accuracy))
                 else:
                     interrupted = f"interrupted at step {counters.step:,}, saved in {run.last}"
                     _note(reporter, interrupted, _CONTINUES)
@@ -287,7 +292,7 @@ def _not_written(trainer: Trainer, problem: str) -> RunError:
     return RunError(problem, Remedy("resume=True", effect))
 
 
-def _finished(trainer: Trainer, run: RunFolder) -> str:
+def _finished(trainer: Trainer, run: RunFolder, accuracy: str) -> str:
     """Return the last note of a training that has reached a limit."""
     counters = trainer.counters
     text = f"finished: {counted(counters.step, 'step')}"
@@ -300,4 +305,6 @@ def _finished(trainer: Trainer, run: RunFolder) -> str:
             f"; best validation {counters.best_loss_nats:.4f} "
             f"nats/{trainer.config.data.tokens} at step {counters.best_step:,}"
         )
+    if accuracy:
+        text += f", {accuracy}"
     return f"{text}; {shortest(str(run.last if counters.best_loss_nats is None else run.best))}"

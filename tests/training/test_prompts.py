@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections.abc import Mapping
@@ -11,7 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import assert_same_run, write_config
+from labelled import make_run
+from support import assert_same_run, contents, write_config
 from support import train as train_by_command
 from training.test_records import Stop
 
@@ -328,3 +330,32 @@ def test_a_known_prompt_is_compared_as_it_is_read(
     ]
     with pytest.raises(charrnn.CharRNNError, match="not trained with 'cÄ' as a prompt"):
         model.sample_records(2, prompt="cÄ", seed=1)
+
+
+def test_a_finished_training_of_labels_has_an_accuracy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is that of `eval`, or of the first records of a large part; a resumed end has none."""
+    run_dir = make_run(tmp_path, "table")
+    (accuracy,) = re.findall(r"; best .*, validation accuracy (\S+) of 276 records; ", end(capsys))
+    assert run(["eval", str(run_dir), "--json"]) == 0
+    assert accuracy == f"{json.loads(capsys.readouterr().out)['accuracy']:.1%}"
+    before = contents(run_dir)
+    again = ["train", str(run_dir / "config.yaml"), "--resume"]
+    assert run(again) == 0
+    assert "accuracy" not in capsys.readouterr().err
+    assert contents(run_dir) == before
+    monkeypatch.setattr("charrnn.training.accuracy._OPERATIONS", 1e7)
+    monkeypatch.setattr("charrnn.training.accuracy._MOST", 0)
+    for name in ("few", "writer"):
+        (tmp_path / name).mkdir()
+    make_run(tmp_path / "few", "table")
+    (records,) = re.findall(r"validation accuracy \S+ of the first (\d+) records; ", end(capsys))
+    assert 50 < int(records) < 150
+    make_run(tmp_path / "writer", "writer")
+    assert "accuracy" not in end(capsys)
+
+
+def end(capsys: pytest.CaptureFixture[str]) -> str:
+    """Return the last line on stderr."""
+    return capsys.readouterr().err.splitlines()[-1]
