@@ -19,11 +19,11 @@ PUBLIC = [
     "charrnn.runs.load.load",
     "charrnn.training.train.train",
     "charrnn.config.reader.load_config",
-    "charrnn.model.language_model.LanguageModel.sample",
-    "charrnn.model.language_model.LanguageModel.stream",
+    "charrnn.model.text_model.TextModel.sample",
+    "charrnn.model.text_model.TextModel.stream",
     "charrnn.model.language_model.LanguageModel.sample_records",
     "charrnn.model.language_model.LanguageModel.predict",
-    "charrnn.model.language_model.LanguageModel.score",
+    "charrnn.model.text_model.TextModel.score",
     "charrnn.model.language_model.LanguageModel.score_records",
     *(
         f"charrnn.kernels.{cell}.{cell}_{direction}"

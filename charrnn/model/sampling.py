@@ -20,6 +20,7 @@ _PRIME_WINDOW = 256  # steps of a prime that are read at a time, at most
 _PRIME_LOGITS = 1 << 25  # of such a window, at most, unless one step has more
 _NOISE_NUMBERS = 1 << 16  # random numbers that are drawn at a time, about
 _MOST_CHOICES = 64  # of one text, whose noise is drawn at a time
+_NOT_NEGATIVE = Number(0, whole=True)
 _KINDS = {
     "temperature": Number(0),
     "top_k": Number(1, whole=True),
@@ -40,6 +41,16 @@ def checked_number(name: str, value: Any, kind: Number) -> Any:
         return kind.parse(number)
     except ValueError as error:
         raise SamplingError(f"{name}: {error}") from None
+
+
+def checked_seed(seed: int | Sequence[int] | None) -> int | list[int]:
+    """Return a seed of Python integers, a random one for None, or raise SamplingError."""
+    if seed is None:
+        return random_seed()
+    if isinstance(seed, Sequence) and not isinstance(seed, (str, bytes)):
+        return [checked_number("seed", one, _NOT_NEGATIVE) for one in seed]
+    number: int = checked_number("seed", seed, _NOT_NEGATIVE)
+    return number
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,7 @@
 in defaults and `transfer` copy weights from another run, and starts the loop in `trainer`. The loop
 uses `limits`, `optimizer` and `divergence`, writes metrics.jsonl through `log` and prints through
 `reporter`. `summary` describes a training in words, `accuracy` at its end measures how well a model
-tells labels. Gradients and scores are computed in
-`charrnn.workers`.
+tells labels. Gradients and scores are computed in `charrnn.workers`.
 
 Three modules decide the learning rate of a step, and `Trainer._learning_rate` puts them together:
 `recipe` chooses the default of `train.learning_rate`, `optimizer` follows `train.schedule` (a

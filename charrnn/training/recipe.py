@@ -197,9 +197,9 @@ def _with_rate(
 
     The learning rate is the optimizer's default times the cell's factor ("The rate once more"). It
     falls with the root of the hidden size: a pre-activation sums over the units, so that an update
-    of every weight changes it more in a larger layer. It also falls
-    with the root of the steps if these are many ("Long trainings"): with little decay, weights
-    drift by the learning rate times the root of the steps, until gradients explode.
+    of every weight changes it more in a larger layer. It also falls with the root of the steps if
+    these are many ("Long trainings"): with little decay, weights drift by the learning rate times
+    the root of the steps, until gradients explode.
     """
     steps = epochs * sizes.windows_in_epoch(train)
     if train.learning_rate is None:

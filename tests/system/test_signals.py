@@ -230,7 +230,7 @@ def test_an_interrupted_sample_ends_its_line(
 
     run_dir = train(tmp_path)
     capsys.readouterr()
-    monkeypatch.setattr("charrnn.model.language_model.continuations", pieces)
+    monkeypatch.setattr("charrnn.model.text_model.continuations", pieces)
     assert run(["sample", str(run_dir), "--prime", "bee "]) == 130
     out, err = capsys.readouterr()
     assert out == "bee and the\n"
@@ -251,7 +251,7 @@ def test_a_sample_in_training_is_interrupted_and_made_again(
                 signal.raise_signal(signal.SIGINT)
             yield piece
 
-    monkeypatch.setattr("charrnn.model.language_model.continuations", counted)
+    monkeypatch.setattr("charrnn.model.text_model.continuations", counted)
     config = write_config(tmp_path, {"train.validate_every": 5, "train.sample_length": 1000})
     assert run(["train", str(config), "--run-dir", str(tmp_path / "run")]) == 130
     assert written < 110
