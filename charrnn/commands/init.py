@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from charrnn.commands.arguments import refuse_mpiexec
-from charrnn.commands.options import FloatInRange, output_option, set_option
+from charrnn.commands.options import FloatInRange, option_of, output_option, set_option
 from charrnn.commands.output_file import output_path
 from charrnn.config.paths import named_path
-from charrnn.errors import ConfigError, TextError, counted, shown_name
+from charrnn.errors import ConfigError, TextError, counted, shown_name, with_remedies
 from charrnn.system.terminal import duration, wrapped
 
 if TYPE_CHECKING:
@@ -115,7 +115,8 @@ def init(
         file.write(written.encode())
     next_command = f"charrnn train {shlex.quote(str(target))}"
     if records.doubt:
-        reasons = [records.doubt]
+        remedies = [records.remedy] if records.remedy else []
+        reasons = [with_remedies(records.doubt, remedies, option_of)]
     lines = [text_summary, *reasons, _model_summary(proposal), time_summary]
     summary = "\n".join([*lines, f"written: {target}; now: {next_command}"])
     click.echo(wrapped(summary, sys.stderr), err=True)

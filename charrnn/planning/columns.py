@@ -47,7 +47,7 @@ def choose_columns(data: DataConfig, given: Collection[str], table: str) -> Colu
     if doubted:
         shown_row = ", ".join(map(shown, doubted[:_MOST_SHOWN]))
         more = ", ..." if len(doubted) > _MOST_SHOWN else ""
-        names += f" (--set data.header=true if {shown_row}{more} are names)"
+        names += f" (data.header: true if {shown_row}{more} are names)"
     how = f"{table}{names}: data.records {data.records}"
     prompts = data.prompt_column if isinstance(data.prompt_column, tuple) else (data.prompt_column,)
     replies = [one for one in columns if "reply_column" in given and one.fits(data.reply_column)]

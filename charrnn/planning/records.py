@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from charrnn.config.reader import KEYS_OF_RECORDS
 from charrnn.config.schema import TABLES, DataConfig
-from charrnn.errors import counted, shown
+from charrnn.errors import Remedy, counted, shown
 from charrnn.planning.columns import BEHIND, choose_columns
 from charrnn.planning.separators import Separator, find_separator
 from charrnn.text.files import find_files
@@ -27,7 +26,8 @@ class Records(NamedTuple):
     keys: dict[str, Any]
     instead: dict[str, Any]  # keys that differ for the other direction; empty if there is none
     reasons: list[str]  # lines of text
-    doubt: str = ""  # why a text that may be a list is read as one text, and what reads it as one
+    doubt: str = ""  # why lines that may be records are read as one text
+    remedy: Remedy | None = None  # what reads them as records
 
 
 def propose_records(data: DataConfig, given: Mapping[str, Any]) -> Records:
@@ -77,8 +77,8 @@ def propose_records(data: DataConfig, given: Mapping[str, Any]) -> Records:
     if shape is None or shape.records is None:
         if pairs.doubt or not shape:
             return pairs
-        way = "--set data.records=line reads each line as a record"
-        return Records({}, {}, [], f"{shape.reason}; {way}")
+        each = Remedy("data.records=line", "reads each line as a record")
+        return Records({}, {}, [], shape.reason, each)
     reason = f"{shape.reason}; data.records {shape.records}"
     return Records({"records": shape.records}, {}, [reason])
 
@@ -100,7 +100,7 @@ def _is_named(data: DataConfig) -> bool:
 def _pairs(found: Separator) -> Records:
     """Propose lines with a prompt and a reply, or say why they are one text."""
     lines, mark = counted(found.lines, "line"), shown(found.text)
-    way = f"--set {shlex.quote(f'data.prompt_separator={found.text}')}"
+    way = f"data.prompt_separator: {mark} reads pairs"
     if found.without:
         few = counted(len(found.without), "line")
         return Records(
@@ -108,7 +108,7 @@ def _pairs(found: Separator) -> Records:
             {},
             [],
             f"{lines} may be pairs with {mark} between them, but {few} lack it, the first of them "
-            f"line {found.without[0]:,}; with these completed, {way} reads pairs",
+            f"line {found.without[0]:,}; {way}, once these are complete",
         )
     labels = counted(found.prompt.distinct, "value")
     if found.is_said:
@@ -116,8 +116,8 @@ def _pairs(found: Separator) -> Records:
             {},
             {},
             [],
-            f"{lines} begin with one of {labels} and {mark}, as a conversation or a log; if these "
-            f"are labels, {way} reads pairs",
+            f"{lines} begin with one of {labels} and {mark}, as in a conversation or a log; "
+            f"{way} of a label and a text",
         )
     if found.prompt.is_label:
         why = f"learned: label ({labels}) -> text; for text -> label, exchange the sides"
@@ -126,9 +126,9 @@ def _pairs(found: Separator) -> Records:
         why = f"learned: text -> label ({labels}), as accuracy can be measured"
     else:
         why = f"learned: text before {mark} -> text after it"
-    way = "--set data.prompt_separator=null does not divide lines"
+    whole = "data.prompt_separator: null does not divide lines"
     return Records(
         {"records": "line", "prompt_separator": found.text},
         {},
-        [f"{lines} with {mark} between prompt and reply: data.records line", f"{why} ({way})"],
+        [f"{lines} with {mark} between prompt and reply: data.records line", f"{why} ({whole})"],
     )

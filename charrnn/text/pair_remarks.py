@@ -93,8 +93,8 @@ def _few(replies: Sequence[str]) -> str:
     each = n / distinct
     if distinct <= MOST_LABELS and _REPEATED <= each < LEAST_OF_LABEL:
         return (
-            f"{n:,} records have {distinct:,} different replies, {each:.2g} records each; if these "
-            f"are labels, they need at least {LEAST_OF_LABEL} on average, for charrnn predict and "
-            "eval to choose among them"
+            f"{counted(n, 'record')} have {distinct:,} different replies, {each:.2g} of them for "
+            f"each; if these are labels, they need at least {LEAST_OF_LABEL} on average, for "
+            "charrnn predict and eval to choose among them"
         )
     return ""

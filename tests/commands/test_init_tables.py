@@ -368,15 +368,15 @@ def test_the_first_row_names_the_columns_or_not(
     assert data_in("t.yaml")["header"] == named
     err, cells = capsys.readouterr().err, first.split(",")
     names = ", ".join(map(repr, cells))
-    assert (f"(--set data.header=true if {names} are names)" in err) == doubtful
-    assert ("data.header=true" in Path("t.yaml").read_text()) == doubtful
+    assert (f"(data.header: true if {names} are names)" in err) == doubtful
+    assert ("data.header: true" in Path("t.yaml").read_text()) == doubtful
     assert f"t.csv: {120 if named else 121} records" in err
 
 
 def test_a_header_that_is_set_is_not_doubted(capsys: pytest.CaptureFixture[str]) -> None:
     Path("t.csv").write_text(as_csv(rows(pair, "cat,Katze")))
     assert run(["init", "t.csv", "--minutes", "0.01", "--set", "data.header=false"]) == 0
-    assert "data.header=true" not in capsys.readouterr().err
+    assert "data.header: true" not in capsys.readouterr().err
 
 
 def test_blank_prompts_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
@@ -569,7 +569,7 @@ SEPARATED: dict[str, tuple[str, str, str]] = {
         lines_of(lambda k: f"{clause()} => {clause()} {k}"),
         " => ",
         "120 lines with ' => ' between prompt and reply: data.records line\nlearned: text before "
-        "' => ' -> text after it (--set data.prompt_separator=null does not divide lines)",
+        "' => ' -> text after it (data.prompt_separator: null does not divide lines)",
     ),
     "arrows without blanks": (lines_of(lambda k: f"{k} {clause()}->{clause()}"), "->", "'->'"),
     "a label behind a bar": (
@@ -616,15 +616,15 @@ def test_lines_with_a_separator(name: str, tokens: str, capsys: pytest.CaptureFi
 NOT_SEPARATED = {
     "a conversation": (
         lines_of(lambda k: f"{('Ann', 'Bob')[k % 2]}: {clause()}"),
-        "120 lines begin with one of 2 values and ': ', as a conversation or a log; if these are "
-        "labels, --set 'data.prompt_separator=: ' reads pairs",
+        "120 lines begin with one of 2 values and ': ', as in a conversation or a log; "
+        "data.prompt_separator: ': ' reads pairs of a label and a text",
     ),
-    "a chat": (lines_of(lambda k: f"{('user', 'bot')[k % 2]}: {clause()}"), "as a conversation"),
+    "a chat": (lines_of(lambda k: f"{('user', 'bot')[k % 2]}: {clause()}"), "as in a conversation"),
     "a log": (lines_of(lambda k: f"{('INFO', 'ERROR')[k % 2]}: {clause()}"), "or a log"),
     "an arrow is missing": (
         lines_of(lambda k: f"{clause()}{', ' if k in (6, 9) else ' => '}{clause()} {k}"),
         "120 lines may be pairs with ' => ' between them, but 2 lines lack it, the first of them "
-        "line 7; with these completed, --set 'data.prompt_separator= => ' reads pairs",
+        "line 7; data.prompt_separator: ' => ' reads pairs, once these are complete",
     ),
     "keys, all different": (lines_of(lambda k: f"key{k}: {clause()}"), ""),
     "sentences with colons": (lines_of(lambda k: f"{clause()}: {clause()} {k}."), ""),

@@ -68,8 +68,8 @@ REMARKS: dict[str, tuple[str, dict[str, Any], str]] = {
     "few records of each label": (
         pairs(lambda k: f"text {k}\treply {k // 3}"),
         TSV,
-        "120 records have 40 different replies, 3 records each; if these are labels, they need at "
-        "least 5 on average, for charrnn predict and eval to choose among them",
+        "120 records have 40 different replies, 3 of them for each; if these are labels, they need "
+        "at least 5 on average, for charrnn predict and eval to choose among them",
     ),
 }
 # Pairs without a remark -> the text and its keys.
