@@ -170,9 +170,9 @@ def train(
                     if poor := no_better_than_guessing(counters.best_loss_nats, trainer.model.V):
                         reporter.note(poor)
                     accuracy = ""
-                    if stop_requested and not ranks and counters.best_loss_nats is not None:
+                    if stop_requested and counters.best_loss_nats is not None:
                         epochs = counters.step / trainer.limits.steps_per_epoch
-                        accuracy = validation_accuracy(run, corpus, epochs, stop_requested)
+                        accuracy = validation_accuracy(run, group, epochs, stop_requested)
                     reporter.note(_finished(trainer, run, accuracy))
                 else:
                     interrupted = f"interrupted at step {counters.step:,}, saved in {run.last}"
@@ -227,7 +227,7 @@ def start_workers(
     config: Config, corpus: Corpus, note: Callable[[str], object], ranks: Ranks | None = None
 ) -> WorkerGroup:
     """Start the workers of a training, with a note if that takes a while."""
-    job = Job(config, corpus)
+    job = Job(config, corpus, labels=corpus.labels.replies)
     if job.parameter_count > _MANY_PARAMETERS:
         note(f"preparing {counted(job.parameter_count, 'parameter')}")
     if compiling := compiling_note(config.train.backend):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import replace
 from typing import NamedTuple
@@ -115,36 +115,6 @@ class LabelPredictor:
             predicted(len(log_probs))
         return np.concatenate(found)
 
-    def predictions(
-        self,
-        corpus: RecordCorpus,
-        start: int,
-        end: int,
-        predicted: Callable[[int], object] = lambda _: None,
-    ) -> LabelPredictions:
-        """Return the likeliest labels of records, beside their replies; see `log_probs`."""
-        labels = self._labels
-        true, label, probability = (
-            np.empty(end - start, t) for t in (np.intp, np.intp, np.float64)
-        )
-        together = max(1, _TOGETHER // len(labels))
-        for first in range(start, end, together):
-            last = min(first + together, end)
-            here = slice(first - start, last - start)
-            log_probs = self.log_probs(corpus, first, last, predicted)
-            label[here] = log_probs.argmax(1)
-            probability[here] = np.exp(log_probs.max(1))
-        names = [*labels]
-        place_of = {one.tobytes(): k for k, one in enumerate(labels)}
-        for first in range(start, end, _REPLIES):
-            ranks = np.arange(first, min(first + _REPLIES, end))
-            for k, reply in enumerate(corpus.reply_codes(ranks), first - start):
-                true[k] = place_of.setdefault(reply.tobytes(), len(place_of))
-                if true[k] == len(names):
-                    names.append(reply)
-        texts = label_texts(names, corpus.vocabulary)
-        return LabelPredictions(texts, true, label, probability, len(labels))
-
     def close(self) -> None:
         """End the processes."""
         if self._group is not None:
@@ -162,5 +132,40 @@ def predict_labels(
 ) -> LabelPredictions:
     """Return the likeliest labels of records of some ranks; see `LabelPredictor`."""
     symbols = corpus.sizes.symbols(start, end)
+    together = max(1, _TOGETHER // len(labels))
     with closing(LabelPredictor(config, parameters, labels, end - start, symbols)) as predictor:
-        return predictor.predictions(corpus, start, end, predicted)
+        blocks = (
+            predictor.log_probs(corpus, first, min(first + together, end), predicted)
+            for first in range(start, end, together)
+        )
+        return likeliest_labels(blocks, labels, corpus, start, end)
+
+
+def likeliest_labels(
+    blocks: Iterable[Array], labels: tuple[Array, ...], corpus: RecordCorpus, start: int, end: int
+) -> LabelPredictions:
+    """Return the likeliest labels of records, beside their replies.
+
+    Args:
+        blocks: the log-probabilities (n, labels) of some records after others, in their order.
+        labels: codes (n,) of each label.
+        corpus: the records.
+        start, end: their ranks.
+    """
+    true, label, probability = (np.empty(end - start, t) for t in (np.intp, np.intp, np.float64))
+    first = 0
+    for log_probs in blocks:
+        here = slice(first, first + len(log_probs))
+        label[here] = log_probs.argmax(1)
+        probability[here] = np.exp(log_probs.max(1))
+        first += len(log_probs)
+    names = [*labels]
+    place_of = {one.tobytes(): k for k, one in enumerate(labels)}
+    for first in range(start, end, _REPLIES):
+        ranks = np.arange(first, min(first + _REPLIES, end))
+        for k, reply in enumerate(corpus.reply_codes(ranks), first - start):
+            true[k] = place_of.setdefault(reply.tobytes(), len(place_of))
+            if true[k] == len(names):
+                names.append(reply)
+    texts = label_texts(names, corpus.vocabulary)
+    return LabelPredictions(texts, true, label, probability, len(labels))
