@@ -340,8 +340,12 @@ def test_a_finished_training_of_labels_has_an_accuracy(
     (accuracy,) = re.findall(r"; best .*, validation accuracy (\S+) of 276 records; ", end(capsys))
     assert run(["eval", str(run_dir), "--json"]) == 0
     assert accuracy == f"{json.loads(capsys.readouterr().out)['accuracy']:.1%}"
+    config = str(run_dir / "config.yaml")
+    more = ["--run-dir", str(tmp_path / "two"), "--set", "train.workers=2"]
+    assert run(["train", config, *more]) == 0
+    assert f", validation accuracy {accuracy} of 276 records; " in end(capsys)
     before = contents(run_dir)
-    again = ["train", str(run_dir / "config.yaml"), "--resume"]
+    again = ["train", config, "--resume"]
     assert run(again) == 0
     assert "accuracy" not in capsys.readouterr().err
     assert contents(run_dir) == before
