@@ -15,7 +15,7 @@ import click
 from charrnn.commands.arguments import find_and_load, refuse_escapes, report_skipped
 from charrnn.commands.options import IntInRange, unknown_option
 from charrnn.commands.tables import fields, fitted, print_lines, print_objects, width_of
-from charrnn.errors import SamplingError
+from charrnn.errors import SamplingError, shown_name
 
 if TYPE_CHECKING:
     from charrnn.model.prediction import Reply
@@ -78,8 +78,8 @@ def predict(
         raise click.UsageError("give either PROMPTs or --file, which names a file of prompts.")
     if prompts and checkpoint_name is None and len(prompts) > 1 and _is_model(prompts[0]):
         raise click.UsageError(f"{prompts[0]} is a model; --model {prompts[0]} names it.")
-    for prompt in filter(os.path.isfile, prompts):
-        click.echo(f"{prompt}: read as a prompt; --file {prompt} reads the file", err=True)
+    if name := next(map(shown_name, filter(os.path.isfile, prompts)), ""):
+        click.echo(f"{name}: read as a prompt; --file {name} reads the file", err=True)
     path, checkpoint = find_and_load(checkpoint_name)
     labels = _labels(checkpoint, path)
     asked = _prompts(prompts, file, checkpoint, skip_unknown=unknown == "skip")
