@@ -255,8 +255,13 @@ class _Builder:
         if values["data.split_by"] in ("prompt", "reply") and not has_prompts:
             self._fail("data.split_by", "needs records with a prompt and a reply", values)
         default = self._keys["train.prompt_weight"]["default"]
-        if values["train.prompt_weight"] != default and not has_prompts:
-            self._fail("train.prompt_weight", "needs records with a prompt and a reply", values)
+        weights = {
+            "train.prompt_weight": values["train.prompt_weight"] != default,
+            "train.early_weight": values["train.early_weight"],  # 0 for a text, where filled in
+        }
+        for key, is_given in weights.items():
+            if is_given and not has_prompts:
+                self._fail(key, "needs records with a prompt and a reply", values)
         if values["data.label_as"] != "prompt" and not values["data.label_from"]:
             self._fail("data.label_as", "needs data.label_from: file", values)
 

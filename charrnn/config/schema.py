@@ -296,6 +296,12 @@ class TrainConfig:
     prompt_weight: float = _key(
         Number(0, 1), "weight of the symbols of prompts in the loss; those of replies have 1", 0.1
     )
+    early_weight: float = _fillable(
+        Number(0),
+        "weight in the gradient of predicting the first symbol of a reply at the symbols of its "
+        "prompt, in all of them together",
+        "1 if the replies are labels, otherwise 0",
+    )
     sample_length: int = _key(
         whole(0, MAX_SAMPLE_LENGTH), "characters of the sample at each validation; 0: none", 0
     )

@@ -28,6 +28,7 @@ from charrnn.kernels import (
 from charrnn.model.dropout_masks import NO_MASKS, Masks
 from charrnn.model.parameters import parameter_shapes, parameter_views
 from charrnn.system.locks import ForkSafeLock
+from charrnn.text.windows import EarlyTargets
 
 States = list[tuple[Array, ...]]  # for each layer, the states of its cell, each (N, H)
 
@@ -215,6 +216,7 @@ class Model:
         masks: Masks = NO_MASKS,
         scale: float | None = None,
         weights: Array | None = None,
+        early: EarlyTargets | None = None,
     ) -> tuple[float, States]:
         """Write the gradient of the mean loss of a window.
 
@@ -226,9 +228,11 @@ class Model:
             scale: the factor of each token's loss, by default 1 / (T N). It differs if this window
                 is a part of a larger one, or has weights.
             weights: (T, N), the weight of each token, by default 1.
+            early: second targets, whose weighted losses are added; there are weights, too.
 
         Returns:
-            nats: the loss, weighted and summed over the tokens of the window.
+            nats: the loss, weighted and summed over the tokens of the window, without that of
+                second targets.
             states: the states after the last step.
         """
         logits, states, cache = self.forward(codes, states, masks)
@@ -240,8 +244,15 @@ class Model:
             softmax_cache, scale or 1 / targets.size, workspace=ws
         )
         if weights is not None:
-            dlogits *= weights[:, :, None]
+            dlogits *= (weights if early is None else weights + early.weights)[:, :, None]
             nll_nats *= weights
+        if early is not None:
+            # w (p - one_hot(target)) + w2 (p - one_hot(early)), of which (w + w2) (p -
+            # one_hot(target)) is there already.
+            steps, rows = early.weights.nonzero()
+            shares = (scale or 1 / targets.size) * early.weights[steps, rows]
+            dlogits[steps, rows, targets[steps, rows]] += shares
+            dlogits[steps, rows, early.codes[rows]] -= shares
         self.backward(dlogits, cache, gradient)
         return float(np.sum(nll_nats, dtype=np.float64)), states
 

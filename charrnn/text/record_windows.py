@@ -11,7 +11,7 @@ from charrnn.config.schema import TrainConfig
 from charrnn.kernels import Array
 from charrnn.text.record_index import Lengths
 from charrnn.text.shuffle import shuffled
-from charrnn.text.windows import Window
+from charrnn.text.windows import EarlyTargets, Window
 
 _BATCHES = 2  # in the seed of the order of an epoch's batches
 _ROWS = 3  # in the seed of the order of records of one length
@@ -23,6 +23,7 @@ class RecordSizes(NamedTuple):
     lengths: Lengths
     ends: tuple[int, int, int]  # ranks where the parts end
     prompts: bool = False  # whether records have prompts
+    labelled: bool = False  # whether their replies are labels
 
     @property
     def train(self) -> int:
@@ -93,6 +94,10 @@ class RecordWindows:
     repeats it with weight 0. In each epoch, records of equal length change places, and the batches
     come in another order. How many windows an epoch has does not change.
 
+    Where prompts are long, the gradient of a label hardly reaches their beginning. With early
+    targets, a label's first symbol is predicted at each symbol of the prompt, too: target
+    replication (Lipton et al., "Learning to Diagnose with LSTM Recurrent Neural Networks", 2016).
+
     Args:
         codes: (n,), the encoded records.
         starts: (R,), place of the symbol before each record, by rank.
@@ -120,6 +125,7 @@ class RecordWindows:
         self._windows_of = sizes.windows_of_batches(self._N, self._T)  # (batches,)
         self.windows = int(self._windows_of.sum())
         self._prompt_weight = train.prompt_weight
+        self._early_weight = train.early_weight or 0.0
         self._scale = self.windows / (replies + self._prompt_weight * (sizes.train - replies))
         self._epoch = -1
 
@@ -158,13 +164,18 @@ class RecordWindows:
             :, None
         ]  # (T + 1, 1)
         codes = self._codes[starts + np.minimum(steps, np.maximum(length, 0) + 1)]
-        weights = (steps[1:] <= length + 1).astype(np.float32)
+        weights, early = (steps[1:] <= length + 1).astype(np.float32), None
         if self._sizes.prompts:
-            in_prompt = steps[1:] <= self._prompts(read)
+            prompts = self._prompts(read)
+            in_prompt = steps[1:] <= prompts
+            if self._early_weight:
+                replies = self._codes[starts + np.minimum(prompts, np.maximum(length, 0)) + 1]
+                shares = np.float32(self._early_weight) / np.maximum(1, prompts - 1)
+                shares = (weights * (in_prompt & (steps[1:] > 1)) * shares).astype(np.float32)
+                early = EarlyTargets(replies.astype(np.intp), shares)
             weights[in_prompt] *= np.float32(self._prompt_weight)
-        return Window(
-            codes[:-1].astype(np.intp), codes[1:].astype(np.intp), weights, fresh=index == 0
-        )
+        inputs, targets = (some.astype(np.intp) for some in (codes[:-1], codes[1:]))
+        return Window(inputs, targets, weights, fresh=index == 0, early=early)
 
     def _place(self, step: int) -> tuple[int, int, int]:
         """Return the batch of a step, the number of the window in it, and the seed's epoch."""

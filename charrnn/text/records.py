@@ -135,7 +135,8 @@ class RecordCorpus(Corpus):
     @property
     def sizes(self) -> RecordSizes:
         ends = (*self.cut_points, len(self.starts))
-        return RecordSizes(self.lengths, ends, self.vocabulary.prompt_end is not None)
+        has_prompts = self.vocabulary.prompt_end is not None
+        return RecordSizes(self.lengths, ends, has_prompts, labelled=bool(self.labels.replies))
 
     @property
     def split_by(self) -> str | None:

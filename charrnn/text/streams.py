@@ -25,6 +25,11 @@ class TextSizes(NamedTuple):
     train: int  # characters of the training part
     others: tuple[int, int]  # of the validation and of the test part
 
+    @property
+    def labelled(self) -> bool:
+        """False: a text has no labels."""
+        return False
+
     def windows_in_epoch(self, train: TrainConfig) -> int:
         """Return the number of steps in which the training part is read once."""
         fresh = train.streams == "fresh"

@@ -10,6 +10,13 @@ from charrnn.config.schema import TrainConfig
 from charrnn.kernels import Array
 
 
+class EarlyTargets(NamedTuple):
+    """Second targets of a window: the first symbol of each row's reply, at steps of its prompt."""
+
+    codes: Array  # (n,) intp, the symbol of each row
+    weights: Array  # (T, n) float32, its weight in the gradient at each step
+
+
 class Window(NamedTuple):
     """A window of a training step, for n of its N rows."""
 
@@ -17,6 +24,7 @@ class Window(NamedTuple):
     targets: Array  # (T, n) intp, the code after each input
     weights: Array | None = None  # (T, n) float32, of each target in the loss; None: all 1
     fresh: bool = False  # whether the rows start from zero states
+    early: EarlyTargets | None = None
 
 
 class ScoringWindow(NamedTuple):
@@ -84,6 +92,11 @@ class Sizes(Protocol):
 
     def epochs_in(self, steps: int, train: TrainConfig) -> float:
         """Return how often so many steps read the training part."""
+        ...
+
+    @property
+    def labelled(self) -> bool:
+        """Whether records have labels as replies."""
         ...
 
     @property

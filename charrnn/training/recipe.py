@@ -14,6 +14,7 @@ configuration, the sizes of the text and the size of the vocabulary:
                                   and for fine-tuning (`_with_rate`)
     weight_decay                  the optimizer's; lower for a long training (`_with_rate`)
     warmup_steps, validate_every  by the number of steps (`_with_length`)
+    early_weight                  1 for labels ("Labels, predicted early")
 
 "Work" is the number of floating-point operations in the matrix products of the whole training. The
 comments on the constants name, in quotes, the section of tests/benchmarks/EXPERIMENTS.md that
@@ -103,6 +104,8 @@ def fill_defaults(
     workers = ranks or config.train.workers
     workers = workers if isinstance(workers, int) else 1  # each needs at least one stream
     train = _with_windows(config.train, sizes, workers)
+    if train.early_weight is None:
+        train = replace(train, early_weight=1.0 if sizes.labelled else 0.0)
     epochs = _epochs(train, sizes, n, work / training_flops(model, V))
     model = _with_dropout(model, n, V, epochs)
     train = _with_length(train, sizes, epochs)

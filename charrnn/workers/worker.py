@@ -137,6 +137,7 @@ class Worker:
             self._mask_generator.masks(step, len(window.inputs), self._mine),
             self.training_windows.scale(step),
             window.weights,
+            window.early,
         )
         for next_layer, layer in zip(self._buffers.next_states, states, strict=True):
             for next_state, state in zip(next_layer, layer, strict=True):

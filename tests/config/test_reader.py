@@ -262,6 +262,7 @@ def configurations(draw: st.DrawFn) -> Config:
     ):
         flat["data.split_by"] = None
         flat["train.prompt_weight"] = all_keys()["train.prompt_weight"]["default"]
+        flat["train.early_weight"] = None
     nested: dict[str, Any] = {"seed": flat.pop("seed")}
     for dotted, value in flat.items():
         section, key = dotted.split(".")
@@ -301,5 +302,5 @@ def test_every_key_is_in_the_file_that_a_run_keeps(
     assert kept["train"]["workers"] == 1  # two streams are too few for more
     assert kept["train"]["backend"] in BACKENDS
     monkeypatch.chdir(os.path.dirname(tmp_path))
-    given = load_config(tmp_path / "tiny.yaml", ["seed=9"])
+    given = load_config(tmp_path / "tiny.yaml", ["seed=9", "train.early_weight=0"])
     assert load_config(run_dir / "config.yaml") == resolved(given)

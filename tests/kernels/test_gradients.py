@@ -31,6 +31,7 @@ from charrnn.kernels import (
 from charrnn.model.dropout_masks import MaskGenerator
 from charrnn.model.model import Model
 from charrnn.model.parameters import parameter_shapes, parameter_views
+from charrnn.text.windows import EarlyTargets
 
 T, N, D, H, V = 4, 3, 5, 2, 6
 
@@ -191,8 +192,21 @@ def test_model_with_prompts(cell: str, prompt_weight: float) -> None:
     check_model(ModelConfig(cell, 2, 4, embedding_size=3, dropout=0.4), 0.7, weights)
 
 
+@pytest.mark.parametrize("cell", CELLS)
+def test_model_with_early_targets(cell: str) -> None:
+    """Of the rows, one has no prompt, and one's target is the next one at a step, too."""
+    steps = np.arange(4)[:, None]
+    weights = np.where(steps < [1, 2, 4], 0.1, steps < [3, 4, 4])
+    early = EarlyTargets(np.array([1, 2, 3]), np.where(steps < [0, 2, 4], [0, 0.5, 0.25], 0))
+    check_model(ModelConfig(cell, 2, 4, embedding_size=3, dropout=0.4), 0.7, weights, early)
+    check_model(ModelConfig(cell, 1, 4), None, weights, early)
+
+
 def check_model(
-    config: ModelConfig, scale: float | None = None, weights: Array | None = None
+    config: ModelConfig,
+    scale: float | None = None,
+    weights: Array | None = None,
+    early: EarlyTargets | None = None,
 ) -> None:
     """Check the gradients of a model; scale and weights, of 4 steps of 3 rows, are of the loss."""
     V, (T, N), rng = 5, (4, 3), np.random.default_rng(8)
@@ -209,12 +223,21 @@ def check_model(
             model.views[name][...] = array
         logits, _, _ = model.forward(codes, states, masks)
         nll_nats, _ = softmax_cross_entropy_forward(logits, targets)
-        return factor * float((nll_nats if weights is None else weights * nll_nats).sum())
+        total = float((nll_nats if weights is None else weights * nll_nats).sum())
+        if early is not None:
+            second, _ = softmax_cross_entropy_forward(logits, np.tile(early.codes, (T, 1)))
+            total += float((early.weights * second).sum())
+        return factor * total
 
     gradient = parameter_views(np.full_like(flat, np.nan), shapes)  # every element must be written
-    nats, _ = model.loss_gradient(codes, targets, states, gradient, masks, scale, weights)
+    nats, _ = model.loss_gradient(codes, targets, states, gradient, masks, scale, weights, early)
     parameters = parameter_views(flat, shapes)
-    assert factor * nats == pytest.approx(loss(**parameters), rel=1e-12)
+    whole = loss(**parameters)
+    if early is not None:  # the second targets count in the gradient only
+        logits, _, _ = model.forward(codes, states, masks)
+        second, _ = softmax_cross_entropy_forward(logits, np.tile(early.codes, (T, 1)))
+        whole -= factor * float((early.weights * second).sum())
+    assert factor * nats == pytest.approx(whole, rel=1e-12)
     check_gradients(loss, parameters, gradient)
 
 

@@ -22,6 +22,7 @@ from charrnn.model.parameters import initial_parameters, parameter_views
 from charrnn.text import records as records_module
 from charrnn.text.load import load_corpus
 from charrnn.text.records import RecordCorpus
+from charrnn.text.windows import EarlyTargets
 
 TRAIN = override_defaults().train
 each_cell = pytest.mark.parametrize("cell", CELLS)
@@ -63,6 +64,16 @@ def weights_of(corpus: RecordCorpus, record: Array, prompt_weight: float) -> Arr
     return np.where(np.arange(1, len(record)) <= prompt, np.float32(prompt_weight), 1)
 
 
+def early_of(corpus: RecordCorpus, record: Array, weight: float) -> tuple[Array, Array]:
+    """Return the first symbol of a record's reply (1,), and its weights (n - 1,) as a target."""
+    shares = np.zeros(len(record) - 1, np.float32)
+    if corpus.vocabulary.prompt_end is None:
+        return np.zeros(1, np.intp), shares
+    prompt = int(np.flatnonzero(record == corpus.vocabulary.prompt_end)[0])  # after its text
+    shares[1:prompt] = np.float32(weight) / np.float32(max(1, prompt - 1))
+    return record[prompt + 1 : prompt + 2], shares
+
+
 def small_model(cell: str, V: int, dtype: type = np.float64) -> Model:
     config = ModelConfig(cell=cell, num_layers=2, hidden_size=3)
     parameters = initial_parameters(config, V, seed=3, dtype=np.float64)
@@ -77,12 +88,13 @@ def small_model(cell: str, V: int, dtype: type = np.float64) -> Model:
     st.integers(1, 8),
     st.sampled_from(["fresh", "fixed"]),
     st.lists(st.integers(0, 12), max_size=3),
+    st.booleans(),
 )
 def test_the_workers_read_the_rows_of_the_whole(
-    path: Path, names: list[str], N: int, T: int, streams: str, cuts: list[int]
+    path: Path, names: list[str], N: int, T: int, streams: str, cuts: list[int], prompts: bool
 ) -> None:
-    train = replace(TRAIN, batch_size=N, seq_length=T, streams=streams)
-    corpus = corpus_of(path, names)
+    train = replace(TRAIN, batch_size=N, seq_length=T, streams=streams, early_weight=0.7)
+    corpus = corpus_of(path, names, prompts=prompts)
     windows, others = (corpus.training_windows(train, 2) for _ in range(2))
     parts = [slice(*ends) for ends in pairwise([0, *sorted(min(cut, N) for cut in cuts), N])]
     for step in range(2 * windows.windows):
@@ -92,8 +104,14 @@ def test_the_workers_read_the_rows_of_the_whole(
         for field in ("inputs", "targets", "weights"):
             joined = np.concatenate([getattr(one, field) for one in each], axis=1)
             assert np.array_equal(joined, getattr(whole, field)), field
+        assert (whole.early is None) != prompts
+        if whole.early is not None:
+            early = [one.early for one in each if one.early is not None]
+            for axis, joint in enumerate(zip(*early, strict=True)):
+                assert np.array_equal(np.concatenate(joint, axis), whole.early[axis])
         assert whole.weights is not None
-        assert whole.weights.sum() == windows.weight(step) == others.weight(step)
+        assert whole.weights.sum() == pytest.approx(windows.weight(step), rel=1e-6)
+        assert windows.weight(step) == others.weight(step)
 
 
 @each_cell
@@ -114,7 +132,7 @@ def test_padding_changes_no_gradient(
     """
     corpus = corpus_of(path, names, prompts=prompt is not None)
     model = small_model(cell, len(corpus.vocabulary))
-    train = replace(TRAIN, batch_size=N, seq_length=T, prompt_weight=prompt or 0)
+    train = replace(TRAIN, batch_size=N, seq_length=T, prompt_weight=prompt or 0, early_weight=0.6)
     windows = corpus.training_windows(train, 1)
     total, alone = np.zeros((2, model.parameters.size))
     write = np.empty_like(total)
@@ -124,20 +142,28 @@ def test_padding_changes_no_gradient(
         rows = slice(N * worker // workers, N * (worker + 1) // workers)
         states = model.zero_states(rows.stop - rows.start)
         for step in range(windows.windows if states[0][0].size else 0):
-            inputs, targets, weights, fresh = windows.window(step, rows)
+            inputs, targets, weights, fresh, early = windows.window(step, rows)
             if fresh:
                 states = model.zero_states(inputs.shape[1])
             loss, states = model.loss_gradient(
-                inputs, targets, states, views, scale=1.0, weights=weights
+                inputs, targets, states, views, scale=1.0, weights=weights, early=early
             )
             total += write
             nats += loss
     for record in record_codes(corpus).values():
         states, weights = model.zero_states(1), weights_of(corpus, record, prompt or 0)
+        first, shares = early_of(corpus, record, 0.6)
         for t in range(0, len(record) - 1, T):
             codes = record[t : t + T + 1, None]
+            here = slice(t, t + T)
             loss, states = model.loss_gradient(
-                codes[:-1], codes[1:], states, views, scale=1.0, weights=weights[t : t + T, None]
+                codes[:-1],
+                codes[1:],
+                states,
+                views,
+                scale=1.0,
+                weights=weights[here, None],
+                early=EarlyTargets(first, shares[here, None]),
             )
             alone += write
             nats_alone += loss

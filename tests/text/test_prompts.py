@@ -167,6 +167,43 @@ def test_a_reply_counts_once_an_epoch_and_a_prompt_by_its_weight(  # type: ignor
         assert found == expected
 
 
+@settings(max_examples=20)
+@given(PAIRS, st.integers(1, 7), st.integers(1, 9) | st.integers(30, 70), st.floats(0.1, 3))
+def test_the_first_symbol_of_a_reply_is_predicted_at_each_symbol_of_its_prompt(  # type: ignore[no-untyped-def]
+    tmp_path_factory, pairs: Pairs, N: int, T: int, weight: float
+) -> None:
+    """With the same weight in all, however long the prompt is, and in whatever windows."""
+    corpus = corpus_of(tmp_path_factory.mktemp("windows") / "list", pairs)
+    train = replace(TRAIN, batch_size=N, seq_length=T, early_weight=weight)
+    windows, end, prompt_end = (
+        corpus.training_windows(train, 5),
+        corpus.vocabulary.end,
+        corpus.vocabulary.prompt_end,
+    )
+    found = Counter[tuple[str, str]]()
+    rows: list[tuple[list[int], list[int], list[float]]] = []
+    for step in range(windows.windows):
+        window = windows.window(step)
+        assert window.early is not None
+        rows += [([], [], []) for _ in range(N if window.fresh else 0)]
+        for k, (inputs, codes, weights) in enumerate(rows[-N:]):
+            inputs += window.inputs[:, k].tolist()
+            codes.append(int(window.early.codes[k]))
+            weights += window.early.weights[:, k].tolist()
+    for inputs, codes, weights in rows:
+        if not any(weights):
+            continue
+        text = inputs[1 : inputs.index(prompt_end)]
+        expected = [0.0, *([weight / len(text)] * len(text))]
+        expected += [0.0] * (len(inputs) - len(expected))
+        assert weights == pytest.approx(expected, rel=1e-6)
+        first = {code for code in codes if code != end}  # no reply in these pairs is empty
+        assert len(first) == 1
+        text_of = corpus.vocabulary.decode
+        found[text_of(np.array(text)), text_of(np.array([*first]))] += 1
+    assert found == Counter((prompt, reply[0]) for prompt, reply in pairs if prompt)
+
+
 # How records are drawn.
 
 

@@ -157,7 +157,8 @@ def test_a_step_of_prompts_alone_makes_no_update(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without a weight, neither momentum nor weight decay moves the parameters."""
-    keys = {"train.prompt_weight": 0, "train.optimizer": "adamw", "train.weight_decay": 0.1}
+    keys = {"train.prompt_weight": 0, "train.early_weight": 0}
+    keys |= {"train.optimizer": "adamw", "train.weight_decay": 0.1}
     keys |= {"train.batch_size": 20, "train.log_every": 1}
     config = load_config(make_table(tmp_path, keys))
     idle = windows_without_replies(config, 40)
@@ -363,3 +364,28 @@ def test_a_finished_training_of_labels_has_an_accuracy(
 def end(capsys: pytest.CaptureFixture[str]) -> str:
     """Return the last line on stderr."""
     return capsys.readouterr().err.splitlines()[-1]
+
+
+# Early targets.
+
+
+@pytest.mark.parametrize(("weight", "learns"), [(None, True), (0, False)])
+def test_a_label_is_learned_from_the_begin_of_long_prompts(
+    tmp_path: Path, weight: float | None, learns: bool
+) -> None:
+    """With early targets, which labels have by default, in a training too short without them."""
+    rng = random.Random(4)
+    noise = ("".join(rng.choices("cdefgh ", k=rng.randint(25, 35))) for _ in range(400))
+    rows = [f"{(label := rng.choice('ab'))}{text}\t{label.upper()}" for text in noise]
+    (tmp_path / "text.txt").write_text("\n".join(rows))
+    keys = {"data.records": "line", "data.prompt_separator": "\t", "data.valid_fraction": 0.2}
+    keys |= {"model.hidden_size": 16, "train.batch_size": 20, "train.seq_length": 40}
+    keys |= {"train.max_steps": 250, "train.learning_rate": 0.02, "train.early_weight": weight}
+    run_dir = train_by_command(tmp_path, keys)
+    config = load_checkpoint(run_dir / "last.npz").config
+    assert config.train.early_weight == (1 if weight is None else weight)
+    texts = [row.split("\t") for row in rows]
+    model = charrnn.load(run_dir / "last.npz")
+    found = model.predict([text for text, _ in texts])
+    right = sum(one.text == label for ((one,), (_, label)) in zip(found, texts, strict=True))
+    assert (right > 0.95 * len(rows)) == learns, right
