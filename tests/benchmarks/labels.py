@@ -2,15 +2,18 @@
 
     python tests/benchmarks/labels.py words WORDFREQ > words.tsv
     python tests/benchmarks/labels.py accuracy RUN... --peer PYTHON
+    python tests/benchmarks/labels.py generation WRITER READER
     python tests/benchmarks/labels.py rate RUN --peer PYTHON
 
 `words` writes the 2,000 commonest words of 20 languages in Latin script, without those that are in
 several lists. WORDFREQ is the folder wordfreq/data of an unpacked wheel of that package, and
 msgpack has to be installed. `accuracy` scores the test part of runs that differ in their seed,
 beside a logistic regression on TF-IDF of character 1- to 4-grams that is trained on the same part,
-with the C that is best on the validation part. `rate` predicts on all cores, beside the same model
-in PyTorch with batches of 256, with one thread and with two, of which the better counts; they take
-turns.
+with the C that is best on the validation part. `generation` lets the run WRITER, which writes texts
+for labels, write 200 texts for each of ten labels, and the run READER, which tells the labels of
+texts, tell theirs, beside its recall of the texts of its validation part. `rate` predicts on all
+cores, beside the same model in PyTorch with batches of 256, with one thread and with two, of which
+the better counts; they take turns.
 
 PYTHON is an interpreter that has scikit-learn, and PyTorch for `rate`.
 """
@@ -53,6 +56,7 @@ LANGUAGES = {
 }
 WORDS = 2000  # of a language
 BINS = 15  # of the reliability
+LABELS, SAMPLES = 10, 200  # of a label
 
 
 def write_words(folder: Path) -> None:
@@ -153,6 +157,30 @@ def accuracy(runs: list[str], peer: str) -> None:
     drawn = [difference[rng.integers(0, len(true), len(true))].mean() for _ in range(10_000)]
     low, high = np.quantile(drawn, [0.025, 0.975])
     print(f"difference {difference.mean():+.2%}, 95% interval {low:+.2%} to {high:+.2%}")
+
+
+def generation(writer: str, reader: str) -> None:
+    """Print for each label how many samples and how many real texts the reader assigns to it."""
+    from charrnn import load
+
+    model, judge = load(writer), load(reader)
+    real: dict[str, list[str]] = {label: [] for label in judge.label_texts()}
+    parts = parts_of(reader)
+    known = {text for part in parts.values() for text, _ in part}
+    for text, label in parts["valid"]:
+        real[label].append(text)
+    shares: list[tuple[float, float]] = []
+    print("label  samples  new  texts  samples assigned  texts assigned")
+    for label in list(real)[:LABELS]:
+        samples = [one.text for one in model.sample_records(SAMPLES, prompt=label, seed=1)]
+        new = sum(one not in known for one in samples)
+        both = [
+            statistics.mean(one.text == label for (one,) in judge.predict(texts))
+            for texts in (samples, real[label])
+        ]
+        shares.append((both[0], both[1]))
+        print(label, len(samples), new, len(real[label]), *(f"{one:.1%}" for one in both))
+    print("mean", *(f"{statistics.mean(column):.1%}" for column in zip(*shares, strict=True)))
 
 
 def regression() -> None:
@@ -283,7 +311,9 @@ def serve(file: str, threads: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["words", "accuracy", "rate", "regression", "serve"])
+    parser.add_argument(
+        "what", choices=["words", "accuracy", "generation", "rate", "regression", "serve"]
+    )
     parser.add_argument("paths", nargs="*")
     parser.add_argument("--peer", default=sys.executable)
     parser.add_argument("--rounds", type=int, default=5)
@@ -293,6 +323,8 @@ def main() -> None:
         write_words(Path(arguments.paths[0]))
     elif arguments.what == "accuracy":
         accuracy(arguments.paths, arguments.peer)
+    elif arguments.what == "generation":
+        generation(*arguments.paths)
     elif arguments.what == "rate":
         rate(arguments.paths[0], arguments.peer, arguments.rounds)
     elif arguments.what == "regression":
