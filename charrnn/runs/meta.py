@@ -179,7 +179,8 @@ def _config(values: Any) -> Config:
         raise CheckpointError("its configuration lacks data.path")
     # Files without these keys were trained with these values.
     model = {"dropout_per": "step", "weight_dropout": 0.0, **values["model"]}
-    train = {"workers": 1, "backend": "numpy", "streams": "fixed", **values["train"]}
+    older = {"workers": 1, "backend": "numpy", "streams": "fixed", "early_weight": 0.0}
+    train = older | values["train"]
     if _is_count(train.get("sample_length")):  # older files may exceed the bound
         train["sample_length"] = min(int(train["sample_length"]), MAX_SAMPLE_LENGTH)
     try:

@@ -41,6 +41,7 @@ RUN: dict[str, Any] = {
     "train.max_steps": 40,
     "train.validate_every": 7,
     "train.log_every": 4,
+    "train.early_weight": 0.5,
     "train.sample_length": 20,
 }
 LABELS = ("high", "low", "l")
@@ -282,7 +283,7 @@ def test_weights_of_records_without_prompts_and_back(tmp_path: Path, config: Con
     """The end of a prompt is a new symbol, or one that is dropped."""
     data = replace(config.data, prompt_column=None, reply_column="name")
     pairs = replace(config, train=replace(config.train, max_steps=3))
-    plain = replace(pairs, data=data)
+    plain = replace(pairs, data=data, train=replace(pairs.train, early_weight=0.0))
     train_run(plain, tmp_path / "plain")
     for chosen, target, source, change in (
         (pairs, "pairs", "plain", "added: 3: 'g' (U+0067) 'w' (U+0077) the end of a prompt, d"),

@@ -313,6 +313,11 @@ CHANGES: dict[str, tuple[str, ...]] = {
         "data.prompt_separator=_",
         "train.prompt_weight=0.5",
     ),
+    "train.early_weight": (
+        "data.records=line",
+        "data.prompt_separator=_",
+        "train.early_weight=0.5",
+    ),
     "data.valid_fraction": ("data.valid_fraction=0.2",),
     "data.test_fraction": ("data.test_fraction=0.2",),
     "model.cell": ("model.cell=gru",),
