@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from charrnn.kernels import Array
 from charrnn.text.encoding import EncodedText
 from charrnn.text.vocabulary import Vocabulary
+
+Side = Literal["prompt", "reply"]
 
 MOST_LABELS = 256
 MOST_CODES = 1 << 22  # of the labels of one side, ends included; more would be whole texts
@@ -22,6 +24,11 @@ class Labels(NamedTuple):
 
     prompts: tuple[Array, ...] = ()  # codes (n,) of each, in ascending order
     replies: tuple[Array, ...] = ()
+
+    @property
+    def side(self) -> Side | None:
+        """The side of the labels, the reply's if both sides are labels; None without labels."""
+        return "reply" if self.replies else "prompt" if self.prompts else None
 
     @classmethod
     def at(cls, places: tuple[Array, Array], text: EncodedText) -> Labels:

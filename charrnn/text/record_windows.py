@@ -9,6 +9,7 @@ import numpy as np
 
 from charrnn.config.schema import TrainConfig
 from charrnn.kernels import Array
+from charrnn.text.labels import Side
 from charrnn.text.record_index import Lengths
 from charrnn.text.shuffle import shuffled
 from charrnn.text.windows import EarlyTargets, Window
@@ -23,7 +24,7 @@ class RecordSizes(NamedTuple):
     lengths: Lengths
     ends: tuple[int, int, int]  # ranks where the parts end
     prompts: bool = False  # whether records have prompts
-    labelled: bool = False  # whether their replies are labels
+    labels: Side | None = None  # the side that are labels, the reply's if both are
 
     @property
     def train(self) -> int:

@@ -26,9 +26,8 @@ class TextSizes(NamedTuple):
     others: tuple[int, int]  # of the validation and of the test part
 
     @property
-    def labelled(self) -> bool:
-        """False: a text has no labels."""
-        return False
+    def labels(self) -> None:
+        """None: a text has no labels."""
 
     def windows_in_epoch(self, train: TrainConfig) -> int:
         """Return the number of steps in which the training part is read once."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from charrnn.config.schema import TrainConfig
 from charrnn.kernels import Array
+from charrnn.text.labels import Side
 
 
 class EarlyTargets(NamedTuple):
@@ -95,8 +96,8 @@ class Sizes(Protocol):
         ...
 
     @property
-    def labelled(self) -> bool:
-        """Whether records have labels as replies."""
+    def labels(self) -> Side | None:
+        """The side of records that are labels, the reply's if both are; None without labels."""
         ...
 
     @property

@@ -8,8 +8,8 @@ configuration, the sizes of the text and the size of the vocabulary:
                                   (`_hidden_size`)
     batch_size, seq_length        32 and 80, or less for a small text (`_with_windows`)
     max_epochs                    what the work allows, at most 100 (`_epochs`)
-    dropout, weight_dropout       more for more epochs, and for more parameters per character
-                                  (`_with_dropout`)
+    dropout, weight_dropout       more for more epochs, and for more parameters per character; no
+                                  weight dropout if prompts are labels (`_with_dropout`)
     learning_rate                 by optimizer and cell; lower for a larger model, for many steps
                                   and for fine-tuning (`_with_rate`)
     weight_decay                  the optimizer's; lower for a long training (`_with_rate`)
@@ -39,6 +39,7 @@ from charrnn.config.values import MAX_INT
 from charrnn.kernels import CELLS
 from charrnn.kernels.optimizers import OPTIMIZERS
 from charrnn.model.parameters import parameter_count, training_flops
+from charrnn.text.labels import Side
 from charrnn.text.windows import Sizes
 
 # "How large, how long": 1e14 operations train an LSTM of 2 x 256 on tiny Shakespeare for 21 epochs.
@@ -105,9 +106,9 @@ def fill_defaults(
     workers = workers if isinstance(workers, int) else 1  # each needs at least one stream
     train = _with_windows(config.train, sizes, workers)
     if train.early_weight is None:
-        train = replace(train, early_weight=1.0 if sizes.labelled else 0.0)
+        train = replace(train, early_weight=1.0 if sizes.labels == "reply" else 0.0)
     epochs = _epochs(train, sizes, n, work / training_flops(model, V))
-    model = _with_dropout(model, n, V, epochs)
+    model = _with_dropout(model, n, V, epochs, labels=sizes.labels)
     train = _with_length(train, sizes, epochs)
     train = _with_rate(train, model, sizes, epochs, fine_tuning=source is not None)
     return replace(config, model=model, train=train)
@@ -178,10 +179,14 @@ def _epochs(train: TrainConfig, sizes: Sizes, n: int, chars: float) -> float:
     return min(limits, default=float(min(MOST_EPOCHS, max(1, round(chars / n)))))
 
 
-def _with_dropout(model: ModelConfig, n: int, V: int, epochs: float) -> ModelConfig:
+def _with_dropout(
+    model: ModelConfig, n: int, V: int, epochs: float, *, labels: Side | None
+) -> ModelConfig:
     """Fill in the dropout, which grows with the epochs and with the parameters per character.
 
-    The constants fit the best rows of "Rate, dropout and decay of the weights go together".
+    The constants fit the best rows of "Rate, dropout and decay of the weights go together". Where
+    prompts are labels, no recurrent weight is dropped: the states have to keep the label ("A text
+    for a label").
     """
     rate = 0.09 * math.log2(max(epochs, 1e-3) / 6.5)
     rate += 0.06 * math.log2(parameter_count(model, V) / n)
@@ -189,7 +194,7 @@ def _with_dropout(model: ModelConfig, n: int, V: int, epochs: float) -> ModelCon
     if model.dropout is None:
         model = replace(model, dropout=rate)
     if model.weight_dropout is None:
-        model = replace(model, weight_dropout=rate)
+        model = replace(model, weight_dropout=0.0 if labels == "prompt" else rate)
     return replace(model, dropout_per=model.dropout_per or "window")
 
 

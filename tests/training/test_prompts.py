@@ -24,6 +24,7 @@ from charrnn.config.schema import Config
 from charrnn.runs.checkpoint import load_checkpoint
 from charrnn.runs.metrics import read_metrics
 from charrnn.text.load import load_corpus
+from charrnn.training.recipe import fill_defaults
 from charrnn.training.reporter import Reporter
 from charrnn.training.train import train as train_run
 from charrnn.workers.group import WorkerGroup
@@ -390,3 +391,20 @@ def test_a_label_is_learned_from_the_begin_of_long_prompts(
     found = model.predict([text for text, _ in texts])
     right = sum(one.text == label for ((one,), (_, label)) in zip(found, texts, strict=True))
     assert (right > 0.95 * len(rows)) == learns, right
+
+
+@pytest.mark.parametrize(
+    ("prompt", "reply", "early", "drops"),
+    [("name", "kind", 1.0, True), ("kind", "name", 0.0, False), (None, "name", 0.0, True)],
+)
+def test_labels_decide_the_early_weight_and_the_weight_dropout(
+    tmp_path: Path, prompt: str | None, reply: str, early: float, drops: bool
+) -> None:
+    """No recurrent weight is dropped where the states have to keep a label."""
+    keys = {"data.prompt_column": prompt, "data.reply_column": reply, "train.early_weight": None}
+    keys |= {"model.weight_dropout": None, "train.max_steps": 4000}
+    config = load_config(make_table(tmp_path, keys))
+    corpus = load_corpus(config.data)
+    filled = fill_defaults(config, corpus.sizes, len(corpus.vocabulary))
+    assert filled.train.early_weight == early
+    assert (filled.model.weight_dropout > 0) == drops
