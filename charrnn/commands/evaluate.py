@@ -44,7 +44,8 @@ def evaluate(
     any text file, or - for standard input; without it, a split of the model's own text is read.
     Every character of a split is scored, and every character of a text file but the first. Records
     are scored from their beginning, end included; of those with a prompt the reply. A model that
-    tells labels is measured by these too: accuracy, macro-F1, recall and confusion.
+    tells labels is measured by these too: accuracy, beside the share of the most frequent label,
+    macro-F1, recall and confusion.
     """
     checkpoint, part = load_model_and_part(arguments, split, unknown)
     from charrnn.model.evaluation import SegmentScores
@@ -134,11 +135,16 @@ def _print_score(
         found = labels.classification
         figures |= {
             "accuracy": found.accuracy,
+            "majority": found.majority[1],
             "macro_f1": found.macro_f1,
             "recall": found.recall,
             "confusion": found.confusion,
         }
-        rows |= {"accuracy": f"{found.accuracy:.4f}", "macro-F1": f"{found.macro_f1:.4f}"}
+        rows |= {
+            "accuracy": f"{found.accuracy:.4f}",
+            "most frequent": f"{found.majority[1]:.4f}",
+            "macro-F1": f"{found.macro_f1:.4f}",
+        }
     if as_json:
         print_objects([figures])
         return

@@ -31,6 +31,8 @@ class Classification:
     0.75
     >>> {label: round(share, 3) for label, share in found.recall.items()}
     {'cat': 1.0, 'dog': 0.667}
+    >>> found.majority
+    ('dog', 0.75)
     >>> round(found.macro_f1, 3)
     0.733
     >>> found.confusion
@@ -57,6 +59,13 @@ class Classification:
     def accuracy(self) -> float:
         """The share of texts for which the true label was predicted."""
         return float(self.count[self.true == self.predicted].sum() / self.count.sum())
+
+    @property
+    def majority(self) -> tuple[str, float]:
+        """The most frequent true label, and its share: the accuracy of always predicting it."""
+        texts = self.texts
+        label = max(texts, key=texts.__getitem__)
+        return label, texts[label] / sum(texts.values())
 
     @property
     def recall(self) -> dict[str, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import takewhile
 
-from charrnn.errors import CharRNNError, counted
+from charrnn.errors import CharRNNError, counted, shown
 from charrnn.runs.checkpoint import load_checkpoint
 from charrnn.runs.folder import RunFolder
 from charrnn.text.reading import reading_of
@@ -54,5 +54,9 @@ def validation_accuracy(
         return ""
     if stop_requested():
         return ""
-    accuracy = found.classification.accuracy
-    return f"validation accuracy {accuracy:.1%} of {which}{counted(end - start, 'record')}"
+    classification = found.classification
+    label, share = classification.majority
+    return (
+        f"validation accuracy {classification.accuracy:.1%} of {which}"
+        f"{counted(end - start, 'record')} ({share:.1%} if always {shown(label)})"
+    )

@@ -64,6 +64,7 @@ def counted_by_hand(pairs: list[tuple[str, str]]) -> dict[str, Any]:
         confusion.setdefault(one, {})[other] = count
     return {
         "accuracy": right.total() / len(pairs),
+        "majority": max(true.values()) / len(pairs),
         "macro_f1": sum(f1.values()) / len(f1),
         "recall": {label: right[label] / true[label] for label in true},
         "confusion": confusion,
@@ -85,6 +86,7 @@ def test_the_figures_of_labels(
     expected = counted_by_hand([(one["reply"], one["predicted"]) for one in each])
     assert {key: found[key] for key in expected} == {
         "accuracy": pytest.approx(expected["accuracy"]),
+        "majority": pytest.approx(expected["majority"]),
         "macro_f1": pytest.approx(expected["macro_f1"]),
         "recall": pytest.approx(expected["recall"]),
         "confusion": expected["confusion"],
@@ -151,14 +153,15 @@ def test_other_replies_are_one_row_beside_a_label_of_that_name() -> None:
 def test_the_plain_figures(capsys: Capture) -> None:
     (found,) = objects(capsys, "runs/table")
     lines = printed(capsys, "runs/table")
-    assert [line.split() for line in lines[6:8]] == [
+    assert [line.split() for line in lines[6:9]] == [
         ["accuracy", f"{found['accuracy']:.4f}"],
+        ["most", "frequent", f"{found['majority']:.4f}"],
         ["macro-F1", f"{found['macro_f1']:.4f}"],
     ]
-    assert len({line.rindex(" ") for line in lines[:8]}) == 1
-    assert lines[8:10] == ["", "recall"]
+    assert len({line.rindex(" ") for line in lines[:9]}) == 1
+    assert lines[9:11] == ["", "recall"]
     texts = {label: sum(row.values()) for label, row in found["confusion"].items()}
-    assert lines[10:] == [
+    assert lines[11:] == [
         f"  {label.replace(chr(9), chr(92) + 't'):<8}  {found['recall'][label]:.4f} of {count}"
         for label, count in texts.items()
     ]

@@ -340,13 +340,19 @@ def test_a_finished_training_of_labels_has_an_accuracy(
 ) -> None:
     """It is that of `eval`, or of the first records of a large part; a resumed end has none."""
     run_dir = make_run(tmp_path, "table")
-    (accuracy,) = re.findall(r"; best .*, validation accuracy (\S+) of 276 records; ", end(capsys))
+    ((accuracy, baseline),) = re.findall(
+        r"; best .*, validation accuracy (\S+) of 276 records (\(.*?\)); ", end(capsys)
+    )
     assert run(["eval", str(run_dir), "--json"]) == 0
-    assert accuracy == f"{json.loads(capsys.readouterr().out)['accuracy']:.1%}"
+    found = json.loads(capsys.readouterr().out)
+    texts = {label: sum(row.values()) for label, row in found["confusion"].items()}
+    label = max(texts, key=texts.__getitem__)
+    assert accuracy == f"{found['accuracy']:.1%}"
+    assert baseline == f"({texts[label] / 276:.1%} if always {label!r})"
     config = str(run_dir / "config.yaml")
     more = ["--run-dir", str(tmp_path / "two"), "--set", "train.workers=2"]
     assert run(["train", config, *more]) == 0
-    assert f", validation accuracy {accuracy} of 276 records; " in end(capsys)
+    assert f", validation accuracy {accuracy} of 276 records {baseline}; " in end(capsys)
     before = contents(run_dir)
     again = ["train", config, "--resume"]
     assert run(again) == 0
@@ -357,7 +363,7 @@ def test_a_finished_training_of_labels_has_an_accuracy(
     for name in ("few", "writer"):
         (tmp_path / name).mkdir()
     make_run(tmp_path / "few", "table")
-    (records,) = re.findall(r"validation accuracy \S+ of the first (\d+) records; ", end(capsys))
+    (records,) = re.findall(r"validation accuracy \S+ of the first (\d+) records \(", end(capsys))
     assert 50 < int(records) < 150
     make_run(tmp_path / "writer", "writer")
     assert "accuracy" not in end(capsys)
