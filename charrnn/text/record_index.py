@@ -190,7 +190,8 @@ def count_records(text: EncodedText, config: DataConfig, notes: Notes) -> Counte
             labels[0].add(found.prompt[trained], first)
             labels[1].add(found.reply[trained], first + found.prompts[trained])
     number = sum(counts.values())
-    _refuse_empty_parts(counts, config)
+    few = dict(zip(SIDES, (len(one.places) for one in labels), strict=False))  # without "record"
+    _refuse_empty_parts(counts, config, few=bool(few.get(config.split_by or "")))
     return CountedRecords(
         dict(counts),
         number - round(distinct.estimate * number),
@@ -326,7 +327,8 @@ def _parts(places: Array, digest: Array, text: EncodedText, config: DataConfig) 
     return part
 
 
-def _refuse_empty_parts(found: Mapping[int, int], config: DataConfig) -> None:
+def _refuse_empty_parts(found: Mapping[int, int], config: DataConfig, *, few: bool) -> None:
+    """Raise an error if a part is empty; `few`: data.split_by is a side with few values."""
     counts = np.zeros(len(PARTS), np.int64)
     for run, count in found.items():
         counts[run >> _PART] += count
@@ -342,6 +344,13 @@ def _refuse_empty_parts(found: Mapping[int, int], config: DataConfig) -> None:
     if config.valid_path and not counts[1]:
         raise TextError("data.valid_path: has no records; every line or row is blank")
     for part, fraction in enumerate(config.fractions, 1):
+        if fraction and not counts[part] and few:
+            raise TextError(
+                f"{config.where}: the {PARTS[part]} part is empty, as data.split_by: "
+                f"{config.split_by} draws the {records} by the {config.split_by}, and few of these "
+                "differ",
+                Remedy("data.split_by=null", "draws them by the side with more different values"),
+            )
         if fraction and not counts[part]:
             raise TextError(
                 f"{config.where}: the {PARTS[part]} part is empty, as none of {records} is drawn "

@@ -249,6 +249,24 @@ def test_the_side_that_draws_is_the_prompt_of_any_reply(tmp_path: Path) -> None:
         assert bool(train & valid) == shared
 
 
+@pytest.mark.parametrize("side", ["prompt", "reply"])
+def test_a_side_with_few_values_is_named_as_the_cause_of_an_empty_part(
+    tmp_path: Path, side: str
+) -> None:
+    """Its key stays behind when the columns are exchanged."""
+    pairs = [("ab"[n % 2], f"{n}") for n in range(500)]
+    pairs = pairs if side == "prompt" else [(reply, prompt) for prompt, reply in pairs]
+    keys = {"valid_fraction": 0.01}
+    with pytest.raises(TextError) as refused:
+        corpus_of(tmp_path / "list", pairs, split_by=side, **keys)
+    assert str(refused.value).endswith(
+        f": the validation part is empty, as data.split_by: {side} draws the 500 records by the "
+        f"{side}, and few of these differ; data.split_by=null draws them by the side with more "
+        "different values"
+    )
+    assert len(pairs_of(corpus_of(tmp_path / "list", pairs, **keys), "valid"))
+
+
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from("abcdef")), min_size=1))
 def test_the_side_with_more_distinct_values_draws(tmp_path_factory, pairs: Pairs) -> None:  # type: ignore[no-untyped-def]
     prompts, replies = (len({pair[side] for pair in pairs}) for side in (0, 1))
