@@ -17,7 +17,7 @@ from charrnn.kernels import Array
 from charrnn.text.files import find_files
 from charrnn.text.pair_remarks import remark_on_pairs
 from charrnn.text.shape import READ, Shape, shape_of
-from charrnn.text.table_format import NAMED_TABLES, TableFormat, table_format
+from charrnn.text.table_format import NAMED_TABLES, TableFormat, table_format, uneven_table
 from charrnn.text.vocabulary import Vocabulary
 
 _READ = 1 << 18  # symbols at the start of a text in which another format is looked for
@@ -218,8 +218,13 @@ def _as_utf8(run: str) -> str:
 
 
 def _json(text: str, *, cut: bool) -> str:
-    """Recognise JSON that is no table: one value in one line, or a list in each line."""
+    """Recognise JSON that is no table: a list of objects, one value in one line, lists in lines."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if re.match(r'\[\s*\{\s*"', text.lstrip()) and not any(line[0] == "[" for line in lines[1:]):
+        return (
+            "a list of JSON objects; jq -c '.[]' LIST.json > LINES.jsonl writes one object a line, "
+            "and charrnn init reads these lines as a table"
+        )
     if not lines or not all(re.match(r'\{\s*"|\[\s*["\[{]', line) for line in lines):
         return ""
     if not all(line[-1] in "]}" for line in (lines[:-1] if cut else lines)):
@@ -245,6 +250,11 @@ def _table(text: str, config: DataConfig, *, cut: bool) -> str:
     """Recognise a table, and say how to learn its columns."""
     path = config.path if isinstance(config.path, str) else config.path[0]
     found = table_format(text, path, cut=cut)
+    if found is None and (uneven := uneven_table(text, path, cut=cut)):
+        return (
+            f"{uneven}; complete or remove such rows, or quote a cell in which the delimiter "
+            "stands, and charrnn init reads it as a table"
+        )
     if found is None or found.columns == 1:
         return ""
     return f"{found}; data.records: {found.records} reads it, and charrnn init chooses its columns"

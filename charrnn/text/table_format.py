@@ -19,6 +19,7 @@ _DELIMITERS = {_TAB: "tabs", ";": "semicolons", "|": "bars", ",": "commas"}
 _ROWS = 200  # lines at the start of a text that are looked at
 _FEW_ROWS = 8  # of prose, which may have as many commas each
 _MOST = 0.95  # share of rows that is enough
+_UNEVEN = 0.75  # share of rows from which on the others are likely to be mistakes
 
 
 class TableFormat(NamedTuple):
@@ -68,6 +69,39 @@ def table_format(text: str, path: str, *, cut: bool) -> TableFormat | None:
     if named and all(columns == 1 and share >= _MOST for columns, share, _ in widths.values()):
         return TableFormat("tsv", None, 1) if ending != "csv" else TableFormat("csv", ",", 1)
     return None
+
+
+def uneven_table(text: str, path: str, *, cut: bool) -> str:
+    """Return in words what a file is that is a table but for some rows, or "".
+
+    It is named like a table. Most of its rows have the same number of cells, too few for
+    `table_format`.
+
+    Args:
+        text, path, cut: see `table_format`, which does not recognise it.
+    """
+    if not path.lower().endswith(_NAMED_ROWS):
+        return ""
+    lines = io.StringIO(text, newline="\n").readlines()
+    whole = lines[: min(_ROWS, len(lines) - cut)]
+    for delimiter in _DELIMITERS:
+        reader, rows, line = csv.reader(whole, delimiter=delimiter), list[tuple[int, int]](), 1
+        try:
+            for cells in reader:
+                if any(map(str.strip, cells)):
+                    rows.append((line, len(cells)))
+                line = reader.line_num + 1
+        except csv.Error:
+            continue
+        columns, count = Counter(cells for _, cells in rows).most_common(1)[0] if rows else (0, 0)
+        others = [(line, cells) for line, cells in rows if cells != columns]
+        if columns > 1 and count >= max(_FEW_ROWS, _UNEVEN * len(rows)) and others:
+            found = TableFormat("tsv" if delimiter == _TAB else "csv", delimiter, columns)
+            line, width = others[0]
+            first = f"line {line:,}, which has {counted(width, 'cell')}"
+            many = f"{len(others)} of {counted(len(rows), 'row')} do not fit, the first of them "
+            return f"{found}, but {many if len(others) > 1 else ''}{first}"
+    return ""
 
 
 def _are_objects(lines: Sequence[str]) -> bool:

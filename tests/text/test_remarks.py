@@ -61,7 +61,7 @@ MISTAKES: dict[str, tuple[bytes, dict[str, Any], str]] = {
     "a line of JSON": (
         json.dumps([{"text": PROSE, "n": n} for n in range(5)]).encode(),
         {},
-        "one line of JSON; write the texts in it to a file",
+        "a list of JSON objects; jq -c",
     ),
     "a long line of JSON": (
         json.dumps({"texts": [PROSE] * 5000}).encode(),
@@ -87,6 +87,11 @@ MISTAKES: dict[str, tuple[bytes, dict[str, Any], str]] = {
         "".join(json.dumps([PROSE, n, "x"]) + "\n" for n in range(9)).encode(),
         {},
         "lists of JSON; write one text of each to a file, one a line",
+    ),
+    "a list of objects of JSON": (
+        json.dumps([{"title": PROSE, "n": n} for n in range(9)], indent=1).encode(),
+        {},
+        "a list of JSON objects; jq -c '.[]' LIST.json > LINES.jsonl writes one object a line",
     ),
     "gzip": (gzip.compress(PROSE.encode()), {"tokens": "byte"}, "compressed with gzip; unpack it"),
     "gzip as Latin-1": (
@@ -132,6 +137,21 @@ def test_two_columns_with_a_comma_are_a_table_by_the_name_of_the_file(tmp_path: 
     raw = "".join(f"Smith, John {n}\n" for n in range(9)).encode()
     assert "2 columns" in _remark(tmp_path / "people.csv", raw, {})
     assert not _remark(tmp_path / "people.txt", raw, {})
+
+
+def test_a_table_whose_rows_differ_in_their_cells(tmp_path: Path) -> None:
+    rows = [f'"{n}\n, {n}",good' for n in range(60)]  # two lines each
+    for number, row in ((5, "five"), (20, "20,a,b"), (30, "30,")):
+        rows[number] = row
+    path, raw = tmp_path / "rows.csv", "\n".join(rows).encode()
+    assert not _remark(path, raw, {"records": "csv", "reply_column": 1})
+    rows[40:44] = ["x"] * 4
+    remark = _remark(path, "\n".join(rows).encode(), {})
+    assert "a table of 2 columns with commas between them, but 6 of 60 rows do not fit" in remark
+    assert "the first of them line 11, which has 1 cell; complete or remove such rows" in remark
+    assert not _remark(tmp_path / "rows.txt", "\n".join(rows).encode(), {})
+    rows[0:60:2] = ["x"] * 30
+    assert not _remark(path, "\n".join(rows).encode(), {})
 
 
 TEXTS = {
