@@ -12,7 +12,7 @@ from charrnn.errors import Remedy, counted, shown
 from charrnn.planning.columns import BEHIND, choose_columns
 from charrnn.planning.separators import Separator, find_separator
 from charrnn.text.files import find_files
-from charrnn.text.lines import are_labelled, find_shape, find_table
+from charrnn.text.lines import are_labelled, find_shape, find_table, may_be_labelled
 from charrnn.text.table_format import NAMED_TABLES, TableFormat
 
 _OF_TABLES = [key for key, kinds in KEYS_OF_RECORDS.items() if not {*kinds} - {*TABLES}]
@@ -75,6 +75,10 @@ def propose_records(data: DataConfig, given: Mapping[str, Any]) -> Records:
         return Records({"records": "line"}, {}, [])
     shape = None if as_table else find_shape(data)
     if shape is None or shape.records is None:
+        if alone and not as_table and not pairs.doubt and may_be_labelled(data):
+            files = counted(len(find_files(data.path)), "file")
+            way = "charrnn init with data.label_from=file learns to tell the file of a line"
+            return Records({}, {}, [], f"{files} of lines may be one for each label; {way}")
         if pairs.doubt or not shape:
             return pairs
         each = Remedy("data.records=line", "reads each line as a record")

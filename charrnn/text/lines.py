@@ -23,6 +23,8 @@ from charrnn.text.table_format import TableFormat
 _MEASURED = 1_000_000  # characters at the start of a text, from which the rest is estimated
 _FEW_LINES = 50  # of a list that is too short to be recognised as one
 _SHORT = 100  # characters of a line of it
+_SOME_FILES = 20  # of running text that may be one of each label
+_RARE = 0.02  # share of lines
 PARTS = {  # of a text, by the names of their files or folders
     "train": "training",
     "valid": "validation",
@@ -121,6 +123,27 @@ def are_labelled(config: DataConfig) -> bool:
         elif len(new) > _FEW_LINES or max(map(len, new)) > _SHORT:
             return False
     return lists > len(files) / 2
+
+
+def may_be_labelled(config: DataConfig) -> bool:
+    """Return whether there are some files with many lines each, without blank ones between them.
+
+    Args:
+        config: where they are and how they are read; data.records is not looked at.
+
+    Raises:
+        TextError: the beginning of a file cannot be read.
+    """
+    files = find_files(config.path)
+    if not 1 < len(files) <= _SOME_FILES or any(Path(file).stem in PARTS for file in files):
+        return False
+    for file in files:
+        text = as_text(beginning([file], config)[:READ], config)
+        lines = text.rstrip().split("\n")
+        blank = sum(not line.strip() for line in lines)
+        if len(lines) < _FEW_LINES or blank > _RARE * len(lines) or table_in(text, file):
+            return False
+    return True
 
 
 def beginning(files: Sequence[str], config: DataConfig) -> Array:

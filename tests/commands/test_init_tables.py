@@ -768,6 +768,27 @@ def test_a_folder_of_texts_is_one_text(capsys: pytest.CaptureFixture[str]) -> No
     assert data_in("texts.yaml") == {}
 
 
+def test_a_folder_of_files_with_many_lines_may_be_labels(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("authors").mkdir()
+    for author in ("poe", "twain"):
+        Path(f"authors/{author}.txt").write_text("".join(f"{clause()}.\n" for _ in range(60)))
+    hint = "2 files of lines may be one for each label; charrnn init with data.label_from=file"
+    init = ["init", "authors", "--minutes", "0.01", "--overwrite"]
+    assert run(init) == 0
+    assert hint in capsys.readouterr().err.replace("\n", " ")
+    assert data_in("authors.yaml") == {}
+    assert run([*init, "--set", "data.label_from=file"]) == 0
+    assert "label_from" in data_in("authors.yaml")
+    assert "may be one for each" not in capsys.readouterr().err
+    assert run([*init, "--set", "data.label_from=null"]) == 0
+    assert "may be one for each" not in capsys.readouterr().err
+    Path("authors/poe.txt").write_text("".join(f"{clause()}.\n\n" for _ in range(60)))
+    assert run(init) == 0
+    assert "may be one for each" not in capsys.readouterr().err
+
+
 def test_notes_beside_a_list_are_no_labels() -> None:
     write_lists()
     for name in ("Czech", "Few"):
