@@ -11,7 +11,7 @@ from charrnn.errors import TextError, shown
 from charrnn.kernels import Array
 from charrnn.text.remarks import as_text, table_in
 
-_LIST = "a list"
+_LIST = "a list of plain lines"
 
 
 @contextmanager
@@ -46,7 +46,8 @@ def _form(text: str, where: str, data: DataConfig) -> str:
     found = table_in(text, where) or table_in(text, "short.csv")  # few rows are enough here
     line = next(filter(str.strip, text.split("\n")), "")
     delimiter = "\t" if data.records == "tsv" else data.delimiter or ","
-    if found is None or found.records == data.records == "jsonl":
+    is_object = line.lstrip().startswith("{")  # a single one is not recognised
+    if found is None or (data.records == "jsonl" and (found.records == "jsonl" or is_object)):
         return ""
     if "jsonl" not in (found.records, data.records) and delimiter in line:
         return ""
@@ -69,10 +70,10 @@ def _expected(found: str, data: DataConfig, with_reply: bool) -> str:
     if data.records == "jsonl":
         return f"this model reads a JSON object in each line, with {names}; write such lines"
     delimiter = "\t" if data.records == "tsv" else data.delimiter or ","
-    plural = "s" if len(columns) > 1 else ""
+    column = f"{'the ' if isinstance(columns[0], str) else ''}column{'s' * (len(columns) > 1)}"
     is_list = found == _LIST and len(columns) == 1 and isinstance(columns[0], str)
     remedy = f"write {columns[0]} as its first line" if is_list else "save it as such a table"
     return (
-        f"this model reads the column{plural} {names} of a table with {shown(delimiter)} between "
+        f"this model reads {column} {names} of a table with {shown(delimiter)} between "
         f"columns; {remedy}"
     )

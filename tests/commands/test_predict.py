@@ -249,7 +249,7 @@ def test_a_file_that_changes_while_it_is_answered(
         ("tabs.tsv", "word\tkind\nabx\tearly\n", "a table of 2 columns with tabs between them"),
         ("tabs", "word\tkind\nabx\tearly\n", "a table of 2 columns with tabs between them"),
         ("lines.jsonl", '{"word": "abx", "kind": "early"}\n', "JSON lines"),
-        ("list.txt", "abx\nzzy\n", "a list"),
+        ("list.txt", "abx\nzzy\n", "a list of plain lines"),
     ],
 )
 def test_a_table_of_another_form(
@@ -260,7 +260,11 @@ def test_a_table_of_another_form(
     message = failed(capsys, "--model", "runs/table", "--file", tmp_path / name)
     assert f"{name}: is {found}" in message
     assert "this model reads the column 'word' of a table with ',' between columns; " in message
-    remedy = "write word as its first line" if found == "a list" else "save it as such a table"
+    remedy = (
+        "write word as its first line"
+        if found == "a list of plain lines"
+        else "save it as such a table"
+    )
     assert message.endswith(f"; {remedy}\n")
     assert run(["eval", "runs/table", str(tmp_path / name)]) == 1
     message = capsys.readouterr().err
@@ -293,6 +297,10 @@ def test_objects_are_expected(tmp_path: Path, capsys: Capture) -> None:
         "words.csv: is a table of 4 columns with commas between them; this model reads " in message
     )
     assert "a JSON object in each line, with 'word'; write such lines" in message
+    (tmp_path / "typo.jsonl").write_text('{"wrod": "abx"}\n')
+    message = failed(capsys, "--model", model, "--file", tmp_path / "typo.jsonl")
+    assert "typo.jsonl: line 1: has no text or number 'word' (data.prompt_column)" in message
+    assert "(did you mean wrod?)" in message
 
 
 def test_a_prompt_that_is_the_name_of_a_file(capsys: Capture) -> None:
