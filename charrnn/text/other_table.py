@@ -33,13 +33,13 @@ def explained(
     try:
         yield pieces if begin is None else chain([begin], pieces)
     except TextError:
-        found = "" if begin is None else _form(as_text(begin, data), where, data)
+        found = "" if begin is None else _form(as_text(begin, data), where, data, with_reply)
         if not found:
             raise
         raise TextError(f"{where}: is {found}; {_expected(found, data, with_reply)}") from None
 
 
-def _form(text: str, where: str, data: DataConfig) -> str:
+def _form(text: str, where: str, data: DataConfig, with_reply: bool) -> str:
     """Return what a file is that begins with a text, in words; "" if it may be as expected."""
     if data.records not in TABLES:
         return ""
@@ -53,7 +53,9 @@ def _form(text: str, where: str, data: DataConfig) -> str:
         return ""
     if found.records != "jsonl" and found.columns == 1:
         is_header = line.strip().strip('"') in _columns(data, with_reply=True)
-        return "" if is_header else _LIST
+        prompts = _columns(data, with_reply=False)
+        alone = not with_reply and len(prompts) == 1 and isinstance(prompts[0], int)
+        return "" if is_header or alone else _LIST
     return str(found)
 
 

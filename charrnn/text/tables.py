@@ -30,7 +30,8 @@ class Table:
         where: name of the file, for errors.
         pieces: its symbols, (n,) each.
         config: kind of table, and its columns.
-        with_reply: whether the reply is read; without it, its column may be missing or incomplete.
+        with_reply: whether the reply is read; without it, its column may be missing or incomplete,
+            and a table without names may have the cells of a single prompt column alone.
 
     Attributes:
         header: the names of the columns; None if the table does not name them.
@@ -68,6 +69,14 @@ class Table:
         self._prompts = [self._place(column, "data.prompt_column") for column in prompts]
         if with_reply:
             self._reply = self._place(reply, "data.reply_column")
+        self._alone = (
+            not with_reply
+            and self.header is None
+            and config.records != "jsonl"
+            and len(prompts) == len(first[1]) == 1
+        )
+        if self._alone:
+            self._prompts = [0]
         if self._reply in self._prompts:
             raise TextError(
                 f"{where}: {shown(reply)} is data.reply_column and, by another name, "
@@ -81,6 +90,11 @@ class Table:
                     f"{self._where}: line {line}: has {counted(len(cells), 'cell')}, and the "
                     f"header {len(self.header)}; quote a cell in which the delimiter stands, or "
                     "remove the row"
+                )
+            if self._alone and len(cells) > 1:
+                raise TextError(
+                    f"{self._where}: line {line}: has {counted(len(cells), 'cell')}, and the first "
+                    "row one, the prompt; give all rows the prompt alone, or all columns"
                 )
             prompts = [self._cell(line, cells, place, "prompt") for place in self._prompts]
             reply = None if self._reply is None else self._cell(line, cells, self._reply, "reply")

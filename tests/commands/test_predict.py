@@ -303,6 +303,23 @@ def test_objects_are_expected(tmp_path: Path, capsys: Capture) -> None:
     assert "(did you mean wrod?)" in message
 
 
+def test_prompts_alone_for_a_table_of_numbered_columns(tmp_path: Path, capsys: Capture) -> None:
+    pairs = [(kind.replace("\t", ""), word) for word, kind in words()[:100]]
+    (tmp_path / "text.txt").write_text("".join(f"{kind}\t{word}\n" for kind, word in pairs))
+    (tmp_path / "alone").write_text("".join(f"{word}\n" for _, word in pairs[:9]))
+    keys = {"data.records": "tsv", "data.prompt_column": 2, "data.reply_column": 1}
+    model = train(tmp_path, keys | {"train.max_steps": 1})
+    alone = printed(capsys, "--model", model, "--file", tmp_path / "alone")
+    whole = printed(capsys, "--model", model, "--file", tmp_path / "text.txt")
+    assert alone == [row[:3] for row in whole[:9]]
+    (tmp_path / "mixed").write_text("abx\nearly\tabx\n")
+    message = failed(capsys, "--model", model, "--file", tmp_path / "mixed")
+    assert "mixed: line 2: has 2 cells, and the first row one, the prompt; give all" in message
+    assert run(["eval", str(model), str(tmp_path / "alone")]) == 1
+    message = capsys.readouterr().err
+    assert "alone: is a list of plain lines; this model reads columns 2 and 1 of" in message
+
+
 def test_a_prompt_that_is_the_name_of_a_file(capsys: Capture) -> None:
     assert "words.txt: read as a prompt; --file words.txt reads the file\n" in failed(
         capsys, "--model", "runs/table", "words.txt"
