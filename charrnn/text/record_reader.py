@@ -18,14 +18,13 @@ from charrnn.config.schema import TABLES, DataConfig
 from charrnn.errors import TextError, shown
 from charrnn.kernels import Array
 from charrnn.text.rows import BLANKS, as_string, bytes_of, is_blank
-from charrnn.text.tables import Table
+from charrnn.text.tables import Table, also_in
 from charrnn.text.vocabulary import SYMBOLS, code_points
 
 SEPARATORS = {"line": "\n", "paragraph": "\n\n", **dict.fromkeys(TABLES, "\n")}  # printed
 _NEWLINE = ord("\n")
 _BLANKS = np.array([ord(c) for c in BLANKS], np.uint32)
 _TOGETHER = 1 << 12  # rows encoded together
-_MOST_LISTED = 5  # records in a message, after the first one
 # What stands in strings for the ends of a record and of a prompt: no text has these characters.
 _MARKS = {"char": ("\ud800", "\ud801"), "byte": ("\u0100", "\u0101")}
 
@@ -134,11 +133,9 @@ def _refuse_empty(name: str, unit: str, empty: Sequence[int], config: DataConfig
     problem = f"{name}: {unit} {first:,}: the reply is empty"
     if not others:
         raise TextError(f"{problem}; write one, or remove the record")
-    listed = ", ".join(f"{number:,}" for number in others[:_MOST_LISTED])
-    listed += f", ... ({len(empty):,} in all)" if len(others) > _MOST_LISTED else ""
     filtered = ", for example with the filter of a spreadsheet" if config.records == "csv" else ""
-    also = f"as in {unit}{'s' * (len(others) > 1)} {listed}"
-    raise TextError(f"{problem}, {also}; write these replies, or remove the records{filtered}")
+    problem += also_in(unit, others)
+    raise TextError(f"{problem}; write these replies, or remove the records{filtered}")
 
 
 def _texts(pieces: Iterable[Array], config: DataConfig) -> Iterator[str]:

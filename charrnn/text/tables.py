@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from charrnn.kernels import Array
 from charrnn.text.rows import bytes_of, is_blank, rows_of, text_of
 
 _MOST_NAMES = 10  # in a message
+_MOST_LINES = 5  # in a message, after the first one
 
 
 class Row(NamedTuple):
@@ -144,15 +146,35 @@ class Table:
             cell: str = cells[place]
             return cell
         except IndexError:
-            problem = (
-                f"has {counted(len(cells), 'cell')}, and data.{side}_column is cell {place + 1}"
+            keys, problem = (
+                "",
+                (f"has {counted(len(cells), 'cell')}, and data.{side}_column is cell {place + 1}"),
             )
         except KeyError:
             problem = (
                 f"has no text or number {shown(place)} (data.{side}_column)"
-                f"{did_you_mean(place, cells)}; its keys with one are {_listed([*cells])}"
+                f"{did_you_mean(place, cells)}"
             )
-        raise TextError(f"{self._where}: line {line}: {problem}; complete the row or remove it")
+            keys = f"; its keys with one are {_listed([*cells])}"
+        others: list[int] = []
+        with suppress(TextError):  # about a later row
+            others.extend(
+                other
+                for other, row in self._rows
+                if (len(row) <= place if isinstance(place, int) else place not in row)
+            )
+        remedy = "complete these rows or remove them" if others else "complete the row or remove it"
+        problem = f"{self._where}: line {line:,}: {problem}{also_in('line', others)}{keys}"
+        raise TextError(f"{problem}; {remedy}")
+
+
+def also_in(unit: str, others: Sequence[int]) -> str:
+    """Return in words where an error occurs too, given the numbers of other units of a file."""
+    if not others:
+        return ""
+    listed = ", ".join(f"{number:,}" for number in others[:_MOST_LINES])
+    listed += f", ... ({len(others) + 1:,} in all)" if len(others) > _MOST_LINES else ""
+    return f", as in {unit}{'s' * (len(others) > 1)} {listed}"
 
 
 def _listed(names: Sequence[str]) -> str:

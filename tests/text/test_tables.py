@@ -176,6 +176,12 @@ REFUSED: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
         CSV,
         "t.csv: line 4: has 1 cell, and data.reply_column is cell 2; complete the row or remove it",
     ),
+    "too few cells in many rows": (
+        "p,r\n" + "a\n" * 2 + "a,b\n" + "a\n" * 5,
+        CSV,
+        "t.csv: line 2: has 1 cell, and data.reply_column is cell 2, as in lines 3, 5, 6, 7, 8, "
+        "... (7 in all); complete these rows or remove them",
+    ),
     "too few cells for the prompt": (
         "a1\n",
         {**CSV, "prompt_column": 7, "reply_column": 1},
@@ -236,6 +242,12 @@ REFUSED: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
         "a1,b1\ra2,b2\n",
         {**CSV, "newlines": "keep"},
         "line 1: a carriage return stands in a cell without quotes",
+    ),
+    "replies that are null": (
+        '{"a": "x", "b": null}\n{"a": "x", "b": "y"}\n{"a": "x"}',
+        JSONL,
+        "t.csv: line 1: has no text or number 'b' (data.reply_column), as in "
+        "line 3; its keys with one are 'a'; complete these rows or remove them",
     ),
     "a missing key": (
         '{"a": "x", "b": "y"}\n{"a": "x", "bb": "y", "c": 1}',
