@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from charrnn.kernels import Array
-from charrnn.text.vocabulary import Vocabulary
+from charrnn.text.vocabulary import SYMBOLS, Vocabulary
 
 Pieces = Iterable[Array]  # of a text, each (n,) symbols
 
@@ -43,6 +43,7 @@ def write_codes(
 ) -> Written:
     """Write the codes of texts, given as pieces of symbols."""
     n, skipped, ends = 0, 0, list[int]()
+    records = vocabulary.end is not None
     digest = hashlib.sha256(vocabulary.symbols.astype("<u4").tobytes())
     for pieces in texts:
         read = 0
@@ -50,7 +51,10 @@ def write_codes(
             codes = vocabulary.encode(symbols, where, skip_unknown=skip_unknown, first=read)
             digest.update(codes.data)
             write(codes.data)
-            read, n = read + len(symbols), n + len(codes)
+            read += (
+                np.count_nonzero(symbols == SYMBOLS[vocabulary.tokens]) if records else len(symbols)
+            )
+            n += len(codes)
             skipped += len(symbols) - len(codes)
         ends.append(n)
     return Written(digest.hexdigest(), tuple(ends), skipped)

@@ -95,7 +95,8 @@ class Vocabulary:
             symbols: (n,) integers.
             where: the source of the symbols, for the error.
             skip_unknown: leave out symbols that are not in the vocabulary.
-            first: the position of the first symbol in its source, for the error.
+            first: the position of the first symbol in its source, for the error; of records the
+                number of ends before it.
 
         Returns:
             (m,) `code_dtype`, with m = n, or less if unknown symbols are left out.
@@ -111,7 +112,10 @@ class Vocabulary:
                 position = int(np.argmax(unknown))
                 place = f"at position {first + position}"
                 if self.end is not None:
-                    place = f"in {shown(self._record_at(symbols, position))}"
+                    ends = symbols[:position] == SYMBOLS[self.tokens]
+                    number = first + np.count_nonzero(ends)  # 0 for a single one without ends
+                    record = shown(self._record_at(symbols, position))
+                    place = f"in record {number:,}, {record}," if number else f"in {record}"
                 raise TextError(
                     f"{where}: {self.name(int(symbols[position]))} {place} is not among the "
                     f"{counted(self.size, self.tokens)} this model knows",

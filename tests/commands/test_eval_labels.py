@@ -141,6 +141,16 @@ def test_replies_that_are_no_labels_count_as_wrong(capsys: Capture) -> None:
     assert "none of the model's" not in capsys.readouterr().err
 
 
+def test_an_unknown_character_is_named_with_its_record(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("charrnn.text.record_reader._TOGETHER", 7)
+    write_table(tmp_path / "odd.csv", [*words()[:900], ("aÄx", "late"), *words()[:9]])
+    assert run(["eval", "runs/table", str(tmp_path / "odd.csv")]) == 1
+    message = capsys.readouterr().err
+    assert r"odd.csv: 'Ä' (U+00C4) in record 901, 'aÄx\tlate', is not among the" in message
+
+
 def test_other_replies_are_one_row_beside_a_label_of_that_name() -> None:
     true, label = np.array([0, 1, 2, 3]), np.array([0, 0, 1, 1])
     found = LabelPredictions(["other replies", "b", "c", "d"], true, label, np.ones(4), 2)

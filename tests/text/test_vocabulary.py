@@ -217,7 +217,11 @@ def test_an_unknown_symbol_of_records_is_shown_in_its_record(tokens: str) -> Non
     """A position in a file would count the ends, and blank lines that are left out."""
     end = SYMBOLS[tokens]
     vocabulary = Vocabulary(np.array([97, 98, end]), tokens)
-    for text, record in (("|ab|aZb|ba|", "aZb"), ("Za|", "Za"), ("|ab|bZ", "bZ")):
+    for text, record in (
+        ("|ab|aZb|ba|", "record 2, 'aZb',"),
+        ("Za|", "'Za'"),
+        ("|ab|bZ", "record 2, 'bZ',"),
+    ):
         symbols = np.array([end if c == "|" else ord(c) for c in text], np.uint32)
-        with pytest.raises(TextError, match=rf"file: .* in '{record}' is not among the 2 {tokens}"):
+        with pytest.raises(TextError, match=rf"file: .* in {record} is not among the 2 {tokens}"):
             vocabulary.encode(symbols, "file")
