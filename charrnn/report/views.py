@@ -88,7 +88,7 @@ class Views(NamedTuple):
     predicted: list[tuple[str, list[ExpectedGlyph]]]  # by character, the likeliest next ones
     surprise: list[ColouredGlyph]
     mean_nats: float
-    chars: int
+    chars: int  # that have a loss: of records with a prompt the replies
     numbered: str  # "line" or "record"
     surprising: list[SurprisingGlyph]
     correlated_units: list[UnitCorrelation]
@@ -125,7 +125,7 @@ def inspect_model(checkpoint: Checkpoint) -> Views:
         [_expected(one, spaced) for one in _predictions(model, reading)],
         _coloured(reading, _excerpt(reading), nats, NATS),
         float(np.nanmean(nats, dtype=np.float64)),
-        len(reading.part),
+        int(np.count_nonzero(~np.isnan(nats))),
         reading.numbered,
         [
             SurprisingGlyph(

@@ -181,6 +181,7 @@ def test_the_page_has_accuracy_and_confusions(capsys: Capture) -> None:
     expected = as_json(capsys, "eval", "runs/table")
     text = re.sub("<[^>]*>", " ", report("runs/table"))
     assert f"Accuracy {expected['accuracy']:.4f}, macro-F1 {expected['macro_f1']:.4f}, on" in text
+    assert f"{expected['chars']:,} characters, {expected['loss_nats']:.4f} nats/char." in text
     texts = {label: sum(row.values()) for label, row in expected["confusion"].items()}
     most = re.escape(max(texts, key=texts.__getitem__).replace("\t", r"\t"))
     assert re.search(
