@@ -170,9 +170,10 @@ def train(
                     if poor := no_better_than_guessing(counters.best_loss_nats, trainer.model.V):
                         reporter.note(poor)
                     accuracy = ""
-                    if stop_requested and counters.best_loss_nats is not None:
+                    if counters.best_loss_nats is not None:
                         epochs = counters.step / trainer.limits.steps_per_epoch
-                        accuracy = validation_accuracy(run, group, epochs, stop_requested)
+                        stop = stop_requested or (lambda: None)
+                        accuracy = validation_accuracy(run, group, epochs, stop)
                     reporter.note(_finished(trainer, run, accuracy))
                 else:
                     interrupted = f"interrupted at step {counters.step:,}, saved in {run.last}"
