@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import shutil
+import sys
+import textwrap
 import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from charrnn.runs.checkpoint import Checkpoint
 
 _NAMED = 10  # labels, at most
+_INDENT = 12  # columns of the names of rows
 
 
 @click.command()
@@ -53,13 +57,23 @@ def _rows(path: Path, checkpoint: Checkpoint) -> list[str]:
         f"best        {_loss(counters.best_loss_nats, tokens)}{best_step}",
         f"training    {_loss(counters.train_loss_nats, tokens)}{dropout}",
         *_records(checkpoint),
-        *_sides(checkpoint),
-        f"vocabulary  {known}{symbols}{end}",
+        *map(_wrapped, [*_sides(checkpoint), f"vocabulary  {known}{symbols}{end}"]),
         f"parameters  {checkpoint.parameters.size:,}",
         *(f"  {name:<{width}}  {shape}" for name, shape in shapes.items()),
         "configuration",
         *(f"  {line}" for line in checkpoint.config.to_yaml().splitlines()),
     ]
+
+
+def _wrapped(row: str) -> str:
+    """Return a row that may be long, for a terminal on several lines; its spaces are kept."""
+    if not sys.stdout.isatty():
+        return row
+    columns = max(2 * _INDENT, shutil.get_terminal_size().columns)
+    indent = " " * _INDENT
+    return "\n".join(
+        textwrap.wrap(row, columns - 1, subsequent_indent=indent, drop_whitespace=False)
+    )
 
 
 def _visible(text: str) -> str:
@@ -90,7 +104,7 @@ def _sides(checkpoint: Checkpoint) -> list[str]:
         first = ", ".join(shown_name(vocabulary.decode(one)) for one in labels[:_NAMED])
         more = ", ..." if len(labels) > _NAMED else ""
         few = f"{counted(len(labels), 'label')}: {first}{more}"
-        rows.append(f"{side:<12}{few if labels else 'too many to be labels'}")
+        rows.append(f"{side:<{_INDENT}}{few if labels else 'too many to be labels'}")
     return rows
 
 

@@ -17,7 +17,7 @@ from click.core import ParameterSource
 from charrnn.commands.arguments import refuse_escapes, refuse_mpiexec, report_skipped
 from charrnn.commands.options import FloatInRange, IntInRange, checkpoint_argument, unknown_option
 from charrnn.errors import TextError, counted
-from charrnn.system.terminal import visible
+from charrnn.system.terminal import visible, wrapped
 
 if TYPE_CHECKING:
     from charrnn.model.language_model import LanguageModel
@@ -156,11 +156,11 @@ def sample(
         click.echo(f"seed {seed}", err=True)
     report_skipped(skipped, model.vocabulary.tokens)
     if model.labels.replies:
-        click.echo(
+        note = (
             "this model replies with labels; charrnn predict PROMPT prints the likeliest, with its "
-            "probability",
-            err=True,
+            "probability"
         )
+        click.echo(wrapped(note, sys.stderr), err=True)
     choosing: dict[str, Any] = {
         "temperature": temperature,
         "top_k": top_k,

@@ -281,6 +281,21 @@ def test_info_shows_what_a_checkpoint_is(
     )
 
 
+def test_info_fits_a_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alphabet = " ,0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+    save_checkpoint(tmp_path / "model.npz", wandering(alphabet))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "50")
+    assert run(["info", str(tmp_path / "model.npz")]) == 0
+    shown = capsys.readouterr().out.partition("vocabulary")[2].partition("\nparameters")[0]
+    rows = shown.split("\n")
+    assert all(row.startswith(" " * 12) for row in rows[1:])
+    assert max(map(len, rows)) < 50
+    assert repr(alphabet) in "".join([rows[0], *(row[12:] for row in rows[1:])])
+
+
 def test_info_of_a_run_that_has_not_validated(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
