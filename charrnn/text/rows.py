@@ -118,9 +118,9 @@ def _jsonl(
         if is_blank(line):
             continue
         try:
-            found = json.loads(
-                text_of(line, config, "strict"), parse_int=str, parse_float=str, parse_constant=str
-            )
+            # Without its line end, so that the column of an error at the end is one of this line.
+            text = text_of(line, config, "strict").rstrip(" \t\r\n")
+            found = json.loads(text, parse_int=str, parse_float=str, parse_constant=str)
         except (ValueError, RecursionError) as error:
             reasons = {"UnicodeDecodeError": "it is not UTF-8", "RecursionError": "it is too deep"}
             problem = reasons.get(type(error).__name__) or str(error)

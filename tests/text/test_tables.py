@@ -243,6 +243,11 @@ REFUSED: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
         {**CSV, "newlines": "keep"},
         "line 1: a carriage return stands in a cell without quotes",
     ),
+    "half a line of JSON": (
+        '{"a": "x", "b": "y"}\n{"a": "x", "b": \n{"a": "x", "b": "y"}\n',
+        JSONL,
+        "t.csv: line 2: is not JSON: Expecting value at column 16; each line is one object",
+    ),
     "replies that are null": (
         '{"a": "x", "b": null}\n{"a": "x", "b": "y"}\n{"a": "x"}',
         JSONL,
