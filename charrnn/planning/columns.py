@@ -55,13 +55,17 @@ def choose_columns(data: DataConfig, given: Collection[str], table: str) -> Colu
     label = max((one for one in free if one.is_label), key=_rank, default=None)
     texts = sorted((one for one in free if one.is_text), key=lambda one: -one.weight)
     text = texts[0] if texts else None
+    given_prompts = [one for column in prompts for one in columns if one.fits(column)]
     if "reply_column" in given:
         prompt = text if replies and replies[0].is_label else label or text
         if "prompt_column" not in given and prompt:
             keys["prompt_column"] = prompt.key
-        return Columns(keys, {}, [how])
+            given_prompts = [prompt]
+        return Columns(keys, {}, [how, _learned(given_prompts, replies[0])] if replies else [how])
     if "prompt_column" in given and (reply := label if label and data.prompt_column else text):
-        return Columns({**keys, "reply_column": reply.key}, {}, [how, f"learned: {reply}"])
+        return Columns(
+            {**keys, "reply_column": reply.key}, {}, [how, _learned(given_prompts, reply)]
+        )
     if text is None:
         raise _no_text(data, columns)
     blank = [
@@ -85,6 +89,12 @@ def choose_columns(data: DataConfig, given: Collection[str], table: str) -> Colu
         {"prompt_column": second.key, "reply_column": first.key},
         [how, f"learned: {first} -> {second}, {why}; {second} -> {first} {BEHIND}", *blank],
     )
+
+
+def _learned(prompts: Sequence[TableColumn], reply: TableColumn) -> str:
+    """Return in words what is learned of columns that were given."""
+    names = " and ".join(map(str, prompts))
+    return f"learned: {names} -> {reply}" if names else f"learned: {reply}"
 
 
 def _rank(column: TableColumn) -> tuple[bool, bool, int]:

@@ -457,7 +457,13 @@ def test_what_is_set_decides(name: str) -> None:
     found = data_in("films.yaml")
     assert {key: found[key] for key in expected} == expected
     assert (found["records"], found["delimiter"], found["header"]) == ("csv", ";", True)
-    other = Path("films.yaml").read_text().count("the other direction")
+    text = Path("films.yaml").read_text()
+    if "by number" not in name:
+        prompts = expected["prompt_column"]
+        prompts = prompts if isinstance(prompts, list) else filter(None, [prompts])
+        sides = [" and ".join(prompts), expected["reply_column"]]
+        assert f"# learned: {' -> '.join(filter(None, sides))}" in text
+    other = text.count("the other direction")
     assert other == (0 if "column" in sets[-1] else 1)
 
 
