@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 
 from charrnn.config.reader import KEYS_OF_RECORDS
 from charrnn.config.schema import TABLES, DataConfig
-from charrnn.errors import Remedy, counted, shown
+from charrnn.errors import ConfigError, Remedy, counted, shown
 from charrnn.planning.columns import BEHIND, choose_columns
 from charrnn.planning.separators import Separator, find_separator
 from charrnn.text.files import find_files
-from charrnn.text.lines import are_labelled, find_shape, find_table, may_be_labelled
+from charrnn.text.lines import are_labelled, beginning, find_shape, find_table, may_be_labelled
+from charrnn.text.remarks import as_text
+from charrnn.text.shape import READ
 from charrnn.text.table_format import NAMED_TABLES, TableFormat
 
 _OF_TABLES = [key for key, kinds in KEYS_OF_RECORDS.items() if not {*kinds} - {*TABLES}]
@@ -49,6 +51,7 @@ def propose_records(data: DataConfig, given: Mapping[str, Any]) -> Records:
     if as_table or not others - {"split_by"}:
         found = find_table(data)
         if given.get("delimiter"):
+            _refuse_other(given["delimiter"], found, data)
             found = TableFormat("csv", given["delimiter"])
         elif records in TABLES and (found is None or found.records != records):
             found = TableFormat(records, "\t" if found and found.records == "tsv" else None)
@@ -85,6 +88,19 @@ def propose_records(data: DataConfig, given: Mapping[str, Any]) -> Records:
         return Records({}, {}, [], shape.reason, each)
     reason = f"{shape.reason}; data.records {shape.records}"
     return Records({"records": shape.records}, {}, [reason])
+
+
+def _refuse_other(delimiter: str, found: TableFormat | None, data: DataConfig) -> None:
+    """Raise an error about a delimiter that the first row of a table with another one lacks."""
+    if found is None or found.columns < 2 or delimiter == (found.delimiter or "\t"):
+        return
+    text = as_text(beginning(find_files(data.path), data)[:READ], data)
+    if delimiter not in text.lstrip().partition("\n")[0]:
+        raise ConfigError(
+            f"data.delimiter: {data.where} looks like {found}, and its first row has no "
+            f"{shown(delimiter)}; leave this key out, or read each line as a record with "
+            "data.records=line"
+        )
 
 
 def _table(data: DataConfig, given: Mapping[str, Any], found: TableFormat) -> Records:

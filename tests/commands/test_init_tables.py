@@ -467,6 +467,17 @@ def test_what_is_set_decides(name: str) -> None:
     assert other == (0 if "column" in sets[-1] else 1)
 
 
+def test_a_delimiter_that_is_not_in_the_first_row_is_refused(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("films.csv").write_text(as_csv(MOVIES).replace(" ", "; "))
+    assert run(["init", "films.csv", "--set", "data.delimiter=;"]) == 1
+    message = capsys.readouterr().err
+    assert "films.csv looks like a table of 5 columns with commas between them, and " in message
+    assert "and its first row has no ';'; leave this key out" in message
+    assert not Path("films.yaml").exists()
+
+
 def test_a_header_that_is_set_decides() -> None:
     Path("films.csv").write_text(as_csv(MOVIES, ";"))
     command = ["init", "films.csv", "--minutes", "0.01", "--set", "data.header=false"]
