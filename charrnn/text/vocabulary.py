@@ -212,6 +212,8 @@ class Vocabulary:
             return "the end of a prompt"
         if self.tokens == "byte":
             return f"byte 0x{symbol:02x}"
+        if 0xDC80 <= symbol <= 0xDCFF:  # as Python decodes arguments of a command line
+            return f"byte 0x{symbol - 0xDC00:02x}, which is not valid UTF-8,"
         return character_name(chr(symbol))
 
 

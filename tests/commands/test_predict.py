@@ -328,6 +328,11 @@ def test_a_prompt_that_is_the_name_of_a_file(capsys: Capture) -> None:
     assert "is a model" not in failed(capsys, "a" * 5000, "Ä", "--model", "runs/table")
 
 
+def test_a_prompt_that_is_not_utf_8(capsys: Capture) -> None:
+    message = failed(capsys, "--model", "runs/table", "a\udcff")  # as Python decodes the byte
+    assert "PROMPT 1: byte 0xff, which is not valid UTF-8, in 'a\\udcff' is not among" in message
+
+
 def test_prompts_are_read_like_the_text(capsys: Capture) -> None:
     """Line ends too; a block with a blank line is none."""
     assert printed(capsys, "--model", "runs/table", "--unknown", "skip", "a\r\nb") == [
