@@ -66,8 +66,12 @@ def _length(limits: Limits) -> str:
 
 
 def default_rows(defaults: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return a row with the values of unset keys; none without unset keys."""
-    values = ", ".join(f"{key.split('.')[1]} {value}" for key, value in defaults.items())
+    """Return a row with the values of unset keys; none without unset keys.
+
+    An early weight of 0, which all but labels have, is left out.
+    """
+    shown = [key for key in defaults if key != "train.early_weight" or defaults[key]]
+    values = ", ".join(f"{key.split('.')[1]} {defaults[key]}" for key in shown)
     return [("chosen", values)] if values else []
 
 

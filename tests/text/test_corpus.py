@@ -57,7 +57,7 @@ def test_each_character_is_trained_on_once_with_the_next_one_as_target(
     codes = np.arange(n, dtype=np.uint16)  # all distinct: each code is its place
     streams = Streams(codes, N, T)
     windows = [streams.window(index) for index in range(streams.windows)]
-    for inputs, targets, _, _ in windows:
+    for inputs, targets, *_ in windows:
         assert inputs.shape == targets.shape
         assert np.array_equal(targets, inputs + 1)
     assert all(inputs.shape == (T, N) for inputs, *_ in windows[:-1])
