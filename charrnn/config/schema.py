@@ -298,8 +298,8 @@ class TrainConfig:
     )
     early_weight: float = _fillable(
         Number(0),
-        "weight in the gradient of predicting the first symbol of a reply at the symbols of its "
-        "prompt, in all of them together",
+        "weight in the gradient of predicting a symbol of the reply at the symbols of its prompt, "
+        "in all of them together",
         "1 if the replies are labels, otherwise 0",
     )
     sample_length: int = _key(

@@ -40,6 +40,21 @@ class Labels(NamedTuple):
         )
 
 
+def early_codes(labels: Sequence[Array]) -> dict[bytes, int]:
+    """Return the symbol that stands for each label where it is predicted early, by its bytes.
+
+    It is the first symbol of the label that stands for none before it, so that labels with a common
+    beginning differ; or the first one, if there is no such symbol.
+    """
+    found: dict[bytes, int] = {}
+    for label in labels:
+        symbols = label.tolist()
+        free = (symbol for symbol in symbols if symbol not in found.values())
+        if symbols:
+            found[label.tobytes()] = next(free, symbols[0])
+    return found
+
+
 def _labels(codes: Array, places: Array, end: int | None) -> tuple[Array, ...]:
     """Return the texts that begin at places (k,), in ascending order; none if they are long."""
     found, left = list[Array](), MOST_CODES

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -96,7 +96,7 @@ class RecordWindows:
     come in another order. How many windows an epoch has does not change.
 
     Where prompts are long, the gradient of a label hardly reaches their beginning. With early
-    targets, a label's first symbol is predicted at each symbol of the prompt, too: target
+    targets, a symbol of the label is predicted at each symbol of the prompt, too: target
     replication (Lipton et al., "Learning to Diagnose with LSTM Recurrent Neural Networks", 2016).
 
     Args:
@@ -105,6 +105,7 @@ class RecordWindows:
         sizes: of the records.
         prompts: returns the number of symbols of the prompts of ranks (n,), with their ends.
         replies: symbols that an epoch scores, ends included.
+        labels: the symbol of each label as an early target; of other replies it is the first.
         train: configuration of the training.
         seed: of the orders; with fixed streams, every epoch has the same.
     """
@@ -116,10 +117,12 @@ class RecordWindows:
         sizes: RecordSizes,
         prompts: Callable[[Array], Array],
         replies: int,
+        labels: Mapping[bytes, int],
         train: TrainConfig,
         seed: int,
     ) -> None:
         self._codes, self._starts, self._sizes, self._prompts = codes, starts, sizes, prompts
+        self._labels = labels
         self._N, self._T, self._seed = train.batch_size, train.seq_length, seed
         self._fresh = train.streams == "fresh"
         self._longest = sizes.longest(self._N)  # (batches,)
@@ -170,13 +173,22 @@ class RecordWindows:
             prompts = self._prompts(read)
             in_prompt = steps[1:] <= prompts
             if self._early_weight:
-                replies = self._codes[starts + np.minimum(prompts, np.maximum(length, 0)) + 1]
+                early_codes = self._early_codes(starts + prompts + 1, starts + length + 1)
                 shares = np.float32(self._early_weight) / np.maximum(1, prompts - 1)
                 shares = (weights * (in_prompt & (steps[1:] > 1)) * shares).astype(np.float32)
-                early = EarlyTargets(replies.astype(np.intp), shares)
+                early = EarlyTargets(early_codes, shares)
             weights[in_prompt] *= np.float32(self._prompt_weight)
         inputs, targets = (some.astype(np.intp) for some in (codes[:-1], codes[1:]))
         return Window(inputs, targets, weights, fresh=index == 0, early=early)
+
+    def _early_codes(self, first: Array, last: Array) -> Array:
+        """Return the early targets (n,) intp of replies from places to others (n,)."""
+        bounds = zip(first.tolist(), last.tolist(), strict=True)
+        codes = self._codes
+        return np.array(
+            [self._labels.get(codes[start:end].tobytes(), codes[start]) for start, end in bounds],
+            np.intp,
+        )
 
     def _place(self, step: int) -> tuple[int, int, int]:
         """Return the batch of a step, the number of the window in it, and the seed's epoch."""

@@ -18,7 +18,7 @@ from charrnn.errors import counted
 from charrnn.kernels import Array
 from charrnn.text.corpus import Corpus, Units
 from charrnn.text.encoding import EncodedText
-from charrnn.text.labels import Labels
+from charrnn.text.labels import Labels, early_codes
 from charrnn.text.record_index import COUNTED, Lengths, RecordIndex, index_in_memory
 from charrnn.text.record_windows import RecordSizes, RecordWindows
 from charrnn.text.windows import ScoringWindow, Segments, TrainingWindows
@@ -157,7 +157,14 @@ class RecordCorpus(Corpus):
     def training_windows(self, train: TrainConfig, seed: int) -> TrainingWindows:
         replies = self.scored(0, self.train_end)
         return RecordWindows(
-            self.codes, self.starts, self.sizes, self.prompts, replies, train, seed
+            self.codes,
+            self.starts,
+            self.sizes,
+            self.prompts,
+            replies,
+            early_codes(self.labels.replies),
+            train,
+            seed,
         )
 
     def scoring_windows(

@@ -12,7 +12,7 @@ from charrnn.text.labels import Side
 
 
 class EarlyTargets(NamedTuple):
-    """Second targets of a window: the first symbol of each row's reply, at steps of its prompt."""
+    """Second targets of a window: a symbol of each row's reply, at the steps of its prompt."""
 
     codes: Array  # (n,) intp, the symbol of each row
     weights: Array  # (T, n) float32, its weight in the gradient at each step

@@ -20,6 +20,7 @@ from charrnn.model.evaluation import Score, read_windows, score
 from charrnn.model.model import Model
 from charrnn.model.parameters import initial_parameters, parameter_views
 from charrnn.text import records as records_module
+from charrnn.text.labels import early_codes
 from charrnn.text.load import load_corpus
 from charrnn.text.records import RecordCorpus
 from charrnn.text.windows import EarlyTargets
@@ -71,7 +72,9 @@ def early_of(corpus: RecordCorpus, record: Array, weight: float) -> tuple[Array,
         return np.zeros(1, np.intp), shares
     prompt = int(np.flatnonzero(record == corpus.vocabulary.prompt_end)[0])  # after its text
     shares[1:prompt] = np.float32(weight) / np.float32(max(1, prompt - 1))
-    return record[prompt + 1 : prompt + 2], shares
+    reply = record[prompt + 1 : -1].astype(corpus.codes.dtype)
+    code = early_codes(corpus.labels.replies).get(reply.tobytes(), int(record[prompt + 1]))
+    return np.array([code]), shares
 
 
 def small_model(cell: str, V: int, dtype: type = np.float64) -> Model:

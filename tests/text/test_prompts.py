@@ -27,7 +27,7 @@ from charrnn.text import records as records_module
 from charrnn.text.digests import digests
 from charrnn.text.encoding import EncodedText
 from charrnn.text.known import KnownRecords
-from charrnn.text.labels import MOST_LABELS
+from charrnn.text.labels import MOST_LABELS, early_codes
 from charrnn.text.load import load_corpus
 from charrnn.text.part import encode_file
 from charrnn.text.records import RecordCorpus
@@ -169,7 +169,7 @@ def test_a_reply_counts_once_an_epoch_and_a_prompt_by_its_weight(  # type: ignor
 
 @settings(max_examples=20)
 @given(PAIRS, st.integers(1, 7), st.integers(1, 9) | st.integers(30, 70), st.floats(0.1, 3))
-def test_the_first_symbol_of_a_reply_is_predicted_at_each_symbol_of_its_prompt(  # type: ignore[no-untyped-def]
+def test_a_symbol_of_a_reply_is_predicted_at_each_symbol_of_its_prompt(  # type: ignore[no-untyped-def]
     tmp_path_factory, pairs: Pairs, N: int, T: int, weight: float
 ) -> None:
     """With the same weight in all, however long the prompt is, and in whatever windows."""
@@ -201,7 +201,21 @@ def test_the_first_symbol_of_a_reply_is_predicted_at_each_symbol_of_its_prompt( 
         assert len(first) == 1
         text_of = corpus.vocabulary.decode
         found[text_of(np.array(text)), text_of(np.array([*first]))] += 1
-    assert found == Counter((prompt, reply[0]) for prompt, reply in pairs if prompt)
+    codes_of = {
+        text_of(label): text_of(np.array([code]))
+        for label, code in zip(
+            corpus.labels.replies, early_codes(corpus.labels.replies).values(), strict=True
+        )
+    }
+    assert found == Counter(
+        (prompt, codes_of.get(reply, reply[0])) for prompt, reply in pairs if prompt
+    )
+
+
+def test_labels_with_a_common_beginning_have_different_early_targets() -> None:
+    labels = [np.array(label, np.uint8) for label in ([1], [1, 2], [1, 2, 3], [2, 1], [4, 1])]
+    assert [*early_codes(labels).values()] == [1, 2, 3, 2, 4]  # the fourth has none of its own
+    assert early_codes([]) == {}
 
 
 # How records are drawn.
