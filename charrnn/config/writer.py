@@ -55,10 +55,7 @@ _OF_RECORDS = {
     "train.weight_decay": "lower for a long training",
 }
 _OF_TABLES = {"data.records": "each row is a record; null: one text"}
-_OF_PROMPTS = {
-    "model.weight_dropout": "of the recurrent weights; 0 is better to write texts for labels",
-    "train.prompt_weight": "of prompts in the loss; 0: only replies are learned",
-}
+_OF_PROMPTS = {"train.prompt_weight": "of prompts in the loss; 0: only replies are learned"}
 _OTHER = "the other direction: move the # to the lines above"
 _WIDEST = 36  # characters; the comments of longer lines are not aligned with the others
 
@@ -87,6 +84,9 @@ def annotated_yaml(
     )
     if not data.label_from:
         del comments["data.label_as"]
+    if instead:
+        del comments["model.weight_dropout"]  # the default of each direction is another one
+        comments["model.dropout"] = "raise it if the validation loss rises again"
     if data.valid_path:
         comments["data.valid_path"] = "for validation"
         del comments["data.valid_fraction"]  # which has no effect
