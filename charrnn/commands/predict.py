@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, nullcontext
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,9 +19,13 @@ from charrnn.commands.tables import fields, fitted, print_lines, print_objects, 
 from charrnn.errors import SamplingError, shown_name
 
 if TYPE_CHECKING:
+    from charrnn.kernels import Array
+    from charrnn.model.beam import Search
     from charrnn.model.prediction import Reply
     from charrnn.runs.checkpoint import Checkpoint
     from charrnn.text.prompts import Prompt
+
+    _Answers = list[tuple[Prompt, list[Reply]]]
 
 _PROMPTS = 1 << 14  # that are in memory, at most
 _CODES = 1 << 22  # of them together, about
@@ -58,6 +63,19 @@ class Totals(NamedTuple):
     show_default=True,
     help="Number of likeliest replies to print for each prompt, one a line.",
 )
+@click.option(
+    "--beam",
+    metavar="N",
+    type=IntInRange(1),
+    help="Beginnings of free replies that the search keeps for each prompt; 1 is greedy.  "
+    "[default: 5, or --top]",
+)
+@click.option(
+    "--length",
+    metavar="N",
+    type=IntInRange(1),
+    help="Characters of a free reply, at most.  [default: twice the longest training record]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a prompt.")
 @unknown_option
 def predict(
@@ -65,14 +83,17 @@ def predict(
     checkpoint_name: str | None,
     file: str | None,
     top: int,
+    beam: int | None,
+    length: int | None,
     as_json: bool,
     unknown: str,
 ) -> None:
-    """Tell the label of texts.
+    """Tell the label of texts, or another reply to prompts.
 
-    Prints the likeliest reply to each PROMPT, and its probability among all labels. The model must
-    have been trained on prompts with few different replies, its labels. In a pipe, tabs divide
-    prompt, reply, probability and the other columns of a table.
+    Prints the likeliest reply to each PROMPT, and its probability. The model must have been trained
+    on prompts and replies. If the replies were few, they are its labels, and all of them are
+    scored; other replies are found by beam search. In a pipe, tabs divide prompt, reply,
+    probability and the other columns of a table.
     """
     if (file is None) == (not prompts):
         raise click.UsageError("give either PROMPTs or --file, which names a file of prompts.")
@@ -81,17 +102,17 @@ def predict(
     if name := next(map(shown_name, filter(os.path.isfile, prompts)), ""):
         click.echo(f"{name}: read as a prompt; --file {name} reads the file", err=True)
     path, checkpoint = find_and_load(checkpoint_name)
-    labels = _labels(checkpoint, path)
+    labels, replies = _replies(checkpoint, path, top, beam, length)
     asked = _prompts(prompts, file, checkpoint, skip_unknown=unknown == "skip")
     if checkpoint_name is None:
         click.echo(str(path), err=True)
     totals = _totals(asked)
     report_skipped(totals.skipped, checkpoint.vocabulary.tokens)
-    answers = _answers(asked, totals, checkpoint, labels, top)
+    answers = _answers(asked, totals, checkpoint, replies, labels, top)
     if as_json:
         print_objects(_objects(answers))
     elif sys.stdout.isatty():
-        print_lines(_table(answers, totals, labels))
+        print_lines(_table(answers, totals))
     else:
         print_lines(_lines(answers, totals))
 
@@ -102,24 +123,30 @@ def _is_model(prompt: str) -> bool:
     return is_file or os.path.isfile(os.path.join(prompt, "last.npz"))
 
 
-def _labels(checkpoint: Checkpoint, path: Path) -> list[str]:
-    """Return the labels that a model tells apart.
+def _replies(
+    checkpoint: Checkpoint, path: Path, top: int, beam: int | None, length: int | None
+) -> tuple[list[str], tuple[Array, ...] | Search]:
+    """Return the labels that a model tells apart, as texts and as codes, or a search.
 
     Raises:
-        SamplingError: it has none.
+        SamplingError: the model was not trained on prompts, or --beam is too narrow.
     """
+    from charrnn.model.beam import Search
     from charrnn.model.prediction import texts_of_labels
 
-    try:
-        return texts_of_labels(checkpoint.labels, checkpoint.vocabulary)
-    except SamplingError as error:
-        hint = "charrnn sample --prompt TEXT writes replies"
-        if checkpoint.vocabulary.prompt_end is None:
-            hint = (
-                "data.prompt_column and data.reply_column of a table, data.prompt_separator or "
-                "data.label_from name them"
-            )
-        raise SamplingError(f"{path}: {error.problem}", hint=hint) from None
+    if checkpoint.vocabulary.prompt_end is None:
+        raise SamplingError(
+            f"{path}: this model was not trained on prompts and replies",
+            hint="data.prompt_column and data.reply_column of a table, data.prompt_separator or "
+            "data.label_from name them",
+        )
+    labels = checkpoint.labels.replies
+    if not labels:
+        return [], Search.of(top, beam, length or 2 * (checkpoint.longest_record or 1))
+    for name, value in (("--beam", beam), ("--length", length)):
+        if value is not None:
+            raise click.UsageError(f"{name} is for free replies; {path} scores all of its labels.")
+    return texts_of_labels(checkpoint.labels, checkpoint.vocabulary), labels
 
 
 def _prompts(
@@ -143,7 +170,7 @@ def _prompts(
     for number, text in enumerate(arguments, 1):
         if not skip_unknown:
             refuse_escapes("PROMPT", text, vocabulary)
-        codes = encoder.record(text, f"PROMPT {number}", skip_unknown=skip_unknown)
+        codes = encoder.asked(text, f"PROMPT {number}", skip_unknown=skip_unknown)
         found.append(Prompt(number, text, codes, encoder.skipped(text, codes), {}))
     return found
 
@@ -178,23 +205,21 @@ def _answers(
     prompts: Iterable[Prompt],
     totals: Totals,
     checkpoint: Checkpoint,
+    replies: tuple[Array, ...] | Search,
     labels: Sequence[str],
     top: int,
-) -> Iterator[tuple[Prompt, list[Reply]]]:
-    """Yield each prompt with its likeliest replies, in their order."""
-    import numpy as np
-
-    from charrnn.model.prediction import likeliest
+) -> Iterator[_Answers]:
+    """Yield some prompts after others with their likeliest replies, in their order."""
     from charrnn.system.progress import progress
     from charrnn.text.part import encode_prompts
-    from charrnn.workers.prediction import LabelPredictor
+    from charrnn.workers.predictor import Predictor
 
     terminal = sys.stdout.isatty()  # which then shows the answers; a bar must not be among them
     quiet = nullcontext[Callable[[int], object]](lambda _: None)
-    predictor = LabelPredictor(
+    predictor = Predictor(
         checkpoint.config,
         checkpoint.parameters,
-        checkpoint.labels.replies,
+        replies,
         totals.prompts,
         totals.codes + 2 * totals.prompts,  # with the ends of prompts and of empty replies
     )
@@ -202,13 +227,12 @@ def _answers(
         for some in _blocks(prompts):
             corpus = encode_prompts(checkpoint.vocabulary, [one.codes for one in some])
             with progress(len(some), "prompts") if terminal else nullcontext(whole) as advance:
-                log_probs = predictor.log_probs(corpus, *corpus.everything, advance)
-            for one, row in zip(some, log_probs[np.argsort(corpus.starts)], strict=True):
-                yield one, likeliest(row, labels, top)
+                found = predictor.replies(corpus, labels, top, advance)
+            yield [*zip(some, found, strict=True)]
 
 
-def _objects(answers: Iterable[tuple[Prompt, list[Reply]]]) -> Iterator[dict[str, object]]:
-    for prompt, replies in answers:
+def _objects(answers: Iterable[_Answers]) -> Iterator[dict[str, object]]:
+    for prompt, replies in chain.from_iterable(answers):
         found: dict[str, object] = {
             "prompt": prompt.text,
             "replies": [{"reply": one.text, "probability": one.probability} for one in replies],
@@ -216,26 +240,26 @@ def _objects(answers: Iterable[tuple[Prompt, list[Reply]]]) -> Iterator[dict[str
         yield found | ({"columns": prompt.columns} if prompt.columns else {})
 
 
-def _lines(answers: Iterable[tuple[Prompt, list[Reply]]], totals: Totals) -> Iterator[str]:
+def _lines(answers: Iterable[_Answers], totals: Totals) -> Iterator[str]:
     """Yield lines with the same fields: those of columns that a row lacks are empty."""
-    for prompt, replies in answers:
+    for prompt, replies in chain.from_iterable(answers):
         others = [prompt.columns.get(name, "") for name in totals.columns]
         for reply in replies:
             yield fields([prompt.text, reply.text, f"{reply.probability:.4f}", *others])
 
 
-def _table(
-    answers: Iterable[tuple[Prompt, list[Reply]]], totals: Totals, labels: Sequence[str]
-) -> Iterator[str]:
+def _table(answers: Iterator[_Answers], totals: Totals) -> Iterator[str]:
     """Yield the rows of a table that fits the terminal."""
     left = shutil.get_terminal_size().columns - len(_TITLES[2]) - 4
-    reply = min(width_of([_TITLES[1], *labels]), max(len(_TITLES[1]), left // 2))
+    first = next(answers)
+    widest = width_of([_TITLES[1], *(one.text for _, replies in first for one in replies)])
+    reply = min(widest, max(len(_TITLES[1]), left // 2, left - totals.width))
     prompt = max(len(_TITLES[0]), min(totals.width, left - reply))
 
     def row(*cells: str) -> str:
         return f"{fitted(cells[0], prompt)}  {fitted(cells[1], reply)}  {cells[2]}"
 
     yield row(*_TITLES)
-    for one, replies in answers:
+    for one, replies in chain(first, chain.from_iterable(answers)):
         for found in replies:
             yield row(one.text, found.text, f"{found.probability:>{len(_TITLES[2])}.4f}")

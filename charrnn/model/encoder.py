@@ -93,10 +93,23 @@ class Encoder:
             )
         return codes
 
+    def asked(self, prompt: str, where: str, *, skip_unknown: bool = False) -> Array:
+        """Return the codes (n,) of a prompt to which a reply is predicted.
+
+        Raises:
+            SamplingError: the model writes replies to the few prompts of its training, and this one
+                is none of them.
+        """
+        if self._labels.prompts and not self._labels.replies:
+            codes = self.prompt(prompt, skip_unknown=skip_unknown)
+            assert codes is not None
+            return codes
+        return self.record(prompt, where, skip_unknown=skip_unknown)
+
     def prompts(self, prompts: Any, *, skip_unknown: bool = False) -> list[Array]:
-        """Return the codes of several prompts, each (n,)."""
+        """Return the codes of several prompts to which replies are predicted, each (n,)."""
         return [
-            self.record(prompt, place, skip_unknown=skip_unknown)
+            self.asked(prompt, place, skip_unknown=skip_unknown)
             for place, prompt in _each(prompts, "prompts", "strings")
         ]
 

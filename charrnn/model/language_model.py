@@ -1,19 +1,16 @@
-"""A trained model in the Python API: what it does with texts, with records and with labels."""
+"""A trained model in the Python API: what it does with texts, with records and with prompts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
-
 from charrnn.config.values import Number
 from charrnn.errors import SamplingError, TextError
 from charrnn.model.evaluation import Score, SegmentScores
-from charrnn.model.prediction import LabelTree, Reply, label_log_probs, likeliest, texts_of_labels
 from charrnn.model.record_sampling import RecordSampler, SampledRecord, Selection, separator_of
+from charrnn.model.reply_model import ReplyModel
 from charrnn.model.sampling import SamplingParams, checked_number, checked_seed
-from charrnn.model.text_model import TextModel
 from charrnn.text.known import KnownRecords
 from charrnn.text.part import encode_list, own_corpus
 
@@ -21,7 +18,7 @@ _ROWS = 64  # records that are written side by side, at most
 _POSITIVE = Number(1, whole=True)
 
 
-class LanguageModel(TextModel):
+class LanguageModel(ReplyModel):
     """A model with its vocabulary and configuration; `charrnn.load` returns one.
 
     The line ends of every text are read like those of the training text: with `data.newlines: lf`,
@@ -158,59 +155,6 @@ class LanguageModel(TextModel):
                 return
             yield separator
             length, first = length - len(separator), first + 1
-
-    def predict(
-        self, prompts: Iterable[str], top: int | None = 1, *, skip_unknown: bool = False
-    ) -> list[list[Reply]]:
-        """Return the likeliest labels of prompts, with their probabilities.
-
-        The model must have been trained on prompts with few different replies, its labels. All
-        labels are scored exactly, so their probabilities sum to 1.
-
-        Args:
-            prompts: the texts.
-            top: number of labels for each prompt; None: all.
-            skip_unknown: remove characters that the model does not know.
-
-        Returns:
-            For each prompt, its `Reply`s, the likeliest first, each with its `text` and its
-            `probability`.
-
-        Raises:
-            SamplingError: the model has no labels, or `top` is not a number of at least 1.
-            TextError: `prompts` is not an iterable of strings, or a prompt has a character that the
-                model does not know.
-
-        >>> kinds = charrnn.load("runs/kinds")
-        >>> [[first], [second]] = kinds.predict(["ab", "zb"])
-        >>> first.text, second.text
-        ('early', 'late')
-        """
-        end, prompt_end = self.vocabulary.end, self.vocabulary.prompt_end
-        texts = self.label_texts()
-        most = len(texts) if top is None else checked_number("top", top, _POSITIVE)
-        assert end is not None
-        codes = [
-            np.concatenate([[end], one, [prompt_end]])
-            for one in self.encoder.prompts(prompts, skip_unknown=skip_unknown)
-        ]
-        found: list[list[Reply]] = [[] for _ in codes]
-        batches = label_log_probs(self.model, codes, LabelTree(self.labels.replies, end))
-        while True:
-            with self.model.lock:  # for one batch, so that other threads wait only shortly
-                batch = next(batches, None)
-            if batch is None:
-                return found
-            for place, log_probs in zip(batch[0].tolist(), batch[1], strict=True):
-                found[place] = likeliest(log_probs, texts, most)
-
-    def label_texts(self) -> list[str]:
-        """Return the labels that `predict` tells apart.
-
-        Raises:
-            SamplingError: the model has none.
-        """
-        return texts_of_labels(self.labels, self.vocabulary)
 
     def score_records(
         self, records: Iterable[str] | Iterable[tuple[str, str]], *, skip_unknown: bool = False

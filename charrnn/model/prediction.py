@@ -27,7 +27,7 @@ class Reply(NamedTuple):
     """A reply to a prompt."""
 
     text: str
-    probability: float  # among all labels
+    probability: float  # among all labels; of a free reply, among all texts
 
 
 def likeliest(log_probs: Array, labels: Sequence[str], n: int) -> list[Reply]:
@@ -46,8 +46,7 @@ def texts_of_labels(labels: Labels, vocabulary: Vocabulary) -> list[str]:
         raise SamplingError("this model was not trained on prompts and replies")
     if not labels.replies:
         raise SamplingError(
-            "this model has no labels, as the replies that it was trained on are many",
-            hint="sample_records(n, prompt=...) writes replies",
+            "this model has no labels, as the replies that it was trained on are many"
         )
     return label_texts(labels.replies, vocabulary)
 
@@ -133,7 +132,7 @@ def _tree_log_probs(model: Model, states: States, logits: Array, tree: LabelTree
             states = [tuple(state[rows] for state in layer) for layer in states]
             stepped, states, _ = model.forward(np.tile(level.code, N)[None], states)
             logits, n = stepped[0], len(level.code)
-        log_sums = _log_sum_exp(logits).reshape(N, n)
+        log_sums = log_sum_exp(logits).reshape(N, n)
         end_logits = logits[:, tree.end].reshape(N, n)
         found[:, level.label] = (total - log_sums + end_logits)[:, level.ending]
     return found
@@ -170,7 +169,7 @@ def read_prompts(model: Model, prompts: Sequence[Array]) -> tuple[States, Array]
 
 
 @quietly
-def _log_sum_exp(logits: Array) -> Array:
+def log_sum_exp(logits: Array) -> Array:
     """Return the logarithm of the sum of the exponentials (n,) of logits (n, V)."""
     best = logits.max(1)
     exponentials = logits - best[:, None]

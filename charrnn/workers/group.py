@@ -13,6 +13,7 @@ import numpy as np
 from charrnn.errors import CharRNNError
 from charrnn.kernels import Array
 from charrnn.kernels.blas import one_blas_thread
+from charrnn.model.beam import FoundReply
 from charrnn.model.evaluation import WindowScore, joined
 from charrnn.system.cores import blas_threads
 from charrnn.text.corpus import Corpus
@@ -82,6 +83,13 @@ class WorkerGroup:
         index = 0
         while (shares := self._do(("predict", start, end, index)))[0] is not None:
             yield np.concatenate(shares)
+            index += 1
+
+    def find(self, start: int, end: int) -> Iterator[list[list[FoundReply]]]:
+        """Yield the likeliest replies to some of the records after others; see `predict`."""
+        index = 0
+        while (shares := self._do(("find", start, end, index)))[0] is not None:
+            yield [replies for share in shares for replies in share]
             index += 1
 
     def peak_gflops(self) -> float:

@@ -1,27 +1,20 @@
-"""Predicting the labels of many prompts on all cores."""
+"""Predicting the labels of many records, and comparing them with the true ones."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
-from charrnn.backends.backend import resolve_backend
 from charrnn.config.schema import Config
 from charrnn.kernels import Array
 from charrnn.model.classification import Classification
-from charrnn.system.cores import free_cores
 from charrnn.text.labels import label_texts
 from charrnn.text.records import RecordCorpus
-from charrnn.workers.group import WorkerGroup
-from charrnn.workers.processes import start_group
-from charrnn.workers.worker import Job
+from charrnn.workers.predictor import Predictor
 
-_MIN_OPERATIONS_PER_WORKER = 5e9  # for fewer, starting a process takes longer than it saves
-_MIN_OPERATIONS_COMPILED = 5e11  # for fewer, importing Numba takes longer than it saves
 _TOGETHER = 1 << 23  # log-probabilities that are in memory, at most
 _REPLIES = 1 << 16  # that are in memory, at most
 _OTHERS = "other replies"  # the name of all replies that are no labels, where they are one row
@@ -58,69 +51,6 @@ class LabelPredictions(NamedTuple):
         return int(np.count_nonzero(self.true >= self.labels))
 
 
-class LabelPredictor:
-    """Predicts the labels of records, on all cores if they are many.
-
-    Its processes start with the first records, and end with `close`.
-
-    Args:
-        config: configuration of the model.
-        parameters: (P,), parameters of the model.
-        labels: codes (n,) of each label.
-        records: number of records to predict in all, about.
-        symbols: of their prompts and replies in all, ends included, about.
-    """
-
-    def __init__(
-        self,
-        config: Config,
-        parameters: Array,
-        labels: tuple[Array, ...],
-        records: int,
-        symbols: int,
-    ) -> None:
-        steps = symbols + records * sum(len(label) + 1 for label in labels)
-        work = 2.0 * steps * len(parameters)
-        train = replace(
-            config.train,
-            workers=max(1, min(free_cores(), int(work / _MIN_OPERATIONS_PER_WORKER))),
-            backend=resolve_backend("auto") if work >= _MIN_OPERATIONS_COMPILED else "numpy",
-        )
-        self._config = replace(config, train=train)
-        self._parameters, self._labels = parameters, labels
-        self._group: WorkerGroup | None = None
-
-    def log_probs(
-        self,
-        corpus: RecordCorpus,
-        start: int,
-        end: int,
-        predicted: Callable[[int], object] = lambda _: None,
-    ) -> Array:
-        """Return the log-probabilities (records, labels) of the labels, each row normalised.
-
-        Args:
-            corpus: the records, of which the prompts are read.
-            start, end: their ranks, in whose order the rows are.
-            predicted: called with the number of records that were predicted since the last call.
-        """
-        if self._group is None:
-            self._group = start_group(Job(self._config, corpus, trains=False, labels=self._labels))
-            self._group.parameters[...] = self._parameters
-        else:
-            self._group.read(corpus)
-        found = [np.empty((0, len(self._labels)))]
-        for log_probs in self._group.predict(start, end):
-            found.append(log_probs)
-            predicted(len(log_probs))
-        return np.concatenate(found)
-
-    def close(self) -> None:
-        """End the processes."""
-        if self._group is not None:
-            self._group.close()
-
-
 def predict_labels(
     config: Config,
     parameters: Array,
@@ -130,10 +60,10 @@ def predict_labels(
     end: int,
     predicted: Callable[[int], object] = lambda _: None,
 ) -> LabelPredictions:
-    """Return the likeliest labels of records of some ranks; see `LabelPredictor`."""
+    """Return the likeliest labels of records of some ranks; see `Predictor`."""
     symbols = corpus.sizes.symbols(start, end)
     together = max(1, _TOGETHER // len(labels))
-    with closing(LabelPredictor(config, parameters, labels, end - start, symbols)) as predictor:
+    with closing(Predictor(config, parameters, labels, end - start, symbols)) as predictor:
         blocks = (
             predictor.log_probs(corpus, first, min(first + together, end), predicted)
             for first in range(start, end, together)

@@ -13,6 +13,7 @@ import numpy as np
 from charrnn.backends.backend import backend
 from charrnn.config.schema import Config
 from charrnn.kernels import CELLS, Array
+from charrnn.model.beam import FoundReply, Search, find_replies
 from charrnn.model.dropout_masks import MaskGenerator
 from charrnn.model.evaluation import WindowScore, score_windows
 from charrnn.model.model import Model, States
@@ -22,7 +23,7 @@ from charrnn.text.corpus import Corpus
 from charrnn.text.records import RecordCorpus
 from charrnn.text.windows import TrainingWindows
 
-_PREDICTED = 512  # records in a worker's share of a block
+_PREDICTED = 512  # records in a worker's share of a block, for which it predicts replies
 
 Task = tuple[Any, ...]  # name of a method of `Worker`, and its arguments
 
@@ -35,6 +36,7 @@ class Job:
     corpus: Corpus  # its arrays are empty in a job that is sent to another process
     trains: bool = True  # whether there is training to do, and not only scoring
     labels: tuple[Array, ...] = ()  # codes of each, to be predicted
+    search: Search | None = None  # how replies are searched
 
     @property
     def workers(self) -> int:
@@ -188,19 +190,36 @@ class Worker:
             The log-probabilities (n, labels) of its share, in the order of the ranks, or None after
             the last block.
         """
+        prompts = self._prompts(start, end, index)
+        if prompts is None:
+            return None
+        found = np.empty((len(prompts), self._tree.size))
+        for places, log_probs in label_log_probs(self.model, prompts, self._tree):
+            found[places] = log_probs
+        return found
+
+    def find(self, start: int, end: int, index: int) -> list[list[FoundReply]] | None:
+        """Search the likeliest replies to its share of a block of records; see `predict`."""
+        prompts, search = self._prompts(start, end, index), self._job.search
+        if prompts is None:
+            return None
+        assert search is not None
+        found: list[list[FoundReply]] = [[] for _ in prompts]
+        vocabulary = self._job.corpus.vocabulary
+        for places, replies in find_replies(self.model, vocabulary, prompts, search):
+            for place, some in zip(places.tolist(), replies, strict=True):
+                found[place] = some
+        return found
+
+    def _prompts(self, start: int, end: int, index: int) -> list[Array] | None:
+        """Return the prompts of this worker's share of a block, or None after the last block."""
         K, corpus = self._job.workers, self._job.corpus
         assert isinstance(corpus, RecordCorpus)
         first = start + index * K * _PREDICTED
         if first >= end:
             return None
         bounds = (first + _PREDICTED * k for k in (self._rank, self._rank + 1))
-        ranks = np.arange(*(min(bound, end) for bound in bounds))
-        found = np.empty((len(ranks), self._tree.size))
-        for places, log_probs in label_log_probs(
-            self.model, corpus.prompt_codes(ranks), self._tree
-        ):
-            found[places] = log_probs
-        return found
+        return corpus.prompt_codes(np.arange(*(min(bound, end) for bound in bounds)))
 
     @cached_property
     def _tree(self) -> LabelTree:

@@ -108,12 +108,12 @@ def predictions(run: str) -> tuple[Any, list[str], float]:
     from charrnn.runs.checkpoint import load_checkpoint
     from charrnn.runs.folder import find_checkpoint
     from charrnn.text.part import encode_split
-    from charrnn.workers.prediction import LabelPredictor
+    from charrnn.workers.predictor import Predictor
 
     checkpoint = load_checkpoint(find_checkpoint(run))
     part = encode_split(checkpoint.config.data, checkpoint.text_sha256, "test")
     start = time.perf_counter()
-    predictor = LabelPredictor(
+    predictor = Predictor(
         checkpoint.config,
         checkpoint.parameters,
         checkpoint.labels.replies,

@@ -15,7 +15,7 @@ import charrnn
 from charrnn.commands.cli import run
 from charrnn.inspection.glyphs import display_width
 from charrnn.model.classification import Classification
-from charrnn.workers import prediction
+from charrnn.workers import prediction, predictor
 from charrnn.workers.prediction import LabelPredictions
 
 Capture = pytest.CaptureFixture[str]
@@ -76,8 +76,8 @@ def counted_by_hand(pairs: list[tuple[str, str]]) -> dict[str, Any]:
 def test_the_figures_of_labels(
     text: str, cores: int, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prediction, "_MIN_OPERATIONS_PER_WORKER", 1)
-    monkeypatch.setattr(prediction, "free_cores", lambda: cores)
+    monkeypatch.setattr(predictor, "_MIN_OPERATIONS_PER_WORKER", 1)
+    monkeypatch.setattr(predictor, "free_cores", lambda: cores)
     monkeypatch.setattr(prediction, "_TOGETHER", 3 * 70)
     monkeypatch.setattr(prediction, "_REPLIES", 50)
     arguments = ("runs/table", *text.split())

@@ -24,7 +24,7 @@ from charrnn.commands import predict
 from charrnn.commands.cli import run
 from charrnn.inspection.glyphs import display_width
 from charrnn.text import prompts
-from charrnn.workers import prediction
+from charrnn.workers import predictor
 
 Capture = pytest.CaptureFixture[str]
 
@@ -170,8 +170,8 @@ def test_many_prompts_keep_their_order(
     (tmp_path / "many").write_text("\n".join(prompts))
     model = charrnn.load("runs/lines")
     expected = [one for (one,) in model.predict(prompts)]
-    monkeypatch.setattr(prediction, "_MIN_OPERATIONS_PER_WORKER", 1)
-    monkeypatch.setattr(prediction, "free_cores", lambda: cores)
+    monkeypatch.setattr(predictor, "_MIN_OPERATIONS_PER_WORKER", 1)
+    monkeypatch.setattr(predictor, "free_cores", lambda: cores)
     monkeypatch.setattr(predict, "_PROMPTS", 130)
     rows = printed(capsys, "--model", "runs/lines", "--file", tmp_path / "many")
     assert [row[0] for row in rows] == prompts
@@ -198,7 +198,7 @@ def test_many_prompts_take_little_memory(
         assert (total, unit) == (8000, "prompts")
         yield done.append
 
-    monkeypatch.setattr(prediction.LabelPredictor, "log_probs", likely)
+    monkeypatch.setattr(predictor.Predictor, "log_probs", likely)
     monkeypatch.setattr("charrnn.system.progress.progress", progress)
     monkeypatch.setattr(predict, "_PROMPTS", 500)
     monkeypatch.setattr(prompts, "_IN_MEMORY", 1000)
@@ -432,8 +432,8 @@ def test_prompts_or_a_file(arguments: list[str], capsys: Capture) -> None:
         ("--model runs/table --file none.csv", "none.csv: no such file"),
         ("--model runs/table --file kinds", "kinds: cannot be read: Is a directory"),
         (r"--model runs/table a\tb", r"PROMPT: \t is a backslash and a letter"),
-        ("--model runs/writer early", "has no labels, as the replies"),
-        ("--model runs/writer early", "charrnn sample --prompt TEXT writes replies"),
+        ("--model runs/writer eerly", "with 'eerly' as a prompt (did you mean early?)"),
+        ("--model runs/writer early --top 3 --beam 2", "beam: 2 is narrower than top, 3"),
         ("--model runs/text early", "was not trained on prompts and replies; data.prompt_column"),
     ],
 )

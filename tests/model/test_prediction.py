@@ -22,7 +22,7 @@ from charrnn.model.parameters import parameter_count
 from charrnn.text.labels import Labels
 from charrnn.text.part import encode_prompts
 from charrnn.text.vocabulary import SYMBOLS, Vocabulary
-from charrnn.workers import prediction as of_workers
+from charrnn.workers import predictor as of_workers
 from charrnn.workers import worker
 
 each_cell = pytest.mark.parametrize("cell", CELLS)
@@ -213,7 +213,7 @@ def test_workers_predict_in_the_order_of_the_ranks(
     monkeypatch.setattr(of_workers, "free_cores", lambda: workers)
     monkeypatch.setattr(of_workers, "_MIN_OPERATIONS_PER_WORKER", 1)
     counts: list[int] = []
-    predictor = of_workers.LabelPredictor(
+    predictor = of_workers.Predictor(
         replace(model.config, train=replace(model.config.train, batch_size=1)),
         model.model.parameters,
         model.labels.replies,

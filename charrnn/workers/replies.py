@@ -1,0 +1,58 @@
+"""Predicting free replies to many records, and comparing them with those of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from typing import NamedTuple
+
+import numpy as np
+
+from charrnn.config.schema import Config
+from charrnn.kernels import Array
+from charrnn.model.beam import FoundReply, Search
+from charrnn.model.transcription import Transcription
+from charrnn.text.records import RecordCorpus
+from charrnn.workers.predictor import Predictor
+
+_TOGETHER = 1 << 14  # records whose prompts and replies are read together
+
+
+class ReplyPredictions(NamedTuple):
+    """The likeliest reply to each record, in the order of their ranks."""
+
+    replies: list[FoundReply]
+    transcription: Transcription
+
+
+def predict_replies(
+    config: Config,
+    parameters: Array,
+    search: Search,
+    corpus: RecordCorpus,
+    start: int,
+    end: int,
+    predicted: Callable[[int], object] = lambda _: None,
+) -> ReplyPredictions:
+    """Search the likeliest reply to each record of some ranks; see `Predictor`."""
+    symbols = corpus.sizes.symbols(start, end)
+    with closing(Predictor(config, parameters, search, end - start, symbols)) as predictor:
+        found = predictor.find(corpus, start, end, predicted)
+    return compared([replies[0] for replies in found], corpus, start, end)
+
+
+def compared(
+    replies: list[FoundReply], corpus: RecordCorpus, start: int, end: int
+) -> ReplyPredictions:
+    """Compare the replies to records of some ranks with all that the records list for a prompt."""
+    first = dict[bytes, int]()  # the first record with each prompt
+    listed = dict[bytes, list[Array]]()
+    for low in range(start, end, _TOGETHER):
+        ranks = np.arange(low, min(low + _TOGETHER, end))
+        pairs = zip(corpus.prompt_codes(ranks), corpus.reply_codes(ranks), strict=True)
+        for k, (prompt, reply) in enumerate(pairs, low - start):
+            key = prompt.tobytes()
+            first.setdefault(key, k)
+            listed.setdefault(key, []).append(reply)
+    answers = [replies[k].codes for k in first.values()]
+    return ReplyPredictions(replies, Transcription.of(answers, [*listed.values()]))
