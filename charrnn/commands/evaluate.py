@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from charrnn.commands.arguments import load_model_and_part
-from charrnn.commands.evaluate_labels import in_order_of_file, label_lines, labels_of_part
-from charrnn.commands.options import checkpoint_and_text_arguments, text_options
+from charrnn.commands.evaluate_labels import label_lines, labels_of_part
+from charrnn.commands.evaluate_replies import in_order_of_file, replies_of_part, search_of
+from charrnn.commands.options import IntInRange, checkpoint_and_text_arguments, text_options
 from charrnn.commands.tables import fields, json_line, print_lines, print_objects
 from charrnn.errors import plural
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from charrnn.text.part import Part
     from charrnn.text.windows import Segments
     from charrnn.workers.prediction import LabelPredictions
+    from charrnn.workers.replies import ReplyPredictions
 
 _PREDICTED = ("predicted", "probability")
 
@@ -30,13 +32,24 @@ _PREDICTED = ("predicted", "probability")
     "--each",
     is_flag=True,
     help="Print for each record, or each line of a text: nats, nats per character, and the record; "
-    "of a record with a prompt the prompt, the reply and the predicted label.",
+    "of a record with a prompt the prompt, the reply and the predicted reply.",
+)
+@click.option(
+    "--beam",
+    metavar="N",
+    type=IntInRange(1),
+    help="Beginnings of free replies that the search keeps for each prompt.  [default: 5]",
 )
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object; with --each one a record."
 )
 def evaluate(
-    arguments: tuple[str, ...], split: str | None, unknown: str, each: bool, as_json: bool
+    arguments: tuple[str, ...],
+    split: str | None,
+    unknown: str,
+    each: bool,
+    beam: int | None,
+    as_json: bool,
 ) -> None:
     """Measure how well a model predicts a text.
 
@@ -45,9 +58,11 @@ def evaluate(
     Every character of a split is scored, and every character of a text file but the first. Records
     are scored from their beginning, end included; of those with a prompt the reply. A model that
     tells labels is measured by these too: accuracy, beside the share of the most frequent label,
-    macro-F1, recall and confusion.
+    macro-F1, recall and confusion; one that searches free replies by the share of exact ones and
+    the edit distance.
     """
     checkpoint, part = load_model_and_part(arguments, split, unknown)
+    search = search_of(checkpoint, beam)
     from charrnn.model.evaluation import SegmentScores
     from charrnn.system.progress import progress
     from charrnn.workers.scoring import score_by_workers
@@ -71,10 +86,11 @@ def evaluate(
             each,
         )
     labels = labels_of_part(checkpoint, part)
+    replies = replies_of_part(checkpoint, part, search)
     if scores is not None:
-        _print_each(scores, part, labels, as_json)
+        _print_each(scores, part, labels or replies, as_json)
     else:
-        _print_score(score, tokens, part.records, labels, as_json)
+        _print_score(score, tokens, part.records, labels, replies, as_json)
 
 
 def _texts(part: Part, segments: Segments) -> Iterator[dict[str, str]]:
@@ -91,10 +107,13 @@ def _texts(part: Part, segments: Segments) -> Iterator[dict[str, str]]:
 
 
 def _print_each(
-    scores: SegmentScores, part: Part, labels: LabelPredictions | None, as_json: bool
+    scores: SegmentScores,
+    part: Part,
+    replies: LabelPredictions | ReplyPredictions | None,
+    as_json: bool,
 ) -> None:
-    predicted = repeat(None) if labels is None else in_order_of_file(labels, part)
-    rows = zip(scores, _texts(part, scores.segments), predicted, strict=labels is not None)
+    predicted = repeat(None) if replies is None else in_order_of_file(replies, part)
+    rows = zip(scores, _texts(part, scores.segments), predicted, strict=replies is not None)
     print_lines(_line(*row, as_json) for row in rows)
 
 
@@ -118,6 +137,7 @@ def _print_score(
     tokens: str,
     records: int | None,
     labels: LabelPredictions | None,
+    replies: ReplyPredictions | None,
     as_json: bool,
 ) -> None:
     figures: dict[str, object] = {**score.to_dict()}
@@ -144,6 +164,13 @@ def _print_score(
             "accuracy": f"{found.accuracy:.4f}",
             "most frequent": f"{found.majority[1]:.4f}",
             "macro-F1": f"{found.macro_f1:.4f}",
+        }
+    if replies is not None:
+        figures |= replies.transcription._asdict()
+        rows |= {
+            "prompts": f"{replies.transcription.prompts:,}",
+            "exact replies": f"{replies.transcription.exact:.4f}",
+            "edit distance": f"{replies.transcription.edit_distance:.4f}",
         }
     if as_json:
         print_objects([figures])

@@ -49,18 +49,6 @@ def labels_of_part(checkpoint: Checkpoint, part: Part) -> LabelPredictions | Non
     return found
 
 
-def in_order_of_file(found: LabelPredictions, part: Part) -> Iterator[tuple[str, float]]:
-    """Yield the predicted label of each record of a part and its probability."""
-    from charrnn.text.records import RecordCorpus
-
-    assert isinstance(part.corpus, RecordCorpus)
-    order = part.corpus.starts[part.start : part.end].argsort()
-    for label, probability in zip(
-        found.label[order].tolist(), found.probability[order].tolist(), strict=True
-    ):
-        yield found.names[label], probability
-
-
 def label_lines(found: Classification) -> Iterator[str]:
     """Yield the recall of each label, and on a terminal a table of confusions."""
     texts = found.texts

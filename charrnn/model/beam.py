@@ -18,6 +18,7 @@ from charrnn.kernels import Array
 from charrnn.model.model import Model, States
 from charrnn.model.prediction import Reply, log_sum_exp, read_prompts
 from charrnn.model.sampling import checked_number
+from charrnn.text.labels import Labels
 from charrnn.text.vocabulary import Vocabulary
 
 DEFAULT_BEAM = 5
@@ -48,6 +49,23 @@ class Search(NamedTuple):
         if beam < top:
             raise SamplingError(f"beam: {beam} is narrower than top, {top}; widen it to {top}")
         return cls(beam, top, length)
+
+
+def search_for(
+    vocabulary: Vocabulary, labels: Labels, longest_record: int | None, beam: int | None = None
+) -> Search | None:
+    """Return how the replies of a data set are searched, to be compared with the true ones.
+
+    Returns:
+        The search; None if records have no replies, if these are labels, or if their prompts are
+        few, so that many replies are right.
+
+    Raises:
+        SamplingError: the beam is no number of at least 1.
+    """
+    if vocabulary.prompt_end is None or labels.side is not None:
+        return None
+    return Search.of(1, beam, 2 * max(1, longest_record or 0))
 
 
 class FoundReply(NamedTuple):

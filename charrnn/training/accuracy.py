@@ -1,9 +1,9 @@
-"""The accuracy of a trained model of labels on its validation part."""
+"""The accuracy of a trained model of prompts on its validation part."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import takewhile
+from itertools import chain, takewhile
 
 from charrnn.errors import CharRNNError, counted, shown
 from charrnn.runs.checkpoint import load_checkpoint
@@ -12,6 +12,7 @@ from charrnn.text.reading import reading_of
 from charrnn.text.records import RecordCorpus
 from charrnn.workers.group import WorkerGroup
 from charrnn.workers.prediction import likeliest_labels
+from charrnn.workers.replies import compared
 
 _MOST = 0.03  # of the work of the training, at most, unless the next number is more
 _OPERATIONS = 1e10  # which take less than a second
@@ -30,14 +31,15 @@ def validation_accuracy(
         epochs: that the training has taken.
         stop_requested: returns a true value if the accuracy is not to be waited for.
     """
-    corpus, labels = group.job.corpus, group.job.labels
+    corpus, labels, search = group.job.corpus, group.job.labels, group.job.search
     start, end = corpus.split("valid")
-    if not labels or start == end or not isinstance(corpus, RecordCorpus):
+    if not (labels or search) or start == end or not isinstance(corpus, RecordCorpus):
         return ""
     mean = corpus.sizes.symbols(start, end) / (end - start)
+    of_reply = search.beam * mean if search else sum(len(label) + 1 for label in labels)
     trained = _PASSES * epochs * corpus.sizes.train
     steps = max(_MOST * trained, _OPERATIONS / (2 * len(group.parameters)))
-    records = int(steps / (mean + sum(len(label) + 1 for label in labels)))
+    records = int(steps / (mean + of_reply))
     which = ""
     if records < min(_FEW, end - start):
         return ""
@@ -48,15 +50,40 @@ def validation_accuracy(
     try:
         group.parameters[...] = load_checkpoint(run.best).parameters
         group.read(corpus)
-        blocks = takewhile(lambda _: not stop_requested(), group.predict(start, end))
-        found = likeliest_labels(blocks, labels, corpus, start, end)
+        measure = _exact if search else _accuracy
+        figure, beside = measure(group, corpus, start, end, stop_requested)
     except CharRNNError:  # the model is trained all the same
         return ""
     if stop_requested():
         return ""
-    classification = found.classification
-    label, share = classification.majority
-    return (
-        f"validation accuracy {classification.accuracy:.1%} of {which}"
-        f"{counted(end - start, 'record')} ({share:.1%} if always {shown(label)})"
-    )
+    return f"{figure} of {which}{counted(end - start, 'record')}{beside}"
+
+
+def _accuracy(
+    group: WorkerGroup,
+    corpus: RecordCorpus,
+    start: int,
+    end: int,
+    stop_requested: Callable[[], object],
+) -> tuple[str, str]:
+    """Return the share of records with the right label, and that of the most frequent one."""
+    blocks = takewhile(lambda _: not stop_requested(), group.predict(start, end))
+    found = likeliest_labels(blocks, group.job.labels, corpus, start, end).classification
+    label, share = found.majority
+    return f"validation accuracy {found.accuracy:.1%}", f" ({share:.1%} if always {shown(label)})"
+
+
+def _exact(
+    group: WorkerGroup,
+    corpus: RecordCorpus,
+    start: int,
+    end: int,
+    stop_requested: Callable[[], object],
+) -> tuple[str, str]:
+    """Return the share of prompts with an exact reply."""
+    blocks = takewhile(lambda _: not stop_requested(), group.find(start, end))
+    found = [replies[0] for replies in chain.from_iterable(blocks)]
+    if stop_requested():
+        return "", ""
+    share = compared(found, corpus, start, end).transcription.exact
+    return f"validation: replies exact for {share:.1%}", ""

@@ -24,6 +24,7 @@ from charrnn.errors import (
     counted,
     with_remedies,
 )
+from charrnn.model.beam import search_for
 from charrnn.runs.checkpoint import Checkpoint, load_checkpoint
 from charrnn.runs.folder import RunFolder, find_checkpoint
 from charrnn.runs.lock import lock_run
@@ -228,7 +229,8 @@ def start_workers(
     config: Config, corpus: Corpus, note: Callable[[str], object], ranks: Ranks | None = None
 ) -> WorkerGroup:
     """Start the workers of a training, with a note if that takes a while."""
-    job = Job(config, corpus, labels=corpus.labels.replies)
+    search = search_for(corpus.vocabulary, corpus.labels, corpus.longest_record)
+    job = Job(config, corpus, labels=corpus.labels.replies, search=search)
     if job.parameter_count > _MANY_PARAMETERS:
         note(f"preparing {counted(job.parameter_count, 'parameter')}")
     if compiling := compiling_note(config.train.backend):

@@ -29,6 +29,10 @@ class LabelPredictions(NamedTuple):
     probability: Array  # (n,), of that label
     labels: int  # of the model
 
+    def predicted(self, k: int) -> tuple[str, float]:
+        """Return the likeliest label of record k, and its probability."""
+        return self.names[int(self.label[k])], float(self.probability[k])
+
     @property
     def classification(self) -> Classification:
         """The counts of true and likeliest labels."""

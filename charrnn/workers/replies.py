@@ -10,9 +10,10 @@ import numpy as np
 
 from charrnn.config.schema import Config
 from charrnn.kernels import Array
-from charrnn.model.beam import FoundReply, Search
+from charrnn.model.beam import FoundReply, Search, texts_of_replies
 from charrnn.model.transcription import Transcription
 from charrnn.text.records import RecordCorpus
+from charrnn.text.vocabulary import Vocabulary
 from charrnn.workers.predictor import Predictor
 
 _TOGETHER = 1 << 14  # records whose prompts and replies are read together
@@ -22,7 +23,13 @@ class ReplyPredictions(NamedTuple):
     """The likeliest reply to each record, in the order of their ranks."""
 
     replies: list[FoundReply]
+    vocabulary: Vocabulary
     transcription: Transcription
+
+    def predicted(self, k: int) -> tuple[str, float]:
+        """Return the reply to record k, and its probability."""
+        ((text, probability),) = texts_of_replies(self.replies[k : k + 1], self.vocabulary)
+        return text, probability
 
 
 def predict_replies(
@@ -55,4 +62,5 @@ def compared(
             first.setdefault(key, k)
             listed.setdefault(key, []).append(reply)
     answers = [replies[k].codes for k in first.values()]
-    return ReplyPredictions(replies, Transcription.of(answers, [*listed.values()]))
+    transcription = Transcription.of(answers, [*listed.values()])
+    return ReplyPredictions(replies, corpus.vocabulary, transcription)
