@@ -22,7 +22,7 @@ PUBLIC = [
     "charrnn.model.text_model.TextModel.sample",
     "charrnn.model.text_model.TextModel.stream",
     "charrnn.model.language_model.LanguageModel.sample_records",
-    "charrnn.model.language_model.LanguageModel.predict",
+    "charrnn.model.reply_model.ReplyModel.predict",
     "charrnn.model.text_model.TextModel.score",
     "charrnn.model.language_model.LanguageModel.score_records",
     *(
