@@ -36,6 +36,7 @@ BRIEF = ("train.max_steps=3", "model.hidden_size=6", "model.num_layers=1", "trai
 BRIEF += ("train.workers=1", "model.embedding_size=null")
 
 
+_BEAMS = ("1", "2", "2", "5", "1000", "0", "x")
 _PIECES = [piece.replace("\0", "") for piece in PIECES]  # no argument can hold a null character
 
 
@@ -65,7 +66,11 @@ def fill(place: Path) -> None:
     write_config(place, lists, "lines")
     write_config(place, lists | {"data.records": "paragraph", "data.tokens": "byte"}, "blocks")
     write_config(place, {"data.path": "table.csv", "data.records": "csv", **COLUMNS}, "pairs")
-    for name in ("tiny", "bytes", "lines", "blocks", "pairs"):
+    free = [f"the {word} box={word[::-1]}" for word in tiny_text().split()]
+    (place / "free.txt").write_text("\n".join(sorted({*free})), encoding="utf-8")
+    separated = {"data.path": "free.txt", "data.records": "line", "data.prompt_separator": "="}
+    write_config(place, separated, "free")
+    for name in ("tiny", "bytes", "lines", "blocks", "pairs", "free"):
         run_dir = str(place / "runs" / name)
         assert run(["train", str(place / f"{name}.yaml"), "--run-dir", run_dir, *sets]) == 0
     whole = (place / "runs" / "tiny" / "last.npz").read_bytes()
@@ -153,7 +158,7 @@ def _sample(chance: random.Random) -> list[str]:
     words = [_mostly(CHECKPOINTS, 5, chance)] if chance.random() < 0.8 else []
     if chance.random() < 0.4:
         words += ["--prime", chance.choice((*PRIMES, *PRIMES, *WORDS, *_PIECES))]
-    if "runs/pairs" in words or chance.random() < 0.1:
+    if {"runs/pairs", "runs/free"}.intersection(words) or chance.random() < 0.1:
         words += ["--prompt", chance.choice((*PROMPTS * 4, *PRIMES))]
     if chance.random() < 0.2:
         words += ["--prime-file", chance.choice((*TEXTS, "/dev/zero"))]
@@ -178,7 +183,8 @@ def _sample(chance: random.Random) -> list[str]:
 
 def _predict(chance: random.Random) -> list[str]:
     words = [chance.choice((*PROMPTS * 4, *PRIMES)) for _ in range(chance.choice((0, 1, 1, 1, 2)))]
-    model = "runs/pairs" if chance.random() < 0.7 else _mostly(CHECKPOINTS, 5, chance)
+    model = chance.choice(("runs/pairs", "runs/free"))
+    model = model if chance.random() < 0.7 else _mostly(CHECKPOINTS, 5, chance)
     words += ["--model", model] if chance.random() < 0.95 else []
     if not words[:1] or words[0] == "--model" or chance.random() < 0.1:
         words += ["--file", _mostly(TEXTS, 3, chance)]
@@ -188,11 +194,14 @@ def _predict(chance: random.Random) -> list[str]:
     words += ["--unknown", chance.choice(("skip", "skip", "skip", "error", "x"))] * chance.choice(
         (0, 1)
     )
+    words += ["--beam", chance.choice(_BEAMS)] * chance.choice((0, 0, 1))
+    words += ["--length", chance.choice(("1", "5", "5", "100", "0", "x"))] * chance.choice((0, 1))
     return words + ["--json"] * chance.choice((0, 0, 1))
 
 
 def _eval(chance: random.Random) -> list[str]:
     words = _model_and_text(chance) + ["--json"] * chance.choice((0, 1))
+    words += ["--beam", chance.choice(_BEAMS)] * chance.choice((0, 0, 0, 1))
     return words + ["--each"] * chance.choice((0, 0, 1))
 
 

@@ -21,7 +21,7 @@ WORDS = (
 )
 # A pipe is never given for a text, because reading a pipe without a writer never ends.
 CHECKPOINTS = (
-    *("runs/tiny", "runs/bytes", "runs/lines", "runs/pairs", "runs/blocks/last.npz"),
+    *("runs/tiny", "runs/bytes", "runs/lines", "runs/pairs", "runs/free", "runs/blocks/last.npz"),
     *("runs/tiny/last.npz", "runs/bytes/best.npz", "runs/tiny/"),
     *("runs", ".", "..", "/", "folder", "text.txt", "empty.txt", "cut.npz", "text.npz", "gone.npz"),
     *("runs/tiny/config.yaml", "runs/tiny/metrics.jsonl", "/dev/null", "/dev/zero", "/dev/stdin"),
