@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from charrnn.commands.arguments import refuse_mpiexec
-from charrnn.commands.options import FloatInRange, option_of, output_option, set_option
+from charrnn.commands.options import Time, option_of, output_option, set_option
 from charrnn.commands.output_file import output_path
 from charrnn.config.paths import named_path
 from charrnn.errors import ConfigError, TextError, counted, shown_name, with_remedies
@@ -36,9 +36,10 @@ _READING = ("data.tokens", "data.encoding", "data.newlines")  # keys that say ho
 )
 @click.option(
     "--minutes",
-    type=FloatInRange(min=0, min_open=True, max=1_000_000),
-    metavar="N",
-    help="Time that the training may take on this machine.  [default: chosen for the text]",
+    type=Time(),
+    metavar="TIME",
+    help="Time that the training may take on this machine: 5 (minutes), 90s, 2m or 1h.  [default: "
+    "chosen for the text]",
 )
 @set_option
 @click.option("--overwrite", is_flag=True, help="Replace a file that exists.")

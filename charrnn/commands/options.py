@@ -45,6 +45,20 @@ class IntInRange(click.IntRange):
         return int(_in_range(self, value, param, ctx, whole=True))
 
 
+class Time(click.ParamType):  # type: ignore[type-arg]
+    """A time in minutes or with a unit, checked and refused in the words of the configuration."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        from charrnn.config.schema import MINUTES
+
+        try:
+            return MINUTES.parse(value)
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
 def _in_range(
     bounds: click.FloatRange | click.IntRange, value: Any, param: Any, ctx: Any, whole: bool
 ) -> float:
@@ -74,6 +88,12 @@ unknown_option = click.option(
     default="error",
     show_default=True,
     help="Refuse a text with characters that the model does not know, or skip them.",
+)
+escapes_option = click.option(
+    "-e",
+    "--escapes",
+    is_flag=True,
+    help=r"Read \n, \t and \\ as a newline, a tab and a backslash.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 

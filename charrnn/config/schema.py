@@ -15,6 +15,7 @@ from charrnn.config.values import (
     Column,
     Encoding,
     Kind,
+    Minutes,
     Nullable,
     Number,
     OrWord,
@@ -30,6 +31,7 @@ TABLES = ("csv", "tsv", "jsonl")  # values of data.records
 MAX_SAMPLE_LENGTH = 100_000  # characters of a sample shown in training
 
 _FRACTION = Number(0, 1, strict_high=True)
+MINUTES = Minutes(0, 1_000_000, strict_low=True)  # of a training
 _POSITIVE = Number(0, strict_low=True)
 _NOT_NEGATIVE = Number(0)
 _STEPS_OR_EPOCH = OrWord(whole(1), "epoch", "the word epoch")
@@ -226,7 +228,7 @@ class TrainConfig:
         Nullable(whole(1)), "limit of steps; the first limit that is reached ends the run", None
     )
     max_minutes: float | None = _key(
-        Nullable(Number(0, 1_000_000, strict_low=True)),
+        Nullable(MINUTES),
         "time limit; a cosine schedule follows the clock, so the result is not reproducible",
         None,
     )

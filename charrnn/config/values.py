@@ -69,6 +69,25 @@ class Number:
         return text
 
 
+@dataclass(frozen=True)
+class Minutes(Number):
+    """A time in minutes, which a text may give in other units: 90s, 2m or 1.5h."""
+
+    def parse(self, value: Any) -> float:
+        given = re.fullmatch(r"(.*\S)\s*([smh])", value) if isinstance(value, str) else None
+        if given is None:
+            return super().parse(value)
+        number, unit = given.groups()
+        with suppress(ValueError):
+            return super().parse(Number().parse(number) * _MINUTES[unit])
+        raise ValueError(f"{_as_written(value)} is not {self}")
+
+    def __str__(self) -> str:
+        bounds = super().__str__().removeprefix("a number")
+        return f"a number of minutes{bounds}, as in 5, 90s, 2m or 1h"
+
+
+_MINUTES = {"s": 1 / 60, "m": 1.0, "h": 60.0}
 MAX_INT = 10**12  # the default bound of whole numbers; floats hold every one of them exactly
 _LONGEST_NUMBER = 100  # characters
 

@@ -107,12 +107,28 @@ def from_file(
 def test_where_a_number_is_asked_for(
     spelling: str, meant: float | str | None, from_file: bool, tmp_path: Path
 ) -> None:
-    key = "train.max_minutes"
+    key = "train.learning_rate"
     if isinstance(meant, str):
         with pytest.raises(ConfigError, match=re.escape(f"{key}: {meant.format(spelling)}")):
             read(tmp_path, key, spelling, from_file)
     else:
         assert read(tmp_path, key, spelling, from_file) == meant
+
+
+@pytest.mark.parametrize(
+    ("spelling", "minutes"),
+    [("2m", 2), ("90s", 1.5), ("1h", 60), ("1.5 h", 90), ("1_200s", 20), ("7", 7), ("0x10", 16)],
+)
+def test_a_time_may_have_a_unit(
+    spelling: str, minutes: float, from_file: bool, tmp_path: Path
+) -> None:
+    assert read(tmp_path, "train.max_minutes", spelling, from_file) == minutes
+
+
+@pytest.mark.parametrize("spelling", ["0s", "-3m", "m", "2d", "1,5m", "1m30s", "yes"])
+def test_what_is_no_time(spelling: str, from_file: bool, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"is not a number of minutes above 0 .*90s, 2m or 1h"):
+        read(tmp_path, "train.max_minutes", spelling, from_file)
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
