@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from charrnn.text.part import Part
     from charrnn.text.vocabulary import Vocabulary
 
+_ESCAPED = {"n": "\n", "t": "\t", "\\": "\\"}
+
 
 def models_and_text(
     arguments: Sequence[str], split: str | None, most_models: int = 1
@@ -30,11 +33,13 @@ def models_and_text(
     Raises:
         click.UsageError: if there are too many arguments, or a text file as well as a split.
     """
-    from charrnn.config.paths import named_path
+    from charrnn.runs.folder import named_run
 
-    arguments = [
-        str(named_path(one, "argument")) if one.startswith("~") else one for one in arguments
-    ]
+    def located(one: str) -> str:
+        path = named_run(one, "argument")
+        return one if path == Path(one) else str(path)
+
+    arguments = [one if one in ("", "-") else located(one) for one in arguments]
     if most_models == 1 and len(arguments) == 2:  # their order decides, whatever they name
         models, texts = arguments[:1], arguments[1:]
     else:
@@ -84,6 +89,11 @@ def report_skipped(count: int, tokens: str) -> None:
     """Print how many unknown characters, or bytes, were skipped, if any."""
     if count:
         click.echo(f"left out: {counted(count, tokens)} that the model does not know", err=True)
+
+
+def unescaped(text: str) -> str:
+    r"""Return a text in which \n stands for a newline, \t for a tab and \\ for a backslash."""
+    return re.sub(r"\\([nt\\])", lambda found: _ESCAPED[found[1]], text)
 
 
 def refuse_escapes(option: str, text: str, vocabulary: Vocabulary, otherwise: str = "") -> None:
@@ -162,15 +172,14 @@ def runs_to_draw(arguments: Sequence[str], most: int | None = None) -> dict[str,
         RunError: if an argument is not a run folder or names a run twice, if there are more than
             `most`, or if mpiexec has started several processes.
     """
-    from charrnn.config.paths import named_path
     from charrnn.errors import RunError
-    from charrnn.runs.folder import RunFolder, find_checkpoint
+    from charrnn.runs.folder import RunFolder, find_checkpoint, named_run
     from charrnn.system.terminal import visible
 
     refuse_mpiexec()
     if most is not None and len(arguments) > most:
         raise RunError(f"{counted(len(arguments), 'run')} are too many; name at most {most}")
-    folders = [named_path(one, "run folder") for one in arguments] or [find_checkpoint(None).parent]
+    folders = [named_run(one, "run folder") for one in arguments] or [find_checkpoint(None).parent]
     for folder in folders:
         if not RunFolder(folder).holds_run():
             raise RunError(f"{folder}: is not a run folder; name one, as in runs/tales")

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from charrnn.commands.arguments import find_and_load, refuse_escapes, report_skipped
-from charrnn.commands.options import IntInRange, unknown_option
+from charrnn.commands.arguments import find_and_load, refuse_escapes, report_skipped, unescaped
+from charrnn.commands.options import IntInRange, escapes_option, unknown_option
 from charrnn.commands.tables import fields, fitted, print_lines, print_objects, width_of
 from charrnn.errors import SamplingError, shown_name
 
@@ -77,6 +77,7 @@ class Totals(NamedTuple):
     help="Characters of a free reply, at most.  [default: twice the longest training record]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a prompt.")
+@escapes_option
 @unknown_option
 def predict(
     prompts: tuple[str, ...],
@@ -86,6 +87,7 @@ def predict(
     beam: int | None,
     length: int | None,
     as_json: bool,
+    escapes: bool,
     unknown: str,
 ) -> None:
     """Tell the label of texts, or another reply to prompts.
@@ -102,6 +104,8 @@ def predict(
     if name := next(map(shown_name, filter(os.path.isfile, prompts)), ""):
         click.echo(f"{name}: read as a prompt; --file {name} reads the file", err=True)
     path, checkpoint = find_and_load(checkpoint_name)
+    if escapes:
+        prompts = tuple(map(unescaped, prompts))
     labels, replies = _replies(checkpoint, path, top, beam, length)
     asked = _prompts(prompts, file, checkpoint, skip_unknown=unknown == "skip")
     if checkpoint_name is None:
@@ -169,7 +173,7 @@ def _prompts(
     found, encoder = list[Prompt](), Encoder(data, vocabulary, checkpoint.labels)
     for number, text in enumerate(arguments, 1):
         if not skip_unknown:
-            refuse_escapes("PROMPT", text, vocabulary)
+            refuse_escapes("PROMPT", text, vocabulary, ", or add --escapes")
         codes = encoder.asked(text, f"PROMPT {number}", skip_unknown=skip_unknown)
         found.append(Prompt(number, text, codes, encoder.skipped(text, codes), {}))
     return found

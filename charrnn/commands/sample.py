@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import codecs
 import math
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from io import StringIO
 from itertools import chain
+from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from charrnn.commands.arguments import refuse_escapes, refuse_mpiexec, report_skipped
-from charrnn.commands.options import FloatInRange, IntInRange, checkpoint_argument, unknown_option
-from charrnn.errors import TextError, counted
+from charrnn.commands.arguments import refuse_escapes, refuse_mpiexec, report_skipped, unescaped
+from charrnn.commands.options import (
+    FloatInRange,
+    IntInRange,
+    checkpoint_argument,
+    escapes_option,
+    unknown_option,
+)
+from charrnn.errors import CheckpointError, TextError, counted
 from charrnn.system.terminal import visible, wrapped
 
 if TYPE_CHECKING:
@@ -37,6 +46,7 @@ _PRIME_BYTES = 1 << 24  # of a prime file, at most
 @click.option("--prompt", metavar="TEXT", help="Prompt to write replies for.")
 @click.option("--no-prime", is_flag=True, help="Print the continuation without the prime.")
 @click.option(
+    "-l",
     "--length",
     metavar="N",
     type=IntInRange(min=0),
@@ -44,6 +54,7 @@ _PRIME_BYTES = 1 << 24  # of a prime file, at most
     "[default: 500; of records twice the longest training record]",
 )
 @click.option(
+    "-t",
     "--temperature",
     metavar="X",
     type=FloatInRange(min=0),
@@ -74,7 +85,12 @@ _PRIME_BYTES = 1 << 24  # of a prime file, at most
     show_default=True,
     help="Number of texts to write, with a line of --- between them; of records, one a line.",
 )
-@click.option("--stop", metavar="TEXT", help="End a text after this.")
+@click.option(
+    "--stop",
+    metavar="TEXT",
+    help=r"End a text after this; \n, \t and \\ stand for a newline, a tab and a backslash.",
+)
+@escapes_option
 @click.option("--unique", is_flag=True, help="Leave out records that are repeats.")
 @click.option("--new", is_flag=True, help="Leave out records that stand in the model's data.")
 @click.option("--keep-cut", is_flag=True, help="Print records that reach --length, too.")
@@ -96,6 +112,7 @@ def sample(
     seed: int | None,
     num_samples: int,
     stop: str | None,
+    escapes: bool,
     unique: bool,
     new: bool,
     keep_cut: bool,
@@ -112,16 +129,25 @@ def sample(
     given = click.get_current_context().get_parameter_source("temperature")
     if greedy and temperature and given is not ParameterSource.DEFAULT:
         raise click.UsageError("--greedy is a --temperature of 0; give one.")
+    if greedy or not temperature:
+        for option, value in (("--top-k", top_k), ("--top-p", top_p)):
+            if value is not None:
+                raise click.UsageError(
+                    f"{option} chooses among likely characters, and --greedy (temperature 0) takes "
+                    "the likeliest; give one."
+                )
     if stop == "":
         raise click.UsageError("--stop: the text is empty; give at least one character.")
     from charrnn.model.sampling import random_seed
-    from charrnn.runs.folder import find_checkpoint
     from charrnn.runs.load import load
     from charrnn.text.decoding import normalise_newlines
 
     refuse_mpiexec()
-    path = find_checkpoint(checkpoint)
+    path = _find(checkpoint)
     model = load(path)
+    if escapes:
+        prime, prompt = (text if text is None else unescaped(text) for text in (prime, prompt))
+    stop = stop if stop is None else unescaped(stop)
     if prime_file is None:
         text = normalise_newlines(prime or "", model.config.data)
     else:
@@ -142,9 +168,8 @@ def sample(
         seed = random_seed()
     skip_unknown = unknown == "skip"
     if not skip_unknown:
-        refuse_escapes("--prime", prime or "", model.vocabulary, ", or in a --prime-file")
-        refuse_escapes("--prompt", prompt or "", model.vocabulary)
-    refuse_escapes("--stop", stop or "", model.vocabulary)
+        refuse_escapes("--prime", prime or "", model.vocabulary, ", or add --escapes")
+        refuse_escapes("--prompt", prompt or "", model.vocabulary, ", or add --escapes")
     primed = model.encoder.prime(text, skip_unknown=skip_unknown)
     skipped = model.encoder.skipped(text, primed)
     if prompt is not None and model.vocabulary.end is not None:
@@ -203,6 +228,23 @@ def sample(
         separator=separator_of(model.config.data, model.vocabulary) or "\n",
         as_json=as_json,
     )
+
+
+def _find(checkpoint: str | None) -> Path:
+    """Return the path of the checkpoint that the argument names.
+
+    Raises:
+        CheckpointError: there is none; the error asks whether the argument is a prime.
+    """
+    from charrnn.runs.folder import find_checkpoint
+
+    try:
+        return find_checkpoint(checkpoint)
+    except CheckpointError as error:
+        if checkpoint is None or os.path.lexists(checkpoint):
+            raise
+        hint = f"did you mean --prime {quote(checkpoint)}?"
+        raise CheckpointError(error.problem, hint=hint) from None
 
 
 def _groups(num_samples: int, length: int) -> Iterator[tuple[int, int]]:

@@ -61,8 +61,8 @@ def find_checkpoint(argument: str | os.PathLike[str] | None) -> Path:
     """Return the path of the checkpoint that an argument names.
 
     Args:
-        argument: a file; or a run folder, for its best.npz, else its last.npz; or None, for the
-            newest run under runs/ in the current folder.
+        argument: a file; or a run folder, for its best.npz, else its last.npz; or the name of a run
+            under runs/ in the current folder; or None, for the newest of these runs.
 
     Raises:
         CheckpointError: there is no such file, or no checkpoint in the folder.
@@ -76,11 +76,35 @@ def find_checkpoint(argument: str | os.PathLike[str] | None) -> Path:
                 "'charrnn train CONFIG', or name a checkpoint"
             )
         argument = str(newest)
-    path = named_path(argument, "path")
+    path = named_run(argument, "path")
     try:
         return _checkpoint_at(path)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def named_run(argument: str | os.PathLike[str], name: str) -> Path:
+    """Return the path that an argument names, or runs/NAME if only a run there has that name.
+
+    Args:
+        argument: as given.
+        name: of the argument, for the error.
+
+    Raises:
+        ConfigError: no file can have this path.
+    """
+    path = named_path(argument, name)
+    run = RunFolder(RUNS / path)
+    if path.name != os.fspath(argument) or os.path.lexists(path) or not _holds_run(run):
+        return path
+    return run.path
+
+
+def _holds_run(run: RunFolder) -> bool:
+    try:
+        return run.holds_run()
+    except OSError:  # as for a name that is too long
+        return False
 
 
 def _checkpoint_at(path: Path) -> Path:

@@ -300,7 +300,7 @@ def test_every_path_may_begin_with_the_home_folder(
 
 
 @pytest.mark.usefixtures("run_dir")
-@pytest.mark.parametrize("words", ["sample --prime", "sample --stop", "inspect predictions --text"])
+@pytest.mark.parametrize("words", ["sample --prime", "inspect predictions --text"])
 @pytest.mark.parametrize(("escape", "name"), [(r"\n", "newline"), (r"\t", "tab")])
 def test_a_backslash_and_a_letter_get_advice(
     words: str, escape: str, name: str, capsys: pytest.CaptureFixture[str]
@@ -310,5 +310,5 @@ def test_a_backslash_and_a_letter_get_advice(
     err = capsys.readouterr().err
     assert f"{words.split()[-1]}: {escape} is a backslash and a letter here" in err
     assert f"write a {name} as $'{escape}' in the shell" in err
-    assert ("--prime-file" in err) is ("--prime" in words)
-    assert run([*command, "--unknown", "skip"]) == (1 if "--stop" in words else 0)
+    assert ("--escapes" in err) is ("--prime" in words)
+    assert run([*command, "--unknown", "skip"]) == 0

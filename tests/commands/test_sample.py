@@ -109,6 +109,8 @@ def test_a_lone_surrogate_is_refused(folder: Path) -> None:
         (["--prime", "ab", "--stop", "f\n"], "abcdef\n"),
         (["--prime", "ab\r\n", "--length", "2"], "ab\nab\n"),
         (["--prime", "ab", "--stop", "f\r\n"], "abcdef\n"),
+        (["--prime", "ab", "--stop", r"f\n"], "abcdef\n"),
+        (["--prime", r"f\na", "-e", "-l", "2", "-t", "0"], "f\nabc\n"),
         (["--prime", "abc", "--stop", "bc"], "abcdef\nabc\n"),  # one in the prime does not count
         (["--prime", "xaXb", "--unknown", "skip", "--length", "2"], "xaXbcd\n"),
         (["--prime", "a", "--length", "2", "--num-samples", "2"], "abc\n---\nabc\n"),
@@ -348,6 +350,32 @@ def test_wrong_usage_is_exit_code_2(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert arguments[0] in captured.err
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("greedy", [["--greedy"], ["-t", "0"]], ids=" ".join)
+@pytest.mark.parametrize("option", [["--top-k", "2"], ["--top-p", "0.5"]], ids=" ".join)
+def test_the_likeliest_is_not_chosen_among_several(
+    greedy: list[str], option: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["sample", "reciting.npz", *greedy, *option]) == 2
+    assert option[0] in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_prime_given_as_a_checkpoint(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["sample", "The end"]) == 1
+    err = capsys.readouterr().err
+    assert "The end: no such file or folder" in err
+    assert "did you mean --prime 'The end'?" in err
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_stop_that_is_never_written(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of an escape that does not exist, the backslash is the text's own."""
+    for stop in ("x", r"a\b", r"a\tb"):
+        assert run(["sample", "reciting.npz", "--stop", stop]) == 1
+        assert "so it never writes this text" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("folder")
