@@ -77,7 +77,8 @@ def init(
     with atomic_write(target) as file:
         file.write(written.encode())
     next_command = f"charrnn train {shlex.quote(str(target))}"
-    summary = "\n".join([*found.summary, f"written: {target}; now: {next_command}"])
+    written_to = f"written: {target}; now: {next_command}"
+    summary = "\n".join([found.text, *found.reasons, found.model, found.time, written_to])
     click.echo(wrapped(summary, sys.stderr), err=True)
 
 

@@ -33,7 +33,7 @@ class Texts(NamedTuple):
     arguments: Sequence[str]
     name: Path  # of the first argument, which may be a folder
     path: str | list[str]  # data.path
-    data: DataConfig  # how they are read
+    config: Config  # defaults, with how they are read
     files: list[str]
 
 
@@ -43,7 +43,10 @@ class Proposed(NamedTuple):
     proposal: Proposal
     instead: dict[str, Any]  # keys that differ for the other direction of records
     header: list[str]  # lines above the configuration
-    summary: list[str]  # lines for the terminal
+    text: str  # its size
+    reasons: list[str]  # why the text is read as it is
+    model: str
+    time: str
 
 
 def named_texts(arguments: Sequence[str], values: dict[str, Any]) -> Texts:
@@ -67,8 +70,8 @@ def named_texts(arguments: Sequence[str], values: dict[str, Any]) -> Texts:
         if unread := _folders_in(name):
             click.echo(f"{name}: the folders in it ({_listed(unread)}) are not read", err=True)
     reading = {key: values[key] for key in _READING if key in values}
-    data = override_defaults((), path, proposed=reading).data
-    return Texts(arguments, name, path, data, _files(data.path))
+    config = override_defaults((), path, proposed=reading)
+    return Texts(arguments, name, path, config, _files(config.data.path))
 
 
 def configuration(
@@ -79,7 +82,7 @@ def configuration(
     from charrnn.planning.records import KEYS, propose_records
 
     given = {key: values[f"data.{key}"] for key in KEYS if f"data.{key}" in values}
-    records = propose_records(texts.data, given)
+    records = propose_records(texts.config.data, given)
     proposed = {f"data.{key}": value for key, value in records.keys.items()}
     return override_defaults(overrides, texts.path, origin="--set", proposed=proposed), records
 
@@ -111,9 +114,8 @@ def proposed_for(
     if records.doubt:
         remedies = [records.remedy] if records.remedy else []
         reasons = [with_remedies(records.doubt, remedies, option_of)]
-    summary = [of_text, *reasons, _model_summary(proposal), of_time]
     instead = _other_direction(records.instead, proposal.config.data)
-    return Proposed(proposal, instead, header, summary)
+    return Proposed(proposal, instead, header, of_text, reasons, _model_summary(proposal), of_time)
 
 
 def _files(path: str | tuple[str, ...]) -> list[str]:

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Sequence
 from contextlib import closing, nullcontext
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from charrnn.commands.options import option_of, set_option
+from charrnn.commands.options import Time, option_of, set_option
+from charrnn.errors import ConfigError
+from charrnn.system.terminal import wrapped
+
+if TYPE_CHECKING:
+    from charrnn.config.schema import Config
+
+_CONFIGS = (".yaml", ".yml", ".npz")  # of a checkpoint, the error says where its configuration is
 
 
 @click.command()
-@click.argument("config")
+@click.argument("config", metavar="CONFIG|TEXT...", nargs=-1, required=True)
+@click.option(
+    "--minutes",
+    type=Time(),
+    metavar="TIME",
+    help="For a TEXT: time that the training may take, 5 (minutes), 90s, 2m or 1h.",
+)
 @set_option
 @click.option(
-    "--run-dir", metavar="DIR", help="Folder to write to.  [default: runs/NAME-OF-CONFIG]"
+    "--run-dir", metavar="DIR", help="Folder to write to.  [default: runs/NAME-OF-CONFIG-OR-TEXT]"
 )
 @click.option("--resume", is_flag=True, help="Continue a run exactly where it stopped.")
 @click.option("--overwrite", is_flag=True, help="Start again in a folder that holds a run.")
@@ -24,21 +42,33 @@ from charrnn.commands.options import option_of, set_option
     help="Start a new run from the weights of another run or checkpoint.",
 )
 def train(
-    config: str,
+    config: tuple[str, ...],
+    minutes: float | None,
     overrides: tuple[str, ...],
     run_dir: str | None,
     resume: bool,
     overwrite: bool,
     init_from: str | None,
 ) -> int:
-    """Train a model as the file CONFIG describes.
+    """Train a model on a TEXT, or as the file CONFIG describes.
 
-    The run folder gets config.yaml (with every key filled in), metrics.jsonl, best.npz and
-    last.npz. Ctrl-C saves and stops; --resume continues from there and gives the same bits as a run
-    without interruption. Under mpiexec -n K, K processes share the work.
+    CONFIG ends in .yaml. Of any other file, or several, or a folder or glob of texts, a
+    configuration is proposed as charrnn init does it. The run folder gets config.yaml (with every
+    key filled in), metrics.jsonl, best.npz and last.npz. Ctrl-C saves and stops; --resume continues
+    from there and gives the same bits as a run without interruption. Under mpiexec -n K, K
+    processes share the work.
     """
     if resume and overwrite:
         raise click.UsageError("--resume continues a run, --overwrite starts again; give one.")
+    configs = [one for one in config if one.lower().endswith(_CONFIGS)]
+    if configs and len(config) > 1:
+        raise click.UsageError(f"{configs[0]} is a configuration; give it alone, or texts.")
+    if configs and minutes is not None:
+        raise click.UsageError(
+            "--minutes is for a TEXT; --set train.max_minutes=TIME limits a configuration."
+        )
+    if not configs and not os.path.exists(config[0]) and os.path.exists(f"{config[0]}.yaml"):
+        raise click.UsageError(f"{config[0]}: no such text; did you mean {config[0]}.yaml?")
     from charrnn.config.paths import named_path
     from charrnn.config.reader import load_config
     from charrnn.system.signals import graceful_interrupts
@@ -51,9 +81,18 @@ def train(
         serve(all_ranks)
         return 0
     with closing(all_ranks) if all_ranks else nullcontext():
+        if configs:
+            chosen = load_config(config[0], overrides, origin="--set")
+            folder = run_dir or _run_dir(named_path(config[0], "CONFIG"))
+        else:
+            # A model that starts from other weights has their shape, and ranks have other speeds.
+            measures = init_from is None and all_ranks is None
+            chosen, folder = _of_texts(
+                config, minutes, overrides, run_dir, resume, overwrite, measures
+            )
         train_run(
-            load_config(config, overrides, origin="--set"),
-            run_dir or _run_dir(named_path(config, "CONFIG")),
+            chosen,
+            folder,
             resume=resume,
             overwrite=overwrite,
             init_from=init_from,
@@ -72,3 +111,64 @@ def _run_dir(config: Path) -> Path:
     if config.name == own.config.name and own.holds_run():
         return own.path
     return RUNS / config.stem
+
+
+def _of_texts(
+    arguments: Sequence[str],
+    minutes: float | None,
+    overrides: Sequence[str],
+    run_dir: str | None,
+    resume: bool,
+    overwrite: bool,
+    measures: bool,
+) -> tuple[Config, Path]:
+    """Return the configuration of a training on texts, and its run folder.
+
+    A run that is resumed keeps its own configuration; for a new one it is proposed and printed.
+
+    Args:
+        arguments: name the texts.
+        minutes: that the training may take; None: what suits the texts.
+        overrides: `KEY=VALUE` each.
+        run_dir: folder of the run, by default runs/NAME-OF-TEXT.
+        resume, overwrite: options of the training.
+        measures: whether a model is sized to this machine; otherwise keys stay unset.
+    """
+    from charrnn.commands.proposing import configuration, named_texts, proposed_for
+    from charrnn.config.paths import named_path
+    from charrnn.config.reader import load_config, override_values
+    from charrnn.runs.folder import RUNS, RunFolder
+    from charrnn.training.resume import checkpoint_to_resume
+
+    values = override_values(overrides, origin="--set")
+    for one in map(RunFolder, map(Path, arguments)):
+        if one.config.is_file() and one.holds_run():
+            raise ConfigError(
+                f"{one.path}: is a run, not a text; "
+                f"charrnn train {one.config} --resume continues it"
+            )
+    texts = named_texts(arguments, values)
+    if run_dir is not None:
+        run = RunFolder(named_path(run_dir, "--run-dir"))
+    elif len(arguments) > 1 or not texts.name.exists():
+        raise ConfigError("with several texts, --run-dir DIR names the folder of the run")
+    else:
+        name = texts.name.resolve().name if texts.name.is_dir() else texts.name.stem
+        run = RunFolder(RUNS / name)
+    if resume and run.holds_run():
+        if minutes is not None:
+            raise click.UsageError(
+                "--minutes sizes a new run; --set train.max_minutes=TIME limits a resumed one."
+            )
+        own = load_config(run.config, overrides, origin="--set")
+        return replace(own, data=replace(own.data, path=texts.config.data.path)), run.path
+    if not resume:
+        checkpoint_to_resume(run, texts.config, resume=False, overwrite=overwrite)
+    if not measures:
+        limit: dict[str, Any] = {} if minutes is None else {"max_minutes": minutes}
+        chosen, _ = configuration(texts, overrides, values)
+        return replace(chosen, train=replace(chosen.train, **limit)), run.path
+    found = proposed_for(texts, minutes, overrides, values)
+    # The training prints the size of the text and the model.
+    click.echo(wrapped("\n".join([*found.reasons, found.time]), sys.stderr), err=True)
+    return found.proposal.config, run.path

@@ -73,7 +73,7 @@ def find_checkpoint(argument: str | os.PathLike[str] | None) -> Path:
         if newest is None:
             raise CheckpointError(
                 "no run found under runs/ in the current folder; train one with "
-                "'charrnn train CONFIG', or name a checkpoint"
+                "'charrnn train TEXT', or name a checkpoint"
             )
         argument = str(newest)
     path = named_run(argument, "path")

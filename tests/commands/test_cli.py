@@ -27,16 +27,17 @@ USAGE, ERROR = 2, 1
 REFUSED: list[tuple[str, int, tuple[str, ...]]] = [
     ("trian tiny.yaml", USAGE, ("No such command 'trian'", "charrnn --help")),
     ("--verbose", USAGE, ("No such option", "--verbose")),
-    ("train", USAGE, ("Missing argument 'CONFIG'", "charrnn train --help")),
+    ("train", USAGE, ("Missing argument 'CONFIG|TEXT...'", "charrnn train --help")),
     ("train tiny.yaml --fast", USAGE, ("No such option", "--fast")),
-    ("train tiny.yaml tiny.yaml", USAGE, ("unexpected extra argument", "tiny.yaml")),
+    ("train tiny.yaml tiny.yaml", USAGE, ("tiny.yaml is a configuration; give it alone",)),
     ("train tiny.yaml --set", USAGE, ("--set", "requires an argument")),
     ("train tiny.yaml --resume --overwrite", USAGE, ("--resume", "--overwrite", "give one")),
     ("train tiny.yaml --set seed", ERROR, ("--set seed", "KEY=VALUE")),
     ("train tiny.yaml --set sed=1", ERROR, ("--set: sed: unknown key", "did you mean seed?")),
     ("train tiny.yaml --set seed=x", ERROR, ("--set: seed: 'x' is not a whole number",)),
     ("train gone.yaml", ERROR, ("gone.yaml: no such file",)),
-    ("train text.txt", ERROR, ("text.txt: is not a configuration", "charrnn init text.txt")),
+    ("train gone.txt", ERROR, ("gone.txt: no such file", "name a text file")),
+    ("train runs/tiny", ERROR, ("is a run, not a text", "train runs/tiny/config.yaml --resume")),
     (
         "train tiny.yaml",
         ERROR,
@@ -182,7 +183,7 @@ def test_no_run_found(
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("charrnn: error: no run found under runs/ in the current folder; ")
-    assert "charrnn train CONFIG" in err
+    assert "charrnn train TEXT" in err
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, *VIEWS])
