@@ -7,6 +7,7 @@ Dimensions, here and everywhere:
     D  inputs of a layer
     H  hidden units of a layer
     V  tokens in the vocabulary
+    F  features of a sequence
 
 Arrays are time-major: x is (T, N, D), h is (T, N, H). dfoo is the gradient of the loss with
 respect to foo. Results have the dtype of the arguments: float32 for training, float64 for checks.
@@ -21,6 +22,7 @@ from charrnn.kernels.arrays import Array, Workspace
 from charrnn.kernels.cell import Cell
 from charrnn.kernels.dropout import dropout_backward, dropout_forward, dropout_mask
 from charrnn.kernels.embedding import embedding_backward, embedding_forward
+from charrnn.kernels.first_states import first_states_backward, first_states_forward
 from charrnn.kernels.gatewise import gatewise_lookup, gatewise_projection, gatewise_row
 from charrnn.kernels.gru import (
     GRU,
@@ -58,6 +60,8 @@ __all__ = [
     "dropout_mask",
     "embedding_backward",
     "embedding_forward",
+    "first_states_backward",
+    "first_states_forward",
     "gatewise_lookup",
     "gatewise_projection",
     "gatewise_row",

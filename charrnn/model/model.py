@@ -22,9 +22,12 @@ from charrnn.kernels import (
     dropout_forward,
     embedding_backward,
     embedding_forward,
+    first_states_backward,
+    first_states_forward,
     projection_backward,
     projection_forward,
 )
+from charrnn.kernels.first_states import FirstStatesCache
 from charrnn.model.dropout_masks import NO_MASKS, Masks
 from charrnn.model.parameters import parameter_shapes, parameter_views
 from charrnn.system.locks import ForkSafeLock
@@ -71,18 +74,25 @@ class Model:
         V: size of the vocabulary.
         parameters: (P,), the flat vector; the model uses it without a copy.
         backend: functions to use for float32 parameters; float64 always uses NumPy's.
+        F: number of features of a record; 0: none.
     """
 
     def __init__(
-        self, config: ModelConfig, V: int, parameters: Array, backend: Backend = NUMPY
+        self,
+        config: ModelConfig,
+        V: int,
+        parameters: Array,
+        backend: Backend = NUMPY,
+        F: int = 0,
     ) -> None:
         self.config = config
         self.V = V
+        self.F = F
         self.cell = CELLS[config.cell]
         self.parameters = parameters
         self.backend = backend if parameters.dtype == np.float32 else NUMPY
         self.loops = self.backend.loops[config.cell]
-        self.shapes = parameter_shapes(config, V)
+        self.shapes = parameter_shapes(config, V, F)
         self.views = parameter_views(parameters, self.shapes)
         self.layer_parameters = [
             self._layer_arrays(self.views, i) for i in range(config.num_layers)
@@ -94,7 +104,7 @@ class Model:
 
     def __reduce__(self) -> tuple[type[Model], tuple[Any, ...]]:
         # A copy gets workspaces and a lock of its own, and views of its own parameters.
-        return Model, (self.config, self.V, self.parameters, self.backend)
+        return Model, (self.config, self.V, self.parameters, self.backend, self.F)
 
     def zero_states(self, N: int) -> States:
         """Return the states before any text, all zero, for N sequences."""
@@ -103,6 +113,19 @@ class Model:
         return [
             tuple(np.zeros(shape, dtype) for _ in self.cell.states) for _ in self.layer_parameters
         ]
+
+    def first_states(self, features: Array) -> States:
+        """Return the states before records with features (N, F), standardised."""
+        return self._first_states(features)[0]
+
+    @quietly
+    def _first_states(self, features: Array) -> tuple[States, FirstStatesCache]:
+        """Return the same, and the argument of `first_states_backward`."""
+        x = features.astype(self.parameters.dtype, copy=False)
+        s, cache = first_states_forward(x, self.views["features.W"], self.views["features.b"])
+        sizes = self.config.num_layers, len(self.cell.states), self.config.hidden_size
+        states = s.reshape(len(s), *sizes).transpose(1, 2, 0, 3).copy()  # (layers, states, N, H)
+        return [tuple(layer) for layer in states], cache
 
     @quietly
     def forward(
@@ -146,13 +169,16 @@ class Model:
         return logits, next_states, ModelCache(codes, caches, masks, x)
 
     @quietly
-    def backward(self, dlogits: Array, cache: ModelCache, gradient: dict[str, Array]) -> None:
-        """Write the gradient of every parameter.
+    def backward(self, dlogits: Array, cache: ModelCache, gradient: dict[str, Array]) -> States:
+        """Write the gradient of every parameter but the projection of features.
 
         Args:
             dlogits: (T, N, V).
             cache: the result of `forward`.
             gradient: the arrays to write, by parameter name.
+
+        Returns:
+            The gradients of the states before the first step; the next call overwrites them.
         """
         dx, _, _ = projection_backward(
             dlogits,
@@ -161,20 +187,21 @@ class Model:
             workspace=self._output_workspace,
             grads=(gradient["output.W"], gradient["output.b"]),
         )
-        embedded = "embedding.E" in self.views
+        embedded, dstates = "embedding.E" in self.views, States()
         for i in reversed(range(self.config.num_layers)):
             ws = self._layer_workspaces[i]
             if cache.masks.outputs:
                 assert dx is not None
                 dx = dropout_backward(dx, cache.masks.outputs[i], workspace=ws)
-            dx = self.cell.backward(
+            dx, *gradients = self.cell.backward(
                 dx,
                 cache.layers[i],
                 workspace=ws,
                 grads=self._layer_arrays(gradient, i),
                 need_dx=i > 0 or embedded,
                 loops=self.loops,
-            )[0]
+            )
+            dstates.insert(0, tuple(gradients[: len(self.cell.states)]))
             if cache.masks.weights:
                 gradient[f"layers.{i}.Wh"] *= cache.masks.weights[i]
         if embedded:
@@ -187,6 +214,7 @@ class Model:
                 grads=(gradient["embedding.E"],),
                 scatter=self.loops.scatter,
             )
+        return dstates
 
     def state_sequences(self, cache: ModelCache) -> list[tuple[Array, ...]]:
         """Return the states of each layer after every step, each (T, N, H).
@@ -217,24 +245,29 @@ class Model:
         scale: float | None = None,
         weights: Array | None = None,
         early: EarlyTargets | None = None,
+        features: Array | None = None,
     ) -> tuple[float, States]:
         """Write the gradient of the mean loss of a window.
 
         Args:
             codes, targets: (T, N) integers.
-            states: the states before the first step.
+            states: the states before the first step, unless there are features.
             gradient: the arrays to write, by parameter name.
             masks: dropout masks.
             scale: the factor of each token's loss, by default 1 / (T N). It differs if this window
                 is a part of a larger one, or has weights.
             weights: (T, N), the weight of each token, by default 1.
             early: second targets, whose weighted losses are added; there are weights, too.
+            features: (N, F), standardised, of records that begin here.
 
         Returns:
             nats: the loss, weighted and summed over the tokens of the window, without that of
                 second targets.
             states: the states after the last step.
         """
+        first_states = None
+        if features is not None:
+            states, first_states = self._first_states(features)
         logits, states, cache = self.forward(codes, states, masks)
         ws, backend = self._output_workspace, self.backend
         nll_nats, softmax_cache = backend.softmax_cross_entropy_forward(
@@ -253,7 +286,14 @@ class Model:
             shares = (scale or 1 / targets.size) * early.weights[steps, rows]
             dlogits[steps, rows, targets[steps, rows]] += shares
             dlogits[steps, rows, early.codes[rows]] -= shares
-        self.backward(dlogits, cache, gradient)
+        dstates = self.backward(dlogits, cache, gradient)
+        if self.F:
+            grads = gradient["features.W"], gradient["features.b"]
+            for array in grads:
+                array[...] = 0  # where states are carried from a window before
+            if first_states is not None:
+                ds = np.concatenate([state for layer in dstates for state in layer], axis=1)
+                first_states_backward(ds, first_states, grads=grads)
         return float(np.sum(nll_nats, dtype=np.float64)), states
 
     @property

@@ -17,8 +17,14 @@ from charrnn.kernels import CELLS, Array
 Shapes = dict[str, tuple[int, ...]]
 
 
-def parameter_shapes(config: ModelConfig, V: int) -> Shapes:
-    """Return the shape of every parameter by name, in the order of the flat vector."""
+def parameter_shapes(config: ModelConfig, V: int, F: int = 0) -> Shapes:
+    """Return the shape of every parameter by name, in the order of the flat vector.
+
+    Args:
+        config: model configuration.
+        V: size of the vocabulary.
+        F: number of features of a record, from which its first states are projected.
+    """
     shapes: Shapes = {}
     width = V
     if config.embedding_size is not None:
@@ -31,19 +37,22 @@ def parameter_shapes(config: ModelConfig, V: int) -> Shapes:
         width = H
     shapes["output.W"] = (H, V)
     shapes["output.b"] = (V,)
+    if F:  # last, so that they change no initial value of the others
+        K = config.num_layers * len(cell.states) * H
+        shapes |= {"features.W": (F, K), "features.b": (K,)}
     return shapes
 
 
-def parameter_count(config: ModelConfig, V: int) -> int:
+def parameter_count(config: ModelConfig, V: int, F: int = 0) -> int:
     """Return P, the length of the flat vector."""
-    return sum(math.prod(shape) for shape in parameter_shapes(config, V).values())
+    return sum(math.prod(shape) for shape in parameter_shapes(config, V, F).values())
 
 
 def training_flops(config: ModelConfig, V: int) -> int:
     """Return the floating-point operations of the matrix products per token of training.
 
     Each weight takes a multiplication and an addition forward, and twice that backward. One-hot
-    inputs and biases take none.
+    inputs and biases take none, and features, which are read once in a record, hardly any.
     """
     shapes = parameter_shapes(config, V)
     unused = {"layers.0.Wx" if config.embedding_size is None else "embedding.E"}
@@ -66,7 +75,7 @@ def parameter_views(flat: Array, shapes: Shapes) -> dict[str, Array]:
 
 
 def initial_parameters(
-    config: ModelConfig, V: int, seed: int, dtype: npt.DTypeLike = np.float32
+    config: ModelConfig, V: int, seed: int, dtype: npt.DTypeLike = np.float32, F: int = 0
 ) -> Array:
     """Return a flat vector of random initial parameters.
 
@@ -74,13 +83,14 @@ def initial_parameters(
     first the gradient neither vanishes nor explodes (Saxe, McClelland and Ganguli 2014). The
     embedding is standard normal. The other matrices are uniform in [-sqrt(3 / q), sqrt(3 / q)],
     where q is the expected sum of their squared inputs, so that their outputs have a variance of
-    about 1 (LeCun et al. 1998). q is 1 for one-hot inputs, E for E embedded inputs, and
-    H * h_mean_square for the H outputs of a cell, which are small at first. The common bound of
+    about 1 (LeCun et al. 1998). q is 1 for one-hot inputs, E for E embedded inputs, F
+    for F standardised features, and H * h_mean_square for the H outputs of a cell, which are small
+    at first. The common bound of
     1 / sqrt(H) everywhere takes four times as many steps to the same loss on tiny Shakespeare.
     Biases are 0, except that of the forget gate, which is 1 (Gers, Schmidhuber and Cummins 2000).
     """
     rng = np.random.default_rng(seed)
-    shapes = parameter_shapes(config, V)
+    shapes = parameter_shapes(config, V, F)
     flat: Array = np.zeros(sum(math.prod(shape) for shape in shapes.values()), dtype)
     cell, H = CELLS[config.cell], config.hidden_size
     for name, view in parameter_views(flat, shapes).items():
@@ -94,6 +104,8 @@ def initial_parameters(
             q = H * cell.h_mean_square
             if name == "layers.0.Wx":
                 q = config.embedding_size or 1
+            elif kind == "W" and name.startswith("features."):
+                q = F
             bound = math.sqrt(3 / q)
             view[...] = rng.uniform(-bound, bound, view.shape)
         elif kind == "b" and name.startswith("layers."):

@@ -23,6 +23,8 @@ from charrnn.kernels import (
     dropout_mask,
     embedding_backward,
     embedding_forward,
+    first_states_backward,
+    first_states_forward,
     projection_backward,
     projection_forward,
     softmax_cross_entropy_backward,
@@ -133,6 +135,19 @@ def test_embedding() -> None:
     )
 
 
+def test_first_states() -> None:
+    rng = np.random.default_rng(11)
+    x, ds = rng.standard_normal((N, D)), rng.standard_normal((N, H))
+    arrays = {"W": rng.standard_normal((D, H)), "b": rng.standard_normal(H)}
+    s, cache = first_states_forward(x, *arrays.values())
+    assert np.abs(s).max() < 1
+    check_gradients(
+        lambda **values: float(np.vdot(ds, first_states_forward(x, *values.values())[0])),
+        arrays,
+        dict(zip(arrays, first_states_backward(ds, cache), strict=True)),
+    )
+
+
 @pytest.mark.parametrize("scale", [1.0, 1 / (T * N)])
 def test_softmax_cross_entropy(scale: float) -> None:
     rng = np.random.default_rng(5)
@@ -202,26 +217,53 @@ def test_model_with_early_targets(cell: str) -> None:
     check_model(ModelConfig(cell, 1, 4), None, weights, early)
 
 
+@pytest.mark.parametrize("num_layers", [1, 2, 3])
+@pytest.mark.parametrize("cell", CELLS)
+def test_model_with_features(cell: str, num_layers: int) -> None:
+    """Of the rows, one has prompts with early targets, and one is no record, with weight 0."""
+    steps = np.arange(4)[:, None]
+    weights = np.where(steps < [2, 0, 0], 0.1, steps < [4, 3, 0])
+    early = EarlyTargets(np.array([1, 2, 3]), np.where(steps < [2, 0, 0], 0.5, 0))
+    config = ModelConfig(cell, num_layers, 4, embedding_size=3, dropout=0.4, weight_dropout=0.4)
+    check_model(config, 0.7, weights, early, F=5)
+    check_model(ModelConfig(cell, num_layers, 4), F=1)
+
+
+def test_a_window_without_a_fresh_row_gives_no_gradient_to_features() -> None:
+    config, V, rng = ModelConfig("lstm", 2, 4), 5, np.random.default_rng(12)
+    shapes = parameter_shapes(config, V, F=3)
+    flat = rng.standard_normal(sum(int(np.prod(shape)) for shape in shapes.values()))
+    model, codes = Model(config, V, flat, F=3), rng.integers(V, size=(4, 2))
+    gradient = parameter_views(np.full_like(flat, np.nan), shapes)
+    model.loss_gradient(codes, codes, model.zero_states(2), gradient)
+    assert not gradient["features.W"].any()
+    assert not gradient["features.b"].any()
+    assert all(array.any() for name, array in gradient.items() if name[:9] != "features.")
+
+
 def check_model(
     config: ModelConfig,
     scale: float | None = None,
     weights: Array | None = None,
     early: EarlyTargets | None = None,
+    F: int = 0,
 ) -> None:
     """Check the gradients of a model; scale and weights, of 4 steps of 3 rows, are of the loss."""
     V, (T, N), rng = 5, (4, 3), np.random.default_rng(8)
-    shapes = parameter_shapes(config, V)
+    shapes = parameter_shapes(config, V, F)
     flat = rng.standard_normal(sum(int(np.prod(shape)) for shape in shapes.values()))
-    model = Model(config, V, flat.copy())
+    model = Model(config, V, flat.copy(), F=F)
     codes, targets = rng.integers(V, size=(2, T, N))
     states = [tuple(rng.standard_normal(s.shape) for s in layer) for layer in model.zero_states(N)]
+    features = rng.standard_normal((N, F)) if F else None
     masks = MaskGenerator(config, 8, np.float64).masks(0, T, range(N))
     factor = 1 / (T * N) if scale is None else scale
 
     def loss(**arrays: Array) -> float:
         for name, array in arrays.items():
             model.views[name][...] = array
-        logits, _, _ = model.forward(codes, states, masks)
+        first = states if features is None else model.first_states(features)
+        logits, _, _ = model.forward(codes, first, masks)
         nll_nats, _ = softmax_cross_entropy_forward(logits, targets)
         total = float((nll_nats if weights is None else weights * nll_nats).sum())
         if early is not None:
@@ -230,11 +272,14 @@ def check_model(
         return factor * total
 
     gradient = parameter_views(np.full_like(flat, np.nan), shapes)  # every element must be written
-    nats, _ = model.loss_gradient(codes, targets, states, gradient, masks, scale, weights, early)
+    nats, _ = model.loss_gradient(
+        codes, targets, states, gradient, masks, scale, weights, early, features
+    )
     parameters = parameter_views(flat, shapes)
     whole = loss(**parameters)
     if early is not None:  # the second targets count in the gradient only
-        logits, _, _ = model.forward(codes, states, masks)
+        first = states if features is None else model.first_states(features)
+        logits, _, _ = model.forward(codes, first, masks)
         second, _ = softmax_cross_entropy_forward(logits, np.tile(early.codes, (T, 1)))
         whole -= factor * float((early.weights * second).sum())
     assert factor * nats == pytest.approx(whole, rel=1e-12)
