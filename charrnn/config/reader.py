@@ -22,6 +22,8 @@ _MOST_ERRORS = 10  # reported together
 KEYS_OF_RECORDS = {  # keys of the section data, and the values of data.records that have them
     "prompt_column": TABLES,
     "reply_column": TABLES,
+    "feature_columns": TABLES,
+    "features_path": ("line", "paragraph", *TABLES),
     "header": ("csv", "tsv"),
     "delimiter": ("csv",),
     "prompt_separator": ("line",),
@@ -249,6 +251,8 @@ class _Builder:
                 f"{self._where['data.records']}: data.records: {kind} needs data.reply_column, the "
                 "column to learn, and usually data.prompt_column, the column that is given"
             )
+        if values["data.features_path"]:
+            self._check_features_path(values)
         if values["data.label_from"] and values["data.prompt_separator"]:
             self._fail("data.prompt_separator", "excludes data.label_from; set one", values)
         has_prompts = any(values[f"data.{key}"] for key in ("prompt_column", *_OTHER_PROMPTS))
@@ -265,11 +269,26 @@ class _Builder:
         if values["data.label_as"] != "prompt" and not values["data.label_from"]:
             self._fail("data.label_as", "needs data.label_from: file", values)
 
+    def _check_features_path(self, values: dict[str, Any]) -> None:
+        """Refuse a second source of features, and parts whose features the file would not have."""
+        if values["data.feature_columns"] is not None:
+            self._fail("data.features_path", "excludes data.feature_columns; set one", values)
+        for key in ("data.valid_path", "data.test_path"):
+            if values[key]:
+                self._fail(
+                    key,
+                    "has records without features, as data.features_path has those of data.path; "
+                    "use data.feature_columns of a table, or a fraction in place of this path",
+                    values,
+                )
+
     def _check_columns(self, values: dict[str, Any]) -> None:
         """Refuse a column on both sides, and delimiters that the reader of CSV cannot have."""
-        prompts, reply = values["data.prompt_column"], values["data.reply_column"]
-        if reply and reply in (prompts if isinstance(prompts, tuple) else (prompts,)):
-            self._fail("data.reply_column", "is data.prompt_column too; give two columns", values)
+        reply = values["data.reply_column"]
+        for key in ("data.prompt_column", "data.feature_columns"):
+            others = values[key] if isinstance(values[key], tuple) else (values[key],)
+            if reply and reply in others:
+                self._fail("data.reply_column", f"is {key} too; give two columns", values)
         delimiter = values["data.delimiter"] or ","
         if delimiter in '"\r':
             self._fail(

@@ -88,6 +88,18 @@ class DataConfig:
     reply_column: int | str | None = _key(
         Nullable(Column()), "csv, tsv, jsonl: column that the model learns to write", None
     )
+    feature_columns: int | str | tuple[int | str, ...] | None = _key(
+        Nullable(Column(several=True)),
+        "csv, tsv, jsonl: columns of numbers that the model is given as features, by name or "
+        "number; null: none",
+        None,
+    )
+    features_path: str | tuple[str, ...] | None = _key(
+        Nullable(Paths()),
+        ".npy file with a row of features for each record, in their order; several are joined; "
+        "null: none",
+        None,
+    )
     header: bool | None = _key(
         Nullable(Switch()),
         "csv, tsv: whether the first row names the columns; null: if columns are given by name",
@@ -158,6 +170,17 @@ class DataConfig:
     def has_prompts(self) -> bool:
         """Whether a record is a prompt, which is given, and a reply, which is predicted."""
         return not (self.prompt_column is self.prompt_separator is self.label_from is None)
+
+    @property
+    def has_features(self) -> bool:
+        """Whether a record has features, numbers from which its first states are made."""
+        return not (self.feature_columns is self.features_path is None)
+
+    @property
+    def feature_names(self) -> tuple[int | str, ...]:
+        """Return the columns of features, by name or number; none of data.features_path."""
+        columns = self.feature_columns
+        return (columns,) if isinstance(columns, (int, str)) else columns or ()
 
     @property
     def has_validation(self) -> bool:
@@ -345,8 +368,9 @@ class Config:
         for key in PATHS:
             if isinstance(paths := plain["data"][key], tuple):
                 plain["data"][key] = list(paths)
-        if isinstance(columns := plain["data"]["prompt_column"], tuple):
-            plain["data"]["prompt_column"] = list(columns)
+        for key in ("prompt_column", "feature_columns"):
+            if isinstance(columns := plain["data"][key], tuple):
+                plain["data"][key] = list(columns)
         return plain
 
     def by_key(self) -> dict[str, Any]:
@@ -369,7 +393,7 @@ class Config:
 
 
 SECTIONS: dict[str, type[Any]] = {"data": DataConfig, "model": ModelConfig, "train": TrainConfig}
-PATHS = ("path", "valid_path", "test_path")  # of the section data
+PATHS = ("path", "features_path", "valid_path", "test_path")  # of the section data
 RECORD_KEYS = (  # of the section data, on which the symbols of records depend
     "prompt_column",
     "reply_column",

@@ -21,6 +21,8 @@ _COMMENTS = {
     "data.delimiter": "between columns",
     "data.prompt_column": "given; several columns as [a, b]",
     "data.reply_column": "learned",
+    "data.feature_columns": "numbers that are given",
+    "data.features_path": "a row of numbers for each record",
     "data.prompt_separator": "between prompt and reply",
     "data.label_from": "the name of each file is a label",
     "data.label_as": "reply: the label of a line; prompt: lines for a label",

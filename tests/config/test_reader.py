@@ -250,6 +250,11 @@ def configurations(draw: st.DrawFn) -> Config:
         prompts = flat["data.prompt_column"]
         if flat["data.reply_column"] in (prompts if isinstance(prompts, list) else [prompts]):
             flat["data.prompt_column"] = None
+        features = flat["data.feature_columns"]
+        if flat["data.reply_column"] in (features if isinstance(features, list) else [features]):
+            flat["data.feature_columns"] = None
+    if flat["data.feature_columns"] or flat["data.valid_path"] or flat["data.test_path"]:
+        flat["data.features_path"] = None
     delimiter = flat["data.delimiter"] or ","
     if delimiter in '"\r' or (flat["data.tokens"] == "byte" and not delimiter.isascii()):
         flat["data.delimiter"] = None

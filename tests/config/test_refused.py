@@ -328,6 +328,29 @@ REFUSED: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
         "data: {path: text.txt, records: jsonl, reply_column: 2, prompt_column: [1, 2]}",
         ("data.reply_column", "2 is data.prompt_column too; give two columns"),
     ),
+    "features with the reply": (
+        "data: {path: text.txt, records: csv, reply_column: a, feature_columns: [b, a]}",
+        ("data.reply_column", "'a' is data.feature_columns too; give two columns"),
+    ),
+    "features of no table": (
+        "data: {path: text.txt, records: line, feature_columns: a}",
+        ("data.feature_columns", "'a' needs data.records to be one of csv, tsv, jsonl"),
+    ),
+    "features of a text": (
+        "data: {path: text.txt, features_path: a.npy}",
+        (
+            "data.features_path",
+            "needs data.records to be one of line, paragraph, csv, tsv, jsonl",
+        ),
+    ),
+    "features twice": (
+        "data: {path: a, records: csv, reply_column: 1, feature_columns: 2, features_path: a.npy}",
+        ("data.features_path", "excludes data.feature_columns; set one"),
+    ),
+    "features of one part": (
+        "data: {path: a, records: line, features_path: a.npy, test_path: b}",
+        ("data.test_path", "has records without features", "use data.feature_columns of a table"),
+    ),
     "delimiter that quotes": (
         "data: {path: text.txt, records: csv, reply_column: 1, delimiter: '\"'}",
         ("data.delimiter", "'\"' quotes a cell or ends a row", "such as ; or |"),
