@@ -10,9 +10,16 @@ from charrnn.kernels import Array
 from charrnn.model.model import Model
 
 
-def plain_loop(model: Model, codes: Array, start: int, end: int, context: int = 0) -> list[float]:
+def plain_loop(
+    model: Model,
+    codes: Array,
+    start: int,
+    end: int,
+    context: int = 0,
+    features: Array | None = None,
+) -> list[float]:
     """Return the loss of each token from `start` to `end`, in nats, reading from `context` on."""
-    states, costs_nats = model.zero_states(1), []
+    states, costs_nats = model.first_states(1, features), []
     for place in range(context, end - 1):
         logits, states, _ = model.forward(codes[place : place + 1, None].astype(np.intp), states)
         logits = logits[0, 0].astype(np.float64)  # (V,)

@@ -157,8 +157,12 @@ def read_windows(
         if len(states[0][0]) != n:
             states = model.zero_states(n)
         if window.fresh is not None:
-            for state in (s for layer in states for s in layer):
-                state[window.fresh] = 0
+            first = model.zero_states(n)
+            if window.features is not None:
+                first = model.first_states(n, window.features)
+            for layer, of_layer in zip(states, first, strict=True):
+                for state, begin in zip(layer, of_layer, strict=True):
+                    state[window.fresh] = begin[window.fresh]
         if window.scored is None:
             _, states, _ = model.forward(window.inputs, states)
             continue

@@ -21,6 +21,7 @@ from typing import IO
 import numpy as np
 
 from charrnn.config.schema import RECORD_KEYS, DataConfig
+from charrnn.kernels import Array
 from charrnn.text.encoding import EncodedText, Pieces, write_codes
 from charrnn.text.files import reading
 from charrnn.text.mapped import BLOCK, MAGIC, THREADS, pieces_of, read_mapped, write_mapped
@@ -38,7 +39,9 @@ _HEAD = struct.Struct("<32sQQ")  # SHA-256 of symbols and codes, V, end of the f
 _ABANDONED_S = 3600  # since the last write to an unfinished file
 _UNUSED_S = 90 * 24 * 3600  # since a file was last opened
 _KEY = "[0-9a-f]" * 64  # a glob
-_CODES, _RECORDS = ".codes", ".records"  # ends of names
+_CODES, _RECORDS, _FEATURES = ".codes", ".records", ".features"  # ends of names
+_COLUMNS = struct.Struct("<Q")  # F, in the head of a file of features
+_INFINITY = 0xFFF0 << 48  # bits of -inf; those of finite numbers are below
 
 
 def codes_file(folder: Path, texts: Iterable[Sequence[str]], config: DataConfig) -> Path:
@@ -51,6 +54,8 @@ def codes_file(folder: Path, texts: Iterable[Sequence[str]], config: DataConfig)
         settings += [config.encoding, config.newlines]
     if config.records:
         settings += [config.records, *(repr(getattr(config, key)) for key in RECORD_KEYS)]
+    if config.feature_columns:
+        settings.append(repr(config.feature_columns))
     digest = hashlib.sha256(MAGIC + "\0".join(settings).encode())
     with ThreadPoolExecutor(THREADS) as pool:
         for files in texts:
@@ -111,12 +116,20 @@ def write_codes_file(
     write_mapped(file, _HEAD.size + len(symbols), code_dtype(len(vocabulary)), write)
 
 
-def records_file(codes: Path, config: DataConfig) -> Path:
-    """Return the file for the index of the records in the codes of a file."""
+def records_file(codes: Path, config: DataConfig, features: Array | None = None) -> Path:
+    """Return the file for the index of the records in the codes of a file.
+
+    Args:
+        codes: the file.
+        config: how records are drawn into parts.
+        features: (R,) uint64, a digest of those of each record; None: none.
+    """
     settings = (*config.fractions, bool(config.valid_path), config.split_by)
     parts = "/".join(map(str, settings))
-    key = hashlib.sha256(f"{codes.name} {parts}".encode()).hexdigest()
-    return codes.with_name(f"{key}{_RECORDS}")
+    key = hashlib.sha256(f"{codes.name} {parts}".encode())
+    if features is not None:
+        key.update(features.data)
+    return codes.with_name(f"{key.hexdigest()}{_RECORDS}")
 
 
 def read_index(file: Path, text: EncodedText) -> RecordIndex | None:
@@ -128,8 +141,14 @@ def read_index(file: Path, text: EncodedText) -> RecordIndex | None:
     return RecordIndex.from_head(found.head, found.items)
 
 
-def write_index(file: Path, text: EncodedText, config: DataConfig) -> None:
+def write_index(
+    file: Path, text: EncodedText, config: DataConfig, features: Array | None = None
+) -> None:
     """Write the index of a text's records to a file that exists only once it is complete.
+
+    Args:
+        file: its path.
+        text, config, features: see `count_records`.
 
     Raises:
         OSError: the file cannot be written.
@@ -138,7 +157,7 @@ def write_index(file: Path, text: EncodedText, config: DataConfig) -> None:
     _make(file.parent)
     with tempfile.TemporaryFile(dir=file.parent) as spool:
         notes = Notes(spool)
-        found = count_records(text, config, notes)
+        found = count_records(text, config, notes, features)
         dtype = start_dtype(len(text.codes))
 
         def write(opened: IO[bytes]) -> bytes:
@@ -150,6 +169,30 @@ def write_index(file: Path, text: EncodedText, config: DataConfig) -> None:
             return head
 
         write_mapped(file, found.head_size, dtype, write)
+
+
+def read_feature_rows(codes: Path, F: int) -> Array | None:
+    """Return the features (n, F) of the rows behind a file of codes; None if missing or damaged."""
+    file = codes.with_suffix(_FEATURES)
+    found = read_mapped(file, lambda _: _INFINITY)
+    if found is None or found.head != _COLUMNS.pack(F) or len(found.items) % F:
+        return None
+    _keep(file)
+    return found.items.view("<f8").reshape(-1, F)
+
+
+def write_feature_rows(codes: Path, values: Array) -> None:
+    """Write the features (n, F) of the rows behind a file of codes.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+
+    def write(opened: IO[bytes]) -> bytes:
+        opened.write(np.ascontiguousarray(values, "<f8").data)
+        return _COLUMNS.pack(values.shape[1])
+
+    write_mapped(codes.with_suffix(_FEATURES), _COLUMNS.size, np.dtype("<u8"), write)
 
 
 def _fill(opened: IO[bytes], size: int) -> None:
@@ -176,7 +219,7 @@ def _tidy(folder: Path) -> None:
 
     Other processes may be writing meanwhile, and can still read the files that they have opened.
     """
-    for end in (_CODES, _RECORDS):
+    for end in (_CODES, _RECORDS, _FEATURES):
         for pattern, seconds in ((f".{_KEY}{end}.*", _ABANDONED_S), (f"{_KEY}{end}", _UNUSED_S)):
             for file in folder.glob(pattern):
                 with contextlib.suppress(OSError):

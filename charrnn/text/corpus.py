@@ -11,6 +11,7 @@ import numpy as np
 from charrnn.config.schema import DataConfig, TrainConfig
 from charrnn.errors import counted
 from charrnn.kernels import Array
+from charrnn.text.features import FeatureScale
 from charrnn.text.labels import Labels
 from charrnn.text.streams import Streams, TextSizes, scoring_windows
 from charrnn.text.vocabulary import Vocabulary
@@ -93,6 +94,16 @@ class Corpus:
     def labels(self) -> Labels:
         """The texts of prompts and of replies, where they are few; none for a text."""
         return Labels()
+
+    @property
+    def scale(self) -> FeatureScale | None:
+        """The scale of the features of records; None without features."""
+        return None
+
+    @property
+    def F(self) -> int:  # noqa: N802 - the letter of the dimension key
+        """Number of features of a record."""
+        return 0
 
     def scored(self, start: int, end: int) -> int:
         """Return the number of characters that scoring a part scores; the first has no context."""

@@ -19,16 +19,19 @@ from charrnn.system.caches import cache_folder
 from charrnn.text.cache import (
     codes_file,
     read_codes,
+    read_feature_rows,
     read_index,
     records_file,
     write_codes_file,
+    write_feature_rows,
     write_index,
 )
 from charrnn.text.corpus import Corpus, cut_points
 from charrnn.text.decoding import read_symbols
 from charrnn.text.encoding import EncodedText, encode_in_memory
+from charrnn.text.features import FeatureRows, check_rows, read_features, row_digests
 from charrnn.text.files import FileState, find_files, state_of
-from charrnn.text.record_index import index_in_memory
+from charrnn.text.record_index import index_in_memory, places_of
 from charrnn.text.record_reader import RecordFile, with_ends
 from charrnn.text.records import RecordCorpus
 from charrnn.text.vocabulary import Vocabulary
@@ -57,15 +60,23 @@ def load_corpus(
     paths = (config.path, config.valid_path) if config.valid_path else (config.path,)
     texts = [find_files(path, folders=bool(config.label_from)) for path in paths]
     states = {file: state_of(file) for files in texts for file in files}
+    F = len(config.feature_names)
+    features = FeatureRows(F) if F else None
     if all(map(os.path.isfile, states)) and sum(state.size for state in states.values()) > LARGE:
-        return _load_large(_Source(texts, config, states), note, cut)
-    source = _Source(texts, config, {})
+        return _load_large(_Source(texts, config, states, features), note, cut)
+    source = _Source(texts, config, {}, features)
     # Read once, so that a pipe works too.
     pieces = [list(symbols) for symbols in source.symbols()]
     text = encode_in_memory(pieces, source.vocabulary(pieces), config.where)
     if config.records:
-        return RecordCorpus.of(text, index_in_memory(text, config))
+        return _in_memory(text, config, source.values(text))
     return _cut(text, config, cut)
+
+
+def _in_memory(text: EncodedText, config: DataConfig, values: Array | None) -> RecordCorpus:
+    """Return the records of a text with their features (R, F) float64, if they have some."""
+    features = None if values is None else row_digests(values)
+    return RecordCorpus.of(text, index_in_memory(text, config, features), values)
 
 
 def _load_large(
@@ -79,21 +90,24 @@ def _load_large(
     text = _encode_large(source, file, note)
     if not config.records:
         return _cut(text, config, cut)
+    values = source.values(text)
     if file is None or not isinstance(text.codes, np.memmap):
-        return RecordCorpus.of(text, index_in_memory(text, config))
-    codes, file = file, records_file(file, config)
+        return _in_memory(text, config, values)
+    features = None if values is None else row_digests(values)
+    codes, file = file, records_file(file, config, features)
     index = read_index(file, text)
     if index is None:
         note(f"indexing the records once, kept in {file.parent}")
         try:
-            write_index(file, text, config)
+            write_index(file, text, config, features)
         except OSError as error:
             note(f"{file}: cannot be written: {error.strerror}; the index is held in memory")
-        index = read_index(file, text) or index_in_memory(text, config)
+        index = read_index(file, text) or index_in_memory(text, config, features)
         if config.split_by is None and index.split_by:  # a trained model asks for this side by name
             with suppress(OSError):
-                os.link(file, records_file(codes, replace(config, split_by=index.split_by)))
-    return RecordCorpus.of(text, index)
+                by_name = replace(config, split_by=index.split_by)
+                os.link(file, records_file(codes, by_name, features))
+    return RecordCorpus.of(text, index, values)
 
 
 def _cut(
@@ -116,18 +130,31 @@ class _Source(NamedTuple):
     texts: Sequence[Sequence[str]]  # files of each
     config: DataConfig
     states: Mapping[str, FileState]  # that files must keep; by default theirs when they are opened
+    features: FeatureRows | None  # of the rows of tables, once their symbols are read
 
     def symbols(self) -> Iterator[Iterator[Array]]:
         """Yield the pieces of each text, with end symbols if they hold records."""
+        if self.features:
+            self.features.clear()
         for number, files in enumerate(self.texts):
             each = (
                 RecordFile(f, read_symbols(f, self.config, expected=self.states.get(f)))
                 for f in files
             )
             if self.config.records:
-                yield with_ends(each, self.config, first=number == 0)
+                yield with_ends(each, self.config, first=number == 0, features=self.features)
             else:
                 yield chain.from_iterable(file.pieces for file in each)
+
+    def values(self, text: EncodedText) -> Array | None:
+        """Return the features (R, F) float64 of the records of a text; None without features."""
+        path = self.config.features_path
+        if path is None:
+            return self.features.values if self.features else None
+        values = read_features(path)
+        records = sum(len(places) - 1 for places in places_of(text))
+        check_rows(path, len(values), records, self.config.where)
+        return values
 
     def vocabulary(self, texts: Iterable[Iterable[Array]]) -> Vocabulary:
         """Return the vocabulary of texts, which need at least two symbols."""
@@ -152,7 +179,7 @@ def _encode_large(source: _Source, file: Path | None, note: Callable[[str], obje
     size = f"{sum(state.size for state in source.states.values()) / 1e6:,.0f} MB"
     if file is None:
         note(f"encoding {size} in memory: the cache is turned off")
-    elif cached := read_codes(file, config.tokens):
+    elif cached := _cached(source, file):
         return cached
     elif file.exists():
         note(f"{file}: is damaged; encoding {size} again")
@@ -163,9 +190,22 @@ def _encode_large(source: _Source, file: Path | None, note: Callable[[str], obje
         problem = "cannot be read"
         try:
             write_codes_file(file, source.symbols(), vocabulary, config.where)
+            if source.features:
+                write_feature_rows(file, source.features.values)
         except OSError as error:
             problem = f"cannot be written: {error.strerror}"
-        if cached := read_codes(file, config.tokens):  # another process may have written it
+        if cached := _cached(source, file):  # another process may have written it
             return cached
         note(f"{file.parent}: {problem}; the encoded text is held in memory")
     return encode_in_memory(source.symbols(), vocabulary, config.where)
+
+
+def _cached(source: _Source, file: Path) -> EncodedText | None:
+    """Return the cached codes of texts, and take the features beside them; None without either."""
+    text = read_codes(file, source.config.tokens)
+    if text and source.features:
+        values = read_feature_rows(file, source.features.F)
+        if values is None:
+            return None
+        source.features.take(values)
+    return text

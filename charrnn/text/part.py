@@ -16,6 +16,7 @@ from charrnn.kernels import Array
 from charrnn.text.corpus import Corpus
 from charrnn.text.decoding import CHUNK, decode_symbols, read_symbols
 from charrnn.text.encoding import EncodedText, encode_in_memory
+from charrnn.text.features import FeatureRows, FeatureScale
 from charrnn.text.files import bounded_chunks, find_files
 from charrnn.text.load import load_corpus
 from charrnn.text.other_table import explained
@@ -64,7 +65,8 @@ def own_corpus(
     same_cut = cut is None or corpus.cut_points == cut(len(corpus.codes))
     if corpus.text_sha256 != text_sha256 or not same_cut:
         raise TextError(
-            f"{data.where}: has changed since the training, and its parts with it",
+            f"{data.where}: has changed since the training, and its parts with it"
+            f"{', or its features have changed' if data.has_features else ''}",
             hint="name a text file to score it whole",
         )
     return corpus
@@ -103,7 +105,12 @@ def encode_split(
 
 
 def encode_file(
-    data: DataConfig, vocabulary: Vocabulary, file: str, *, skip_unknown: bool = False
+    data: DataConfig,
+    vocabulary: Vocabulary,
+    file: str,
+    *,
+    skip_unknown: bool = False,
+    scale: FeatureScale | None = None,
 ) -> Part:
     """Encode a text file, and return all of it.
 
@@ -112,30 +119,46 @@ def encode_file(
         vocabulary: of the model.
         file: its path, with data.label_from also that of a folder of files; `-` is standard input.
         skip_unknown: leave out characters that are not in the vocabulary.
+        scale: of features; None for a model without.
 
     Raises:
-        TextError: the file cannot be read, is too short, or has an unknown character.
+        TextError: the file cannot be read, is too short, has an unknown character, or has no
+            features although the model reads some.
     """
     where = "standard input" if file == "-" else file
+    if data.features_path:
+        raise TextError(
+            f"{where}: has no features, and this model reads those of data.features_path, a row "
+            "for each record of its own text",
+            hint="choose a part of that with split",
+        )
     if file == "-" and data.label_from:
         raise TextError(
             f"{where}: has no name, and data.label_from takes the label of records from the name "
             "of their file; save the records as LABEL.txt"
         )
     if data.label_from and os.path.isdir(file):
-        return _whole(_files(data, file), data, vocabulary, where, skip_unknown)
+        return _whole(_files(data, file), data, vocabulary, where, skip_unknown, scale)
     with explained(where, _symbols_of_file(data, file, where), data) as symbols:
-        return _whole([RecordFile(where, symbols)], data, vocabulary, where, skip_unknown)
+        files = [RecordFile(where, symbols)]
+        return _whole(files, data, vocabulary, where, skip_unknown, scale)
 
 
-def encode_test(data: DataConfig, vocabulary: Vocabulary, *, skip_unknown: bool = False) -> Part:
+def encode_test(
+    data: DataConfig,
+    vocabulary: Vocabulary,
+    *,
+    skip_unknown: bool = False,
+    scale: FeatureScale | None = None,
+) -> Part:
     """Encode the text of data.test_path, which the training has not read, and return all of it.
 
     Args, Raises: see `encode_file`.
     """
     assert data.test_path is not None
     where = data.test_path if isinstance(data.test_path, str) else "data.test_path"
-    return _whole(_files(data, data.test_path), data, vocabulary, where, skip_unknown)
+    files = _files(data, data.test_path)
+    return _whole(files, data, vocabulary, where, skip_unknown, scale)
 
 
 def _files(data: DataConfig, path: str | tuple[str, ...]) -> Iterator[RecordFile]:
@@ -154,10 +177,12 @@ def _whole(
     vocabulary: Vocabulary,
     where: str,
     skip_unknown: bool,
+    scale: FeatureScale | None,
 ) -> Part:
     """Encode files and return all of them."""
+    rows = FeatureRows(scale.F) if scale else None
     symbols = (
-        with_ends(files, data)
+        with_ends(files, data, features=rows)
         if data.records
         else chain.from_iterable(file.pieces for file in files)
     )
@@ -165,7 +190,8 @@ def _whole(
     if data.records:
         if len(text.codes) < 2:
             raise TextError(f"{where}: has no records; every line or row is blank")
-        records = RecordCorpus.undivided(text)
+        features = scale.standardised(rows.values) if scale and rows else None
+        records = RecordCorpus.undivided(text, features)
         return Part(records, *records.everything, where, text.skipped)
     if len(text.codes) < 2:
         needed = plural(data.tokens) + (" that this model knows" if text.skipped else "")
@@ -174,23 +200,32 @@ def _whole(
     return Part(Corpus(text.codes, vocabulary, text.sha256, n, n), 0, n, where, text.skipped)
 
 
-def encode_prompts(vocabulary: Vocabulary, prompts: Sequence[Array]) -> RecordCorpus:
-    """Return prompts, codes (n,) each without an end, as records without a reply."""
+def encode_prompts(
+    vocabulary: Vocabulary, prompts: Sequence[Array], features: Array | None = None
+) -> RecordCorpus:
+    """Return prompts, codes (n,) each without an end, as records without a reply.
+
+    Their features (prompts, F) are standardised; None for a model without.
+    """
     nothing: Array = np.empty(0, vocabulary.code_dtype)
-    return encode_list(vocabulary, [vocabulary.as_pair(prompt, nothing) for prompt in prompts])
+    pairs = [vocabulary.as_pair(prompt, nothing) for prompt in prompts]
+    return encode_list(vocabulary, pairs, features)
 
 
-def encode_list(vocabulary: Vocabulary, records: Sequence[Array]) -> RecordCorpus:
+def encode_list(
+    vocabulary: Vocabulary, records: Sequence[Array], features: Array | None = None
+) -> RecordCorpus:
     """Return records as one part, in their order.
 
     Args:
         vocabulary: of a model of records.
         records: the codes of each, (n,) without begin and end; there is at least one.
+        features: (records, F), standardised; None for a model without.
     """
     assert vocabulary.end is not None
     end = np.array([vocabulary.end], vocabulary.code_dtype)
     codes = np.concatenate([end, *(one for record in records for one in (record, end))])
-    return RecordCorpus.undivided(EncodedText(codes, vocabulary, "", (len(codes),)))
+    return RecordCorpus.undivided(EncodedText(codes, vocabulary, "", (len(codes),)), features)
 
 
 def _symbols_of_file(data: DataConfig, file: str, where: str) -> Iterator[Array]:

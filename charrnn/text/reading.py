@@ -110,6 +110,11 @@ class Reading:
         """
         yield max(0, self.start - lead), self.start, min(self.end, self.start + count)
 
+    def features_at(self, begins: Array) -> Array | None:
+        """Return the features (n, F) of records that begin at places (n,); None without."""
+        del begins
+        return None
+
     def most_lags(self, losses: int) -> int:
         """Return the most steps that so many losses can go back; of one text, all can go as far."""
         del losses
@@ -128,7 +133,9 @@ class Reading:
         first = max(self.start, K)
         return np.unique(np.linspace(first, max(first, self.end - 1), count).astype(np.intp))
 
-    def loss_windows(self, positions: Array, K: int, batch: int) -> Iterator[Array]:
+    def loss_windows(
+        self, positions: Array, K: int, batch: int
+    ) -> Iterator[tuple[Array, Array | None]]:
         """Yield the codes to read, from zero states, before the losses at some places.
 
         Args:
@@ -138,11 +145,12 @@ class Reading:
 
         Yields:
             (warm_up + K + 1, N) codes, of which the last are predicted. The warm-up has up to 256
-            characters, fewer for a whole batch if one of its losses has fewer before it.
+            characters, fewer for a whole batch if one of its losses has fewer before it. And the
+            features (N, F) of which the first states are made, or None.
         """
         for i in range(0, len(positions), batch):
             some = positions[i : i + batch]  # (N,)
-            yield self._before(some, K + min(_WARM_UP, int(some.min()) - K))
+            yield self._before(some, K + min(_WARM_UP, int(some.min()) - K)), None
 
     def _before(self, positions: Array, steps: int) -> Array:
         """Return the codes from so many steps before each position to it, (steps + 1, N)."""
@@ -210,6 +218,16 @@ class RecordReading(Reading):
                 return
             yield begin, begin, begin + min(length, count - begin)
 
+    @cached_property
+    def _features(self) -> Array | None:
+        """Features of each record, in the order of the file, (R, F)."""
+        assert isinstance(self.corpus, RecordCorpus)
+        return self.corpus.features_of(self.corpus.starts.argsort())
+
+    def features_at(self, begins: Array) -> Array | None:
+        features = self._features
+        return None if features is None else features[self._begins.searchsorted(begins)]
+
     def most_lags(self, losses: int) -> int:
         """Return the most steps that so many losses can go back, at least one."""
         most = int(self._lengths.max())
@@ -238,17 +256,23 @@ class RecordReading(Reading):
         found: Array = self.start + ends[record] - (far[record] - chosen)
         return found
 
-    def loss_windows(self, positions: Array, K: int, batch: int) -> Iterator[Array]:
+    def loss_windows(
+        self, positions: Array, K: int, batch: int
+    ) -> Iterator[tuple[Array, Array | None]]:
         """Yield the codes to read, from zero states, before the losses at some places.
 
         See `Reading.loss_windows`. Losses equally far from the start of their records are read
-        together, each from there.
+        together, each from there; those of records with features always.
         """
-        before = np.minimum(self.places(positions - self.start) + 1 - K, _WARM_UP)  # (n,)
+        before = self.places(positions - self.start) + 1 - K  # (n,)
+        if self._features is None:
+            before = np.minimum(before, _WARM_UP)
         for warm_up in np.unique(before).tolist():
             together = positions[before == warm_up]
             for i in range(0, len(together), batch):
-                yield self._before(together[i : i + batch], K + warm_up)
+                some = together[i : i + batch]
+                codes = self._before(some, K + warm_up)
+                yield codes, self.features_at(some - (len(codes) - 1))
 
 
 def reading_of(corpus: Corpus, start: int, end: int, most: int | None = None) -> Reading:
@@ -272,7 +296,7 @@ def _records(corpus: RecordCorpus, start: int, end: int, most: int | None) -> Re
     The file is read in blocks, up to the last of these records. What is held beside a block is
     their codes and a few bytes for each record.
     """
-    begins = _begins(corpus, start, end, most)
+    begins, ranks = _begins(corpus, start, end, most)
     whole = EncodedText(corpus.codes, corpus.vocabulary, corpus.text_sha256, (len(corpus.codes),))
     copied, of_file, before = [corpus.codes[:1]], list[Array](), 0
     for places in places_of(whole):  # (r + 1,), of the symbols around records
@@ -294,20 +318,23 @@ def _records(corpus: RecordCorpus, start: int, end: int, most: int | None) -> Re
     codes = np.concatenate(copied)
     codes.flags.writeable = False
     text = EncodedText(codes, corpus.vocabulary, corpus.text_sha256, (len(codes),))
-    alone = RecordCorpus.undivided(text)
-    return RecordReading(alone, alone.everything, 1, len(codes), np.concatenate(of_file))
+    numbers = np.concatenate(of_file)
+    alone = RecordCorpus.undivided(text, corpus.features_of(ranks[: len(numbers)]))
+    return RecordReading(alone, alone.everything, 1, len(codes), numbers)
 
 
-def _begins(corpus: RecordCorpus, start: int, end: int, most: int | None) -> Array:
+def _begins(corpus: RecordCorpus, start: int, end: int, most: int | None) -> tuple[Array, Array]:
     """Return the places of the symbols before records of some ranks, in the order of the file.
 
-    They are all, or at least the first that have so many characters.
+    They are all, or at least the first that have so many characters. The second array has their
+    ranks.
     """
-    if most is None:
-        return np.sort(corpus.starts[start:end])
-    some, first = [], start
+    some, first = [np.arange(start, end if most is None else start)], start
     for length, stop in zip(*(one.tolist() for one in corpus.lengths), strict=True):
-        # Records of one length are in the order of the file.
-        some.append(corpus.starts[first : min(stop, end, first + most // (length + 1) + 1)])
-        first = max(start, stop)
-    return np.sort(np.concatenate(some))
+        if most is not None:  # records of one length are in the order of the file
+            some.append(np.arange(first, min(stop, end, first + most // (length + 1) + 1)))
+            first = max(start, stop)
+    ranks = np.concatenate(some)
+    begins = corpus.starts[ranks]
+    order = begins.argsort()
+    return begins[order], ranks[order]

@@ -2,7 +2,8 @@
 
 The ranks order the records by part, then by length, then by place in the text. Records are drawn
 into the training, validation and test part by a digest of their symbols, or of those of one side,
-the prompt or the reply. A side with few different texts consists of labels, which are kept.
+the prompt or the reply; the features of a record count as part of it. A side with few different
+texts consists of labels, which are kept.
 
 The text is read in blocks, and the places are sorted by counting: a first pass counts the records
 of each part and length, a second one writes each place to its rank. So the memory that is taken
@@ -25,6 +26,7 @@ from charrnn.kernels import Array
 from charrnn.text.digests import digests
 from charrnn.text.encoding import EncodedText
 from charrnn.text.labels import LEAST_OF_LABEL, MOST_LABELS
+from charrnn.text.shuffle import mixed
 
 PARTS = ("training", "validation", "test")
 _BLOCK = 1 << 21  # codes looked at together
@@ -152,20 +154,32 @@ def start_dtype(n: int) -> np.dtype[np.unsignedinteger]:
     return np.dtype("<u4" if n <= 1 << 32 else "<u8")
 
 
-def index_in_memory(text: EncodedText, config: DataConfig) -> RecordIndex:
+def index_in_memory(
+    text: EncodedText, config: DataConfig, features: Array | None = None
+) -> RecordIndex:
     """Return the records of an encoded text, drawn into parts and ordered.
+
+    See `count_records` for the arguments.
 
     Raises:
         TextError: a part that the configuration asks for is empty.
     """
     notes = Notes()
-    found = count_records(text, config, notes)
+    found = count_records(text, config, notes, features)
     starts: Array = np.empty(found.number, start_dtype(len(text.codes)))
     return order_records(found, notes, starts)
 
 
-def count_records(text: EncodedText, config: DataConfig, notes: Notes) -> CountedRecords:
+def count_records(
+    text: EncodedText, config: DataConfig, notes: Notes, features: Array | None = None
+) -> CountedRecords:
     """Read all records once: count those of each part and length, and note them.
+
+    Args:
+        text: with the records.
+        config: how they are drawn into parts.
+        notes: written.
+        features: (R,) uint64, a digest of the features of each, which is a part of the record's.
 
     Raises:
         TextError: a part that the configuration asks for is empty.
@@ -173,8 +187,13 @@ def count_records(text: EncodedText, config: DataConfig, notes: Notes) -> Counte
     counts, distinct = Counter[int](), _Distinct(text)
     side = _split_by(text, config)
     labels, predicted = (_FewTexts(), _FewTexts()), np.zeros(len(PARTS), np.int64)
+    read = 0  # records
     for places in places_of(text):
         found = digests(text, places)
+        if features is not None:
+            both = mixed(found.record ^ features[read : read + len(found.record)])
+            found = found._replace(record=both)
+        read += len(found.record)
         parts = _parts(places, found.of(side or "record"), text, config)  # (r,)
         lengths = np.diff(places) - 1  # (r,)
         keys = parts << np.uint64(_PART) | lengths.astype(np.uint64)

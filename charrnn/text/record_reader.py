@@ -17,6 +17,7 @@ import numpy as np
 from charrnn.config.schema import TABLES, DataConfig
 from charrnn.errors import TextError, shown
 from charrnn.kernels import Array
+from charrnn.text.features import FeatureRows
 from charrnn.text.rows import BLANKS, as_string, bytes_of, is_blank
 from charrnn.text.tables import Table, also_in
 from charrnn.text.vocabulary import SYMBOLS, code_points
@@ -37,7 +38,11 @@ class RecordFile(NamedTuple):
 
 
 def with_ends(
-    files: Iterable[RecordFile], config: DataConfig, *, first: bool = True
+    files: Iterable[RecordFile],
+    config: DataConfig,
+    *,
+    first: bool = True,
+    features: FeatureRows | None = None,
 ) -> Iterator[Array]:
     """Yield the symbols of files, with an end symbol before and after each record.
 
@@ -45,15 +50,16 @@ def with_ends(
         files: to read.
         config: what a record is.
         first: whether no other records come before, whose last end symbol is the first one here.
+        features: takes those of the rows of a table.
 
     Raises:
-        TextError: a file is not a table as configured, or a record has no reply.
+        TextError: a file is not a table as configured, or a record has no reply or lacks a feature.
     """
     if first:
         yield np.array([SYMBOLS[config.tokens]], np.uint32)
     for file in files:
         if config.records in TABLES:
-            yield from _symbols(_rows(file, config), config)
+            yield from _symbols(_rows(file, config, features), config)
         elif config.has_prompts:
             yield from _symbols(_pairs(file, config), config)
         else:
@@ -75,16 +81,22 @@ def _symbols(records: Iterable[str], config: DataConfig) -> Iterator[Array]:
             waiting.clear()
 
 
-def _rows(file: RecordFile, config: DataConfig) -> Iterator[str]:
+def _rows(
+    file: RecordFile, config: DataConfig, features: FeatureRows | None = None
+) -> Iterator[str]:
     """Yield the rows of a table, with marks."""
     end, prompt_end = _MARKS[config.tokens]
     empty: list[int] = []  # lines of rows without a reply, all of which are reported
-    for row in Table(file.name, file.pieces, config):
+    table = Table(file.name, file.pieces, config)
+    is_given = config.has_prompts or bool(config.feature_columns)
+    for row in table:
         assert row.reply is not None
         if is_blank(row.reply):
-            if row.prompt is not None:  # an empty line of a list is no record either
+            if is_given:  # otherwise, like an empty line of a list, it is no record
                 empty.append(row.line)
         elif not empty:
+            if features is not None:
+                features.add(table.features(row))
             yield (
                 f"{row.reply}{end}"
                 if row.prompt is None

@@ -108,6 +108,7 @@ class RecordWindows:
         labels: the symbol of each label as an early target; of other replies it is the first.
         train: configuration of the training.
         seed: of the orders; with fixed streams, every epoch has the same.
+        features: (R, F) of the records by rank, standardised; None: none.
     """
 
     def __init__(
@@ -120,7 +121,9 @@ class RecordWindows:
         labels: Mapping[bytes, int],
         train: TrainConfig,
         seed: int,
+        features: Array | None = None,
     ) -> None:
+        self._features = features
         self._codes, self._starts, self._sizes, self._prompts = codes, starts, sizes, prompts
         self._labels = labels
         self._N, self._T, self._seed = train.batch_size, train.seq_length, seed
@@ -179,7 +182,8 @@ class RecordWindows:
                 early = EarlyTargets(early_codes, shares)
             weights[in_prompt] *= np.float32(self._prompt_weight)
         inputs, targets = (some.astype(np.intp) for some in (codes[:-1], codes[1:]))
-        return Window(inputs, targets, weights, fresh=index == 0, early=early)
+        features = None if self._features is None or index else self._features[read]
+        return Window(inputs, targets, weights, fresh=index == 0, early=early, features=features)
 
     def _early_codes(self, first: Array, last: Array) -> Array:
         """Return the early targets (n,) intp of replies from places to others (n,)."""

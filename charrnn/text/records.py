@@ -9,7 +9,7 @@ its end are scored.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from charrnn.errors import counted
 from charrnn.kernels import Array
 from charrnn.text.corpus import Corpus, Units
 from charrnn.text.encoding import EncodedText
+from charrnn.text.features import FeatureScale, digest_with
 from charrnn.text.labels import Labels, early_codes
 from charrnn.text.record_index import COUNTED, Lengths, RecordIndex, index_in_memory
 from charrnn.text.record_windows import RecordSizes, RecordWindows
@@ -44,14 +45,28 @@ class RecordCorpus(Corpus):
     drawn_by: str | None
     known: Labels
     scores_prompts: bool = False  # whether scoring windows have prompts too
+    features: Array | None = None  # (R, F) float32, standardised, by rank
+    scaled_by: FeatureScale | None = None  # if a training part of them defines it
 
     @classmethod
-    def of(cls, text: EncodedText, index: RecordIndex) -> RecordCorpus:
-        """Return the records of an encoded text."""
+    def of(cls, text: EncodedText, index: RecordIndex, values: Array | None = None) -> RecordCorpus:
+        """Return the records of an encoded text.
+
+        Args:
+            text: with the records.
+            index: of the records.
+            values: features (R, F) float64 of the records in the order of the text; those of the
+                training part define their scale.
+        """
+        scale, features, sha256 = None, None, text.sha256
+        if values is not None:
+            features = values[_numbers(index.starts)]
+            scale = FeatureScale.of(features[: index.ends[0]])
+            features, sha256 = scale.standardised(features), digest_with(sha256, values)
         return cls(
             text.codes,
             text.vocabulary,
-            text.sha256,
+            sha256,
             *index.ends[:2],
             starts=index.starts,
             lengths=index.lengths,
@@ -59,13 +74,23 @@ class RecordCorpus(Corpus):
             predicted=index.predicted,
             drawn_by=index.split_by,
             known=Labels.at(index.label_places, text),
+            features=features,
+            scaled_by=scale,
         )
 
     @classmethod
-    def undivided(cls, text: EncodedText) -> RecordCorpus:
-        """Return the records of an encoded text as one part."""
+    def undivided(cls, text: EncodedText, features: Array | None = None) -> RecordCorpus:
+        """Return the records of an encoded text as one part.
+
+        Args:
+            text: with the records.
+            features: (R, F) float32 of the records in the order of the text, standardised.
+        """
         data = DataConfig("", valid_fraction=0.0, test_fraction=0.0)
-        return cls.of(text, index_in_memory(text, data))
+        found = cls.of(text, index_in_memory(text, data))
+        if features is None:
+            return found
+        return replace(found, features=features[_numbers(found.starts)])
 
     @property
     def summary(self) -> str:
@@ -75,6 +100,7 @@ class RecordCorpus(Corpus):
         size += f" ({self.vocabulary.size:,} distinct)"
         for side, labels in zip(("prompt", "label"), self.labels, strict=True):
             size += f", {counted(len(labels), side)}" if labels else ""
+        size += f", {counted(self.F, 'feature')} each" if self.F else ""
         about = "about " if R > COUNTED else ""
         return f"{size}, {about}{self.repeats:,} of them repeats" if self.repeats else size
 
@@ -147,8 +173,21 @@ class RecordCorpus(Corpus):
         return self.known
 
     @property
+    def F(self) -> int:  # noqa: N802 - the letter of the dimension key
+        return 0 if self.features is None else int(self.features.shape[1])
+
+    @property
+    def scale(self) -> FeatureScale | None:
+        return self.scaled_by
+
+    def features_of(self, ranks: Array | int) -> Array | None:
+        """Return the features, (n, F) or (F,), of records, standardised; None without."""
+        return None if self.features is None else self.features[ranks]
+
+    @property
     def arrays(self) -> dict[str, Array]:
-        return {"codes": self.codes, "starts": self.starts}
+        features = {} if self.features is None else {"features": self.features}
+        return {"codes": self.codes, "starts": self.starts, **features}
 
     @property
     def longest_record(self) -> int:
@@ -165,6 +204,7 @@ class RecordCorpus(Corpus):
             early_codes(self.labels.replies),
             train,
             seed,
+            self.features,
         )
 
     def scoring_windows(
@@ -201,9 +241,8 @@ class RecordCorpus(Corpus):
             positions = self.starts[ranks].astype(np.intp) + np.minimum(t, length + 1)
             codes = self.codes[positions].astype(np.intp)
             scored = (t[1:] <= length + 1) & (t[1:] > prompts)
-            yield ScoringWindow(
-                codes[:-1], codes[1:], positions[1:], scored, fresh if t0 == 0 else None
-            )
+            begin = (fresh, self.features_of(ranks)) if t0 == 0 else (None, None)
+            yield ScoringWindow(codes[:-1], codes[1:], positions[1:], scored, *begin)
 
     def segments(self, start: int, end: int) -> Segments:
         starts = self.starts[start:end].astype(np.intp)
@@ -213,3 +252,10 @@ class RecordCorpus(Corpus):
         with_prompts = self.vocabulary.prompt_end is not None
         prompts = self.prompts(start + order) if with_prompts else None
         return Segments(first, first + length[order], prompts)
+
+
+def _numbers(starts: Array) -> Array:
+    """Return the number of each record in the order of the text, from 0, by rank (R,)."""
+    numbers: Array = np.empty(len(starts), np.intp)
+    numbers[starts.argsort()] = np.arange(len(starts))
+    return numbers

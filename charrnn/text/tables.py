@@ -1,4 +1,4 @@
-"""Tables: the prompt and the reply of each row, by the names or the numbers of their columns."""
+"""Tables: prompt, reply and features of each row, by the names or numbers of their columns."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from charrnn.config.schema import DataConfig
 from charrnn.errors import TextError, counted, did_you_mean, shown
 from charrnn.kernels import Array
+from charrnn.text.features import LARGEST, not_usable
 from charrnn.text.rows import bytes_of, is_blank, rows_of, text_of
 
 _MOST_NAMES = 10  # in a message
@@ -55,12 +56,14 @@ class Table:
         prompts, reply = config.prompt_column, config.reply_column
         assert reply is not None  # the configuration is checked
         prompts = (prompts,) if isinstance(prompts, (int, str)) else prompts or ()
-        named = any(isinstance(column, str) for column in (*prompts, reply))
+        features = config.feature_names
+        named = any(isinstance(column, str) for column in (*prompts, *features, reply))
         named = named if config.header is None else config.header
         self._rows = rows_of(where, pieces, config)
         self.header: Sequence[str] | None = None
         self._prompts: list[Any] = []  # positions from 0; keys of JSON
         self._reply: Any = None
+        self._features: list[Any] = []
         first = next(self._rows, None)
         if first is None:  # the file is empty
             return
@@ -69,6 +72,7 @@ class Table:
         else:
             self._rows = chain([first], self._rows)
         self._prompts = [self._place(column, "data.prompt_column") for column in prompts]
+        self._features = [self._place(column, "data.feature_columns") for column in features]
         if with_reply:
             self._reply = self._place(reply, "data.reply_column")
         self._alone = (
@@ -76,14 +80,16 @@ class Table:
             and self.header is None
             and config.records != "jsonl"
             and len(prompts) == len(first[1]) == 1
+            and not features
         )
         if self._alone:
             self._prompts = [0]
-        if self._reply in self._prompts:
-            raise TextError(
-                f"{where}: {shown(reply)} is data.reply_column and, by another name, "
-                "data.prompt_column; give two columns"
-            )
+        for key, places in (("prompt_column", self._prompts), ("feature_columns", self._features)):
+            if self._reply in places:
+                raise TextError(
+                    f"{where}: {shown(reply)} is data.reply_column and, by another name, "
+                    f"data.{key}; give two columns"
+                )
 
     def __iter__(self) -> Iterator[Row]:
         for line, cells in self._rows:
@@ -98,9 +104,44 @@ class Table:
                     f"{self._where}: line {line}: has {counted(len(cells), 'cell')}, and the first "
                     "row one, the prompt; give all rows the prompt alone, or all columns"
                 )
-            prompts = [self._cell(line, cells, place, "prompt") for place in self._prompts]
-            reply = None if self._reply is None else self._cell(line, cells, self._reply, "reply")
+            prompts = [self._cell(line, cells, one, "data.prompt_column") for one in self._prompts]
+            reply = None
+            if self._reply is not None:
+                reply = self._cell(line, cells, self._reply, "data.reply_column")
             yield Row(line, cells, "\t".join(prompts) if prompts else None, reply)
+
+    def features(self, row: Row) -> list[float]:
+        """Return the features of a row.
+
+        Raises:
+            TextError: one of them is missing, or no number; the error names file, line and column.
+        """
+        return [self._number(row, place) for place in self._features]
+
+    def _number(self, row: Row, place: Any) -> float:
+        cell = self._cell(row.line, row.cells, place, "data.feature_columns")
+        try:
+            number = float("" if "_" in cell else cell)
+        except ValueError:
+            problem = "is blank" if is_blank(cell) else f"is {shown(cell)}, not a number"
+            point = ", with a point before decimals" if "," in cell else ""
+            problem += f"; write a number{point}, or remove the row"
+        else:
+            if abs(number) <= LARGEST:
+                return number
+            problem = f"is {shown(cell)}: {not_usable(number)}"
+        raise TextError(
+            f"{self._where}: line {row.line:,}: {self._named(place)} (data.feature_columns) "
+            f"{problem}"
+        )
+
+    def _named(self, place: Any) -> str:
+        """Return what an error calls the column at a position, or of a key."""
+        if isinstance(place, str):
+            return shown(place)
+        if self.header is None:
+            return f"column {place + 1}"
+        return shown(text_of(self.header[place], self._config))
 
     @property
     def prompt_columns(self) -> Sequence[int | str]:
@@ -140,21 +181,18 @@ class Table:
             "the first line, give numbers from 1"
         )
 
-    def _cell(self, line: int, cells: Any, place: Any, side: str) -> str:
-        """Return the cell of a row at a position, or of a key."""
+    def _cell(self, line: int, cells: Any, place: Any, key: str) -> str:
+        """Return the cell of a row at a position, or of a key; `key` is what names its column."""
         try:
             cell: str = cells[place]
             return cell
         except IndexError:
             keys, problem = (
                 "",
-                (f"has {counted(len(cells), 'cell')}, and data.{side}_column is cell {place + 1}"),
+                (f"has {counted(len(cells), 'cell')}, and {key} is cell {place + 1}"),
             )
         except KeyError:
-            problem = (
-                f"has no text or number {shown(place)} (data.{side}_column)"
-                f"{did_you_mean(place, cells)}"
-            )
+            problem = f"has no text or number {shown(place)} ({key}){did_you_mean(place, cells)}"
             keys = f"; its keys with one are {_listed([*cells])}"
         others: list[int] = []
         with suppress(TextError):  # about a later row

@@ -24,8 +24,9 @@ class Window(NamedTuple):
     inputs: Array  # (T, n) intp, codes
     targets: Array  # (T, n) intp, the code after each input
     weights: Array | None = None  # (T, n) float32, of each target in the loss; None: all 1
-    fresh: bool = False  # whether the rows start from zero states
+    fresh: bool = False  # whether the rows start here, from zero states or from their features
     early: EarlyTargets | None = None
+    features: Array | None = None  # (n, F) float32, standardised, of fresh rows; None: none
 
 
 class ScoringWindow(NamedTuple):
@@ -35,7 +36,8 @@ class ScoringWindow(NamedTuple):
     targets: Array  # (T, n) intp, the code after each input
     positions: Array  # (T, n) intp, of the targets in the encoded text
     scored: Array | None  # (T, n) bool, whether a target counts; None: the rows only read
-    fresh: Array | None = None  # (n,) bool, rows that start from zero states; None: no row
+    fresh: Array | None = None  # (n,) bool, rows that start here; None: no row
+    features: Array | None = None  # (n, F) float32, standardised, of which fresh rows start
 
 
 class Segments(NamedTuple):

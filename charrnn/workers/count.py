@@ -20,7 +20,11 @@ _MIN_STREAMS = 8  # per worker
 
 
 def resolve_workers(
-    config: Config, V: int, previous: TrainConfig | None = None, ranks: int | None = None
+    config: Config,
+    V: int,
+    previous: TrainConfig | None = None,
+    ranks: int | None = None,
+    F: int = 0,
 ) -> Config:
     """Return the configuration with the number of workers and the backend resolved.
 
@@ -30,6 +34,7 @@ def resolve_workers(
         previous: settings of the run being resumed, which are kept: a different number of workers
             would change the result.
         ranks: number of MPI processes, which is the number of workers.
+        F: number of features of a record.
 
     Raises:
         BackendError: if Numba is asked for and cannot be used.
@@ -57,7 +62,7 @@ def resolve_workers(
             f"worker of a pool and cannot start others; {way_out}"
         )
     config = replace(config, train=replace(train, workers=workers, backend=backend))
-    _check_memory(config, V, ranks or 1)
+    _check_memory(config, V, F, ranks or 1)
     return config
 
 
@@ -75,21 +80,21 @@ def automatic_workers(config: Config, V: int) -> int:
     return max(1, min(free_cores(), train.batch_size // _MIN_STREAMS, int(window_s / _MIN_WORK_S)))
 
 
-def _check_memory(config: Config, V: int, machines: int) -> None:
+def _check_memory(config: Config, V: int, F: int, machines: int) -> None:
     """Refuse a training whose largest arrays do not fit into this machine's memory."""
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # not available on every system
         return
     model, train = config.model, config.train
-    vectors, window = least_bytes(config, V, machines)
+    vectors, window = least_bytes(config, V, F, machines)
     if vectors + window <= memory:
         return
     if vectors > window:
         smaller = "model.hidden_size"
         what = (
             f"model.hidden_size {model.hidden_size} x model.num_layers {model.num_layers} makes "
-            f"{counted(parameter_count(model, V), 'parameter')}; training them"
+            f"{counted(parameter_count(model, V, F), 'parameter')}; training them"
         )
     else:
         smaller = "train.batch_size or train.seq_length"
@@ -103,12 +108,13 @@ def _check_memory(config: Config, V: int, machines: int) -> None:
     )
 
 
-def least_bytes(config: Config, V: int, machines: int = 1) -> tuple[int, int]:
+def least_bytes(config: Config, V: int, F: int = 0, machines: int = 1) -> tuple[int, int]:
     """Return a lower bound on the memory that a training takes on each machine.
 
     Args:
         config: configuration with the number of workers resolved.
         V: size of the vocabulary.
+        F: number of features of a record.
         machines: number of machines that share the workers evenly.
 
     Returns:
@@ -122,4 +128,4 @@ def least_bytes(config: Config, V: int, machines: int = 1) -> tuple[int, int]:
     layer = (2 * len(cell.gates) + len(cell.states)) * model.hidden_size
     step = model.num_layers * layer + 3 * V  # logits, probabilities, and the logits' gradient
     window = step * train.batch_size * train.seq_length // machines
-    return 4 * vectors * parameter_count(model, V), 4 * window
+    return 4 * vectors * parameter_count(model, V, F), 4 * window

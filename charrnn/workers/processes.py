@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import mmap
 import multiprocessing
 import signal
@@ -197,20 +198,21 @@ def _shared_memory(size: int, context: Any) -> Any:
 def _shared(array: Array, context: Any) -> tuple[Any, ...]:
     """Return a description of an array, from which a spawned process opens it without a copy."""
     if isinstance(array, np.memmap):
-        return str(array.filename), array.dtype.str, array.offset, len(array)
+        return str(array.filename), array.dtype.str, array.offset, array.shape
     raw = context.RawArray("B", max(1, array.nbytes))
-    np.frombuffer(raw, array.dtype, len(array))[...] = array
-    return raw, array.dtype.str, 0, len(array)
+    np.frombuffer(raw, array.dtype, array.size).reshape(array.shape)[...] = array
+    return raw, array.dtype.str, 0, array.shape
 
 
 def _opened(description: Any) -> Array:
     """Return the array that `_shared` describes."""
     if isinstance(description, np.ndarray):  # a forked process inherits it
         return description
-    where, dtype, offset, length = description
+    where, dtype, offset, shape = description
     if isinstance(where, str):
-        return np.memmap(where, dtype, "r", offset, (length,))
-    return np.frombuffer(where, dtype, length)
+        return np.memmap(where, dtype, "r", offset, shape)
+    array: Array = np.frombuffer(where, dtype, math.prod(shape)).reshape(shape)
+    return array
 
 
 def _serve(

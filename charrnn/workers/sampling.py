@@ -38,8 +38,9 @@ def compiled_for(sampler: RecordSampler, n: int) -> RecordSampler:
     """Return a sampler with compiled gates if n records take long enough, else the same one."""
     if _work_s(sampler, n) < _MIN_COMPILED_S:
         return sampler
-    model, name = sampler.model, resolve_backend("auto")
-    return replace(sampler, model=Model(model.config, model.V, model.parameters, backend(name)))
+    model, functions = sampler.model, backend(resolve_backend("auto"))
+    compiled = Model(model.config, model.V, model.parameters, functions, model.F)
+    return replace(sampler, model=compiled)
 
 
 def _work_s(sampler: RecordSampler, n: int) -> float:

@@ -48,6 +48,11 @@ class Job:
         """Size of the vocabulary."""
         return len(self.corpus.vocabulary)
 
+    @property
+    def F(self) -> int:  # noqa: N802 - the letter of the dimension key
+        """Number of features of a record."""
+        return self.corpus.F
+
     def with_arrays(self, arrays: Mapping[str, Array] | None = None) -> Job:
         """Return the job with other arrays of the text, by default empty ones."""
         empty = {name: array[:0] for name, array in self.corpus.arrays.items()}
@@ -62,7 +67,7 @@ class Job:
     @property
     def parameter_count(self) -> int:
         """P, the number of parameters."""
-        return parameter_count(self.config.model, self.V)
+        return parameter_count(self.config.model, self.V, self.F)
 
     @property
     def state_shape(self) -> tuple[int, ...]:
@@ -97,7 +102,7 @@ class Worker:
         self.streams = slice(self._mine.start, self._mine.stop)  # its part of the batch
         self._buffers = buffers
         self.model = Model(
-            job.config.model, job.V, buffers.parameters, backend(job.config.train.backend)
+            job.config.model, job.V, buffers.parameters, backend(job.config.train.backend), job.F
         )
         self._gradient = parameter_views(buffers.gradient, self.model.shapes)
         self._mask_generator = MaskGenerator(job.config.model, job.config.seed)
@@ -140,6 +145,7 @@ class Worker:
             self.training_windows.scale(step),
             window.weights,
             window.early,
+            window.features,
         )
         for next_layer, layer in zip(self._buffers.next_states, states, strict=True):
             for next_state, state in zip(next_layer, layer, strict=True):
@@ -190,36 +196,42 @@ class Worker:
             The log-probabilities (n, labels) of its share, in the order of the ranks, or None after
             the last block.
         """
-        prompts = self._prompts(start, end, index)
-        if prompts is None:
+        if (share := self._prompts(start, end, index)) is None:
             return None
+        prompts, features = share
         found = np.empty((len(prompts), self._tree.size))
-        for places, log_probs in label_log_probs(self.model, prompts, self._tree):
+        for places, log_probs in label_log_probs(self.model, prompts, self._tree, features):
             found[places] = log_probs
         return found
 
     def find(self, start: int, end: int, index: int) -> list[list[FoundReply]] | None:
         """Search the likeliest replies to its share of a block of records; see `predict`."""
-        prompts, search = self._prompts(start, end, index), self._job.search
-        if prompts is None:
+        share, search = self._prompts(start, end, index), self._job.search
+        if share is None:
             return None
         assert search is not None
+        prompts, features = share
         found: list[list[FoundReply]] = [[] for _ in prompts]
         vocabulary = self._job.corpus.vocabulary
-        for places, replies in find_replies(self.model, vocabulary, prompts, search):
+        for places, replies in find_replies(
+            self.model, vocabulary, prompts, search, features
+        ):
             for place, some in zip(places.tolist(), replies, strict=True):
                 found[place] = some
         return found
 
-    def _prompts(self, start: int, end: int, index: int) -> list[Array] | None:
-        """Return the prompts of this worker's share of a block, or None after the last block."""
+    def _prompts(
+        self, start: int, end: int, index: int
+    ) -> tuple[list[Array], Array | None] | None:
+        """Return prompts and features of this worker's share of a block, None after the last."""
         K, corpus = self._job.workers, self._job.corpus
         assert isinstance(corpus, RecordCorpus)
         first = start + index * K * _PREDICTED
         if first >= end:
             return None
         bounds = (first + _PREDICTED * k for k in (self._rank, self._rank + 1))
-        return corpus.prompt_codes(np.arange(*(min(bound, end) for bound in bounds)))
+        ranks = np.arange(*(min(bound, end) for bound in bounds))
+        return corpus.prompt_codes(ranks), corpus.features_of(ranks)
 
     @cached_property
     def _tree(self) -> LabelTree:

@@ -43,13 +43,32 @@ def lists(longest: int, records: int) -> st.SearchStrategy[list[str]]:
     return st.lists(draw, min_size=1, max_size=records)
 
 
-def corpus_of(path: Path, names: list[str], *, prompts: bool = False) -> RecordCorpus:
+def corpus_of(path: Path, names: list[str], *, prompts: bool = False, F: int = 0) -> RecordCorpus:
     """Return records, all for training; the first half of each is its prompt, if they have one."""
     halves = (f"{one[: len(one) // 2]}={one[len(one) // 2 :]}" for one in ["abc", *names])
     path.write_text("\n".join(halves if prompts else ["abc", *names]))
     data = DataConfig(str(path), records="line", valid_fraction=0.0)
     data = replace(data, prompt_separator="=" if prompts else None)
+    if F:
+        np.save(path.with_suffix(".npy"), features_of(len(names) + 1, F))
+        data = replace(data, features_path=str(path.with_suffix(".npy")))
     return cast(RecordCorpus, load_corpus(data))
+
+
+def features_of(n: int, F: int) -> Array:
+    """Return the features of the records of a file, (n, F)."""
+    return 1000 + 7 * np.random.default_rng(6).standard_normal((n, F))
+
+
+def standardised(corpus: RecordCorpus, F: int) -> dict[int, Array | None]:
+    """Return the features of each record (1, F), by the place of its end."""
+    ends = [*record_codes(corpus)]
+    if not F:
+        return dict.fromkeys(ends)
+    values = features_of(len(ends), F)
+    deviation = values.std(0)
+    rows = (values - values.mean(0)) / np.where(deviation, deviation, 1)
+    return {end: row[None].astype(np.float32) for end, row in zip(ends, rows, strict=True)}
 
 
 def record_codes(corpus: RecordCorpus) -> dict[int, Array]:
@@ -77,11 +96,11 @@ def early_of(corpus: RecordCorpus, record: Array, weight: float) -> tuple[Array,
     return np.array([code]), shares
 
 
-def small_model(cell: str, V: int, dtype: type = np.float64) -> Model:
+def small_model(cell: str, V: int, dtype: type = np.float64, F: int = 0) -> Model:
     config = ModelConfig(cell=cell, num_layers=2, hidden_size=3)
-    parameters = initial_parameters(config, V, seed=3, dtype=np.float64)
+    parameters = initial_parameters(config, V, seed=3, dtype=np.float64, F=F)
     parameters += 0.5 * np.random.default_rng(4).standard_normal(parameters.size)
-    return Model(config, V, parameters.astype(dtype))
+    return Model(config, V, parameters.astype(dtype), F=F)
 
 
 @settings(max_examples=15)
@@ -92,12 +111,20 @@ def small_model(cell: str, V: int, dtype: type = np.float64) -> Model:
     st.sampled_from(["fresh", "fixed"]),
     st.lists(st.integers(0, 12), max_size=3),
     st.booleans(),
+    st.integers(0, 2),
 )
 def test_the_workers_read_the_rows_of_the_whole(
-    path: Path, names: list[str], N: int, T: int, streams: str, cuts: list[int], prompts: bool
+    path: Path,
+    names: list[str],
+    N: int,
+    T: int,
+    streams: str,
+    cuts: list[int],
+    prompts: bool,
+    F: int,
 ) -> None:
     train = replace(TRAIN, batch_size=N, seq_length=T, streams=streams, early_weight=0.7)
-    corpus = corpus_of(path, names, prompts=prompts)
+    corpus = corpus_of(path, names, prompts=prompts, F=F)
     windows, others = (corpus.training_windows(train, 2) for _ in range(2))
     parts = [slice(*ends) for ends in pairwise([0, *sorted(min(cut, N) for cut in cuts), N])]
     for step in range(2 * windows.windows):
@@ -107,6 +134,10 @@ def test_the_workers_read_the_rows_of_the_whole(
         for field in ("inputs", "targets", "weights"):
             joined = np.concatenate([getattr(one, field) for one in each], axis=1)
             assert np.array_equal(joined, getattr(whole, field)), field
+        assert (whole.features is not None) == (whole.fresh and F > 0)
+        if whole.features is not None:
+            rows = [one.features for one in each if one.features is not None]
+            assert np.array_equal(np.concatenate(rows), whole.features)
         assert (whole.early is None) != prompts
         if whole.early is not None:
             early = [one.early for one in each if one.early is not None]
@@ -125,16 +156,25 @@ def test_the_workers_read_the_rows_of_the_whole(
     st.integers(1, 9),
     st.integers(1, 3),
     st.sampled_from([None, 0.0, 0.3]),
+    st.integers(0, 3),
 )
 def test_padding_changes_no_gradient(
-    path: Path, cell: str, names: list[str], N: int, T: int, workers: int, prompt: float | None
+    path: Path,
+    cell: str,
+    names: list[str],
+    N: int,
+    T: int,
+    workers: int,
+    prompt: float | None,
+    F: int,
 ) -> None:
     """The gradients of an epoch add up to those of its records alone, for any rows and workers.
 
-    The records may have prompts of some weight.
+    The records may have prompts of some weight, and features.
     """
-    corpus = corpus_of(path, names, prompts=prompt is not None)
-    model = small_model(cell, len(corpus.vocabulary))
+    corpus = corpus_of(path, names, prompts=prompt is not None, F=F)
+    model = small_model(cell, len(corpus.vocabulary), F=F)
+    features = standardised(corpus, F)
     train = replace(TRAIN, batch_size=N, seq_length=T, prompt_weight=prompt or 0, early_weight=0.6)
     windows = corpus.training_windows(train, 1)
     total, alone = np.zeros((2, model.parameters.size))
@@ -145,15 +185,22 @@ def test_padding_changes_no_gradient(
         rows = slice(N * worker // workers, N * (worker + 1) // workers)
         states = model.zero_states(rows.stop - rows.start)
         for step in range(windows.windows if states[0][0].size else 0):
-            inputs, targets, weights, fresh, early = windows.window(step, rows)
+            inputs, targets, weights, fresh, early, first_of = windows.window(step, rows)
             if fresh:
                 states = model.zero_states(inputs.shape[1])
             loss, states = model.loss_gradient(
-                inputs, targets, states, views, scale=1.0, weights=weights, early=early
+                inputs,
+                targets,
+                states,
+                views,
+                scale=1.0,
+                weights=weights,
+                early=early,
+                features=first_of,
             )
             total += write
             nats += loss
-    for record in record_codes(corpus).values():
+    for last, record in record_codes(corpus).items():
         states, weights = model.zero_states(1), weights_of(corpus, record, prompt or 0)
         first, shares = early_of(corpus, record, 0.6)
         for t in range(0, len(record) - 1, T):
@@ -167,6 +214,7 @@ def test_padding_changes_no_gradient(
                 scale=1.0,
                 weights=weights[here, None],
                 early=EarlyTargets(first, shares[here, None]),
+                features=None if t else features[last],
             )
             alone += write
             nats_alone += loss
@@ -178,7 +226,7 @@ def test_padding_changes_no_gradient(
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 1e-5)])
 @each_cell
 @settings(max_examples=6)
-@given(lists(150, 7), st.integers(1, 9), st.integers(1, 400), st.booleans())
+@given(lists(150, 7), st.integers(1, 9), st.integers(1, 400), st.booleans(), st.integers(0, 2))
 def test_a_score_depends_on_the_record_alone(
     path: Path,
     cell: str,
@@ -188,10 +236,12 @@ def test_a_score_depends_on_the_record_alone(
     workers: int,
     together: int,
     prompts: bool,
+    F: int,
 ) -> None:
     """Neither on the batch nor on neighbours nor on the number of workers, some without a row."""
-    corpus = corpus_of(path, names, prompts=prompts)
-    model, part = small_model(cell, len(corpus.vocabulary), dtype), corpus.everything
+    corpus = corpus_of(path, names, prompts=prompts, F=F)
+    model, part = small_model(cell, len(corpus.vocabulary), dtype, F), corpus.everything
+    features = standardised(corpus, F)
     nats, total = np.zeros(len(corpus.codes)), Score(0, 0.0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(records_module, "_SCORED", together)
@@ -203,7 +253,8 @@ def test_a_score_depends_on_the_record_alone(
     records = record_codes(corpus)
     counted = {last: weights_of(corpus, r, 0) for last, r in records.items()}
     expected = {
-        last: float(counted[last] @ plain_loop(model, r, 1, len(r))) for last, r in records.items()
+        last: float(counted[last] @ plain_loop(model, r, 1, len(r), 0, features[last]))
+        for last, r in records.items()
     }
     for last, record in records.items():
         found = nats[last - len(record) + 2 : last + 1].sum()
