@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from charrnn.commands.arguments import find_and_load, refuse_escapes, report_skipped
-from charrnn.commands.options import IntInRange, checkpoint_argument, json_option, unknown_option
+from charrnn.commands.options import (
+    IntInRange,
+    checkpoint_argument,
+    features_option,
+    json_option,
+    unknown_option,
+)
 from charrnn.commands.tables import print_objects
 
 if TYPE_CHECKING:
@@ -28,9 +34,17 @@ if TYPE_CHECKING:
     show_default=True,
     help="Number of likeliest characters to show.",
 )
+@features_option
 @unknown_option
 @json_option
-def predictions(checkpoint: str | None, text: str, top: int, unknown: str, as_json: bool) -> None:
+def predictions(
+    checkpoint: str | None,
+    text: str,
+    top: int,
+    features: tuple[float, ...] | None,
+    unknown: str,
+    as_json: bool,
+) -> None:
     """Show what a model predicts after each character of a text.
 
     The text is read like a prime of `charrnn sample`, after a newline, which has the first row; a
@@ -41,6 +55,7 @@ def predictions(checkpoint: str | None, text: str, top: int, unknown: str, as_js
     """
     from charrnn.errors import TextError, plural
     from charrnn.inspection.predictions import predictions as predict
+    from charrnn.model.encoder import Encoder
     from charrnn.text.decoding import normalise_newlines
     from charrnn.text.one_record import check_record
 
@@ -59,7 +74,10 @@ def predictions(checkpoint: str | None, text: str, top: int, unknown: str, as_js
     skipped = len(symbols) - len(codes)
     if vocabulary.prompt_end is not None:
         codes = vocabulary.as_pair(codes, codes[:0])
-    found = predict(model.model(), vocabulary.as_prime(codes), top)
+    encoder = Encoder(model.config.data, vocabulary, model.labels, model.scale)
+    given = encoder.features(features)
+    first = None if given is None else given[None]
+    found = predict(model.model(), vocabulary.as_prime(codes), top, first)
     click.echo(str(path), err=True)
     report_skipped(skipped, vocabulary.tokens)
     if as_json:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from charrnn.config.values import Number
+from charrnn.errors import shown
 
 if TYPE_CHECKING:
     from charrnn.inspection.colours import Scale
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 # The option for each argument of the Python API that an error names as a remedy.
 OPTIONS = {
+    "features=[...]": "--features X,Y,...",
     "init_from": "--init-from",
     "overwrite=True": "--overwrite",
     "prompt=TEXT": "--prompt TEXT",
@@ -59,6 +61,17 @@ class Time(click.ParamType):  # type: ignore[type-arg]
             self.fail(f"{error}.", param, ctx)
 
 
+def _numbers(ctx: Any, param: Any, value: str | None) -> tuple[float, ...] | None:
+    """Return the numbers of a value, which have commas between them."""
+    if value is None:
+        return None
+    try:
+        return tuple(float("" if "_" in one else one) for one in value.split(","))
+    except ValueError:
+        problem = f"{shown(value)} is not a list of numbers, as in 0.8,0.1,0.3."
+        raise click.BadParameter(problem, ctx, param) from None
+
+
 def _in_range(
     bounds: click.FloatRange | click.IntRange, value: Any, param: Any, ctx: Any, whole: bool
 ) -> float:
@@ -94,6 +107,12 @@ escapes_option = click.option(
     "--escapes",
     is_flag=True,
     help=r"Read \n, \t and \\ as a newline, a tab and a backslash.",
+)
+features_option = click.option(
+    "--features",
+    metavar="X,Y,...",
+    callback=_numbers,
+    help="Features, for a model that was trained with some.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 

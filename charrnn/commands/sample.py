@@ -23,6 +23,7 @@ from charrnn.commands.options import (
     IntInRange,
     checkpoint_argument,
     escapes_option,
+    features_option,
     unknown_option,
 )
 from charrnn.errors import CheckpointError, TextError, counted
@@ -44,6 +45,7 @@ _PRIME_BYTES = 1 << 24  # of a prime file, at most
     "--prime-file", metavar="FILE", help="File with the text to continue; - is standard input."
 )
 @click.option("--prompt", metavar="TEXT", help="Prompt to write replies for.")
+@features_option
 @click.option("--no-prime", is_flag=True, help="Print the continuation without the prime.")
 @click.option(
     "-l",
@@ -103,6 +105,7 @@ def sample(
     prime: str | None,
     prime_file: str | None,
     prompt: str | None,
+    features: tuple[float, ...] | None,
     no_prime: bool,
     length: int | None,
     temperature: float,
@@ -163,6 +166,7 @@ def sample(
             f"{given_of_records[0]} is for records, and this model writes a text; a model trained "
             "with data.records: line writes a list."
         )
+    model.encoder.features(features)  # refuses others before anything is printed
     drawn = seed is None and not greedy and temperature > 0
     if seed is None:
         seed = random_seed()
@@ -210,7 +214,9 @@ def sample(
     from charrnn.commands.sample_records import print_records
     from charrnn.model.record_sampling import separator_of
 
-    sampler = model.record_sampler(num_samples, text, length, prompt=prompt, **choosing)
+    sampler = model.record_sampler(
+        num_samples, text, length, prompt=prompt, features=features, **choosing
+    )
     selection = model.selection(
         num_samples,
         sampler,

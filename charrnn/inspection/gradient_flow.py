@@ -77,13 +77,13 @@ def gradient_by_lag(
     Returns:
         The norms of each layer and state.
     """
-    exact = Model(model.config, model.V, model.parameters.astype(np.float64))
+    exact = Model(model.config, model.V, model.parameters.astype(np.float64), F=model.F)
     config = model.config
     cached_per_step = config.num_layers * config.hidden_size * (2 * len(model.cell.gates) + 1)
     batch = max(1, min(_BATCH, int(_CACHED / (K * cached_per_step))))
     parts = []
-    for window in reading.loss_windows(positions, K, batch):
-        parts.append(_norms(exact, window, K))
+    for window, features in reading.loss_windows(positions, K, batch):
+        parts.append(_norms(exact, window, K, features))
         advance(window.shape[1])
     norms = np.concatenate(parts, axis=3)  # (layers, states, K, n)
     return [
@@ -93,11 +93,11 @@ def gradient_by_lag(
     ]
 
 
-def _norms(model: Model, window: Array, K: int) -> Array:
+def _norms(model: Model, window: Array, K: int, features: Array | None) -> Array:
     """Return norms (layers, states, K, N) of N losses after a window (warm_up + K + 1, N)."""
     steps, N = window.shape
     warm_up = steps - K - 1
-    states = model.zero_states(N)
+    states = model.first_states(N, features)
     if warm_up:
         _, states, _ = model.forward(window[:warm_up], states)
     return backpropagate_last_loss(model, window[warm_up:], states)

@@ -25,15 +25,18 @@ class Prediction(NamedTuple):
 
 
 @quietly
-def predictions(model: Model, codes: Array, count: int) -> list[Prediction]:
+def predictions(
+    model: Model, codes: Array, count: int, features: Array | None = None
+) -> list[Prediction]:
     """Read a text from zero states; return the prediction after each of its characters.
 
     Args:
         model: predicts.
         codes: (n,), n > 0, the text.
         count: how many of the likeliest characters to return.
+        features: (1, F), standardised, of which the first states are made; None: zero states.
     """
-    found, states = list[Prediction](), model.zero_states(1)
+    found, states = list[Prediction](), model.first_states(1, features)
     T = max(1, min(_WINDOW, _LOGITS // model.V))
     for start in range(0, len(codes), T):
         window = codes[start : start + T].astype(np.intp)

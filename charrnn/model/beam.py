@@ -81,7 +81,11 @@ def texts_of_replies(replies: Sequence[FoundReply], vocabulary: Vocabulary) -> l
 
 
 def find_replies(
-    model: Model, vocabulary: Vocabulary, prompts: Sequence[Array], search: Search
+    model: Model,
+    vocabulary: Vocabulary,
+    prompts: Sequence[Array],
+    search: Search,
+    features: Array | None = None,
 ) -> Iterator[tuple[Array, list[list[FoundReply]]]]:
     """Yield the likeliest replies to some of the prompts after others.
 
@@ -90,6 +94,7 @@ def find_replies(
         vocabulary: of prompts and replies.
         prompts: codes (n,) of each, from the begin of the record to the end of the prompt.
         search: how replies are searched.
+        features: (prompts, F), standardised; None for a model without.
 
     Yields:
         Places (b,) of some prompts, and the replies to each, the likeliest first.
@@ -102,7 +107,8 @@ def find_replies(
     order = np.argsort([len(prompt) for prompt in prompts], kind="stable")
     for first in range(0, len(order), together):
         places = order[first : first + together]
-        states, logits = read_prompts(model, [prompts[k] for k in places.tolist()])
+        of_places = None if features is None else features[places]
+        states, logits = read_prompts(model, [prompts[k] for k in places.tolist()], of_places)
         yield places, _search(model, states, logits, ends, search)
 
 

@@ -8,9 +8,18 @@ from typing import Any
 import numpy as np
 
 from charrnn.config.schema import DataConfig
-from charrnn.errors import Remedy, SamplingError, TextError, did_you_mean, shown, shown_name
+from charrnn.errors import (
+    Remedy,
+    SamplingError,
+    TextError,
+    counted,
+    did_you_mean,
+    shown,
+    shown_name,
+)
 from charrnn.kernels import Array
 from charrnn.text.decoding import normalise_newlines
+from charrnn.text.features import LARGEST, FeatureScale, not_usable
 from charrnn.text.labels import Labels, label_texts
 from charrnn.text.one_record import check_record
 from charrnn.text.vocabulary import Vocabulary, character_name
@@ -29,10 +38,18 @@ class Encoder:
         data: how the model's text was read. The line ends of every text are read alike.
         vocabulary: the symbols that the model knows.
         labels: the prompts of the training, where these are few.
+        scale: of features; None for a model without.
     """
 
-    def __init__(self, data: DataConfig, vocabulary: Vocabulary, labels: Labels) -> None:
+    def __init__(
+        self,
+        data: DataConfig,
+        vocabulary: Vocabulary,
+        labels: Labels,
+        scale: FeatureScale | None = None,
+    ) -> None:
         self._data, self._vocabulary, self._labels = data, vocabulary, labels
+        self._scale = scale
 
     def text(self, text: str, where: str, *, skip_unknown: bool = False) -> Array:
         """Return the codes (n,) of a text, which error messages call `where`."""
@@ -127,6 +144,56 @@ class Encoder:
             sides = (self.record(one, place, skip_unknown=skip_unknown) for one in pair)
             found.append(self._vocabulary.as_pair(*sides))
         return found
+
+    def features(self, features: Any, where: str = "features") -> Array | None:
+        """Return the features (F,) of a record, standardised; None for a model without.
+
+        Raises:
+            SamplingError: they are not as many finite numbers as the model reads.
+        """
+        if self._scale is None:
+            if features is not None:
+                raise SamplingError(f"{where}: this model was not trained with features")
+            return None
+        names = ", ".join(map(shown_name, map(str, self._data.feature_names[:_NAMED])))
+        names += ", ..." if len(self._data.feature_names) > _NAMED else ""
+        reads = f"this model reads {counted(self._scale.F, 'feature')}{f' ({names})' * bool(names)}"
+        if features is None:
+            raise SamplingError(
+                f"{where}: {reads}, and there are none", Remedy("features=[...]", "gives them")
+            )
+        if isinstance(features, str) or not isinstance(features, Iterable):
+            raise SamplingError(f"{where}: {shown(features)} is not a list of numbers; {reads}")
+        numbers = [_number(one, f"{where}[{k}]") for k, one in enumerate(features)]
+        if len(numbers) != self._scale.F:
+            raise SamplingError(f"{where}: {reads}, and there are {len(numbers):,}")
+        standardised: Array = self._scale.standardised(np.array([numbers]))[0]
+        return standardised
+
+    def features_of_each(self, features: Any, n: int) -> Array | None:
+        """Return the features (n, F) of n records, standardised; None for a model without."""
+        if self._scale is None or features is None:
+            self.features(features)  # refuses them, or none of them
+            return None
+        if isinstance(features, str) or not isinstance(features, Iterable):
+            raise SamplingError(f"features: {shown(features)} is not a list of lists of numbers")
+        rows = [self.features(one, f"features[{k}]") for k, one in enumerate(features)]
+        if len(rows) != n:
+            raise SamplingError(
+                f"features: there are {counted(len(rows), 'list')} of them, not {n:,}; give one "
+                "for each text"
+            )
+        return np.array(rows, np.float32).reshape(n, self._scale.F)
+
+
+def _number(value: Any, where: str) -> float:
+    """Return a feature as a number."""
+    number = value.item() if isinstance(value, np.generic) else value
+    if not isinstance(number, (int, float)) or isinstance(number, bool):
+        raise SamplingError(f"{where}: {shown(value)} is not a number")
+    if not abs(number) <= LARGEST:
+        raise SamplingError(f"{where}: {not_usable(float(number))}")
+    return float(number)
 
 
 def _each(items: Any, where: str, kind: str) -> Iterable[tuple[str, Any]]:

@@ -7,10 +7,17 @@ from typing import Any
 
 from charrnn.config.values import Number
 from charrnn.errors import SamplingError, TextError
+from charrnn.kernels import Array
 from charrnn.model.evaluation import Score, SegmentScores
 from charrnn.model.record_sampling import RecordSampler, SampledRecord, Selection, separator_of
 from charrnn.model.reply_model import ReplyModel
-from charrnn.model.sampling import SamplingParams, checked_number, checked_seed
+from charrnn.model.sampling import (
+    SamplingParams,
+    checked_number,
+    checked_seed,
+    continuations,
+    generators,
+)
 from charrnn.text.known import KnownRecords
 from charrnn.text.part import encode_list, own_corpus
 
@@ -45,6 +52,7 @@ class LanguageModel(ReplyModel):
         length: int | None = None,
         *,
         prompt: str | None = None,
+        features: Iterable[float] | None = None,
         unique: bool = False,
         new: bool = False,
         keep_cut: bool = False,
@@ -59,6 +67,7 @@ class LanguageModel(ReplyModel):
             n: number of records.
             prime: the beginning of each record, or of each reply.
             prompt: the prompt of each reply, if the model was trained on prompts and replies.
+            features: the features of each record, if the model was trained with features.
             length: tokens after the prime, at most; by default twice the longest training record.
             unique: leave out repeats.
             new: leave out records that stand in the data, which is read again from `data.path`.
@@ -81,7 +90,7 @@ class LanguageModel(ReplyModel):
         >>> [record.ended for record in names.sample_records(3, "A", seed=1, unique=True)]
         [True, True, True]
         """
-        sampler = self.record_sampler(n, prime, length, prompt=prompt, **options)
+        sampler = self.record_sampler(n, prime, length, prompt=prompt, features=features, **options)
         selection = self.selection(n, sampler, unique=unique, new=new, keep_cut=keep_cut)
         return selection.of(sampler.attempts())
 
@@ -92,6 +101,7 @@ class LanguageModel(ReplyModel):
         length: int | None = None,
         *,
         prompt: str | None = None,
+        features: Iterable[float] | None = None,
         seed: int | Sequence[int] | None = None,
         skip_unknown: bool = False,
         **choosing: Any,
@@ -108,6 +118,7 @@ class LanguageModel(ReplyModel):
             SamplingParams(**choosing),
             checked_seed(seed),
             rows=min(checked_number("n", n, _POSITIVE), _ROWS),
+            features=self.encoder.features(features),
         )
 
     def selection(
@@ -144,11 +155,27 @@ class LanguageModel(ReplyModel):
             keep_cut=keep_cut,
         )
 
-    def show(self, length: int, seed: int | Sequence[int]) -> Iterator[str]:
-        """Yield a sample of a number of characters, piece by piece; as many records as it takes."""
+    def show(
+        self, length: int, seed: int | Sequence[int], features: Array | None = None
+    ) -> Iterator[str]:
+        """Yield a sample of a number of characters, piece by piece; as many records as it takes.
+
+        Args:
+            length: number of characters.
+            seed: of the random numbers.
+            features: (F,) of each record, standardised; None for a model without.
+        """
         separator, first = separator_of(self.config.data, self.vocabulary), 0
         while length > 0:
-            for (piece,) in self.stream(length=length, seed=seed, first=first):
+            for (piece,) in continuations(
+                self.model,
+                self.vocabulary,
+                self.encoder.prime(""),
+                length=length,
+                params=SamplingParams(),
+                rngs=[*generators(seed, [first])],
+                features=features,
+            ):
                 yield piece
                 length -= len(piece)
             if separator is None or length <= len(separator):
@@ -157,7 +184,11 @@ class LanguageModel(ReplyModel):
             length, first = length - len(separator), first + 1
 
     def score_records(
-        self, records: Iterable[str] | Iterable[tuple[str, str]], *, skip_unknown: bool = False
+        self,
+        records: Iterable[str] | Iterable[tuple[str, str]],
+        *,
+        skip_unknown: bool = False,
+        features: Iterable[Iterable[float]] | None = None,
     ) -> list[Score]:
         """Score records: measure how well the model predicts each of them, and its end.
 
@@ -168,6 +199,7 @@ class LanguageModel(ReplyModel):
             records: the text of each, without its end; for a model of prompts and replies, a pair
                 of strings each, of which the reply and its end are scored.
             skip_unknown: remove characters that the model does not know.
+            features: those of each record, if the model was trained with features.
 
         Returns:
             A `Score` for each record, in their order. `nats` is the loss summed over its tokens and
@@ -191,9 +223,10 @@ class LanguageModel(ReplyModel):
                 hint="score(text) scores a text",
             )
         codes = self.encoder.records(records, skip_unknown=skip_unknown)
+        first = self.encoder.features_of_each(features, len(codes))
         if not codes:
             return []
-        corpus = encode_list(self.vocabulary, codes)
+        corpus = encode_list(self.vocabulary, codes, first)
         scores = SegmentScores(corpus.segments(*corpus.everything))
         windows = corpus.scoring_windows(*corpus.everything)
         for window in self._score_windows(windows, self.vocabulary.separator):

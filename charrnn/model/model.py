@@ -114,13 +114,13 @@ class Model:
             tuple(np.zeros(shape, dtype) for _ in self.cell.states) for _ in self.layer_parameters
         ]
 
-    def first_states(self, features: Array) -> States:
-        """Return the states before records with features (N, F), standardised."""
-        return self._first_states(features)[0]
+    def first_states(self, N: int, features: Array | None = None) -> States:
+        """Return the states before N records: zero, or made of features (N, F), standardised."""
+        return self.zero_states(N) if features is None else self._first_states(features)[0]
 
     @quietly
     def _first_states(self, features: Array) -> tuple[States, FirstStatesCache]:
-        """Return the same, and the argument of `first_states_backward`."""
+        """Return those of features, and the argument of `first_states_backward`."""
         x = features.astype(self.parameters.dtype, copy=False)
         s, cache = first_states_forward(x, self.views["features.W"], self.views["features.b"])
         sizes = self.config.num_layers, len(self.cell.states), self.config.hidden_size

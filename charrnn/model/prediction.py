@@ -97,7 +97,7 @@ class LabelTree:
 
 
 def label_log_probs(
-    model: Model, prompts: Sequence[Array], tree: LabelTree
+    model: Model, prompts: Sequence[Array], tree: LabelTree, features: Array | None = None
 ) -> Iterator[tuple[Array, Array]]:
     """Yield the log-probabilities of all labels for some of the prompts after others.
 
@@ -105,6 +105,7 @@ def label_log_probs(
         model: predicts.
         prompts: codes (n,) of each, from the begin of the record to the end of the prompt.
         tree: of the labels.
+        features: (prompts, F), standardised; None for a model without.
 
     Yields:
         Places (b,) of some prompts, and the log-probabilities (b, labels) of the labels after each,
@@ -114,7 +115,8 @@ def label_log_probs(
     order = np.argsort([len(prompt) for prompt in prompts], kind="stable")
     for first in range(0, len(order), together):
         places = order[first : first + together]
-        states, logits = read_prompts(model, [prompts[k] for k in places.tolist()])
+        first_of = None if features is None else features[places]
+        states, logits = read_prompts(model, [prompts[k] for k in places.tolist()], first_of)
         yield places, _normalised(_tree_log_probs(model, states, logits, tree))
 
 
@@ -138,12 +140,15 @@ def _tree_log_probs(model: Model, states: States, logits: Array, tree: LabelTree
     return found
 
 
-def read_prompts(model: Model, prompts: Sequence[Array]) -> tuple[States, Array]:
-    """Read prompts side by side, from zero states.
+def read_prompts(
+    model: Model, prompts: Sequence[Array], features: Array | None = None
+) -> tuple[States, Array]:
+    """Read prompts side by side, from zero states or from those of features.
 
     Args:
         model: reads.
         prompts: codes (n,) of each, n > 0.
+        features: (N, F), standardised; None for a model without.
 
     Returns:
         The states after each, (N, H), and the logits (N, V) of the next code.
@@ -151,7 +156,7 @@ def read_prompts(model: Model, prompts: Sequence[Array]) -> tuple[States, Array]
     N, length = len(prompts), np.array([len(prompt) for prompt in prompts])
     longest = int(length.max())
     T = max(1, min(_WINDOW, _LOGITS // (N * model.V)))
-    states, after = model.zero_states(N), model.zero_states(N)
+    states, after = model.first_states(N, features), model.zero_states(N)
     last_logits = np.empty((N, model.V), model.parameters.dtype)
     for first in range(0, longest, T):
         window = np.zeros((min(T, longest - first), N), np.intp)

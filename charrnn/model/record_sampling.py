@@ -55,6 +55,7 @@ class RecordSampler:
         params: how tokens are chosen.
         seed: of all attempts.
         rows: attempts that are made side by side.
+        features: (F,), standardised, of all attempts; None for a model without.
     """
 
     model: Model
@@ -65,6 +66,7 @@ class RecordSampler:
     params: SamplingParams
     seed: int | Sequence[int]
     rows: int
+    features: Array | None = None
 
     @property
     def prime_text(self) -> str:
@@ -101,7 +103,7 @@ class RecordSampler:
         """Yield the attempts that end at each step, where any does."""
         model, end, N = self.model, self.vocabulary.end, self.rows
         begin = np.append(np.array([end], self.vocabulary.code_dtype), self._read_first)
-        primed = read_prime(model, begin)
+        primed = read_prime(model, begin, self.features)
         states = repeated(primed.states, N)
         logits = np.repeat(primed.logits[None], N, axis=0)  # (N, V)
         step, choose = steps(model, self.params, states)

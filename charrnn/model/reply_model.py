@@ -29,6 +29,7 @@ class ReplyModel(TextModel):
         beam: int | None = None,
         length: int | None = None,
         skip_unknown: bool = False,
+        features: Iterable[Iterable[float]] | None = None,
     ) -> list[list[Reply]]:
         """Return the likeliest replies to prompts, with their probabilities.
 
@@ -43,6 +44,7 @@ class ReplyModel(TextModel):
                 `top`; 1 is greedy.
             length: tokens of a reply, at most; by default twice the longest training record.
             skip_unknown: remove characters that the model does not know.
+            features: those of each prompt, if the model was trained with features.
 
         Returns:
             For each prompt, its `Reply`s, the likeliest first, each with its `text` and its
@@ -70,7 +72,7 @@ class ReplyModel(TextModel):
             for one in self.encoder.prompts(prompts, skip_unknown=skip_unknown)
         ]
         found: list[list[Reply]] = [[] for _ in codes]
-        batches = answers(codes)
+        batches = answers(codes, self.encoder.features_of_each(features, len(codes)))
         while True:
             with self.model.lock:  # for one batch, so that other threads wait only shortly
                 batch = next(batches, None)
@@ -81,16 +83,18 @@ class ReplyModel(TextModel):
 
     def _answers(
         self, top: int | None, beam: int | None, length: int | None
-    ) -> Callable[[Sequence[Array]], _Batches]:
+    ) -> Callable[[Sequence[Array], Array | None], _Batches]:
         """Return a function that answers prompts, some after others."""
         model, vocabulary, labels = self.model, self.vocabulary, self.labels.replies
         if not labels:
             if top is None:
                 raise SamplingError("top: None stands for all labels, and this model has none")
             search = Search.of(top, beam, self._checked_length(length))
-            return lambda prompts: (
+            return lambda prompts, features: (
                 (places, [texts_of_replies(some, vocabulary) for some in replies])
-                for places, replies in find_replies(model, vocabulary, prompts, search)
+                for places, replies in find_replies(
+                    model, vocabulary, prompts, search, features
+                )
             )
         for name, value in (("beam", beam), ("length", length)):
             if value is not None:
@@ -98,9 +102,11 @@ class ReplyModel(TextModel):
         texts, end = self.label_texts(), vocabulary.end
         assert end is not None
         most = len(texts) if top is None else checked_number("top", top, _POSITIVE)
-        return lambda prompts: (
+        return lambda prompts, features: (
             (places, [likeliest(row, texts, most) for row in log_probs])
-            for places, log_probs in label_log_probs(model, prompts, LabelTree(labels, end))
+            for places, log_probs in label_log_probs(
+                model, prompts, LabelTree(labels, end), features
+            )
         )
 
     def label_texts(self) -> list[str]:

@@ -198,11 +198,15 @@ class Primed(NamedTuple):
     logits: Array  # (V,)
 
 
-def read_prime(model: Model, prime: Array) -> Primed:
-    """Read a prime from zero states; without one, every token is equally likely."""
-    states, logits = model.zero_states(1), np.zeros(model.V, model.parameters.dtype)
+def read_prime(model: Model, prime: Array, features: Array | None = None) -> Primed:
+    """Read a prime from zero states, or from those of features (F,), standardised.
+
+    Without a prime, every token is equally likely.
+    """
+    logits = np.zeros(model.V, model.parameters.dtype)
     T = max(1, min(_PRIME_WINDOW, _PRIME_LOGITS // model.V))
     with model.lock:
+        states = model.first_states(1, None if features is None else features[None])
         for start in range(0, len(prime), T):
             window = prime[start : start + T, None].astype(np.intp)  # (T, 1)
             all_logits, states, _ = model.forward(window, states)
@@ -211,7 +215,11 @@ def read_prime(model: Model, prime: Array) -> Primed:
 
 
 def generate(
-    model: Model, prime: Array, params: SamplingParams, rngs: Sequence[np.random.Generator]
+    model: Model,
+    prime: Array,
+    params: SamplingParams,
+    rngs: Sequence[np.random.Generator],
+    features: Array | None = None,
 ) -> Iterator[Array]:
     """Read a prime, then yield the codes (N,) of N continuations, step by step, without end.
 
@@ -220,8 +228,9 @@ def generate(
         prime: (n,) codes. If there are none, the first token is drawn uniformly.
         params: how tokens are chosen.
         rngs: draw the random numbers, one generator for each continuation.
+        features: (F,), standardised, of all continuations; None for a model without.
     """
-    N, primed = len(rngs), read_prime(model, prime)
+    N, primed = len(rngs), read_prime(model, prime, features)
     logits = np.repeat(primed.logits[None], N, axis=0)  # (N, V)
     step, choose = steps(model, params, repeated(primed.states, N))
     noise = params.noise(rngs, model.V)
@@ -255,6 +264,7 @@ def continuations(
     params: SamplingParams,
     rngs: Sequence[np.random.Generator],
     stop: str | None = None,
+    features: Array | None = None,
 ) -> Iterator[list[str]]:
     """Yield the pieces of N continuations, step by step, until all have ended.
 
@@ -268,6 +278,7 @@ def continuations(
         params: how tokens are chosen.
         rngs: draw the random numbers, one generator for each of N continuations.
         stop: a continuation ends after this text.
+        features: (F,), standardised, of all continuations; None for a model without.
 
     Yields:
         For each step, the new piece of each continuation: usually one character, and empty after
@@ -277,7 +288,7 @@ def continuations(
     growing = [_Continuation(vocabulary, prime, length, stop) for _ in rngs]
     if length == 0:
         return
-    for codes in generate(model, prime, params, rngs):
+    for codes in generate(model, prime, params, rngs, features):
         yield [one.take(code) for one, code in zip(growing, codes.tolist(), strict=True)]
         if all(one.ended for one in growing):
             return

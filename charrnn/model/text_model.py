@@ -8,6 +8,7 @@ from typing import Any
 from charrnn.config.schema import Config
 from charrnn.config.values import Number
 from charrnn.errors import SamplingError, TextError, counted, plural, shown
+from charrnn.kernels import Array
 from charrnn.model.encoder import Encoder
 from charrnn.model.evaluation import Score, WindowScore, score_windows
 from charrnn.model.model import Model
@@ -19,6 +20,7 @@ from charrnn.model.sampling import (
     generators,
 )
 from charrnn.text.decoding import normalise_newlines
+from charrnn.text.features import FeatureScale
 from charrnn.text.labels import Labels
 from charrnn.text.streams import scoring_windows
 from charrnn.text.vocabulary import Vocabulary
@@ -39,6 +41,7 @@ class TextModel:
         text_sha256: str = "",
         longest_record: int | None = None,
         labels: Labels | None = None,
+        scale: FeatureScale | None = None,
     ) -> None:
         self.config = config
         self.vocabulary = vocabulary
@@ -46,7 +49,8 @@ class TextModel:
         self.text_sha256 = text_sha256
         self.longest_record = longest_record
         self.labels = labels or Labels()
-        self.encoder = Encoder(config.data, vocabulary, self.labels)
+        self.scale = scale
+        self.encoder = Encoder(config.data, vocabulary, self.labels, scale)
 
     def __repr__(self) -> str:
         symbols = counted(self.vocabulary.size, self.vocabulary.tokens)
@@ -69,6 +73,7 @@ class TextModel:
         seed: int | None = None,
         stop: str | None = None,
         skip_unknown: bool = False,
+        features: Iterable[float] | None = None,
     ) -> str:
         """Return a continuation of `prime`, without the prime.
 
@@ -86,9 +91,11 @@ class TextModel:
             seed: seed of the random numbers; the same seed gives the same text.
             stop: end after this text, of characters that the model knows.
             skip_unknown: remove characters from the prime that the model does not know.
+            features: the numbers from which a model of records that was trained with features
+                starts, as they stand in its data.
 
         Raises:
-            SamplingError: an argument has a wrong type or is out of range.
+            SamplingError: an argument has a wrong type or is out of range, or features are missing.
             TextError: the prime or the stop text contains a character that the model does not
                 know, or the prime of a record a blank line.
 
@@ -108,6 +115,7 @@ class TextModel:
             seed=seed,
             stop=stop,
             skip_unknown=skip_unknown,
+            features=features,
         )
         return "".join(piece for (piece,) in pieces)
 
@@ -121,6 +129,7 @@ class TextModel:
         seed: int | Sequence[int] | None = None,
         stop: str | None = None,
         skip_unknown: bool = False,
+        features: Iterable[float] | None = None,
         **choosing: Any,
     ) -> Iterator[list[str]]:
         """Yield N continuations of `prime`, piece by piece.
@@ -128,7 +137,7 @@ class TextModel:
         Args:
             N: number of continuations.
             first: number of the first; continuation k draws its random numbers from (seed, k).
-            prime, length, seed, stop, skip_unknown: see `sample`.
+            prime, length, seed, stop, skip_unknown, features: see `sample`.
             choosing: `temperature`, `top_k`, `top_p` and `greedy`; see `sample`.
 
         Yields:
@@ -162,9 +171,16 @@ class TextModel:
             params=SamplingParams(**choosing),
             rngs=[*generators(checked_seed(seed), range(first, first + N))],
             stop=stop,
+            features=self.encoder.features(features),
         )
 
-    def score(self, text: str, *, skip_unknown: bool = False) -> Score:
+    def score(
+        self,
+        text: str,
+        *,
+        skip_unknown: bool = False,
+        features: Iterable[float] | None = None,
+    ) -> Score:
         """Score a text: measure how well the model predicts each token except the first.
 
         A model of records reads the text as one record, and predicts its first token and its end
@@ -173,6 +189,7 @@ class TextModel:
         Args:
             text: the text to score.
             skip_unknown: remove characters that the model does not know.
+            features: see `sample`.
 
         Returns:
             A `Score`, with `chars`, `loss_nats`, `bits_per_char` and `perplexity`.
@@ -197,6 +214,8 @@ class TextModel:
             needed = plural(self.vocabulary.tokens)
             raise TextError(f"text: has nothing to predict; at least two {needed} are needed")
         windows = scoring_windows(codes, 0, len(codes), self.model.V)
+        if (first := self.encoder.features(features)) is not None:
+            windows = _with_features(windows, first[None])
         return sum(self._score_windows(windows), Score(0, 0.0))
 
     def _score_windows(
@@ -216,3 +235,9 @@ class TextModel:
             "length", self.default_length if length is None else length, _NOT_NEGATIVE
         )
         return number
+
+
+def _with_features(windows: Iterable[ScoringWindow], features: Array) -> Iterator[ScoringWindow]:
+    """Yield windows whose fresh rows have features (n, F)."""
+    for window in windows:
+        yield window if window.fresh is None else window._replace(features=features)

@@ -84,7 +84,9 @@ def training_step(group: WorkerGroup) -> Callable[[], int]:
     number of characters that the step trains on.
     """
     config, train = group.job.config, group.job.config.train
-    group.parameters[...] = initial_parameters(config.model, group.job.V, config.seed)
+    group.parameters[...] = initial_parameters(
+        config.model, group.job.V, config.seed, F=group.job.F
+    )
     optimizer = new_optimizer(train, group.worker.model)
     windows = group.worker.training_windows
     limits = Limits(windows.windows, None)
@@ -143,7 +145,9 @@ def _rates(run: Callable[[], int], rounds: int, round_s: float) -> list[float]:
 
 def _sampling_rate(group: WorkerGroup, N: int, rounds: int, round_s: float) -> float:
     trained = group.worker.model
-    model = Model(trained.config, trained.V, trained.parameters)  # samples use NumPy's gates
+    model = Model(
+        trained.config, trained.V, trained.parameters, F=trained.F
+    )  # samples use NumPy's gates
     rngs = [*generators(1, range(N))]
     texts = generate(model, np.zeros(1, np.intp), SamplingParams(), rngs)
     return statistics.median(_rates(lambda: len(next(texts)), rounds, round_s))

@@ -109,7 +109,7 @@ def propose(
 def _workers(config: Config, corpus: Corpus, note: Callable[[str], object]) -> closing[WorkerGroup]:
     """Return the workers of a training on the text, as a context manager."""
     check_sizes(corpus, config)
-    config = resolve_workers(config, len(corpus.vocabulary))
+    config = resolve_workers(config, len(corpus.vocabulary), F=corpus.F)
     return closing(start_workers(config, corpus, note))
 
 

@@ -187,7 +187,8 @@ def _predictions(model: Model, reading: Reading) -> list[Prediction]:
     found = list[Prediction]()
     for first, start, end in reading.stretches(_PREDICTED, _LEAD):
         codes = reading.codes[first : min(reading.end, end + 1)]
-        found += predictions(model, codes, _LIKELIEST)[start - first : end - first]
+        features = reading.features_at(np.array([first]))
+        found += predictions(model, codes, _LIKELIEST, features)[start - first : end - first]
     return found
 
 

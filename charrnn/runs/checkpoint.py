@@ -11,6 +11,8 @@ Members (format 4):
     labels.prompts  (n,) uint32, codes of the prompts, each with an end, if records have prompts and
                     these are few
     labels.replies  the same of replies
+    features.mean   (F,) float64, of the features of the training part, if records have some
+    features.std    the same, their standard deviation
     sha256          a digest of the other members
 
 Format 1 has no digest, no length of the text and no counter of divergences. Formats 1 and 2 have
@@ -42,8 +44,11 @@ from charrnn.runs.archive import DIGEST, ArrayArchive, write_arrays
 from charrnn.runs.meta import FORMAT, MAX_CHARS, Counters, Meta
 from charrnn.system.atomic import atomic_write
 from charrnn.text.corpus import float_cut_points
+from charrnn.text.features import MOST_FEATURES, FeatureScale
 from charrnn.text.labels import MOST_CODES, Labels, divided, joined
 from charrnn.text.vocabulary import SYMBOLS, Vocabulary
+
+_SCALE = tuple(f"features.{name}" for name in FeatureScale._fields)
 
 __all__ = ["FORMAT", "Checkpoint", "Counters", "load_checkpoint", "save_checkpoint"]
 
@@ -64,11 +69,17 @@ class Checkpoint:
     steps_per_epoch: int | None = None  # None in formats 1 to 3
     longest_record: int | None = None  # symbols, without end; None for a text
     labels: Labels = field(default_factory=Labels)  # of the training part
+    scale: FeatureScale | None = None  # of the features of records
     format: int = FORMAT  # of the file it was read from; files are written in the newest one
 
     def model(self) -> Model:
         """Return the model, which shares this checkpoint's parameters."""
-        return Model(self.config.model, len(self.vocabulary), self.parameters)
+        return Model(self.config.model, len(self.vocabulary), self.parameters, F=self.F)
+
+    @property
+    def F(self) -> int:  # noqa: N802 - the letter of the dimension key
+        """Number of features of a record."""
+        return self.scale.F if self.scale else 0
 
     def cut(self, n: int) -> tuple[int, int]:
         """Return where the training and the validation part of the text, n characters, end."""
@@ -108,6 +119,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         configuration         `charrnn.config.reader`: every value valid
         vocabulary            `_read_vocabulary`: ascending symbols
         labels                `_read_labels`: ascending texts of the vocabulary
+        scale of features     `_read_scale`: one for each feature column, deviations above 0
         arrays                `ArrayArchive.check_names`, `check`: names, shapes, types and sizes
         contents of an array  `ArrayArchive.read_into`: the CRC of the zip file, finite values; the
                               CRC of a small array fails as soon as it is opened, in `check`
@@ -173,7 +185,7 @@ def _arrays(checkpoint: Checkpoint) -> dict[str, Array]:
         checkpoint.longest_record,
     )
     text = np.array(meta.to_text())
-    shapes = parameter_shapes(config.model, len(vocabulary))
+    shapes = parameter_shapes(config.model, len(vocabulary), checkpoint.F)
     states = [state for layer in checkpoint.states for state in layer]
     arrays = {
         **parameter_views(checkpoint.parameters, shapes),
@@ -186,6 +198,8 @@ def _arrays(checkpoint: Checkpoint) -> dict[str, Array]:
     _refuse_too_large(checkpoint.parameters)
     labels = zip(Labels._fields, checkpoint.labels, strict=True) if config.data.has_prompts else ()
     of_sides = {f"labels.{side}": joined(known, vocabulary) for side, known in labels}
+    if checkpoint.scale:
+        of_sides |= {f"features.{name}": one for name, one in checkpoint.scale._asdict().items()}
     return {"meta": text, "vocabulary": vocabulary.symbols, **of_sides, **arrays}
 
 
@@ -195,13 +209,17 @@ def _read(path: Path) -> Checkpoint:
         meta = Meta.from_text(archive.read_text("meta", MAX_CHARS))
         config = meta.config
         vocabulary = _read_vocabulary(archive, config.data)
-        shapes = parameter_shapes(config.model, len(vocabulary))
-        P = parameter_count(config.model, len(vocabulary))
+        scale = _read_scale(archive, config.data) if config.data.has_features else None
+        F = scale.F if scale else 0
+        shapes = parameter_shapes(config.model, len(vocabulary), F)
+        P = parameter_count(config.model, len(vocabulary), F)
         optimizer = {f"optimizer.{name}": (P,) for name in OPTIMIZERS[config.train.optimizer].state}
         others = {**optimizer, **_state_shapes(config)}
         digest = [DIGEST] if meta.format > 1 else []
         labels = [f"labels.{side}" for side in Labels._fields] if config.data.has_prompts else []
-        archive.check_names(["meta", "vocabulary", *labels, *shapes, *others, *digest])
+        of_features = _SCALE if scale else ()
+        names = ["meta", "vocabulary", *labels, *of_features, *shapes, *others, *digest]
+        archive.check_names(names)
         known = Labels(*(_read_labels(archive, name, vocabulary) for name in labels))
         for name, shape in {**shapes, **others}.items():
             archive.check(name, shape, "<f4")
@@ -229,6 +247,7 @@ def _read(path: Path) -> Checkpoint:
         meta.steps_per_epoch,
         meta.longest_record,
         known,
+        scale,
         meta.format,
     )
 
@@ -237,7 +256,8 @@ def _refuse_too_large(parameters: Array) -> None:
     """Refuse parameters whose products may overflow.
 
     No product overflows while their norm is finite, because the inputs of a layer are at most 1 or,
-    after an embedding, parameters themselves.
+    after an embedding, parameters themselves; features are at most a million, and the square of the
+    norm is finite too.
     """
     if not math.isfinite(flat_norm(parameters)):
         raise CheckpointError("its parameters are too large to compute with")
@@ -264,6 +284,22 @@ def _read_labels(archive: ArrayArchive, name: str, vocabulary: Vocabulary) -> tu
         return divided(codes, vocabulary)
     except ValueError:
         raise CheckpointError(f"the array {name} does not hold labels") from None
+
+
+def _read_scale(archive: ArrayArchive, data: DataConfig) -> FeatureScale:
+    F = archive.length(_SCALE[0]) // 2  # elements of 8 bytes
+    if not 1 <= F <= MOST_FEATURES or len(data.feature_names) not in (0, F):
+        raise CheckpointError(f"the array {_SCALE[0]} does not fit: its length is {F:,}")
+    arrays = []
+    for name in _SCALE:
+        archive.check(name, (F,), "<f8")
+        array: Array = np.empty(F, np.float64)
+        archive.read_into(name, array)
+        arrays.append(array)
+    scale = FeatureScale(*arrays)
+    if (scale.std <= 0).any():
+        raise CheckpointError(f"the array {_SCALE[1]} has deviations that are not above 0")
+    return scale
 
 
 def _read_vocabulary(archive: ArrayArchive, data: DataConfig) -> Vocabulary:

@@ -37,4 +37,5 @@ def load(path: str | os.PathLike[str] | None = None) -> LanguageModel:
         checkpoint.text_sha256,
         checkpoint.longest_record,
         checkpoint.labels,
+        checkpoint.scale,
     )

@@ -34,7 +34,7 @@ def summary_rows(trainer: Trainer, run: RunFolder) -> list[tuple[str, str]]:
     dropout = f", dropout {model.dropout:g}" if model.dropout else ""
     if model.weight_dropout:
         dropout += f", weight dropout {model.weight_dropout:g}"
-    megabytes = math.ceil(sum(least_bytes(config, len(corpus.vocabulary))) / 1e6)
+    megabytes = math.ceil(sum(least_bytes(config, len(corpus.vocabulary), trainer.model.F)) / 1e6)
     units = corpus.units
     return [
         ("text", f"{text}: {corpus.summary}"),
@@ -98,7 +98,8 @@ def text_differences(previous: Checkpoint, corpus: Corpus) -> str:
     if previous.text_chars not in (None, chars):
         changes = [f"it had {counted(previous.text_chars, tokens)}, now {chars:,}"]
     else:
-        changes = [f"its {plural(tokens)} have changed"]
+        features = " or features" if previous.scale or corpus.scale else ""
+        changes = [f"its {plural(tokens)}{features} have changed"]
     for vocabulary, other, change in (
         (corpus.vocabulary, previous.vocabulary, "new in"),
         (previous.vocabulary, corpus.vocabulary, "gone from"),

@@ -222,7 +222,7 @@ def _resolve(
                 f"train.learning_rate {config.train.learning_rate:g} is high for fine-tuning; null "
                 f"gives {default:g}"
             )
-    return resolve_workers(config, V, previous.train if previous else None, size)
+    return resolve_workers(config, V, previous.train if previous else None, size, corpus.F)
 
 
 def start_workers(

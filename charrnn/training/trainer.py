@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from charrnn.errors import CheckpointError, WriteError
+from charrnn.kernels import Array
 from charrnn.kernels.optimizers import flat_norm
 from charrnn.model.evaluation import Score
 from charrnn.model.language_model import LanguageModel
@@ -21,6 +22,7 @@ from charrnn.runs.folder import RunFolder
 from charrnn.runs.meta import Counters
 from charrnn.runs.metrics import MetricsLog
 from charrnn.text.corpus import Corpus
+from charrnn.text.records import RecordCorpus
 from charrnn.training.divergence import (
     MAX_DIVERGENCES,
     backoff,
@@ -61,7 +63,9 @@ class Trainer:
         self._reporter = reporter
         self.limits = Limits.of(config.train, group.worker.training_windows.windows)
         self.model = group.worker.model
-        self.model.parameters[...] = initial_parameters(config.model, self.model.V, config.seed)
+        self.model.parameters[...] = initial_parameters(
+            config.model, self.model.V, config.seed, F=self.model.F
+        )
         self._optimizer = new_optimizer(config.train, self.model)
         self.counters = Counters()
         self.kept_step: int | None = None  # of the checkpoint to resume from
@@ -263,9 +267,22 @@ class Trainer:
         """Sample the configured number of characters, or fewer if a stop is requested."""
         length, seed = self.config.train.sample_length, [self.config.seed, self.counters.step]
         # With NumPy's gates, like `charrnn sample` of a text: compiled gates round differently.
-        model = Model(self.config.model, self.model.V, self.model.parameters)
-        pieces = LanguageModel(self.config, self.corpus.vocabulary, model).show(length, seed)
+        model = Model(self.config.model, self.model.V, self.model.parameters, F=self.model.F)
+        shown = LanguageModel(self.config, self.corpus.vocabulary, model)
+        pieces = shown.show(length, seed, self._sampled_features())
         return "".join(takewhile(lambda _: not self._stop_requested(), pieces))
+
+    def _sampled_features(self) -> Array | None:
+        """Return the features (F,) of samples: those of the first record for validation.
+
+        Without a validation part, they are those of the first record for training.
+        """
+        if not isinstance(self.corpus, RecordCorpus):
+            return None
+        start, end = self.corpus.split("valid")
+        part = slice(start, end) if start < end else slice(*self.corpus.split("train"))
+        first = part.start + int(self.corpus.starts[part].argmin())
+        return self.corpus.features_of(first)
 
     def checkpoint(self) -> Checkpoint:
         """Return the current state as a checkpoint that shares the training's arrays."""
@@ -282,6 +299,7 @@ class Trainer:
             self.limits.steps_per_epoch,
             self.corpus.longest_record,
             self.corpus.labels,
+            self.corpus.scale,
         )
 
     def save(self) -> None:

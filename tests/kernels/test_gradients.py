@@ -262,7 +262,7 @@ def check_model(
     def loss(**arrays: Array) -> float:
         for name, array in arrays.items():
             model.views[name][...] = array
-        first = states if features is None else model.first_states(features)
+        first = states if features is None else model.first_states(N, features)
         logits, _, _ = model.forward(codes, first, masks)
         nll_nats, _ = softmax_cross_entropy_forward(logits, targets)
         total = float((nll_nats if weights is None else weights * nll_nats).sum())
@@ -278,7 +278,7 @@ def check_model(
     parameters = parameter_views(flat, shapes)
     whole = loss(**parameters)
     if early is not None:  # the second targets count in the gradient only
-        first = states if features is None else model.first_states(features)
+        first = states if features is None else model.first_states(N, features)
         logits, _, _ = model.forward(codes, first, masks)
         second, _ = softmax_cross_entropy_forward(logits, np.tile(early.codes, (T, 1)))
         whole -= factor * float((early.weights * second).sum())
