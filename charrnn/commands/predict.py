@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from charrnn.commands.arguments import find_and_load, refuse_escapes, report_skipped, unescaped
-from charrnn.commands.options import IntInRange, escapes_option, unknown_option
+from charrnn.commands.options import IntInRange, escapes_option, features_option, unknown_option
 from charrnn.commands.tables import fields, fitted, print_lines, print_objects, width_of
 from charrnn.errors import SamplingError, shown_name
 
@@ -76,6 +76,7 @@ class Totals(NamedTuple):
     type=IntInRange(1),
     help="Characters of a free reply, at most.  [default: twice the longest training record]",
 )
+@features_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a prompt.")
 @escapes_option
 @unknown_option
@@ -86,6 +87,7 @@ def predict(
     top: int,
     beam: int | None,
     length: int | None,
+    features: tuple[float, ...] | None,
     as_json: bool,
     escapes: bool,
     unknown: str,
@@ -99,6 +101,8 @@ def predict(
     """
     if (file is None) == (not prompts):
         raise click.UsageError("give either PROMPTs or --file, which names a file of prompts.")
+    if file is not None and features is not None:
+        raise click.UsageError("--features is for PROMPTs; a --file has them in its columns.")
     if prompts and checkpoint_name is None and len(prompts) > 1 and _is_model(prompts[0]):
         raise click.UsageError(f"{prompts[0]} is a model; --model {prompts[0]} names it.")
     if name := next(map(shown_name, filter(os.path.isfile, prompts)), ""):
@@ -107,7 +111,7 @@ def predict(
     if escapes:
         prompts = tuple(map(unescaped, prompts))
     labels, replies = _replies(checkpoint, path, top, beam, length)
-    asked = _prompts(prompts, file, checkpoint, skip_unknown=unknown == "skip")
+    asked = _prompts(prompts, file, checkpoint, features, skip_unknown=unknown == "skip")
     if checkpoint_name is None:
         click.echo(str(path), err=True)
     totals = _totals(asked)
@@ -154,11 +158,17 @@ def _replies(
 
 
 def _prompts(
-    arguments: Sequence[str], file: str | None, checkpoint: Checkpoint, *, skip_unknown: bool
+    arguments: Sequence[str],
+    file: str | None,
+    checkpoint: Checkpoint,
+    features: Sequence[float] | None,
+    *,
+    skip_unknown: bool,
 ) -> Iterable[Prompt]:
-    """Return the prompts of the arguments or of a file.
+    """Return the prompts of the arguments, which have the same features, or of a file.
 
     Raises:
+        SamplingError: the features are not those that the model reads.
         TextError: the file cannot be read, or the model does not know a character.
     """
     from charrnn.config.paths import named_path
@@ -170,12 +180,14 @@ def _prompts(
         file = file if file == "-" else str(named_path(file, "--file"))
         prompts = PromptFile(data, vocabulary, file, skip_unknown=skip_unknown)
         return click.get_current_context().with_resource(closing(prompts))
-    found, encoder = list[Prompt](), Encoder(data, vocabulary, checkpoint.labels)
+    found = list[Prompt]()
+    encoder = Encoder(data, vocabulary, checkpoint.labels, checkpoint.scale)
+    encoder.features(features)  # refuses others
     for number, text in enumerate(arguments, 1):
         if not skip_unknown:
             refuse_escapes("PROMPT", text, vocabulary, ", or add --escapes")
         codes = encoder.asked(text, f"PROMPT {number}", skip_unknown=skip_unknown)
-        found.append(Prompt(number, text, codes, encoder.skipped(text, codes), {}))
+        found.append(Prompt(number, text, codes, encoder.skipped(text, codes), {}, features or ()))
     return found
 
 
@@ -214,6 +226,8 @@ def _answers(
     top: int,
 ) -> Iterator[_Answers]:
     """Yield some prompts after others with their likeliest replies, in their order."""
+    import numpy as np
+
     from charrnn.system.progress import progress
     from charrnn.text.part import encode_prompts
     from charrnn.workers.predictor import Predictor
@@ -229,7 +243,10 @@ def _answers(
     )
     with closing(predictor), quiet if terminal else progress(totals.prompts, "prompts") as whole:
         for some in _blocks(prompts):
-            corpus = encode_prompts(checkpoint.vocabulary, [one.codes for one in some])
+            features = None
+            if checkpoint.scale:
+                features = checkpoint.scale.standardised(np.array([one.features for one in some]))
+            corpus = encode_prompts(checkpoint.vocabulary, [one.codes for one in some], features)
             with progress(len(some), "prompts") if terminal else nullcontext(whole) as advance:
                 found = predictor.replies(corpus, labels, top, advance)
             yield [*zip(some, found, strict=True)]

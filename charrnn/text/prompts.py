@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, NamedTuple
 
 from charrnn.config.schema import TABLES, DataConfig
-from charrnn.errors import TextError
+from charrnn.errors import Remedy, TextError
 from charrnn.kernels import Array
 from charrnn.text.decoding import CHUNK, decode_symbols, read_symbols
 from charrnn.text.files import bounded_chunks, read_chunks, reading, state_of
@@ -35,6 +35,7 @@ class Prompt(NamedTuple):
     codes: Array  # (n,)
     skipped: int  # characters that the model does not know
     columns: dict[str, str]  # the other cells of its row in a table, by the name of their column
+    features: Sequence[float] = ()  # of its row
 
 
 class PromptFile:
@@ -59,6 +60,12 @@ class PromptFile:
         self._data, self._vocabulary, self._file = data, vocabulary, file
         self._skip_unknown = skip_unknown
         self._where = "standard input" if file == "-" else file
+        if data.features_path:
+            raise TextError(
+                f"{self._where}: has no features, and this model reads those of data.features_path "
+                "with each prompt",
+                Remedy("features=[...]", "gives them, with a prompt as an argument"),
+            )
         self._kept: BinaryIO | None = None
         if file == "-":
             opened = sys.stdin and sys.stdin.buffer
@@ -75,13 +82,13 @@ class PromptFile:
         data, where, none = self._data, self._where, True
         with explained(where, self._pieces(), data, with_reply=False) as pieces:
             read = _rows(where, pieces, data) if data.records in TABLES else _texts(pieces, data)
-            for line, cell, columns in read:
+            for line, cell, columns, features in read:
                 none, symbols = False, code_points(cell)
                 codes = self._vocabulary.encode(
                     symbols, f"{where}: line {line}", skip_unknown=self._skip_unknown
                 )
                 skipped = len(symbols) - len(codes)
-                yield Prompt(line, text_of(cell, data), codes, skipped, columns)
+                yield Prompt(line, text_of(cell, data), codes, skipped, columns, features)
         if none:
             raise TextError(f"{where}: has no prompts; every line or row is blank")
 
@@ -111,7 +118,7 @@ def _kept(chunks: Iterable[bytes]) -> BinaryIO:
     return file
 
 
-_Read = tuple[int, str, dict[str, str]]  # line, prompt and other cells
+_Read = tuple[int, str, dict[str, str], Sequence[float]]  # line, prompt, other cells, features
 
 
 def _rows(where: str, pieces: Iterable[Array], data: DataConfig) -> Iterator[_Read]:
@@ -133,7 +140,7 @@ def _rows(where: str, pieces: Iterable[Array], data: DataConfig) -> Iterator[_Re
             for name, column, cell in named
             if column not in table.prompt_columns
         }
-        yield row.line, row.prompt, others
+        yield row.line, row.prompt, others, table.features(row)
 
 
 def _texts(pieces: Iterable[Array], data: DataConfig) -> Iterator[_Read]:
@@ -146,7 +153,7 @@ def _texts(pieces: Iterable[Array], data: DataConfig) -> Iterator[_Read]:
             continue
         if of_paragraphs:
             (first, text), *others = lines
-            yield first, "\n".join([text, *(line for _, line in others)]), {}
+            yield first, "\n".join([text, *(line for _, line in others)]), {}, ()
             continue
         for number, line in lines:
-            yield number, line.partition(separator)[0] if separator else line, {}
+            yield number, line.partition(separator)[0] if separator else line, {}, ()
