@@ -46,7 +46,7 @@ def _rows(path: Path, checkpoint: Checkpoint) -> list[str]:
     best_step = "" if counters.best_loss_nats is None else f" at step {counters.best_step:,}"
     every = vocabulary.decode(np.arange(vocabulary.size))
     symbols = f" {_visible(every)}" if tokens == "char" else ""
-    shapes = parameter_shapes(checkpoint.config.model, V)
+    shapes = parameter_shapes(checkpoint.config.model, V, checkpoint.F)
     width = max(map(len, shapes))
     model = checkpoint.config.model
     dropout = ", with dropout" if model.dropout or model.weight_dropout else ""
@@ -57,7 +57,8 @@ def _rows(path: Path, checkpoint: Checkpoint) -> list[str]:
         f"best        {_loss(counters.best_loss_nats, tokens)}{best_step}",
         f"training    {_loss(counters.train_loss_nats, tokens)}{dropout}",
         *_records(checkpoint),
-        *map(_wrapped, [*_sides(checkpoint), f"vocabulary  {known}{symbols}{end}"]),
+        *map(_wrapped, [*_sides(checkpoint), *_features(checkpoint)]),
+        _wrapped(f"vocabulary  {known}{symbols}{end}"),
         f"parameters  {checkpoint.parameters.size:,}",
         *(f"  {name:<{width}}  {shape}" for name, shape in shapes.items()),
         "configuration",
@@ -106,6 +107,20 @@ def _sides(checkpoint: Checkpoint) -> list[str]:
         few = f"{counted(len(labels), 'label')}: {first}{more}"
         rows.append(f"{side:<{_INDENT}}{few if labels else 'too many to be labels'}")
     return rows
+
+
+def _features(checkpoint: Checkpoint) -> list[str]:
+    """Return a row about the features of records, with their means and deviations."""
+    scale = checkpoint.scale
+    if scale is None:
+        return []
+    names = checkpoint.config.data.feature_names or range(1, scale.F + 1)
+    first = [
+        f"{shown_name(str(name))} {mean:.4g} ± {std:.4g}"
+        for name, mean, std in zip(names, *(one.tolist() for one in scale), strict=True)
+    ][:_NAMED]
+    more = ", ..." if scale.F > _NAMED else ""
+    return [f"{'features':<{_INDENT}}{scale.F:,}: {', '.join(first)}{more}"]
 
 
 def _loss(nats: float | None, tokens: str) -> str:

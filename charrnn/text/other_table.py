@@ -62,6 +62,7 @@ def _form(text: str, where: str, data: DataConfig, with_reply: bool) -> str:
 def _columns(data: DataConfig, *, with_reply: bool) -> list[int | str]:
     prompts, reply = data.prompt_column, data.reply_column
     columns = [prompts] if isinstance(prompts, (int, str)) else [*(prompts or ())]
+    columns += data.feature_names
     return [*columns, reply] if with_reply and reply is not None else columns
 
 

@@ -152,7 +152,10 @@ def train(
                 note = _restore(trainer, run, checkpoint, reporter)
             elif source:
                 try:
-                    match = transfer_parameters(source, trainer.model, corpus.vocabulary)
+                    names = config.data.feature_names
+                    match = transfer_parameters(
+                        source, trainer.model, corpus.vocabulary, corpus.scale, names
+                    )
                 except CheckpointError as error:
                     raise CheckpointError(f"{init_from}: {error}") from None
                 note = match_summary(match, corpus)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from charrnn.kernels import Array
 from charrnn.model.model import Model
 from charrnn.model.parameters import parameter_shapes, parameter_views
 from charrnn.runs.checkpoint import Checkpoint
+from charrnn.text.features import FeatureScale
 from charrnn.text.vocabulary import Vocabulary
 
 
@@ -25,18 +27,26 @@ class VocabularyMatch:
 
 
 def transfer_parameters(
-    source: Checkpoint, model: Model, vocabulary: Vocabulary
+    source: Checkpoint,
+    model: Model,
+    vocabulary: Vocabulary,
+    scale: FeatureScale | None = None,
+    names: tuple[int | str, ...] = (),
 ) -> VocabularyMatch:
     """Copy the weights of a checkpoint into a new model, in place.
 
     The weights of a character (its input row, output column and output bias) are copied to the same
     character, whatever its codes in the two vocabularies. The end of a record and the end of a line
-    stand for each other where only one of the vocabularies has the end of a record.
+    stand for each other where only one of the vocabularies has the end of a record. So the weights
+    of a feature are copied to the feature of the same name or, without names, to the same one of as
+    many, and changed to suit its mean and deviation.
 
     Args:
         source: checkpoint to copy from.
         model: new model with initial parameters.
         vocabulary: vocabulary of the new model.
+        scale: of the features of the new model; None for a model without.
+        names: of these; none for those of a file.
 
     Raises:
         CheckpointError: if the cell, the sizes or `data.tokens` differ, with the differences.
@@ -63,10 +73,15 @@ def transfer_parameters(
     )
     if (ends := _matched_ends(source.vocabulary, vocabulary)) is not None:
         old, new = np.append(old, ends[0]), np.append(new, ends[1])
-    shapes = parameter_shapes(source.config.model, len(source.vocabulary))
+    shapes = parameter_shapes(source.config.model, len(source.vocabulary), source.F)
     by_code = {"embedding.E" if "embedding.E" in shapes else "layers.0.Wx": 0}
     by_code |= {"output.W": 1, "output.b": 0}  # name -> axis of the vocabulary
-    for name, weights in parameter_views(source.parameters, shapes).items():
+    theirs_by_name = parameter_views(source.parameters, shapes)
+    if scale and source.scale:
+        _transfer_features(source, theirs_by_name, model, scale, names)
+    for name, weights in theirs_by_name.items():
+        if name.startswith("features."):
+            continue
         if name not in by_code:
             model.views[name][...] = weights
         elif by_code[name] == 0:
@@ -78,6 +93,34 @@ def transfer_parameters(
         _symbols(np.delete(vocabulary.symbols, new)),
         _symbols(np.delete(source.vocabulary.symbols, old)),
     )
+
+
+def _transfer_features(
+    source: Checkpoint,
+    weights: Mapping[str, Array],
+    model: Model,
+    scale: FeatureScale,
+    names: tuple[int | str, ...],
+) -> None:
+    """Copy the weights of features that both models have, so that they act alike.
+
+    Where theirs is (x - m) / s W and ours (x - m') / s' W', W' = s' / s W, and the bias grows by
+    (m' - m) / s W. A feature that only one model has stands at its mean in the other.
+    """
+    their_scale, their_names = source.scale, source.config.data.feature_names
+    assert their_scale is not None
+    if bool(names) != bool(their_names) or (not names and scale.F != their_scale.F):
+        return
+    numbers = tuple(range(scale.F))
+    ours, theirs = names or numbers, their_names or numbers
+    W, b = model.views["features.W"], model.views["features.b"]
+    b[...] = weights["features.b"]
+    for row, name in enumerate(ours):
+        if name in theirs:
+            at = theirs.index(name)
+            std = their_scale.std[at]
+            W[row] = scale.std[row] / std * weights["features.W"][at]
+            b += (scale.mean[row] - their_scale.mean[at]) / std * weights["features.W"][at]
 
 
 def _matched_ends(old: Vocabulary, new: Vocabulary) -> tuple[int, int] | None:
