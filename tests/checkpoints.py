@@ -125,6 +125,8 @@ def differences(found: Checkpoint, expected: Checkpoint) -> str:
         "steps": found.steps_per_epoch != expected.steps_per_epoch,
         "labels": [[bits(one) for one in side] for side in found.labels]
         != [[bits(one) for one in side] for side in expected.labels],
+        "scale": [bits(one) for one in found.scale or ()]
+        != [bits(one) for one in expected.scale or ()],
         "format": found.format != expected.format,
     }
     return ", ".join(name for name, differs in differ.items() if differs)

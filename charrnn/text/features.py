@@ -38,15 +38,16 @@ class FeatureScale(NamedTuple):
     @classmethod
     def of(cls, values: Array) -> FeatureScale:
         """Return the scale of features (n, F); one that is constant has the deviation 1."""
-        std = values.std(0)
+        with np.errstate(all="ignore"):  # squares of tiny numbers underflow
+            std = values.std(0)
         varies = (values.max(0) > values.min(0)) & (std > 0)
         return cls(values.mean(0), np.where(varies, std, 1.0))
 
     def standardised(self, values: Array) -> Array:
         """Return features (n, F) less the mean, in standard deviations, float32."""
-        with np.errstate(over="ignore"):
+        with np.errstate(all="ignore"):  # the quotient may overflow, and is clipped then
             deviations = (values - self.mean) / self.std
-        return deviations.clip(-_FARTHEST, _FARTHEST).astype(np.float32)
+            return deviations.clip(-_FARTHEST, _FARTHEST).astype(np.float32)
 
 
 class FeatureRows:

@@ -38,6 +38,7 @@ _RUNS = (
     {"model.cell": "gru", "data.tokens": "byte", "data.records": "paragraph"},
     {"model.cell": "lstm", "data.records": "csv", **COLUMNS},
     {"model.cell": "rnn", "data.tokens": "byte", "data.records": "jsonl", **COLUMNS},
+    {"model.cell": "lstm", "data.records": "tsv", **COLUMNS, "data.feature_columns": "size"},
 )
 
 
@@ -96,6 +97,7 @@ def _case(sources: Sequence[Source], seed: int, number: int) -> Case:
         how = f"{', '.join(names)}; digest {digest}"
         law = source.checkpoint.format > 1 and digest != "made right"
     labels = source.checkpoint.labels.replies
+    features = ["--features", "7"] if source.checkpoint.scale else []
     door = rng.choice([*_DOORS, *(_PREDICT if labels else ())])
 
     def prepare_folder(place: Path) -> Sequence[str]:
@@ -116,9 +118,9 @@ def _case(sources: Sequence[Source], seed: int, number: int) -> Case:
             shutil.copy(source.run / "text.txt", place)
             return ["eval", "model.npz", "text.txt"]
         if door == "predict":
-            return ["predict", "bee", "--model", "model.npz"]
+            return ["predict", "bee", "--model", "model.npz", *features]
         sampled = ["--length", "5", "--seed", "1", "--greedy"] if door == "sample" else []
-        sampled += ["--prompt", "bee"] if sampled and labels else []
+        sampled += ["--prompt", "bee", *features] if sampled and labels else []
         return [door, "model.npz", *sampled]
 
     def check(place: Path, code: int, _: str, err: str) -> str:

@@ -113,6 +113,7 @@ def _bases() -> Iterator[str]:
         "{path: table.csv, records: csv, prompt_column: name, reply_column: kind}",
         "{path: table.tsv, records: tsv, prompt_column: [1, 2], reply_column: 2, header: true}",
         "{path: table.jsonl, records: jsonl, prompt_column: kind, reply_column: name}",
+        "{path: table.csv, records: csv, reply_column: name, feature_columns: [size, 3]}",
         '{path: blocks.txt, records: line, prompt_separator: "e", split_by: record}',
         "{path: labels, records: line, label_from: file, label_as: reply, split_by: prompt}",
     ):

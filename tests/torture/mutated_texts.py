@@ -176,7 +176,7 @@ def _check(kind: str, settings: dict[str, object]) -> Callable[[Path, int, str, 
         for arguments in (
             ["eval", "run/last.npz", "--split", "train"],
             *([predict] if prompts and PREDICTS and kind not in PLACES else ()),
-            *(() if prompts else (sample,)),
+            *(() if prompts or settings.get("data.feature_columns") else (sample,)),
             ["info", "run/last.npz"],
         ):
             said = io.StringIO()

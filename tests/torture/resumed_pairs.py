@@ -87,6 +87,7 @@ def overrides(draw: st.DrawFn, cell: str, kinds: Sequence[str | None]) -> dict[s
         prompts = {**COLUMNS, "data.split_by": draw(sides)}
         prompts["train.prompt_weight"] = draw(st.sampled_from([0, 0.1, 1]))
         prompts["train.early_weight"] = draw(st.sampled_from([0, 0.5, 3]))
+        prompts["data.feature_columns"] = draw(st.sampled_from([None, "size", ["size", "size"]]))
     return {
         **prompts,
         "seed": draw(st.integers(0, 2**32 - 1)),
@@ -147,7 +148,8 @@ def pairs(folder: Path, count: int, seed: int) -> str:
         assert lot <= count, f"only {seen['pairs']} configurations could be trained"
         drawn = overrides(next(cells), next(data))
         _lot(drawn, min(_LOT, count - seen["pairs"]), seed * 1000 + lot, places, seen)
-    shown = ["signals", "kills", *sorted(CELLS), "records", "prompts", "2 workers", "3 workers"]
+    shown = ["signals", "kills", *sorted(CELLS), "records", "prompts", "features"]
+    shown += ["2 workers", "3 workers"]
     return f"{seen['pairs']} equal to the bit: " + ", ".join(f"{seen[k]} {k}" for k in shown)
 
 
@@ -190,6 +192,7 @@ def _lot(
         seen.update(done)
         seen.update({"pairs": 1, values["model.cell"]: 1, "records": int(records is not None)})
         seen["prompts"] += records in TABLES
+        seen["features"] += bool(values.get("data.feature_columns"))
         seen[f"{values['train.workers']} workers"] += 1
 
     resumed_equals_uninterrupted()

@@ -1,4 +1,4 @@
-"""Tables with a prompt and a reply in each row, and tables that may break something."""
+"""Tables with a prompt, a reply and a number in each row, and such that may break something."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from support import WORDS
 
 TABLES = ("csv", "tsv", "jsonl")
 COLUMNS = {"data.prompt_column": "name", "data.reply_column": "kind"}
+_NAMES = ("name", "kind", "size")
 _LABELS = ("bee", "box", "blue")
 _CELLS = (
     *("", " ", '"', '""', '"a', 'a"b', "a,b", "a\tb", "a\nb", "a\r\nb", "\r", "\0", "\ufeff"),
@@ -33,12 +34,15 @@ _LINES = (
 def table(rng: random.Random, kind: str, rows: int) -> str:
     """Return a sound table of names and few kinds, of which no part is empty."""
     names = (" ".join(rng.choices(WORDS, k=rng.choice((1, 2, 5)))) for _ in range(rows))
-    return _written(kind, [(name, _LABELS[len(name) % 3]) for name in names])
+    return _written(kind, [(name, _LABELS[len(name) % 3], f"{len(name)}") for name in names])
 
 
 def odd_table(rng: random.Random, kind: str) -> str:
     """Return a table with some odd cells and lines."""
-    rows = [rng.choices(WORDS, k=2) for _ in range(rng.choice((1, 9, 90, 90)))]
+    sizes = ("1", "2.5", "-3e2", " 7 ", "0")
+    rows = [
+        [*rng.choices(WORDS, k=2), rng.choice(sizes)] for _ in range(rng.choice((1, 9, 90, 90)))
+    ]
     for _ in range(rng.choice((0, 0, 1, 3))):
         row = rng.choice(rows)
         row[rng.randrange(len(row))] = rng.choice(_CELLS)
@@ -58,6 +62,9 @@ def odd_columns(rng: random.Random, kind: str) -> dict[str, Any]:
     settings = {"data.reply_column": one, "data.prompt_column": other}
     if rng.random() < 0.6:
         settings = dict(COLUMNS)
+    if rng.random() < 0.4:
+        columns = ("size", "size", ["size"], 3, [3, 3], ["size", "name"], "sizes", 4)
+        settings |= {"data.feature_columns": rng.choice(columns)}
     if kind != "jsonl":
         settings |= {"data.header": rng.choice((None, None, None, None, True, False))}
     if kind == "csv":
@@ -75,11 +82,9 @@ def odd_sides(rng: random.Random) -> dict[str, Any]:
 
 def _written(kind: str, rows: Sequence[Sequence[str]]) -> str:
     if kind == "jsonl":
-        return "".join(
-            json.dumps(dict(zip(("name", "kind"), row, strict=False))) + "\n" for row in rows
-        )
+        return "".join(json.dumps(dict(zip(_NAMES, row, strict=False))) + "\n" for row in rows)
     if kind == "tsv":
-        return "".join("\t".join(row) + "\n" for row in (("name", "kind"), *rows))
+        return "".join("\t".join(row) + "\n" for row in (_NAMES, *rows))
     file = io.StringIO()
-    csv.writer(file, lineterminator="\n").writerows((("name", "kind"), *rows))
+    csv.writer(file, lineterminator="\n").writerows((_NAMES, *rows))
     return file.getvalue()
