@@ -18,6 +18,7 @@ from charrnn.kernels.optimizers import OPTIMIZERS
 from charrnn.model.parameters import parameter_shapes
 from charrnn.runs.checkpoint import Checkpoint, load_checkpoint
 from charrnn.runs.meta import Counters
+from charrnn.text.features import FeatureScale
 from charrnn.text.labels import Labels
 from charrnn.text.vocabulary import SYMBOLS, Vocabulary
 
@@ -34,6 +35,7 @@ def checkpoint_of(
     counters: Counters | None = None,
     *,
     pairs: bool = False,
+    F: int = 0,
 ) -> Checkpoint:
     """Return a checkpoint with random arrays; of prompts and replies with labels, if `pairs`."""
     rng = np.random.default_rng(1)
@@ -50,12 +52,13 @@ def checkpoint_of(
             "train.optimizer": optimizer,
             "train.checkpoint_every": "60s",
             **({"data.records": "line", "data.prompt_separator": "="} if pairs else {}),
+            **({"data.features_path": "/f.npy"} if F else {}),
         }
     )
     symbols = [10, 97, 200 if tokens == "byte" else 0x1F41D]
     symbols += [SYMBOLS[tokens], SYMBOLS[tokens] + 1] if pairs else []
     vocabulary = Vocabulary(np.array(symbols), tokens)
-    shapes = parameter_shapes(config.model, len(vocabulary)).values()
+    shapes = parameter_shapes(config.model, len(vocabulary), F).values()
     P = sum(int(np.prod(shape)) for shape in shapes)
 
     def draw(*shape: int) -> Array:
@@ -73,6 +76,7 @@ def checkpoint_of(
         cut_points=(480, 540),
         steps_per_epoch=5,
         labels=LABELS if pairs else Labels(),
+        scale=FeatureScale(rng.normal(size=F), rng.random(F) + 1) if F else None,
     )
 
 

@@ -25,6 +25,7 @@ class RecordSizes(NamedTuple):
     ends: tuple[int, int, int]  # ranks where the parts end
     prompts: bool = False  # whether records have prompts
     labels: Side | None = None  # the side that are labels, the reply's if both are
+    features: bool = False  # whether records have features
 
     @property
     def train(self) -> int:
@@ -62,8 +63,8 @@ class RecordSizes(NamedTuple):
 
     @property
     def long_window(self) -> int:
-        """T, unless records are shorter: from the end of a reply, a gradient reaches its prompt."""
-        return 400 if self.prompts else 80
+        """T, unless records are shorter: from the end, a gradient reaches prompt and features."""
+        return 400 if self.prompts or self.features else 80
 
     def most_steps(self, batch_size: int | None, workers: int) -> int:
         """Return the symbols of the longest record; more steps would have nothing to read."""

@@ -162,7 +162,7 @@ class RecordCorpus(Corpus):
     def sizes(self) -> RecordSizes:
         ends = (*self.cut_points, len(self.starts))
         has_prompts = self.vocabulary.prompt_end is not None
-        return RecordSizes(self.lengths, ends, has_prompts, self.labels.side)
+        return RecordSizes(self.lengths, ends, has_prompts, self.labels.side, self.F > 0)
 
     @property
     def split_by(self) -> str | None:

@@ -14,6 +14,7 @@ from support import plain_config
 from charrnn.inspection import surprise
 from charrnn.inspection.features import text_features
 from charrnn.inspection.gradient_flow import backpropagate_last_loss, gradient_by_lag
+from charrnn.inspection.predictions import predictions
 from charrnn.inspection.surprise import most_surprising, nats_by_character
 from charrnn.inspection.units import Unit, activations, correlated_units
 from charrnn.kernels import CELLS, Array
@@ -28,10 +29,15 @@ RECORDS = [line for line in LINES if line]
 each_cell = pytest.mark.parametrize("cell", CELLS)
 
 
-def part_of(folder: Path, text: str, records: str = "line", **how: Any) -> Reading:
+def part_of(
+    folder: Path, text: str, records: str = "line", features: Array | None = None, **how: Any
+) -> Reading:
     """Return all records of a text, or the first of them."""
     (folder / "list.txt").write_text(text)
     overrides = {"data.path": str(folder / "list.txt"), "data.records": records}
+    if features is not None:
+        np.save(folder / "f.npy", features)
+        overrides["data.features_path"] = str(folder / "f.npy")
     corpus = load_corpus(plain_config(overrides | {"data.valid_fraction": 0.0}).data)
     return reading_of(corpus, *corpus.everything, **how)
 
@@ -45,7 +51,8 @@ def model_of(reading: Reading, cell: str) -> Model:
     """Return a new model of two layers, in float64."""
     config = plain_config({"model.cell": cell, "model.hidden_size": 5}).model
     V = len(reading.vocabulary)
-    return Model(config, V, initial_parameters(config, V, 3, np.float64))
+    F = reading.corpus.F
+    return Model(config, V, initial_parameters(config, V, 3, np.float64, F=F), F=F)
 
 
 def alone(reading: Reading) -> list[Array]:
@@ -227,3 +234,47 @@ def test_views_hold_a_few_bytes_for_each_character(
         tracemalloc.stop()
     assert used[1000] < 2
     assert used[None] < 12
+
+
+@pytest.mark.parametrize("most", [None, 60])
+def test_views_read_each_record_with_its_features(tmp_path: Path, most: int | None) -> None:
+    """In the order of the file, although the ranks have another; and the first of a part too."""
+    values = np.random.default_rng(2).normal(5, 2, (len(RECORDS), 3))
+    reading = part_of(tmp_path, "\n".join(LINES), features=values, most=most)
+    rows = ((values - values.mean(0)) / values.std(0)).astype(np.float32)
+    model, number = model_of(reading, "lstm"), reading.size[0]
+    assert number == (len(RECORDS) if most is None else 7)
+    expected = [
+        plain_loop(model, codes, 1, len(codes), 0, row[None])
+        for codes, row in zip(alone(reading)[:number], rows[:number], strict=True)
+    ]
+    found = nats_by_character(model, reading)
+    assert np.allclose(found, np.concatenate(expected), rtol=1e-5)
+    for k, (first, _, end) in enumerate(reading.stretches(999, 0)):
+        features = reading.features_at(np.array([first]))
+        codes = reading.codes[first:end]
+        shown = predictions(model, codes, 1, features)
+        nats = [-np.log(one.probability) for one in shown if one.probability is not None]
+        assert np.allclose(nats, expected[k][: len(nats)], rtol=1e-5)
+
+
+def test_a_gradient_goes_back_to_states_made_of_features(tmp_path: Path) -> None:
+    """Also where the loss is far behind the begin of its record."""
+    values = np.random.default_rng(2).normal(5, 2, (2, 3))
+    reading = part_of(tmp_path, f"{'abc' * 100}\nabcd", features=values)
+    model = model_of(reading, "gru")
+    places = np.array([reading.start + 290, reading.start + 302])
+    found = gradient_by_lag(model, reading, places, 1)
+    rows = ((values - values.mean(0)) / values.std(0)).astype(np.float32)
+    by_distance = zip(places[::-1].tolist(), rows[::-1], strict=True)  # from their begin
+    for k, (place, row) in enumerate(by_distance):
+        begin = int(np.flatnonzero(reading.codes[:place] == reading.vocabulary.end)[-1])
+        codes = reading.codes[begin : place + 1, None].astype(np.intp)
+        states = model.first_states(1, row[None])
+        if len(codes) > 2:
+            _, states, _ = model.forward(codes[:-2], states)
+        norms = backpropagate_last_loss(model, codes[-2:], states)
+        for one in found:
+            assert one.norms[0, k] == pytest.approx(
+                norms[one.layer, model.cell.states.index(one.state), 0, 0], rel=1e-9
+            )

@@ -185,6 +185,47 @@ def test_labels_that_do_not_fit_are_refused(
     assert problem in refusal(saved, capsys)
 
 
+UNFIT_SCALES: dict[str, tuple[Callable[[Members], Members], str]] = {
+    "none": (edited(features__mean=None), "the array features.mean is missing"),
+    "one of two": (edited(features__std=None), "the array features.std is missing"),
+    "of another type": (
+        with_values("features.mean", lambda a: a.astype(np.float32)),
+        "the array features.mean does not fit",
+    ),
+    "of another length": (
+        with_values("features.std", lambda a: a[:1]),
+        "the array features.std does not fit",
+    ),
+    "empty": (
+        edited(features__mean=np.zeros(0)),
+        "the array features.mean does not fit: its length is 0",
+    ),
+    "without deviation": (
+        with_values("features.std", lambda a: a * [1, 0]),
+        "the array features.std has deviations that are not above 0",
+    ),
+    "not finite": (
+        with_values("features.mean", lambda a: a * np.nan),
+        "the array features.mean has values that are not finite",
+    ),
+    "of another projection": (
+        with_values("features.W", lambda a: a[:1]),
+        "the array features.W does not fit",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNFIT_SCALES)
+def test_a_scale_of_features_that_does_not_fit_is_refused(
+    saved: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    edit, problem = UNFIT_SCALES[name]
+    save_checkpoint(saved, checkpoint_of(pairs=True, F=2))
+    assert load_checkpoint(saved).F == 2
+    np.savez(saved, **sealed(edit(members_of(saved))))
+    assert problem in refusal(saved, capsys)
+
+
 def test_a_label_that_was_changed_is_noticed(
     saved: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
