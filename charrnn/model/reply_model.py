@@ -92,9 +92,7 @@ class ReplyModel(TextModel):
             search = Search.of(top, beam, self._checked_length(length))
             return lambda prompts, features: (
                 (places, [texts_of_replies(some, vocabulary) for some in replies])
-                for places, replies in find_replies(
-                    model, vocabulary, prompts, search, features
-                )
+                for places, replies in find_replies(model, vocabulary, prompts, search, features)
             )
         for name, value in (("beam", beam), ("length", length)):
             if value is not None:

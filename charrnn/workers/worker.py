@@ -213,16 +213,12 @@ class Worker:
         prompts, features = share
         found: list[list[FoundReply]] = [[] for _ in prompts]
         vocabulary = self._job.corpus.vocabulary
-        for places, replies in find_replies(
-            self.model, vocabulary, prompts, search, features
-        ):
+        for places, replies in find_replies(self.model, vocabulary, prompts, search, features):
             for place, some in zip(places.tolist(), replies, strict=True):
                 found[place] = some
         return found
 
-    def _prompts(
-        self, start: int, end: int, index: int
-    ) -> tuple[list[Array], Array | None] | None:
+    def _prompts(self, start: int, end: int, index: int) -> tuple[list[Array], Array | None] | None:
         """Return prompts and features of this worker's share of a block, None after the last."""
         K, corpus = self._job.workers, self._job.corpus
         assert isinstance(corpus, RecordCorpus)
