@@ -70,7 +70,9 @@ def init(
         raise ConfigError(f"{target}: would be one of the texts; -o names a file elsewhere")
     found = proposed_for(texts, minutes, overrides, values)
     config = found.proposal.config
-    written = annotated_yaml(config, found.header, values, target.parent, found.instead)
+    written = annotated_yaml(
+        config, found.header, values, target.parent, found.instead, found.features
+    )
     if output == "-":
         click.echo(written, nl=False)
         return

@@ -42,6 +42,7 @@ class Proposed(NamedTuple):
 
     proposal: Proposal
     instead: dict[str, Any]  # keys that differ for the other direction of records
+    features: Sequence[int | str]  # columns that data.feature_columns may name
     header: list[str]  # lines above the configuration
     text: str  # its size
     reasons: list[str]  # why the text is read as it is
@@ -115,7 +116,16 @@ def proposed_for(
         remedies = [records.remedy] if records.remedy else []
         reasons = [with_remedies(records.doubt, remedies, option_of)]
     instead = _other_direction(records.instead, proposal.config.data)
-    return Proposed(proposal, instead, header, of_text, reasons, _model_summary(proposal), of_time)
+    return Proposed(
+        proposal,
+        instead,
+        records.features,
+        header,
+        of_text,
+        reasons,
+        _model_summary(proposal),
+        of_time,
+    )
 
 
 def _files(path: str | tuple[str, ...]) -> list[str]:

@@ -68,6 +68,7 @@ def annotated_yaml(
     given: Collection[str],
     folder: Path,
     instead: Mapping[str, Any] | None = None,
+    features: Sequence[int | str] = (),
 ) -> str:
     """Return a configuration as the text of a YAML file with comments.
 
@@ -78,6 +79,7 @@ def annotated_yaml(
         folder: the folder of the file, to which the path of the text is relative.
         instead: other values of keys of the section data, written together as comments, below
             those that they may take the place of.
+        features: columns that data.feature_columns may name, written as a comment.
     """
     data, instead = config.data, instead or {}
     comments = _COMMENTS | (_OF_RECORDS if data.records else {})
@@ -108,6 +110,9 @@ def annotated_yaml(
             sections[section] += pair
             other = [f"  # {name}: {_on_one_line(one)}" for name, one in instead.items()]
             sections[section] += [(line, _OTHER if line is other[0] else "") for line in other]
+            if features:
+                columns = f"  # feature_columns: {_on_one_line([*features])}"
+                sections[section].append((columns, "given too, without the first #"))
     lines = [f"# {line}" for line in header]
     for section, keys in sections.items():
         lines += ["", f"{section}:"] if section else [""]

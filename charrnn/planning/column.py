@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from charrnn.errors import shown_name
@@ -119,6 +120,13 @@ class TableColumn:
         return self.form == "texts"
 
     @property
+    def is_feature(self) -> bool:
+        """Whether it can be one of data.feature_columns: all of its cells are different numbers."""
+        if self.blank or self.is_constant or _IDS.fullmatch(self.name or ""):
+            return False
+        return bool(self._first) and all(map(_is_number, self._first))
+
+    @property
     def is_constant(self) -> bool:
         """Whether all of its cells are equal, so that there is nothing to learn from it."""
         return self.rows > 1 and self.distinct == 1
@@ -127,6 +135,14 @@ class TableColumn:
     def weight(self) -> float:
         """The more, the likelier it is the text of the table."""
         return self._chars / max(1, self.rows) * self.distinct
+
+
+def _is_number(cell: str) -> bool:
+    """Return whether the reader of features takes a cell."""
+    try:
+        return "_" not in cell and math.isfinite(float(cell))
+    except ValueError:
+        return False
 
 
 def form_of(cell: str) -> str:

@@ -24,6 +24,7 @@ class Columns(NamedTuple):
     keys: dict[str, Any]
     instead: dict[str, Any]  # keys that differ for the other direction; empty if there is none
     reasons: list[str]  # lines of text
+    features: Sequence[int | str] = ()  # columns of numbers that can be given, too
 
 
 def choose_columns(data: DataConfig, given: Collection[str], table: str) -> Columns:
@@ -51,7 +52,8 @@ def choose_columns(data: DataConfig, given: Collection[str], table: str) -> Colu
     how = f"{table}{names}: data.records {data.records}"
     prompts = data.prompt_column if isinstance(data.prompt_column, tuple) else (data.prompt_column,)
     replies = [one for one in columns if "reply_column" in given and one.fits(data.reply_column)]
-    free = [one for one in columns if one not in replies and not any(map(one.fits, prompts))]
+    taken = (*prompts, *data.feature_names)
+    free = [one for one in columns if one not in replies and not any(map(one.fits, taken))]
     label = max((one for one in free if one.is_label), key=_rank, default=None)
     texts = sorted((one for one in free if one.is_text), key=lambda one: -one.weight)
     text = texts[0] if texts else None
@@ -83,7 +85,14 @@ def choose_columns(data: DataConfig, given: Collection[str], table: str) -> Colu
     else:
         same = [f"{one} is the same in all rows" for one in free if one.is_constant]
         why = "; ".join([f"learned: {text}, the only column of texts", *same[:1]])
-        return Columns({**keys, "reply_column": text.key}, {}, [how, why])
+        numbers = [] if data.has_features else [one for one in free if one.is_feature]
+        given_too = [f"{_listed(numbers)} can be given (data.feature_columns), behind #"]
+        return Columns(
+            {**keys, "reply_column": text.key},
+            {},
+            [how, why, *(given_too if numbers else [])],
+            [one.key for one in numbers],
+        )
     return Columns(
         {**keys, "prompt_column": first.key, "reply_column": second.key},
         {"prompt_column": second.key, "reply_column": first.key},
@@ -95,6 +104,12 @@ def _learned(prompts: Sequence[TableColumn], reply: TableColumn) -> str:
     """Return in words what is learned of columns that were given."""
     names = " and ".join(map(str, prompts))
     return f"learned: {names} -> {reply}" if names else f"learned: {reply}"
+
+
+def _listed(columns: Sequence[TableColumn]) -> str:
+    """Return the first of some columns in words."""
+    more = ", ..." if len(columns) > _MOST_SHOWN else ""
+    return f"{', '.join(map(str, columns[:_MOST_SHOWN]))}{more}"
 
 
 def _rank(column: TableColumn) -> tuple[bool, bool, int]:
@@ -145,7 +160,7 @@ def _read(
         for column in columns:
             column.name = str(column.place)
         return [one for one in columns if _is_key(one.name)], False, ()
-    by_name = [data.prompt_column, data.reply_column]
+    by_name = [data.prompt_column, data.reply_column, *data.feature_names]
     header = any(isinstance(one, (str, tuple)) for one in by_name) or are_names(head, columns)
     given_header = "header" in given and data.header is not None
     if given_header:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -30,6 +30,7 @@ class Records(NamedTuple):
     reasons: list[str]  # lines of text
     doubt: str = ""  # why lines that may be records are read as one text
     remedy: Remedy | None = None  # what reads them as records
+    features: Sequence[int | str] = ()  # columns of numbers that can be given, too
 
 
 def propose_records(data: DataConfig, given: Mapping[str, Any]) -> Records:
@@ -44,6 +45,7 @@ def propose_records(data: DataConfig, given: Mapping[str, Any]) -> Records:
         TextError: the text cannot be read, or is no table although it is given as one.
     """
     records, others = given.get("records"), {key for key, one in given.items() if one is not None}
+    others -= {"features_path"}  # which any records may have
     if "records" in given and records not in TABLES:
         return Records({}, {}, [])
     pairs = Records({}, {}, [])
@@ -109,7 +111,8 @@ def _table(data: DataConfig, given: Mapping[str, Any], found: TableFormat) -> Re
     if found.records == "csv":
         keys["delimiter"] = found.delimiter or ","
     columns = choose_columns(replace(data, **{**keys, **given}), given.keys(), str(found))
-    return Records({**keys, **columns.keys}, columns.instead, columns.reasons)
+    keys |= columns.keys
+    return Records(keys, columns.instead, columns.reasons, features=columns.features)
 
 
 def _is_named(data: DataConfig) -> bool:

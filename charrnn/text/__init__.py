@@ -3,9 +3,10 @@
 In the order of use: `files` finds and reads the files, `decoding` turns bytes into code points,
 `vocabulary` numbers the symbols, `encoding` and `cache` write the codes, `mapped` verifies and maps
 files of them. `corpus` divides a text into splits; `rows` reads tables and `tables` their columns,
-`record_reader` puts ends between records, `record_index` finds them in the codes, and `records`
-makes a corpus of them; `load` puts these together. `streams` and `records` hand out
-the windows that `windows` defines; `shuffle` orders records without a list of them.
+`features` the numbers in them; `record_reader` puts ends between records, `record_index` finds them
+in the codes, and `records` makes a corpus of them; `load` puts these together. `streams` and
+`records` hand out the windows that `windows` defines; `shuffle` orders records without a list of
+them.
 
 `part` encodes a text for a trained model, `prompts` reads prompts for one, `reading` lays a part of
 it out for views, `known` looks records up, and `one_record` checks a text that is given as a

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -395,6 +396,43 @@ def test_a_column_with_one_value_is_not_learned(capsys: pytest.CaptureFixture[st
     err = capsys.readouterr().err
     assert "learned: text, the only column of texts; label is the same in all rows" in err
     assert "prompt_column" not in data_in("t.yaml")
+
+
+def test_numbers_beside_a_text_are_proposed_as_features(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """But no numbers of rows, and no column that the reader would refuse."""
+
+    def row(k: int) -> Row:
+        dear, gap = f"{k + RNG.random():.2f} €", "" if k == 70 else "1"
+        return clause(), RNG.random(), k, dear, f"{RNG.gauss(0, 1):.3e}", gap, 7
+
+    table = rows(row, "name,red,id,price,blue,gap,seven")
+    Path("t.csv").write_text(as_csv(table))
+    assert run(["init", "t.csv", "--minutes", "0.01"]) == 0
+    said = "red, blue can be given (data.feature_columns), behind #\n"
+    assert said in capsys.readouterr().err
+    text = Path("t.yaml").read_text()
+    assert "  # feature_columns: [red, blue]  # given too, without the first #\n" in text
+    assert load_corpus(load_config("t.yaml").data).F == 0
+    Path("t.yaml").write_text(text.replace("# feature", "feature"))
+    assert load_corpus(load_config("t.yaml").data).F == 2
+    given = ["--set", "data.feature_columns=[blue, 2]", "--overwrite"]
+    assert run(["init", "t.csv", "--minutes", "0.01", *given]) == 0
+    assert "behind #" not in capsys.readouterr().err
+    found = data_in("t.yaml")
+    assert found["feature_columns"] == ["blue", 2]
+    assert found["reply_column"] == "name"
+    assert "prompt_column" not in found
+
+
+def test_lines_may_have_a_file_of_features() -> None:
+    words = [f"{a}{b}{c}" for a in "abcdefg" for b in "hijklm" for c in "nopq"]
+    Path("t.txt").write_text("\n".join(words))
+    np.save("f.npy", np.arange(len(words))[:, None])
+    assert run(["init", "t.txt", "--minutes", "0.01", "--set", "data.features_path=f.npy"]) == 0
+    assert data_in("t.yaml")["features_path"] == "f.npy"
+    assert load_corpus(load_config("t.yaml").data).F == 1
 
 
 def test_both_directions_train(capsys: pytest.CaptureFixture[str]) -> None:
