@@ -73,7 +73,7 @@ def predictions(
     check_record(codes, vocabulary, model.config.data, "--text", begins=True)
     skipped = len(symbols) - len(codes)
     if vocabulary.prompt_end is not None:
-        codes = vocabulary.as_pair(codes, codes[:0])
+        codes = vocabulary.as_pair(vocabulary.as_read(codes), codes[:0])
     encoder = Encoder(model.config.data, vocabulary, model.labels, model.scale)
     given = encoder.features(features)
     first = None if given is None else given[None]

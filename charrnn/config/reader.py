@@ -30,6 +30,7 @@ KEYS_OF_RECORDS = {  # keys of the section data, and the values of data.records 
     "label_from": ("line", "paragraph"),
     "label_as": ("line", "paragraph"),
     "split_by": ("line", "paragraph", *TABLES),
+    "reverse_prompts": ("line", "paragraph", *TABLES),
 }
 _OTHER_PROMPTS = ("prompt_separator", "label_from")
 _PATHS = [f"data.{key}" for key in PATHS]
@@ -258,6 +259,8 @@ class _Builder:
         has_prompts = any(values[f"data.{key}"] for key in ("prompt_column", *_OTHER_PROMPTS))
         if values["data.split_by"] in ("prompt", "reply") and not has_prompts:
             self._fail("data.split_by", "needs records with a prompt and a reply", values)
+        if values["data.reverse_prompts"] and not has_prompts:
+            self._fail("data.reverse_prompts", "needs records with a prompt and a reply", values)
         default = self._keys["train.prompt_weight"]["default"]
         weights = {
             "train.prompt_weight": values["train.prompt_weight"] != default,

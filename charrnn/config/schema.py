@@ -128,6 +128,12 @@ class DataConfig:
         "side with more distinct values",
         None,
     )
+    reverse_prompts: bool | None = _key(
+        Nullable(Switch()),
+        "true: the model reads prompts backwards, so that their beginning is near the reply; null: "
+        "if neither prompts nor replies are labels",
+        None,
+    )
     valid_path: str | tuple[str, ...] | None = _key(
         Nullable(Paths()),
         "text for validation, in place of a fraction; its characters are in the vocabulary",

@@ -77,7 +77,7 @@ class RecordSampler:
     def _read_first(self) -> Array:
         if self.prompt is None:
             return self.prime
-        return self.vocabulary.as_pair(self.prompt, self.prime)
+        return self.vocabulary.as_pair(self.vocabulary.as_read(self.prompt), self.prime)
 
     def _of_replies(self, logits: Array) -> Array:
         """Return logits (N, V) to choose from: a reply has no end of a prompt."""

@@ -68,7 +68,7 @@ class ReplyModel(TextModel):
         assert end is not None
         answers = self._answers(top, beam, length)
         codes = [
-            np.concatenate([[end], one, [prompt_end]])
+            np.concatenate([[end], self.vocabulary.as_read(one), [prompt_end]])
             for one in self.encoder.prompts(prompts, skip_unknown=skip_unknown)
         ]
         found: list[list[Reply]] = [[] for _ in codes]

@@ -312,7 +312,7 @@ def _read_vocabulary(archive: ArrayArchive, data: DataConfig) -> Vocabulary:
     archive.read_into("vocabulary", symbols)
     if (symbols[1:] <= symbols[:-1]).any() or symbols[-1] >= most:
         raise CheckpointError(f"the array vocabulary is not ascending symbols below {most:,}")
-    vocabulary = Vocabulary(symbols, data.tokens)
+    vocabulary = Vocabulary(symbols, data.tokens, reverse_prompts=bool(data.reverse_prompts))
     if data.records and vocabulary.end is None:
         raise CheckpointError("the array vocabulary lacks the symbol for the end of a record")
     if data.has_prompts and vocabulary.prompt_end is None:

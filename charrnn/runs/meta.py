@@ -179,12 +179,16 @@ def _config(values: Any) -> Config:
         raise CheckpointError("its configuration lacks data.path")
     # Files without these keys were trained with these values.
     model = {"dropout_per": "step", "weight_dropout": 0.0, **values["model"]}
+    data = {"reverse_prompts": None, **values["data"]}
+    if data["reverse_prompts"] is None and "split_by" in data and data["split_by"] is not None:
+        data["reverse_prompts"] = False
     older = {"workers": 1, "backend": "numpy", "streams": "fixed", "early_weight": 0.0}
     train = older | values["train"]
     if _is_count(train.get("sample_length")):  # older files may exceed the bound
         train["sample_length"] = min(int(train["sample_length"]), MAX_SAMPLE_LENGTH)
+    sections = {"data": data, "model": model, "train": train}
     try:
-        config = config_from_dict({**values, "model": model, "train": train}, "its configuration")
+        config = config_from_dict({**values, **sections}, "its configuration")
     except ConfigError as error:
         raise CheckpointError(error.problem.split("\n")[0]) from None
     if unset := unset_keys(config):

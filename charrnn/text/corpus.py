@@ -91,6 +91,11 @@ class Corpus:
         return None
 
     @property
+    def reverse_prompts(self) -> bool | None:
+        """Whether prompts are read backwards; None without prompts."""
+        return None
+
+    @property
     def labels(self) -> Labels:
         """The texts of prompts and of replies, where they are few; none for a text."""
         return Labels()

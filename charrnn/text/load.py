@@ -76,7 +76,8 @@ def load_corpus(
 def _in_memory(text: EncodedText, config: DataConfig, values: Array | None) -> RecordCorpus:
     """Return the records of a text with their features (R, F) float64, if they have some."""
     features = None if values is None else row_digests(values)
-    return RecordCorpus.of(text, index_in_memory(text, config, features), values)
+    index = index_in_memory(text, config, features)
+    return RecordCorpus.of(text, index, values, reverse_prompts=config.reverse_prompts)
 
 
 def _load_large(
@@ -107,7 +108,7 @@ def _load_large(
             with suppress(OSError):
                 by_name = replace(config, split_by=index.split_by)
                 os.link(file, records_file(codes, by_name, features))
-    return RecordCorpus.of(text, index, values)
+    return RecordCorpus.of(text, index, values, reverse_prompts=config.reverse_prompts)
 
 
 def _cut(

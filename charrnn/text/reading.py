@@ -18,6 +18,7 @@ from charrnn.kernels import Array
 from charrnn.text.corpus import Corpus
 from charrnn.text.encoding import EncodedText
 from charrnn.text.record_index import places_of
+from charrnn.text.record_windows import backwards
 from charrnn.text.records import RecordCorpus
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.text.windows import ScoringWindow
@@ -316,11 +317,25 @@ def _records(corpus: RecordCorpus, start: int, end: int, most: int | None) -> Re
         if (most is not None and most <= 0) or places[-1] > begins[-1]:
             break
     codes = np.concatenate(copied)
+    vocabulary = corpus.vocabulary
+    if vocabulary.reverse_prompts:  # views show prompts as they are read
+        codes = _with_reversed_prompts(codes, vocabulary)
+        vocabulary = Vocabulary(vocabulary.symbols, vocabulary.tokens)
     codes.flags.writeable = False
-    text = EncodedText(codes, corpus.vocabulary, corpus.text_sha256, (len(codes),))
+    text = EncodedText(codes, vocabulary, corpus.text_sha256, (len(codes),))
     numbers = np.concatenate(of_file)
     alone = RecordCorpus.undivided(text, corpus.features_of(ranks[: len(numbers)]))
     return RecordReading(alone, alone.everything, 1, len(codes), numbers)
+
+
+def _with_reversed_prompts(codes: Array, vocabulary: Vocabulary) -> Array:
+    """Return codes (n,) of records whose prompts are written backwards."""
+    begins = np.flatnonzero(codes[:-1] == vocabulary.end)
+    ends = np.flatnonzero(codes == vocabulary.prompt_end)
+    sizes = np.diff(begins, append=len(codes))
+    steps = np.arange(len(codes)) - np.repeat(begins, sizes)  # (n,), places in their records
+    places = backwards(steps, np.repeat(ends - begins, sizes))
+    return codes[np.repeat(begins, sizes) + places]
 
 
 def _begins(corpus: RecordCorpus, start: int, end: int, most: int | None) -> tuple[Array, Array]:

@@ -88,6 +88,17 @@ class RecordSizes(NamedTuple):
         return int(count @ (self.lengths.length + 1))
 
 
+def backwards(steps: Array, prompts: Array) -> Array:
+    """Return the places in their records of what is read at some steps, prompts backwards.
+
+    Args:
+        steps: (T, n), places of what is read if prompts are read forwards.
+        prompts: (n,), symbols of each prompt, with its end.
+    """
+    found: Array = np.where((steps > 0) & (steps < prompts), prompts - steps, steps)
+    return found
+
+
 class RecordWindows:
     """The training part as N rows side by side, in windows of T steps, each row a record.
 
@@ -110,6 +121,7 @@ class RecordWindows:
         train: configuration of the training.
         seed: of the orders; with fixed streams, every epoch has the same.
         features: (R, F) of the records by rank, standardised; None: none.
+        reverse_prompts: whether prompts are read backwards.
     """
 
     def __init__(
@@ -123,8 +135,10 @@ class RecordWindows:
         train: TrainConfig,
         seed: int,
         features: Array | None = None,
+        *,
+        reverse_prompts: bool = False,
     ) -> None:
-        self._features = features
+        self._features, self._reverse_prompts = features, reverse_prompts
         self._codes, self._starts, self._sizes, self._prompts = codes, starts, sizes, prompts
         self._labels = labels
         self._N, self._T, self._seed = train.batch_size, train.seq_length, seed
@@ -171,10 +185,13 @@ class RecordWindows:
         steps = np.arange(first, min(first + self._T, self._longest[batch]) + 1)[
             :, None
         ]  # (T + 1, 1)
-        codes = self._codes[starts + np.minimum(steps, np.maximum(length, 0) + 1)]
+        places = np.minimum(steps, np.maximum(length, 0) + 1)  # (T + 1, n)
+        prompts = self._prompts(read) if self._sizes.prompts else np.zeros_like(starts)
+        if self._reverse_prompts:
+            places = backwards(places, prompts)
+        codes = self._codes[starts + places]
         weights, early = (steps[1:] <= length + 1).astype(np.float32), None
         if self._sizes.prompts:
-            prompts = self._prompts(read)
             in_prompt = steps[1:] <= prompts
             if self._early_weight:
                 early_codes = self._early_codes(starts + prompts + 1, starts + length + 1)

@@ -21,7 +21,8 @@ from charrnn.text.encoding import EncodedText
 from charrnn.text.features import FeatureScale, digest_with
 from charrnn.text.labels import Labels, early_codes
 from charrnn.text.record_index import COUNTED, Lengths, RecordIndex, index_in_memory
-from charrnn.text.record_windows import RecordSizes, RecordWindows
+from charrnn.text.record_windows import RecordSizes, RecordWindows, backwards
+from charrnn.text.vocabulary import Vocabulary
 from charrnn.text.windows import ScoringWindow, Segments, TrainingWindows
 
 _SCORED = 1 << 14  # symbols of a window of scoring
@@ -49,12 +50,21 @@ class RecordCorpus(Corpus):
     scaled_by: FeatureScale | None = None  # if a training part of them defines it
 
     @classmethod
-    def of(cls, text: EncodedText, index: RecordIndex, values: Array | None = None) -> RecordCorpus:
+    def of(
+        cls,
+        text: EncodedText,
+        index: RecordIndex,
+        values: Array | None = None,
+        *,
+        reverse_prompts: bool | None = None,
+    ) -> RecordCorpus:
         """Return the records of an encoded text.
 
         Args:
             text: with the records.
             index: of the records.
+            reverse_prompts: whether a model reads prompts backwards; None: if neither prompts nor
+                replies are labels.
             values: features (R, F) float64 of the records in the order of the text; those of the
                 training part define their scale.
         """
@@ -63,9 +73,16 @@ class RecordCorpus(Corpus):
             features = values[_numbers(index.starts)]
             scale = FeatureScale.of(features[: index.ends[0]])
             features, sha256 = scale.standardised(features), digest_with(sha256, values)
+        vocabulary, known = text.vocabulary, Labels.at(index.label_places, text)
+        if vocabulary.prompt_end is not None:
+            if reverse_prompts is None:
+                reverse_prompts = known.side is None
+            vocabulary = Vocabulary(
+                vocabulary.symbols, vocabulary.tokens, reverse_prompts=reverse_prompts
+            )
         return cls(
             text.codes,
-            text.vocabulary,
+            vocabulary,
             sha256,
             *index.ends[:2],
             starts=index.starts,
@@ -73,7 +90,7 @@ class RecordCorpus(Corpus):
             repeats=index.repeats,
             predicted=index.predicted,
             drawn_by=index.split_by,
-            known=Labels.at(index.label_places, text),
+            known=known,
             features=features,
             scaled_by=scale,
         )
@@ -87,7 +104,8 @@ class RecordCorpus(Corpus):
             features: (R, F) float32 of the records in the order of the text, standardised.
         """
         data = DataConfig("", valid_fraction=0.0, test_fraction=0.0)
-        found = cls.of(text, index_in_memory(text, data))
+        reverse = text.vocabulary.reverse_prompts
+        found = cls.of(text, index_in_memory(text, data), reverse_prompts=reverse)
         if features is None:
             return found
         return replace(found, features=features[_numbers(found.starts)])
@@ -123,10 +141,13 @@ class RecordCorpus(Corpus):
         return symbols - int(self.prompts(np.arange(start, end)).sum())
 
     def prompt_codes(self, ranks: Array) -> list[Array]:
-        """Return the codes of the prompts of records (n,), with their begin and end."""
+        """Return the codes of the prompts of records (n,), as they are read, begin and end too."""
         starts = self.starts[ranks].astype(np.intp)
         bounds = zip(starts.tolist(), (starts + self.prompts(ranks)).tolist(), strict=True)
-        return [self.codes[start : last + 1] for start, last in bounds]
+        found = [self.codes[start : last + 1] for start, last in bounds]
+        if self.vocabulary.reverse_prompts:
+            return [np.concatenate([one[:1], one[-2:0:-1], one[-1:]]) for one in found]
+        return found
 
     def reply_codes(self, ranks: Array) -> list[Array]:
         """Return the codes of the replies of records (n,), without their ends."""
@@ -169,6 +190,10 @@ class RecordCorpus(Corpus):
         return self.drawn_by
 
     @property
+    def reverse_prompts(self) -> bool | None:
+        return None if self.vocabulary.prompt_end is None else self.vocabulary.reverse_prompts
+
+    @property
     def labels(self) -> Labels:
         return self.known
 
@@ -205,6 +230,7 @@ class RecordCorpus(Corpus):
             train,
             seed,
             self.features,
+            reverse_prompts=self.vocabulary.reverse_prompts,
         )
 
     def scoring_windows(
@@ -235,12 +261,16 @@ class RecordCorpus(Corpus):
         longest = int(self.lengths.length[first_run : last_run + 1].max()) + 1
         T = max(1, min(_LONGEST_WINDOW, _LOGITS // (N * len(self.vocabulary))))
         fresh = np.ones(len(ranks), np.bool_)
-        prompts = np.zeros(len(ranks)) if self.scores_prompts else self.prompts(ranks)
+        prompts = self.prompts(ranks)
+        unscored = np.zeros_like(prompts) if self.scores_prompts else prompts
         for t0 in range(0, longest, T):
             t = np.arange(t0, min(t0 + T, longest) + 1)[:, None]  # (T + 1, 1)
-            positions = self.starts[ranks].astype(np.intp) + np.minimum(t, length + 1)
+            places = np.minimum(t, length + 1)
+            if self.vocabulary.reverse_prompts:
+                places = backwards(places, prompts)
+            positions = self.starts[ranks].astype(np.intp) + places
             codes = self.codes[positions].astype(np.intp)
-            scored = (t[1:] <= length + 1) & (t[1:] > prompts)
+            scored = (t[1:] <= length + 1) & (t[1:] > unscored)
             begin = (fresh, self.features_of(ranks)) if t0 == 0 else (None, None)
             yield ScoringWindow(codes[:-1], codes[1:], positions[1:], scored, *begin)
 

@@ -30,10 +30,12 @@ class Vocabulary:
     Args:
         symbols: (V,) strictly ascending integers.
         tokens: "char" or "byte".
+        reverse_prompts: whether a model reads prompts backwards.
 
     Attributes:
         symbols: (V,) uint32.
         tokens: "char" or "byte".
+        reverse_prompts: whether a model reads prompts backwards.
         code_dtype: the type of codes, the same for every text.
         end: the code of the symbol for begin and end of a record; None without records.
         prompt_end: the code of the symbol between prompt and reply; None without prompts.
@@ -42,9 +44,10 @@ class Vocabulary:
             which no symbol has, if there is no newline.
     """
 
-    def __init__(self, symbols: Array, tokens: str) -> None:
+    def __init__(self, symbols: Array, tokens: str, *, reverse_prompts: bool = False) -> None:
         self.symbols = np.asarray(symbols, np.uint32)
         self.tokens = tokens
+        self.reverse_prompts = reverse_prompts
         V = len(self.symbols)
         self.code_dtype = code_dtype(V)
         last = int(self.symbols[-1]) if V else 0
@@ -75,6 +78,7 @@ class Vocabulary:
         return (
             isinstance(other, Vocabulary)
             and self.tokens == other.tokens
+            and self.reverse_prompts == other.reverse_prompts
             and np.array_equal(self.symbols, other.symbols)
         )
 
@@ -140,6 +144,10 @@ class Vocabulary:
         """Return the codes of a prompt (p,) and a reply (r,) with their symbol between them."""
         assert self.prompt_end is not None
         return np.concatenate([prompt, [self.prompt_end], reply]).astype(self.code_dtype)
+
+    def as_read(self, prompt: Array) -> Array:
+        """Return the codes (n,) of a prompt in the order in which a model reads them."""
+        return prompt[::-1] if self.reverse_prompts else prompt
 
     def as_prime(self, codes: Array) -> Array:
         """Return a prime as a model reads it: after a newline, or after a record's begin symbol.

@@ -31,7 +31,8 @@ _OTHER_FOLDER = Remedy("run_dir", "names another folder")
 
 # Values that stand for an unset key, which keeps the value of the run.
 _UNSET = {
-    **dict.fromkeys([*fillable_keys(), "model.embedding_size", "data.split_by"]),
+    **dict.fromkeys(fillable_keys()),
+    **dict.fromkeys(("model.embedding_size", "data.split_by", "data.reverse_prompts")),
     "train.workers": "auto",
     "train.backend": "auto",
 }

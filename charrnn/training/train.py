@@ -13,7 +13,7 @@ from typing import Any
 from charrnn.backends.backend import compiling_note
 from charrnn.config.paths import named_path
 from charrnn.config.reader import config_from_dict, load_config
-from charrnn.config.schema import Config
+from charrnn.config.schema import Config, DataConfig
 from charrnn.errors import (
     CharRNNError,
     CheckpointError,
@@ -54,6 +54,7 @@ from charrnn.workers.mpi import MPIGroup, Ranks
 from charrnn.workers.processes import start_group
 from charrnn.workers.worker import Job
 
+_FOUND = ("split_by", "reverse_prompts")  # keys that are found in the data, if they are unset
 _MANY_PARAMETERS = 20_000_000  # drawing the initial values of more takes a while
 _CONTINUES = Remedy("resume=True", "continues from there")
 
@@ -130,8 +131,8 @@ def train(
         if init_from is not None:
             init_from = find_checkpoint(init_from)
             source = load_checkpoint(init_from)
-        if checkpoint and written.data.split_by is None:
-            written = _with_side(written, checkpoint.config.data.split_by)
+        if checkpoint:
+            written = _reading_as(written, checkpoint.config.data)
         cut = checkpoint.cut if checkpoint else None
         corpus = load_corpus(written.data, reporter.note, cut)
         if checkpoint:
@@ -189,9 +190,10 @@ def _note(reporter: Reporter, text: str, remedy: Remedy) -> None:
     reporter.note(with_remedies(text, [remedy], reporter.worded))
 
 
-def _with_side(config: Config, side: str | None) -> Config:
-    """Return a configuration with the side that draws records into parts."""
-    return replace(config, data=replace(config.data, split_by=side))
+def _reading_as(config: Config, data: DataConfig) -> Config:
+    """Return a configuration whose unset keys of prompts have the values of others."""
+    unset = {name: getattr(data, name) for name in _FOUND if getattr(config.data, name) is None}
+    return replace(config, data=replace(config.data, **unset))
 
 
 def _resolve(
@@ -213,8 +215,10 @@ def _resolve(
         source=source.config.model if source else None,
         ranks=size,
     )
-    if corpus.split_by:
-        written = _with_side(written, corpus.split_by)
+    written = _reading_as(
+        written,
+        replace(written.data, split_by=corpus.split_by, reverse_prompts=corpus.reverse_prompts),
+    )
     config = fill(written)
     check_sizes(corpus, config)
     if source:
