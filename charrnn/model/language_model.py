@@ -42,6 +42,7 @@ class LanguageModel(ReplyModel):
         text_sha256: digest of the data that it was trained on.
         longest_record: symbols of the longest record that it was trained on; None for a text.
         labels: the prompts and the replies of the training, where these are few.
+        scale: mean and standard deviation of each feature; None for a model without features.
         encoder: turns strings into codes.
     """
 

@@ -21,7 +21,7 @@ from charrnn.text.shuffle import mixed
 LARGEST = 1e100  # number, whose square is finite
 MOST_FEATURES = 1 << 20
 _FARTHEST = 1e6  # standard deviations; what is farther counts as this far
-_TOGETHER = 1 << 20  # numbers that are checked together
+_TOGETHER = 1 << 20  # numbers that are looked at together
 
 
 class FeatureScale(NamedTuple):
@@ -45,9 +45,14 @@ class FeatureScale(NamedTuple):
 
     def standardised(self, values: Array) -> Array:
         """Return features (n, F) less the mean, in standard deviations, float32."""
-        with np.errstate(all="ignore"):  # the quotient may overflow, and is clipped then
-            deviations = (values - self.mean) / self.std
-            return deviations.clip(-_FARTHEST, _FARTHEST).astype(np.float32)
+        found: Array = np.empty(values.shape, np.float32)
+        rows = max(1, _TOGETHER // self.F)
+        for start in range(0, len(values), rows):
+            block = slice(start, start + rows)
+            with np.errstate(all="ignore"):  # the quotient may overflow, and is clipped then
+                deviations = (values[block] - self.mean) / self.std
+            found[block] = deviations.clip(-_FARTHEST, _FARTHEST)
+        return found
 
 
 class FeatureRows:

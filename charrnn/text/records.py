@@ -70,9 +70,9 @@ class RecordCorpus(Corpus):
         """
         scale, features, sha256 = None, None, text.sha256
         if values is not None:
-            features = values[_numbers(index.starts)]
-            scale = FeatureScale.of(features[: index.ends[0]])
-            features, sha256 = scale.standardised(features), digest_with(sha256, values)
+            numbers = _numbers(index.starts)
+            scale = FeatureScale.of(values[numbers[: index.ends[0]]])
+            features, sha256 = scale.standardised(values)[numbers], digest_with(sha256, values)
         vocabulary, known = text.vocabulary, Labels.at(index.label_places, text)
         if vocabulary.prompt_end is not None:
             if reverse_prompts is None:

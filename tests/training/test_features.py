@@ -142,6 +142,15 @@ def test_other_columns_are_another_configuration(tmp_path: Path) -> None:
         train_run(load_config(path, ["data.feature_columns=x"]), tmp_path / "run", resume=True)
 
 
+def test_a_file_of_features_may_have_moved(tmp_path: Path) -> None:
+    path = make_table(tmp_path, {"data.feature_columns": None, "data.features_path": "f.npy"})
+    np.save(tmp_path / "f.npy", np.random.default_rng(1).normal(size=(240, 2)))
+    train_run(load_config(path, ["train.max_steps=2"]), tmp_path / "run")
+    moved = (tmp_path / "f.npy").rename(tmp_path / "g.npy")
+    config = load_config(path, ["train.max_steps=4", f"data.features_path={moved}"])
+    assert train_run(config, tmp_path / "run", resume=True).steps == 4
+
+
 # Defaults.
 
 
