@@ -220,7 +220,9 @@ def test_padding_changes_no_gradient(
             nats_alone += loss
     assert nats == pytest.approx(nats_alone, rel=1e-12)
     assert np.linalg.norm(total - alone) <= 1e-12 * np.linalg.norm(alone)
-    assert all(view.any() for view in parameter_views(alone, model.shapes).values())
+    for name, view in parameter_views(alone, model.shapes).items():
+        # Features get no gradient from a first window that has prompts alone.
+        assert view.any() or (prompt == 0 and name.startswith("features."))
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 1e-5)])

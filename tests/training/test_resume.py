@@ -302,6 +302,7 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "data.records": ("data.records=line",),
     "data.prompt_column": (*TABLE, "data.prompt_column=1"),
     "data.reply_column": TABLE,
+    "data.feature_columns": (*TABLE, "data.feature_columns=1"),
     "data.header": (*TABLE, "data.header=true"),
     "data.delimiter": (*TABLE, "data.delimiter=;"),
     "data.prompt_separator": ("data.records=line", "data.prompt_separator=_"),
@@ -399,7 +400,10 @@ def stopped(place: Path) -> Path:
     return place / "stopped"
 
 
-@pytest.mark.parametrize("key", [key for key in MAY_CHANGE if key != "data.valid_path"])
+ELSEWHERE = ("data.valid_path", "data.features_path")  # keys with tests of their own
+
+
+@pytest.mark.parametrize("key", [key for key in MAY_CHANGE if key not in ELSEWHERE])
 def test_keys_that_may_change_do_not_change_a_step(
     key: str,
     place: Path,
