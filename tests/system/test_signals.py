@@ -251,7 +251,7 @@ def test_a_sample_in_training_is_interrupted_and_made_again(
                 signal.raise_signal(signal.SIGINT)
             yield piece
 
-    monkeypatch.setattr("charrnn.model.text_model.continuations", counted)
+    monkeypatch.setattr("charrnn.model.language_model.continuations", counted)
     config = write_config(tmp_path, {"train.validate_every": 5, "train.sample_length": 1000})
     assert run(["train", str(config), "--run-dir", str(tmp_path / "run")]) == 130
     assert written < 110
