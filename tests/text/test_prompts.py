@@ -200,7 +200,8 @@ def test_a_symbol_of_a_reply_is_predicted_at_each_symbol_of_its_prompt(  # type:
         first = {code for code in codes if code != end}  # no reply in these pairs is empty
         assert len(first) == 1
         text_of = corpus.vocabulary.decode
-        found[text_of(np.array(text)), text_of(np.array([*first]))] += 1
+        prompt = corpus.vocabulary.as_read(np.array(text))  # backwards twice is forwards
+        found[text_of(prompt), text_of(np.array([*first]))] += 1
     codes_of = {
         text_of(label): text_of(np.array([code]))
         for label, code in zip(

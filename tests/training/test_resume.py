@@ -309,6 +309,11 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "data.label_from": ("data.records=line", "data.label_from=file"),
     "data.label_as": ("data.records=line", "data.label_from=file", "data.label_as=reply"),
     "data.split_by": ("data.records=line", "data.prompt_separator=_", "data.split_by=reply"),
+    "data.reverse_prompts": (
+        "data.records=line",
+        "data.prompt_separator=_",
+        "data.reverse_prompts=true",
+    ),
     "train.prompt_weight": (
         "data.records=line",
         "data.prompt_separator=_",
