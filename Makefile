@@ -21,7 +21,8 @@ sample: .venv/installed  ## print a sample of the newest model
 eval: .venv/installed  ## score the validation part with the newest model
 	@$(BIN)/charrnn eval
 
-data: .venv/installed  ## fetch tiny Shakespeare to data/, for configs/shakespeare.yaml
+data: .venv/installed  ## write or fetch the data that is not in the repository, to data/
+	@$(BIN)/python data/numbers.py
 	@$(BIN)/python data/fetch.py
 
 test: $(DEV)  ## run the tests, except for those of test-external
@@ -35,7 +36,7 @@ test-all: test test-external  ## run all tests
 lint: $(DEV)  ## check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy --strict charrnn data/fetch.py data/things.py
+	@$(BIN)/mypy --strict charrnn data/*.py
 
 fmt: $(DEV)  ## format the code
 	@$(BIN)/ruff check --fix .

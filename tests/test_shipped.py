@@ -21,8 +21,13 @@ CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 FETCHED = {"shakespeare", "shakespeare-quick"}  # those whose text is not in the repository
 
 
+def write_numbers(folder: Path) -> None:
+    script = [sys.executable, str(ROOT / "data" / "numbers.py"), "--folder", str(folder)]
+    subprocess.run(script, check=True, capture_output=True)
+
+
 def test_the_configurations_are_there() -> None:
-    shipped = {"hello", "tales", "things", "shakespeare", "shakespeare-quick"}
+    shipped = {"hello", "tales", "things", "numbers", "shakespeare", "shakespeare-quick"}
     assert shipped <= {path.stem for path in CONFIGS}
 
 
@@ -35,6 +40,9 @@ def test_each_configuration_trains(
     overrides = ["--set", "train.max_steps=3"]
     if config.stem in FETCHED:
         overrides += ["--set", f"data.path={ROOT / 'data' / 'tales.txt'}"]
+    if config.stem == "numbers":
+        write_numbers(tmp_path)
+        overrides += ["--set", "data.path=numbers.csv", "--set", "data.test_path=numbers-test.csv"]
     assert run(["train", str(config), *overrides]) == 0
     counters = load_checkpoint(tmp_path / "runs" / config.stem / "best.npz").counters
     assert counters.step == 3
@@ -103,6 +111,50 @@ def test_things_has_plain_articles_and_plurals() -> None:
     """What the script puts together reads like English."""
     wrong = r"{|}|\ba [AEIOU]|\ban [^AEIOU]|xs\b|sss\b|mans\b|Gooses|  |^ | $"
     assert [row["name"] for row in ROWS if re.search(wrong, row["name"])] == []
+
+
+WORDS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen
+    fifteen sixteen seventeen eighteen nineteen"""
+TENS = "ten twenty thirty forty fifty sixty seventy eighty ninety"
+
+
+def value(words: str) -> int:
+    """Return the number that words stand for."""
+    values = {word: 10 * k for k, word in enumerate(TENS.split(), 1)}
+    values |= {word: k for k, word in enumerate(WORDS.split())}
+    thousands = part = 0
+    for word in re.split("[ -]", words):
+        if word == "thousand":
+            thousands, part = part, 0
+        elif word == "hundred":
+            part *= 100
+        elif word != "and":
+            part += values[word]
+    return 1000 * thousands + part
+
+
+def test_numbers(tmp_path: Path) -> None:
+    """All small numbers are for training, no number is in both tables, and the words are right."""
+    write_numbers(tmp_path)
+    tables = []
+    for name in ("numbers", "numbers-test"):
+        with (tmp_path / f"{name}.csv").open(encoding="ascii", newline="") as table:
+            tables.append({int(row["digits"]): row["words"] for row in csv.DictReader(table)})
+    train, test = tables
+    assert (len(train), len(test)) == (20_000, 2000)
+    assert set(range(1000)) < set(train)
+    assert not set(train) & set(test)
+    for numbers in (set(train) - set(range(1000)), set(test)):
+        lengths = Counter(len(str(number)) for number in numbers)
+        assert sorted(lengths) == [4, 5, 6]
+        assert max(lengths.values()) - min(lengths.values()) <= 1
+    both = train | test
+    assert {number: value(words) for number, words in both.items()} == {n: n for n in both}
+    small = "[a-z]+(-[a-z]+)?"
+    hundreds = f"[a-z]+ hundred( and {small})?"
+    form = f"({hundreds}|{small})( thousand( {hundreds}| and {small})?)?"
+    assert [words for words in both.values() if not re.fullmatch(form, words)] == []
+    assert (train[90], train[219]) == ("ninety", "two hundred and nineteen")
 
 
 def test_hello_is_learnt(
