@@ -27,7 +27,8 @@ def write_numbers(folder: Path) -> None:
 
 
 def test_the_configurations_are_there() -> None:
-    shipped = {"hello", "tales", "things", "numbers", "shakespeare", "shakespeare-quick"}
+    shipped = {"hello", "tales", "things", "numbers", "colour-of"}
+    shipped |= {"shakespeare", "shakespeare-quick"}
     assert shipped <= {path.stem for path in CONFIGS}
 
 
@@ -155,6 +156,16 @@ def test_numbers(tmp_path: Path) -> None:
     form = f"({hundreds}|{small})( thousand( {hundreds}| and {small})?)?"
     assert [words for words in both.values() if not re.fullmatch(form, words)] == []
     assert (train[90], train[219]) == ("ninety", "two hundred and nineteen")
+
+
+def test_colours_have_one_name_each_and_the_same_value_twice() -> None:
+    with (ROOT / "data" / "colours.csv").open(encoding="ascii", newline="") as table:
+        rows = list(csv.DictReader(table))
+    assert (
+        len({row["name"] for row in rows}) == len({row["hex"] for row in rows}) == len(rows) == 949
+    )
+    for row in rows:
+        assert row["hex"] == "#" + bytes(int(row[k]) for k in ("red", "green", "blue")).hex()
 
 
 def test_hello_is_learnt(
