@@ -14,6 +14,7 @@ import pytest
 
 from charrnn.commands.cli import run
 from charrnn.runs.checkpoint import load_checkpoint
+from charrnn.runs.folder import find_checkpoint
 from charrnn.runs.load import load
 
 ROOT = Path(__file__).parent.parent
@@ -45,8 +46,8 @@ def test_each_configuration_trains(
         write_numbers(tmp_path)
         overrides += ["--set", "data.path=numbers.csv", "--set", "data.test_path=numbers-test.csv"]
     assert run(["train", str(config), *overrides]) == 0
-    counters = load_checkpoint(tmp_path / "runs" / config.stem / "best.npz").counters
-    assert counters.step == 3
+    checkpoint = load_checkpoint(find_checkpoint(tmp_path / "runs" / config.stem))
+    assert checkpoint.counters.step == 3
 
 
 def test_hello() -> None:
