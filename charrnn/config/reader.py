@@ -261,10 +261,9 @@ class _Builder:
             self._fail("data.split_by", "needs records with a prompt and a reply", values)
         if values["data.reverse_prompts"] and not has_prompts:
             self._fail("data.reverse_prompts", "needs records with a prompt and a reply", values)
-        default = self._keys["train.prompt_weight"]["default"]
         weights = {
-            "train.prompt_weight": values["train.prompt_weight"] != default,
-            "train.early_weight": values["train.early_weight"],  # 0 for a text, where filled in
+            "train.prompt_weight": values["train.prompt_weight"],  # 0 for a text, where filled in
+            "train.early_weight": values["train.early_weight"],
         }
         for key, is_given in weights.items():
             if is_given and not has_prompts:

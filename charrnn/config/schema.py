@@ -324,8 +324,10 @@ class TrainConfig:
         "steps, or seconds, between writes of last.npz",
         "60s",
     )
-    prompt_weight: float = _key(
-        Number(0, 1), "weight of the symbols of prompts in the loss; those of replies have 1", 0.1
+    prompt_weight: float = _fillable(
+        Number(0, 1),
+        "weight of the symbols of prompts in the loss; those of replies have 1",
+        "0.1 if prompts or replies are labels, otherwise 0",
     )
     early_weight: float = _fillable(
         Number(0),

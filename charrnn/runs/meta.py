@@ -179,11 +179,12 @@ def _config(values: Any) -> Config:
         raise CheckpointError("its configuration lacks data.path")
     # Files without these keys were trained with these values.
     model = {"dropout_per": "step", "weight_dropout": 0.0, **values["model"]}
-    data = {"reverse_prompts": None, **values["data"]}
-    if data["reverse_prompts"] is None and "split_by" in data and data["split_by"] is not None:
-        data["reverse_prompts"] = False
+    has_prompts = values["data"].get("split_by") is not None
+    data = {"reverse_prompts": False if has_prompts else None, **values["data"]}
     older = {"workers": 1, "backend": "numpy", "streams": "fixed", "early_weight": 0.0}
     train = older | values["train"]
+    if not has_prompts:
+        train["prompt_weight"] = 0.0  # which older files have as 0.1
     if _is_count(train.get("sample_length")):  # older files may exceed the bound
         train["sample_length"] = min(int(train["sample_length"]), MAX_SAMPLE_LENGTH)
     sections = {"data": data, "model": model, "train": train}

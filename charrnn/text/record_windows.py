@@ -146,7 +146,7 @@ class RecordWindows:
         self._longest = sizes.longest(self._N)  # (batches,)
         self._windows_of = sizes.windows_of_batches(self._N, self._T)  # (batches,)
         self.windows = int(self._windows_of.sum())
-        self._prompt_weight = train.prompt_weight
+        self._prompt_weight = train.prompt_weight or 0.0
         self._early_weight = train.early_weight or 0.0
         self._scale = self.windows / (replies + self._prompt_weight * (sizes.train - replies))
         self._epoch = -1

@@ -26,6 +26,11 @@ class TextSizes(NamedTuple):
     others: tuple[int, int]  # of the validation and of the test part
 
     @property
+    def prompts(self) -> bool:
+        """False: a text has no prompts."""
+        return False
+
+    @property
     def labels(self) -> None:
         """None: a text has no labels."""
 

@@ -98,6 +98,11 @@ class Sizes(Protocol):
         ...
 
     @property
+    def prompts(self) -> bool:
+        """Whether records have prompts."""
+        ...
+
+    @property
     def labels(self) -> Side | None:
         """The side of records that are labels, the reply's if both are; None without labels."""
         ...

@@ -9,12 +9,13 @@ configuration, the sizes of the text and the size of the vocabulary:
     batch_size, seq_length        32 and 80, or less for a small text (`_with_windows`)
     max_epochs                    what the work allows, at most 100 (`_epochs`)
     dropout, weight_dropout       more for more epochs, and for more parameters per character; no
-                                  weight dropout if prompts are labels (`_with_dropout`)
+                                  weight dropout where a text is written for a prompt
+                                  (`_with_dropout`)
     learning_rate                 by optimizer and cell; lower for a larger model, for many steps
                                   and for fine-tuning (`_with_rate`)
     weight_decay                  the optimizer's; lower for a long training (`_with_rate`)
     warmup_steps, validate_every  by the number of steps (`_with_length`)
-    early_weight                  1 for labels ("Labels, predicted early")
+    prompt_weight, early_weight   0.1 and 1 for labels ("Labels, predicted early"; `_with_weights`)
 
 "Work" is the number of floating-point operations in the matrix products of the whole training. The
 comments on the constants name, in quotes, the section of tests/benchmarks/EXPERIMENTS.md that
@@ -39,7 +40,6 @@ from charrnn.config.values import MAX_INT
 from charrnn.kernels import CELLS
 from charrnn.kernels.optimizers import OPTIMIZERS
 from charrnn.model.parameters import parameter_count, training_flops
-from charrnn.text.labels import Side
 from charrnn.text.windows import Sizes
 
 # "How large, how long": 1e14 operations train an LSTM of 2 x 256 on tiny Shakespeare for 21 epochs.
@@ -105,10 +105,10 @@ def fill_defaults(
     workers = ranks or config.train.workers
     workers = workers if isinstance(workers, int) else 1  # each needs at least one stream
     train = _with_windows(config.train, sizes, workers)
-    if train.early_weight is None:
-        train = replace(train, early_weight=1.0 if sizes.labels == "reply" else 0.0)
+    train = _with_weights(train, sizes)
     epochs = _epochs(train, sizes, n, work / training_flops(model, V))
-    model = _with_dropout(model, n, V, epochs, labels=sizes.labels)
+    keeps_prompt = sizes.prompts and sizes.labels != "reply"
+    model = _with_dropout(model, n, V, epochs, keeps_prompt=keeps_prompt)
     train = _with_length(train, sizes, epochs)
     train = _with_rate(train, model, sizes, epochs, fine_tuning=source is not None)
     return replace(config, model=model, train=train)
@@ -167,6 +167,15 @@ def _with_windows(train: TrainConfig, sizes: Sizes, workers: int) -> TrainConfig
     return replace(train, seq_length=T, batch_size=N, streams=streams)
 
 
+def _with_weights(train: TrainConfig, sizes: Sizes) -> TrainConfig:
+    """Fill in the weights of prompts and of early targets, which help labels."""
+    if train.prompt_weight is None:
+        train = replace(train, prompt_weight=0.1 if sizes.labels else 0.0)
+    if train.early_weight is None:
+        train = replace(train, early_weight=1.0 if sizes.labels == "reply" else 0.0)
+    return train
+
+
 def _epochs(train: TrainConfig, sizes: Sizes, n: int, chars: float) -> float:
     """Return the epochs of a training; without a limit it reads about `chars` of n characters."""
     limits = []
@@ -180,13 +189,13 @@ def _epochs(train: TrainConfig, sizes: Sizes, n: int, chars: float) -> float:
 
 
 def _with_dropout(
-    model: ModelConfig, n: int, V: int, epochs: float, *, labels: Side | None
+    model: ModelConfig, n: int, V: int, epochs: float, *, keeps_prompt: bool
 ) -> ModelConfig:
     """Fill in the dropout, which grows with the epochs and with the parameters per character.
 
     The constants fit the best rows of "Rate, dropout and decay of the weights go together". Where
-    prompts are labels, no recurrent weight is dropped: the states have to keep the label ("A text
-    for a label").
+    the states have to keep a prompt to write a text for it, no recurrent weight is dropped ("A text
+    for a label", "Prompts and replies that are both many").
     """
     rate = 0.09 * math.log2(max(epochs, 1e-3) / 6.5)
     rate += 0.06 * math.log2(parameter_count(model, V) / n)
@@ -194,7 +203,7 @@ def _with_dropout(
     if model.dropout is None:
         model = replace(model, dropout=rate)
     if model.weight_dropout is None:
-        model = replace(model, weight_dropout=0.0 if labels == "prompt" else rate)
+        model = replace(model, weight_dropout=0.0 if keeps_prompt else rate)
     return replace(model, dropout_per=model.dropout_per or "window")
 
 

@@ -70,7 +70,8 @@ def default_rows(defaults: Mapping[str, Any]) -> list[tuple[str, str]]:
 
     An early weight of 0, which all but labels have, is left out.
     """
-    shown = [key for key in defaults if key != "train.early_weight" or defaults[key]]
+    weights = ("train.prompt_weight", "train.early_weight")
+    shown = [key for key in defaults if key not in weights or defaults[key]]
     values = ", ".join(f"{key.split('.')[1]} {defaults[key]}" for key in shown)
     return [("chosen", values)] if values else []
 

@@ -266,7 +266,8 @@ def configurations(draw: st.DrawFn) -> Config:
         flat[f"data.{name}"] for name in ("prompt_column", "prompt_separator", "label_from")
     ):
         flat["data.split_by"] = None
-        flat["train.prompt_weight"] = all_keys()["train.prompt_weight"]["default"]
+        flat["data.reverse_prompts"] = None
+        flat["train.prompt_weight"] = None
         flat["train.early_weight"] = None
     nested: dict[str, Any] = {"seed": flat.pop("seed")}
     for dotted, value in flat.items():

@@ -485,7 +485,7 @@ def test_configuration_that_is_not_a_file(
     monkeypatch.chdir(tmp_path)
     write_config(tmp_path)
     before = contents(tmp_path)
-    assert run(["train", path]) == 1
+    assert run(["bench", path]) == 1
     assert capsys.readouterr() == ("", f"charrnn: error: {path}: {words}\n")
     assert contents(tmp_path) == before
 
@@ -533,7 +533,7 @@ def test_a_text_in_place_of_a_configuration_gets_the_command_that_reads_it(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("names.txt").write_text("emma\nolivia\n")
-    assert run(["train", "names.txt"]) == 1
+    assert run(["bench", "names.txt"]) == 1
     assert capsys.readouterr().err == (
         "charrnn: error: names.txt: is not a configuration. If it is the text to train on, "
         "'charrnn init names.txt' writes a configuration for it\n"

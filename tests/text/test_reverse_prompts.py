@@ -59,7 +59,7 @@ def test_training_reads_prompts_backwards_and_replies_forwards(  # type: ignore[
 ) -> None:
     pairs += [("a", "b"), ("b", "a")]  # two different symbols, at least
     corpus = corpus_of(tmp_path_factory.mktemp("windows") / "list", pairs, reverse=True)
-    config = replace(TrainConfig(), batch_size=N, seq_length=T, streams="fresh", early_weight=0)
+    config = replace(TrainConfig(), batch_size=N, seq_length=T, streams="fresh", prompt_weight=1)
     windows = corpus.training_windows(config, 5)
     rows: list[list[int]] = []
     for step in range(windows.windows):
