@@ -96,10 +96,11 @@ def predict(
 
     Prints the likeliest reply to each PROMPT, and its probability. The model must have been trained
     on prompts and replies. If the replies were few, they are its labels, and all of them are
-    scored; other replies are found by beam search. In a pipe, tabs divide prompt, reply,
-    probability and the other columns of a table.
+    scored; other replies are found by beam search. A model of features alone takes --features in
+    place of a PROMPT. In a pipe, tabs divide prompt, reply, probability and the other columns of a
+    table.
     """
-    if (file is None) == (not prompts):
+    if (file is None) == (not prompts) and (file or features is None):
         raise click.UsageError("give either PROMPTs or --file, which names a file of prompts.")
     if file is not None and features is not None:
         raise click.UsageError("--features is for PROMPTs; a --file has them in its columns.")
@@ -142,7 +143,7 @@ def _replies(
     from charrnn.model.beam import Search
     from charrnn.model.prediction import texts_of_labels
 
-    if checkpoint.vocabulary.prompt_end is None:
+    if checkpoint.vocabulary.prompt_end is None and checkpoint.scale is None:
         raise SamplingError(
             f"{path}: this model was not trained on prompts and replies",
             hint="data.prompt_column and data.reply_column of a table, data.prompt_separator or "
@@ -171,6 +172,8 @@ def _prompts(
         SamplingError: the features are not those that the model reads.
         TextError: the file cannot be read, or the model does not know a character.
     """
+    import numpy as np
+
     from charrnn.config.paths import named_path
     from charrnn.model.encoder import Encoder
     from charrnn.text.prompts import Prompt, PromptFile
@@ -183,6 +186,13 @@ def _prompts(
     found = list[Prompt]()
     encoder = Encoder(data, vocabulary, checkpoint.labels, checkpoint.scale)
     encoder.features(features)  # refuses others
+    if vocabulary.prompt_end is None:
+        if arguments:
+            raise SamplingError("PROMPT: this model reads features alone; give no prompt")
+        shown_as = ",".join(f"{one:g}" for one in features or ())
+        return [Prompt(1, shown_as, np.empty(0, vocabulary.code_dtype), 0, {}, features or ())]
+    if not arguments:
+        raise SamplingError("this model replies to prompts, and there is none; give one")
     for number, text in enumerate(arguments, 1):
         if not skip_unknown:
             refuse_escapes("PROMPT", text, vocabulary, ", or add --escapes")

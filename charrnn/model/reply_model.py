@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ class ReplyModel(TextModel):
 
     def predict(
         self,
-        prompts: Iterable[str],
+        prompts: Iterable[str] | None = None,
         top: int | None = 1,
         *,
         beam: int | None = None,
@@ -38,7 +39,7 @@ class ReplyModel(TextModel):
         are found by beam search, and have the probability that sampling would write them.
 
         Args:
-            prompts: the texts.
+            prompts: the texts; None for a model of features alone.
             top: number of replies to each prompt; None: all labels.
             beam: beginnings of replies that are kept for each prompt at each step, by default 5 or
                 `top`; 1 is greedy.
@@ -62,15 +63,10 @@ class ReplyModel(TextModel):
         >>> first.text, second.text
         ('early', 'late')
         """
-        end, prompt_end = self.vocabulary.end, self.vocabulary.prompt_end
-        if prompt_end is None:
-            raise SamplingError("this model was not trained on prompts and replies")
-        assert end is not None
         answers = self._answers(top, beam, length)
-        codes = [
-            np.concatenate([[end], self.vocabulary.as_read(one), [prompt_end]])
-            for one in self.encoder.prompts(prompts, skip_unknown=skip_unknown)
-        ]
+        if features is not None:
+            features = [*features]
+        codes = self._asked(prompts, len(features or ()), skip_unknown)
         found: list[list[Reply]] = [[] for _ in codes]
         batches = answers(codes, self.encoder.features_of_each(features, len(codes)))
         while True:
@@ -80,6 +76,20 @@ class ReplyModel(TextModel):
                 return found
             for place, replies in zip(batch[0].tolist(), batch[1], strict=True):
                 found[place] = replies
+
+    def _asked(self, prompts: Any, n: int, skip_unknown: bool) -> list[Array]:
+        """Return the codes of prompts, from the begin of a record; n begins for a model without."""
+        end, prompt_end = self.vocabulary.end, self.vocabulary.prompt_end
+        if prompt_end is None:
+            if self.scale is None:
+                raise SamplingError("this model was not trained on prompts and replies")
+            if prompts is not None:
+                raise SamplingError("prompts: this model reads features alone; give None")
+            return [np.array([end])] * n
+        return [
+            np.concatenate([[end], self.vocabulary.as_read(one), [prompt_end]])
+            for one in self.encoder.prompts(prompts, skip_unknown=skip_unknown)
+        ]
 
     def _answers(
         self, top: int | None, beam: int | None, length: int | None

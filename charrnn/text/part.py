@@ -208,7 +208,8 @@ def encode_prompts(
     Their features (prompts, F) are standardised; None for a model without.
     """
     nothing: Array = np.empty(0, vocabulary.code_dtype)
-    pairs = [vocabulary.as_pair(prompt, nothing) for prompt in prompts]
+    with_end = vocabulary.prompt_end is not None
+    pairs = [vocabulary.as_pair(one, nothing) if with_end else one for one in prompts]
     return encode_list(vocabulary, pairs, features)
 
 

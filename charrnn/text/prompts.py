@@ -83,7 +83,7 @@ class PromptFile:
         with explained(where, self._pieces(), data, with_reply=False) as pieces:
             read = _rows(where, pieces, data) if data.records in TABLES else _texts(pieces, data)
             for line, cell, columns, features in read:
-                none, symbols = False, code_points(cell)
+                none, symbols = False, code_points(cell if data.has_prompts else "")
                 codes = self._vocabulary.encode(
                     symbols, f"{where}: line {line}", skip_unknown=self._skip_unknown
                 )
@@ -129,7 +129,9 @@ def _rows(where: str, pieces: Iterable[Array], data: DataConfig) -> Iterator[_Re
         name = text_of(name, data)
         names.append(str(len(names) + 1) if name in names else name)
     for row in table:
-        assert row.prompt is not None
+        features = table.features(row)
+        prompt = row.prompt  # without one, the features are shown
+        prompt = ",".join(f"{one:g}" for one in features) if prompt is None else prompt
         if isinstance(row.cells, dict):
             named = [(key, key, cell) for key, cell in row.cells.items()]
         else:
@@ -140,7 +142,7 @@ def _rows(where: str, pieces: Iterable[Array], data: DataConfig) -> Iterator[_Re
             for name, column, cell in named
             if column not in table.prompt_columns
         }
-        yield row.line, row.prompt, others, table.features(row)
+        yield row.line, prompt, others, features
 
 
 def _texts(pieces: Iterable[Array], data: DataConfig) -> Iterator[_Read]:

@@ -56,9 +56,11 @@ def compared(
     listed = dict[bytes, list[Array]]()
     for low in range(start, end, _TOGETHER):
         ranks = np.arange(low, min(low + _TOGETHER, end))
+        features = corpus.features_of(ranks)
         pairs = zip(corpus.prompt_codes(ranks), corpus.reply_codes(ranks), strict=True)
-        for k, (prompt, reply) in enumerate(pairs, low - start):
-            key = prompt.tobytes()
+        for k, (prompt, reply) in enumerate(pairs):
+            key = prompt.tobytes() + (b"" if features is None else features[k].tobytes())
+            k += low - start
             first.setdefault(key, k)
             listed.setdefault(key, []).append(reply)
     answers = [replies[k].codes for k in first.values()]

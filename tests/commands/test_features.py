@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -101,6 +102,27 @@ def test_predict_reads_features_of_a_table_and_of_an_option(said: Said) -> None:
     assert (code, out[:4]) == (0, "abc\t")
 
 
+def test_predict_needs_no_prompt_where_the_model_has_none(said: Said) -> None:
+    """The likeliest texts for features, of an option or of a table, in its order."""
+    model = charrnn.load("runs/texts")
+    code, out, _ = said("predict", "--features", "70,-0.9", "--model", "runs/texts", "--top", "3")
+    rows = [line.split("\t") for line in out.splitlines()]
+    (expected,) = model.predict(features=[[70, -0.9]], top=3)
+    assert (code, [row[1] for row in rows]) == (0, [one.text for one in expected])
+    assert [row[0] for row in rows] == ["70,-0.9"] * 3
+    scores = model.score_records([row[1] for row in rows], features=[[70, -0.9]] * 3)
+    assert [float(row[2]) for row in rows] == pytest.approx(
+        [math.exp(-one.nats) for one in scores], abs=1e-4
+    )
+    code, out, _ = said("predict", "--file", "t.csv", "--model", "runs/texts")
+    rows = [line.split("\t") for line in out.splitlines()]
+    features = [[float(one) for one in row[0].split(",")] for row in rows]
+    assert (code, len(rows)) == (0, 240)
+    assert [row[1] for row in rows] == [one.text for (one,) in model.predict(features=features)]
+    with pytest.raises(charrnn.CharRNNError, match="reads features alone"):
+        model.predict(["a"], features=[[70, -0.9]])
+
+
 def test_info_and_the_summary_name_features(said: Said) -> None:
     code, out, _ = said("info", "runs/texts")
     assert code == 0
@@ -139,6 +161,8 @@ REFUSED = {
     "sample runs/texts --features 1,,2": "'1,,2' is not a list of numbers",
     "sample runs/list": "this model reads 2 features, and there are none; --features",
     "predict abc --model runs/labels": "this model reads 1 feature (x), and there are none; --feat",
+    "predict abc --features 1,2 --model runs/texts": "PROMPT: this model reads features alone",
+    "predict --features 1 --model runs/labels": "this model replies to prompts, and there is none",
     "predict --file t.csv --features 1 --model runs/labels": "--features is for PROMPTs; a --file",
     "predict --file pairs.txt --model runs/pairs": (
         "pairs.txt: has no features, and this model reads those of data.features_path with each pr"
