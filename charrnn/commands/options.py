@@ -168,7 +168,8 @@ def show_text(
     import shutil
     import sys
 
-    from charrnn.inspection.colours import coloured_lines, wants_colours
+    from charrnn.inspection.colours import coloured_lines
+    from charrnn.system.terminal import wants_colours
 
     coloured = wants_colours(sys.stdout, colour)
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 80

@@ -27,7 +27,7 @@ from charrnn.commands.options import (
     unknown_option,
 )
 from charrnn.errors import CheckpointError, TextError, counted
-from charrnn.system.terminal import visible, wrapped
+from charrnn.system.terminal import FAINT, coloured, visible, wants_colours, wrapped
 
 if TYPE_CHECKING:
     from charrnn.model.language_model import LanguageModel
@@ -308,12 +308,14 @@ def _print_samples(groups: Iterable[tuple[int, Iterable[list[str]]]], prime: str
             texts = ([prime, buffer.getvalue()] for buffer in buffers)
         for text in texts:
             sys.stdout.write(separator)
-            _print_text(text)
+            _print_text(text, faint_first=bool(prime) and wants_colours(sys.stdout))
             separator = "---\n"
 
 
-def _print_text(pieces: Iterable[str]) -> None:
+def _print_text(pieces: Iterable[str], *, faint_first: bool = False) -> None:
     """Print a text as it grows, and a newline if it does not end in one, also when interrupted.
+
+    The first piece may be faint, to tell a prime from its continuation.
 
     A terminal gets no control characters. A piece that comes after a pause is shown at once; pieces
     that follow each other fast are flushed together, because flushing each of them can take longer
@@ -322,7 +324,9 @@ def _print_text(pieces: Iterable[str]) -> None:
     last, flushed_s, terminal = "", -math.inf, sys.stdout.isatty()
     try:
         for piece in pieces:
-            sys.stdout.write(visible(piece) if terminal else piece)
+            shown = visible(piece) if terminal else piece
+            sys.stdout.write(coloured(shown, FAINT) if faint_first else shown)
+            faint_first = False
             last = piece or last
             now_s = time.monotonic()
             if now_s - flushed_s > _FLUSH_EVERY_S:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from charrnn.commands.after_training import show_what_was_learned
 from charrnn.commands.options import Time, option_of, set_option
 from charrnn.errors import ConfigError
 from charrnn.system.terminal import wrapped
@@ -90,7 +91,7 @@ def train(
             chosen, folder = _of_texts(
                 config, minutes, overrides, run_dir, resume, overwrite, measures
             )
-        train_run(
+        outcome = train_run(
             chosen,
             folder,
             resume=resume,
@@ -100,6 +101,7 @@ def train(
             ranks=all_ranks,
             interrupts=graceful_interrupts,
         )
+    show_what_was_learned(outcome.run_dir)
     return 0
 
 

@@ -335,8 +335,10 @@ class TrainConfig:
         "in all of them together",
         "1 if the replies are labels, otherwise 0",
     )
-    sample_length: int = _key(
-        whole(0, MAX_SAMPLE_LENGTH), "characters of the sample at each validation; 0: none", 0
+    sample_length: int | None = _key(
+        Nullable(whole(0, MAX_SAMPLE_LENGTH)),
+        "characters of the sample at each validation; 0: none; null: 120 on a terminal, else none",
+        None,
     )
     workers: int | str = _key(
         OrWord(whole(1, 1024), "auto", "the word auto"),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TextIO
 
 import numpy as np
 
@@ -75,19 +73,6 @@ ACTIVATION = Scale(
     "▁▂▃ ▅▆▇",
     ("-1", "-0.6", "-0.4", "0", "0.4", "0.6", "1"),
 )
-
-
-def wants_colours(stream: TextIO, choice: str) -> bool:
-    """Return whether to print colours.
-
-    Args:
-        stream: where the text is printed.
-        choice: "always", "never" or "auto": on a terminal, unless NO_COLOR is set.
-    """
-    if choice != "auto":
-        return choice == "always"
-    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-    return stream.isatty() and not plain
 
 
 def coloured_lines(

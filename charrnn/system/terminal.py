@@ -11,6 +11,7 @@ _PICTURES = {c: 0x2400 + c for c in range(0x20) if chr(c) not in "\n\t"} | {0x7F
 _PICTURES |= dict.fromkeys(range(0x80, 0xA0), 0xFFFD)  # these have no picture
 # Characters that change the direction of the text after them.
 _DIRECTIONS = {c: f"<U+{c:04X}>" for c in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+GREEN, FAINT = "32", "2"  # codes of `coloured`
 _VISIBLE: dict[int, int | str] = {**_PICTURES, **_DIRECTIONS}
 
 
@@ -33,9 +34,8 @@ def wrapped(text: str, stream: TextIO, indent: int = 0, mark: str = "") -> str:
         mark: stands before each line, and before each row of a wrapped one.
     """
     marked = "\n".join(mark + line for line in text.split("\n")) if mark else text
-    try:
-        columns = os.get_terminal_size(stream.fileno()).columns
-    except (OSError, ValueError):  # not a terminal
+    columns = terminal_columns(stream)
+    if columns is None:
         return marked
     if not columns:  # a terminal of unknown width
         return visible(marked)
@@ -49,6 +49,32 @@ def wrapped(text: str, stream: TextIO, indent: int = 0, mark: str = "") -> str:
         break_on_hyphens=False,
     )
     return "\n".join(wrapper.fill(line) or mark for line in visible(text).split("\n"))
+
+
+def terminal_columns(stream: TextIO) -> int | None:
+    """Return the width of a terminal, 0 if it is unknown; None for a file or a pipe."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError):
+        return None
+
+
+def wants_colours(stream: TextIO, choice: str = "auto") -> bool:
+    """Return whether to print colours.
+
+    Args:
+        stream: where the text is printed.
+        choice: "always", "never" or "auto": on a terminal, unless NO_COLOR is set.
+    """
+    if choice != "auto":
+        return choice == "always"
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return stream.isatty() and not plain
+
+
+def coloured(text: str, code: str) -> str:
+    """Return a text in a colour, GREEN or FAINT."""
+    return f"\x1b[{code}m{text}\x1b[0m"
 
 
 def duration(seconds: float) -> str:

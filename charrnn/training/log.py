@@ -19,6 +19,8 @@ from charrnn.training.divergence import update_skipped, worse_than_guessing
 from charrnn.training.limits import Limits
 from charrnn.training.reporter import Reporter
 
+_BEST = "  best"  # at the end of a line
+
 
 class TrainingLog:
     """Writes the events of a training to metrics.jsonl and passes them to a reporter.
@@ -97,13 +99,17 @@ class TrainingLog:
         self._reporter.note(
             f"epoch {self._limits.epoch(step)}  step {step:,}  validation {score.loss_nats:.4f} "
             f"nats/{self._config.data.tokens} ({score.bits_per_char:.3f} bits)"
-            + ("  best" if best else "")
+            + (_BEST if best else ""),
+            strong=_BEST if best else "",
         )
         self._warn_if_high(step, score.loss_nats)
 
     def sample(self, step: int, text: str) -> None:
         """Log a text sampled from the model."""
         self._write(step, "sample", text=text)
+        if self._config.train.sample_length is None:  # a line or two
+            joint = ", " if self._config.data.records == "line" else " / "
+            text = joint.join(line.strip() for line in text.splitlines() if line.strip())
         self._reporter.note(visible(text), mark="  | ")
 
     def flush_to_disk(self) -> None:

@@ -10,15 +10,26 @@ from collections.abc import Callable, Sequence
 from typing import TextIO
 
 from charrnn.system.progress import Bar
-from charrnn.system.terminal import duration, wrapped
+from charrnn.system.terminal import (
+    GREEN,
+    coloured,
+    duration,
+    terminal_columns,
+    wants_colours,
+    wrapped,
+)
 
 _LINE_EVERY_S = 5.0  # without a terminal to draw a bar on
+_SAMPLE_LENGTH = 120  # characters of a sample on a terminal
+_COLUMNS = 80  # of a terminal of unknown width
+_SHORTEST_BAR = 8  # columns, with what is around it
 
 
 class Reporter:
     """Receives the events of a training; this base class ignores them."""
 
     worded: Callable[[str], str] = str  # returns how a note words an argument of the Python API
+    sample_length = 0  # characters of a sample, unless the configuration says how many
 
     def block(self, rows: Sequence[tuple[str, str]]) -> None:
         """Show the summary of the training, rows of a name and a text."""
@@ -35,8 +46,14 @@ class Reporter:
     def validating(self) -> None:
         """Show that a validation begins."""
 
-    def note(self, text: str, mark: str = "") -> None:
-        """Print a text that stays, with a mark before each of its lines."""
+    def note(self, text: str, mark: str = "", strong: str = "") -> None:
+        """Print a text that stays.
+
+        Args:
+            text: one or more lines.
+            mark: stands before each of them.
+            strong: the end of the text, which is coloured where there are colours.
+        """
 
     def end(self) -> None:
         """Finish: no more steps follow."""
@@ -55,6 +72,8 @@ class TerminalReporter(Reporter):
         self._file = file or sys.stderr
         self._bar: Bar | None = None
         self._is_terminal = self._file.isatty()
+        self._coloured = wants_colours(self._file)
+        self.sample_length = _SAMPLE_LENGTH if self._is_terminal else 0
         self._loss_nats: float | None = None
 
     def block(self, rows: Sequence[tuple[str, str]]) -> None:
@@ -73,7 +92,8 @@ class TerminalReporter(Reporter):
                 file=self._file,
                 dynamic_ncols=True,
                 leave=False,
-                bar_format="{desc} |{bar}| {elapsed}<{remaining}{postfix}",
+                unit="",
+                bar_format="{desc} |{bar}| {unit}",
             )
 
     def step(self, epoch: int, chars: int, loss_nats: float, seconds: float) -> None:
@@ -90,8 +110,9 @@ class TerminalReporter(Reporter):
         if math.isfinite(loss_nats):
             self._loss_nats = loss_nats if old is None else 0.9 * old + 0.1 * loss_nats
         if self._bar is not None:
-            self._bar.set_description_str(f"epoch {epoch}  {self._place()}", refresh=False)
-            self._bar.set_postfix_str(f"loss {self._loss()}, {self._rate()}", refresh=False)
+            before, after = self._beside_bar(epoch)
+            self._bar.set_description_str(before, refresh=False)
+            self._bar.unit = after
             self._bar.update(self._share() - self._bar.n)
         elif time.monotonic() - self._line_at >= _LINE_EVERY_S:
             self._line_at = time.monotonic()
@@ -102,14 +123,28 @@ class TerminalReporter(Reporter):
         if self._bar is not None:
             self._bar.set_description_str(f"validating  {self._place()}")
 
-    def note(self, text: str, mark: str = "") -> None:
-        self._print(text, mark=mark)
+    def note(self, text: str, mark: str = "", strong: str = "") -> None:
+        self._print(text, mark=mark, strong=strong)
 
-    def _print(self, text: str, indent: int = 0, mark: str = "") -> None:
+    def _beside_bar(self, epoch: int) -> tuple[str, str]:
+        """Return what stands before the bar and after it; on a narrow terminal, it is less."""
+        left = f"{self._time_left()} left" if self._chars else "- left"
+        before, after = self._place(), f"loss {self._loss()}  {left}"
+        with_rate = f"loss {self._loss()}  {self._rate()}  {left}"
+        columns = terminal_columns(self._file) or _COLUMNS
+        for one in ((f"epoch {epoch}  {before}", with_rate), (before, with_rate)):
+            if sum(map(len, one)) + _SHORTEST_BAR <= columns:
+                return one
+        return before, after
+
+    def _print(self, text: str, indent: int = 0, mark: str = "", strong: str = "") -> None:
         if self._bar is not None:
             self._bar.clear()
         try:
-            print(wrapped(text, self._file, indent, mark), file=self._file, flush=True)
+            shown = wrapped(text, self._file, indent, mark)
+            if strong and self._coloured:
+                shown = f"{shown.removesuffix(strong)}{coloured(strong, GREEN)}"
+            print(shown, file=self._file, flush=True)
         except OSError:  # the reader of the pipe has ended; the training continues without output
             self._file = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
             os.dup2(self._file.fileno(), 2)

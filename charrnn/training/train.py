@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext
@@ -54,6 +55,8 @@ from charrnn.workers.mpi import MPIGroup, Ranks
 from charrnn.workers.processes import start_group
 from charrnn.workers.worker import Job
 
+_EARLY = 0.5  # of the steps; the best validation should not come before
+_FEW = 4  # validations, of which the best may be anywhere
 _FOUND = ("split_by", "reverse_prompts")  # keys that are found in the data, if they are unset
 _MANY_PARAMETERS = 20_000_000  # drawing the initial values of more takes a while
 _CONTINUES = Remedy("resume=True", "continues from there")
@@ -180,6 +183,8 @@ def train(
                         stop = stop_requested or (lambda: None)
                         accuracy = validation_accuracy(run, group, epochs, stop)
                     reporter.note(_finished(trainer, run, accuracy))
+                    if early := _best_is_early(trainer):
+                        reporter.note(early)
                 else:
                     interrupted = f"interrupted at step {counters.step:,}, saved in {run.last}"
                     _note(reporter, interrupted, _CONTINUES)
@@ -300,6 +305,21 @@ def _not_written(trainer: Trainer, problem: str) -> RunError:
     effect = "continues from there once this is fixed"
     problem = f"{problem}; step {trainer.kept_step:,} is kept"
     return RunError(problem, Remedy("resume=True", effect))
+
+
+def _best_is_early(trainer: Trainer) -> str:
+    """Return what to do if the best validation lies far behind the end; "" if it does not."""
+    counters = trainer.counters
+    validations = counters.step / trainer.limits.steps(trainer.config.train.validate_every)
+    if counters.best_loss_nats is None or validations < _FEW:
+        return ""
+    if counters.best_step > _EARLY * counters.step:
+        return ""
+    epochs = counters.best_step / trainer.limits.steps_per_epoch
+    return (
+        f"the best model is that of epoch {math.ceil(epochs):,}; later ones have memorised the "
+        "text. Fewer epochs, more dropout or more text give a better one"
+    )
 
 
 def _finished(trainer: Trainer, run: RunFolder, accuracy: str) -> str:

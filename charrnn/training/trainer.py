@@ -266,6 +266,7 @@ class Trainer:
     def _sample(self) -> str:
         """Sample the configured number of characters, or fewer if a stop is requested."""
         length, seed = self.config.train.sample_length, [self.config.seed, self.counters.step]
+        length = self._reporter.sample_length if length is None else length
         # With NumPy's gates, like `charrnn sample` of a text: compiled gates round differently.
         model = Model(self.config.model, self.model.V, self.model.parameters, F=self.model.F)
         shown = LanguageModel(self.config, self.corpus.vocabulary, model)

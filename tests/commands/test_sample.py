@@ -243,11 +243,16 @@ def test_a_terminal_gets_no_control_characters(folder: Path, terminal: bool) -> 
         assert done.stdout.decode() == text
         return
     pty = pytest.importorskip("pty")
-    master, slave = pty.openpty()
-    with os.fdopen(master, "rb", buffering=0) as screen:
-        subprocess.run(command, stdout=slave, stderr=subprocess.PIPE, check=True)
-        os.close(slave)
-        assert screen.read(1000).decode().replace("\r\n", "\n") == seen
+    for plain in ("", "1"):  # the prime is faint, unless NO_COLOR is set
+        master, slave = pty.openpty()
+        environment = {**os.environ, "NO_COLOR": plain, "TERM": "xterm"}
+        with os.fdopen(master, "rb", buffering=0) as screen:
+            subprocess.run(
+                command, stdout=slave, stderr=subprocess.PIPE, check=True, env=environment
+            )
+            os.close(slave)
+            shown = screen.read(1000).decode().replace("\r\n", "\n")
+        assert shown == (seen if plain else f"\x1b[2m{seen[:2]}\x1b[0m{seen[2:]}")
 
 
 @given(st.text())

@@ -148,18 +148,19 @@ def _no_thread_left() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_no_thread_left")
+@pytest.mark.parametrize("columns", [COLUMNS, 60])
 @pytest.mark.parametrize(
     ("total", "left_s", "epoch", "loss_nats"),
     [(20, None, 1, 2.345), (10**6, None, 1234, 12.345), (None, 60.0, 1, 2.345)],
     ids=["short", "long", "by the clock"],
 )
 def test_the_bar_on_a_terminal(
-    total: int | None, left_s: float | None, epoch: int, loss_nats: float
+    total: int | None, left_s: float | None, epoch: int, loss_nats: float, columns: int
 ) -> None:
-    """It fits into 80 columns, notes stay above it, and it disappears at the end."""
+    """It fits into the terminal, notes stay above it, and it disappears at the end."""
     pty, fcntl, termios = (pytest.importorskip(name) for name in ("pty", "fcntl", "termios"))
     master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, COLUMNS, 0, 0))
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     notes = [f"epoch {epoch}  step {step}  validation 2.0000 nats/char" for step in range(10)]
     shown = ""
 
@@ -183,11 +184,13 @@ def test_the_bar_on_a_terminal(
             lines = screen(shown)
             assert lines[: len(lines) - 1] == notes[: len(lines) - 1]
             bar = lines[-1]
-            assert 0 < len(bar) <= COLUMNS
-            assert bar.startswith(f"epoch {epoch} ")
+            assert 0 < len(bar) <= columns
+            assert bar.startswith((f"epoch {epoch} ", "step "))
             assert re.search(r"step [\d,]+/[\d,]+ " if total else r"step [\d,]+ ", bar)
-            assert f"loss {loss_nats:.3f}, " in bar
-        assert re.search(r"(-|[\d,]+) chars/s$", bar)
+            assert f"loss {loss_nats:.3f}  " in bar
+        assert re.search(r"(\d\d h \d\d min|\d+ m?s?(in \d\d s)?) left$", bar)
+        if columns == COLUMNS:
+            assert re.search(r"  [\d,]+ chars/s  ", bar)
         reporter.end()
         shown += read()
     os.close(master)

@@ -1,0 +1,79 @@
+"""What train shows at its end on a terminal: a sample of the finished model, and next commands."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from charrnn.errors import CharRNNError
+from charrnn.system.terminal import visible, wrapped
+
+if TYPE_CHECKING:
+    from charrnn.model.language_model import LanguageModel
+
+_CHARS, _RECORDS = 280, 5  # of a sample
+_TEMPERATURE = 0.8  # at which texts read well
+
+
+def show_what_was_learned(run_dir: Path) -> None:
+    """Print a short sample and the commands that come next, if stderr is a terminal."""
+    if not sys.stderr.isatty():
+        return
+    from charrnn.runs.load import load
+
+    try:
+        model = load(run_dir)
+        sample = _sample(model)
+    except CharRNNError:  # the training itself is fine
+        return
+    if sample:
+        click.echo(wrapped(visible(sample), sys.stderr, mark="  | "), err=True)
+    name = _name(run_dir)
+    commands = [f"charrnn {command.format(name)}" for command in _next_commands(model)]
+    lines = [f"next  {commands[0]}", *(f"      {one}" for one in commands[1:])]
+    click.echo("\n".join(lines), err=True)
+
+
+def _name(run_dir: Path) -> str:
+    """Return the shortest argument that names a run."""
+    from charrnn.runs.folder import RUNS, named_run
+
+    short = run_dir.name
+    if run_dir == RUNS / short and named_run(short, "run") == run_dir:
+        return shlex.quote(short)
+    return shlex.quote(str(run_dir))
+
+
+def _sample(model: LanguageModel) -> str:
+    """Return a text or some records; nothing for a model that needs a prompt or features."""
+    if model.vocabulary.prompt_end is not None or model.scale is not None:
+        return ""
+    if model.vocabulary.end is not None:
+        records = model.sample_records(_RECORDS, seed=1, keep_cut=True)
+        return "\n".join(record.text for record in records)
+    return model.sample(length=_CHARS, temperature=_TEMPERATURE, seed=1)
+
+
+def _next_commands(model: LanguageModel) -> list[str]:
+    """Return commands for the model, whose name has the place `{}`."""
+    if model.labels.replies:
+        first = "predict TEXT --model {}"
+    elif model.labels.prompts:
+        label = model.vocabulary.decode(model.labels.prompts[0])
+        first = f"sample {{}} --prompt {_braced(shlex.quote(label))} -n 10"
+    elif model.vocabulary.prompt_end is not None:
+        first = "predict PROMPT --model {}"
+    elif model.scale is not None:
+        numbers = ",".join(f"{one:.3g}" for one in model.scale.mean)
+        first = f"sample {{}} --features {numbers} -n 10"
+    else:
+        first = "sample {} -n 100 --new" if model.vocabulary.end is not None else "sample {}"
+    return [first, "eval {}", "report {}"]
+
+
+def _braced(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
