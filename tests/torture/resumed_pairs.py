@@ -86,6 +86,7 @@ def overrides(draw: st.DrawFn, cell: str, kinds: Sequence[str | None]) -> dict[s
         sides = st.sampled_from([None, "prompt", "record"])
         prompts = {**COLUMNS, "data.split_by": draw(sides)}
         prompts["train.prompt_weight"] = draw(st.sampled_from([0, 0.1, 1]))
+        prompts["data.reverse_prompts"] = draw(st.sampled_from([None, True, False]))
         prompts["train.early_weight"] = draw(st.sampled_from([0, 0.5, 3]))
         prompts["data.feature_columns"] = draw(st.sampled_from([None, "size", ["size", "size"]]))
     return {

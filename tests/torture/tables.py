@@ -77,7 +77,12 @@ def odd_sides(rng: random.Random) -> dict[str, Any]:
     """Return settings of prompts and replies."""
     weight = rng.choice((0, 0.3, 1))
     side = rng.choice((None, None, None, "prompt", "reply", "record"))
-    return {"data.split_by": side, "train.prompt_weight": weight}
+    order = rng.choice((None, None, True, False))
+    return {
+        "data.split_by": side,
+        "data.reverse_prompts": order,
+        "train.prompt_weight": weight,
+    }
 
 
 def _written(kind: str, rows: Sequence[Sequence[str]]) -> str:
