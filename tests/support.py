@@ -49,6 +49,7 @@ PLAIN: dict[str, dict[str, Any]] = {
         "warmup_steps": 0,
         "validate_every": "epoch",
         "checkpoint_every": 1000,
+        "valid_chars": 0,
         "prompt_weight": 0,
         "early_weight": 0,
     },

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from charrnn.planning.proposal import Proposal
     from charrnn.planning.records import Records
 
+_SHOWN_SHARE = 0.05  # of the time; less is not worth a word
 _MOST_SHOWN = 5  # names of folders in a message
 _READING = ("data.tokens", "data.encoding", "data.newlines")  # keys that say how a text is read
 
@@ -227,9 +228,11 @@ def _time_summary(proposal: Proposal) -> str:
     train = proposal.config.train
     limits = {"epoch": train.max_epochs, "step": train.max_steps, "minute": train.max_minutes}
     length = " or ".join(counted(n, name) for name, n in limits.items() if n is not None)
-    speed = counted(round(proposal.chars_per_s), proposal.units.step)
+    speed = f"{counted(round(proposal.chars_per_s), proposal.units.step)}/s"
+    if (share := proposal.validation_s / proposal.estimated_s) >= _SHOWN_SHARE:
+        speed += f", {share:.0%} of the time validation"
     return (
         f"{length} of training: about {duration(proposal.estimated_s)} on this machine "
-        f"({speed}/s)"
+        f"({speed})"
         f"{'; longer would hardly help' if proposal.most_epochs else ''}"
     )

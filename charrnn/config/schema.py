@@ -319,6 +319,12 @@ class TrainConfig:
         "validations without a new best loss before the run ends; null: no limit",
         None,
     )
+    valid_chars: int = _fillable(
+        whole(0),
+        "characters of the validation part that a validation scores, in evenly spaced stretches, "
+        "or whole records; 0: all",
+        "0, or fewer if they would take a twentieth of the time",
+    )
     checkpoint_every: int | str = _key(
         OrWord(whole(1), r"\d+(\.\d+)?s", "seconds, as in 60s"),
         "steps, or seconds, between writes of last.npz",

@@ -43,6 +43,7 @@ class Proposal:
     units: Units
     chars_per_s: float  # in training, ends of records included
     estimated_s: float  # of the whole training
+    validation_s: float  # of this, for validations
     most_epochs: bool  # whether the epochs are capped although there is time for more
 
 
@@ -102,6 +103,7 @@ def propose(
         corpus.units,
         speed.training,
         _seconds(sized, corpus, speed),
+        _validation_s(sized, corpus, speed),
         most_epochs,
     )
 
@@ -171,7 +173,16 @@ def _seconds(config: Config, corpus: Corpus, speed: _Speed) -> float:
         assert limits.total_s is not None  # fill_defaults leaves no training without a limit
         return limits.total_s
     read = limits.total_steps / windows * sizes.train
-    validations = math.ceil(limits.total_steps / limits.steps(config.train.validate_every))
-    scored = validations * sizes.others[0]
-    seconds = _START_S + read / speed.training + scored / speed.scoring
+    seconds = _START_S + read / speed.training + _validation_s(config, corpus, speed)
     return min(seconds, limits.total_s or seconds)
+
+
+def _validation_s(config: Config, corpus: Corpus, speed: _Speed) -> float:
+    """Return the estimated time of all validations, and of scoring the part in full at the end."""
+    limits = Limits.of(config.train, corpus.sizes.windows_in_epoch(config.train))
+    if limits.total_steps is None:
+        return 0.0
+    validations = math.ceil(limits.total_steps / limits.steps(config.train.validate_every))
+    part, some = corpus.sizes.others[0], config.train.valid_chars
+    scored = validations * some + part if 0 < some < part else validations * part
+    return scored / speed.scoring

@@ -181,7 +181,8 @@ def _config(values: Any) -> Config:
     model = {"dropout_per": "step", "weight_dropout": 0.0, **values["model"]}
     has_prompts = values["data"].get("split_by") is not None
     data = {"reverse_prompts": False if has_prompts else None, **values["data"]}
-    older = {"workers": 1, "backend": "numpy", "streams": "fixed", "early_weight": 0.0}
+    older = {"workers": 1, "backend": "numpy", "streams": "fixed"}
+    older |= {"early_weight": 0.0, "valid_chars": 0}
     train = older | values["train"]
     if not has_prompts:
         train["prompt_weight"] = 0.0  # which older files have as 0.1

@@ -18,6 +18,7 @@ from charrnn.text.vocabulary import Vocabulary
 from charrnn.text.windows import ScoringWindow, Segments, Sizes, TrainingWindows
 
 _BLOCK = 1 << 22  # codes looked at together
+_STRETCH = 10_000  # characters; what is before the next one misleads the model for the first few
 
 
 class Units(NamedTuple):
@@ -147,6 +148,15 @@ class Corpus:
         codes = self.codes[begin:]
         for window in scoring_windows(codes, start - begin, end - begin, V, share=share):
             yield window._replace(positions=window.positions + begin)
+
+    def stretches(self, start: int, end: int, most: int) -> Corpus:
+        """Return evenly spaced stretches of a part, most characters in all, as one text."""
+        count = max(1, most // _STRETCH)
+        length = min(most, end - start) // count
+        firsts = np.linspace(start, end - length, count).astype(np.intp)
+        codes = np.concatenate([self.codes[first : first + length] for first in firsts])
+        codes.flags.writeable = False
+        return Corpus(codes, self.vocabulary, self.text_sha256, 0, len(codes))
 
     def segments(self, start: int, end: int) -> Segments:
         """Return the lines of a part; of records, the records."""

@@ -274,6 +274,20 @@ class RecordCorpus(Corpus):
             begin = (fresh, self.features_of(ranks)) if t0 == 0 else (None, None)
             yield ScoringWindow(codes[:-1], codes[1:], positions[1:], scored, *begin)
 
+    def stretches(self, start: int, end: int, most: int) -> RecordCorpus:
+        """Return records of some ranks, evenly spaced, with most symbols in all, alone."""
+        symbols = self.sizes.symbols(start, end)
+        count = max(1, (end - start) * min(most, symbols) // symbols)
+        ranks = np.linspace(start, end - 1, count).astype(np.intp)
+        starts = self.starts[ranks].astype(np.intp)
+        lengths = self.lengths.length[self.lengths.run(ranks)] + 1  # (count,), with their ends
+        pairs = zip(starts.tolist(), (starts + lengths).tolist(), strict=True)
+        records = [self.codes[first + 1 : last + 1] for first, last in pairs]
+        codes = np.concatenate([self.codes[:1], *records])
+        codes.flags.writeable = False
+        text = EncodedText(codes, self.vocabulary, self.text_sha256, (len(codes),))
+        return RecordCorpus.undivided(text, self.features_of(ranks))
+
     def segments(self, start: int, end: int) -> Segments:
         starts = self.starts[start:end].astype(np.intp)
         order = np.argsort(starts)

@@ -1,4 +1,4 @@
-"""The accuracy of a trained model of prompts on its validation part."""
+"""What a trained model reaches on all of its validation part: loss, accuracy, exact replies."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from itertools import chain, takewhile
 
 from charrnn.errors import CharRNNError, counted, shown
+from charrnn.model.evaluation import Score
 from charrnn.runs.checkpoint import load_checkpoint
 from charrnn.runs.folder import RunFolder
 from charrnn.text.reading import reading_of
@@ -18,6 +19,31 @@ _MOST = 0.03  # of the work of the training, at most, unless the next number is 
 _OPERATIONS = 1e10  # which take less than a second
 _FEW = 50  # records; fewer say little
 _PASSES = 3  # a step of training is a forward pass and a backward one, which is twice the work
+
+
+def whole_validation(
+    run: RunFolder, group: WorkerGroup, stop_requested: Callable[[], object]
+) -> str:
+    """Return the loss of best.npz on all of the validation part, if validations score less.
+
+    Args:
+        run: the run, whose training has ended.
+        group: its workers; they read the parameters of best.npz.
+        stop_requested: returns a true value if the loss is not to be waited for.
+    """
+    if group.job.validation is None:
+        return ""
+    try:
+        group.parameters[...] = load_checkpoint(run.best).parameters
+        score = Score(0, 0.0)
+        for window in group.score_windows(*group.job.corpus.split("valid")):
+            score += window
+            if stop_requested():
+                return ""
+    except CharRNNError:  # the model is trained all the same
+        return ""
+    tokens = group.job.config.data.tokens
+    return f"{score.loss_nats:.4f} on all {counted(score.chars, tokens)} of the validation part"
 
 
 def validation_accuracy(

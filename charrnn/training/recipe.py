@@ -15,6 +15,7 @@ configuration, the sizes of the text and the size of the vocabulary:
                                   and for fine-tuning (`_with_rate`)
     weight_decay                  the optimizer's; lower for a long training (`_with_rate`)
     warmup_steps, validate_every  by the number of steps (`_with_length`)
+    valid_chars                   all, or a twentieth of the time's (`_valid_chars`)
     prompt_weight, early_weight   0.1 and 1 for labels ("Labels, predicted early"; `_with_weights`)
 
 "Work" is the number of floating-point operations in the matrix products of the whole training. The
@@ -41,6 +42,7 @@ from charrnn.kernels import CELLS
 from charrnn.kernels.optimizers import OPTIMIZERS
 from charrnn.model.parameters import parameter_count, training_flops
 from charrnn.text.windows import Sizes
+from charrnn.training.limits import Limits
 
 # "How large, how long": 1e14 operations train an LSTM of 2 x 256 on tiny Shakespeare for 21 epochs.
 _WORK_AT_1_MB = 1e14  # operations
@@ -63,6 +65,10 @@ _MANY_STEPS = 12_000
 # The same section: upper bounds on weight_decay x learning_rate x steps, in the whole training and
 # per epoch; the larger of the two counts. Decay also regularises a text that is read many times.
 _MAX_DECAY, _MAX_DECAY_PER_EPOCH = 8.0, 0.8
+
+
+_VALIDATION_SHARE = 0.05  # of the time, for all validations
+_LEAST_SCORED = 200_000  # characters of a validation
 
 
 def fill_defaults(
@@ -243,7 +249,22 @@ def _with_length(train: TrainConfig, sizes: Sizes, epochs: float) -> TrainConfig
         train = replace(train, warmup_steps=min(200, round(epochs * windows / 20)))
     if train.validate_every is None:
         train = replace(train, validate_every=_validate_every(windows, epochs))
+    if train.valid_chars is None:
+        train = replace(train, valid_chars=_valid_chars(train, sizes, epochs))
     return train
+
+
+def _valid_chars(train: TrainConfig, sizes: Sizes, epochs: float) -> int:
+    """Return the characters that a validation scores; 0 for all of them.
+
+    Scoring takes a third of the work of training, so all validations together take a twentieth of
+    the time at most, unless they score fewer characters than say something.
+    """
+    windows = sizes.windows_in_epoch(train)
+    every = Limits(windows, None).steps(train.validate_every)
+    validations = max(1, math.ceil(epochs * windows / every))
+    chars = max(_LEAST_SCORED, round(3 * _VALIDATION_SHARE * epochs * sizes.train / validations))
+    return 0 if chars >= sizes.others[0] else chars
 
 
 def _validate_every(windows: int, epochs: float) -> int | str:

@@ -36,7 +36,7 @@ from charrnn.text.corpus import Corpus
 from charrnn.text.load import load_corpus
 from charrnn.text.remarks import remark_on, trained_validation
 from charrnn.text.size_check import check_sizes, small_parts
-from charrnn.training.accuracy import validation_accuracy
+from charrnn.training.accuracy import validation_accuracy, whole_validation
 from charrnn.training.divergence import no_better_than_guessing
 from charrnn.training.recipe import fill_defaults, filled_keys
 from charrnn.training.reporter import Reporter
@@ -177,12 +177,13 @@ def train(
                 if trainer.finished:
                     if poor := no_better_than_guessing(counters.best_loss_nats, trainer.model.V):
                         reporter.note(poor)
-                    accuracy = ""
+                    accuracy = whole = ""
                     if counters.best_loss_nats is not None:
                         epochs = counters.step / trainer.limits.steps_per_epoch
                         stop = stop_requested or (lambda: None)
+                        whole = whole_validation(run, group, stop)
                         accuracy = validation_accuracy(run, group, epochs, stop)
-                    reporter.note(_finished(trainer, run, accuracy))
+                    reporter.note(_finished(trainer, run, whole, accuracy))
                     if early := _best_is_early(trainer):
                         reporter.note(early)
                 else:
@@ -242,7 +243,12 @@ def start_workers(
 ) -> WorkerGroup:
     """Start the workers of a training, with a note if that takes a while."""
     search = search_for(corpus.vocabulary, corpus.labels, corpus.longest_record)
-    job = Job(config, corpus, labels=corpus.labels.replies, search=search)
+    start, end = corpus.split("valid")
+    most, validation = config.train.valid_chars, None
+    if most and start < end and most < corpus.sizes.others[0]:
+        validation = corpus.stretches(start, end, most)
+    labels = corpus.labels.replies
+    job = Job(config, corpus, labels=labels, search=search, validation=validation)
     if job.parameter_count > _MANY_PARAMETERS:
         note(f"preparing {counted(job.parameter_count, 'parameter')}")
     if compiling := compiling_note(config.train.backend):
@@ -322,7 +328,7 @@ def _best_is_early(trainer: Trainer) -> str:
     )
 
 
-def _finished(trainer: Trainer, run: RunFolder, accuracy: str) -> str:
+def _finished(trainer: Trainer, run: RunFolder, whole: str, accuracy: str) -> str:
     """Return the last note of a training that has reached a limit."""
     counters = trainer.counters
     text = f"finished: {counted(counters.step, 'step')}"
@@ -335,6 +341,5 @@ def _finished(trainer: Trainer, run: RunFolder, accuracy: str) -> str:
             f"; best validation {counters.best_loss_nats:.4f} "
             f"nats/{trainer.config.data.tokens} at step {counters.best_step:,}"
         )
-    if accuracy:
-        text += f", {accuracy}"
+    text += "".join(f", {figure}" for figure in (whole, accuracy) if figure)
     return f"{text}; {shortest(str(run.last if counters.best_loss_nats is None else run.best))}"

@@ -243,7 +243,7 @@ class Trainer:
         score = Score(0, 0.0)
         if start < end:
             self._reporter.validating()
-            for window in self.group.score_windows(start, end):
+            for window in self.group.validate():
                 score += window
                 if self._stop_requested():
                     return

@@ -68,6 +68,16 @@ class WorkerGroup:
             yield joined(scores)
             index += 1
 
+    def validate(self) -> Iterator[WindowScore]:
+        """Yield the score of each window of a validation: of the part, or of stretches of it."""
+        if self.job.validation is None:
+            yield from self.score_windows(*self.job.corpus.split("valid"))
+            return
+        index = 0
+        while (scores := self._do(("validate", index)))[0] is not None:
+            yield joined(scores)
+            index += 1
+
     def read(self, corpus: Corpus) -> None:
         """Take other records for the tasks that follow; their vocabulary is the same."""
         if corpus is not self.job.corpus:

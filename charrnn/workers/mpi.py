@@ -145,7 +145,7 @@ def _do_share(ranks: Ranks, worker: Worker, buffers: Buffers, task: Task) -> Any
     """
     comm, mpi, (name, *arguments) = ranks.comm, ranks.mpi, task
     # Parameters and states may have changed before these tasks.
-    if name == "train" or (name in ("score", "predict", "find") and arguments[-1] == 0):
+    if name == "train" or (name in ("score", "validate", "predict", "find") and arguments[-1] == 0):
         comm.Bcast(buffers.parameters)
         comm.Bcast(buffers.states)
     result, states = attempt(worker.do, task), None

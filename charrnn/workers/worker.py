@@ -37,6 +37,7 @@ class Job:
     trains: bool = True  # whether there is training to do, and not only scoring
     labels: tuple[Array, ...] = ()  # codes of each, to be predicted
     search: Search | None = None  # how replies are searched
+    validation: Corpus | None = None  # what a validation scores; None: the validation part
 
     @property
     def workers(self) -> int:
@@ -179,6 +180,16 @@ class Worker:
             windows = corpus.scoring_windows(start, end, share)
             separator = corpus.vocabulary.separator if each else None
             self._scores = score_windows(self.model, windows, separator)
+        return next(self._scores, None)
+
+    def validate(self, index: int) -> WindowScore | None:
+        """Score this worker's share of a window of `Job.validation`; see `score`."""
+        if index == 0:
+            corpus = self._job.validation
+            assert corpus is not None
+            share = (self._rank, self._job.workers)
+            windows = corpus.scoring_windows(*corpus.everything, share)
+            self._scores = score_windows(self.model, windows)
         return next(self._scores, None)
 
     def read(self, corpus: Corpus) -> None:

@@ -124,6 +124,7 @@ def overrides(draw: st.DrawFn, cell: str, kinds: Sequence[str | None]) -> dict[s
         "train.validate_every": draw(st.just("epoch") | every),
         "train.checkpoint_every": draw(st.sampled_from(["0.003s", "0.02s"]) | every),
         "train.patience": draw(st.none() | st.integers(1, 4)) if valid_fraction else None,
+        "train.valid_chars": draw(st.sampled_from([0, 0, 1, 30])),
         "train.sample_length": draw(st.sampled_from([0, 5])),
         "train.workers": draw(st.integers(1, min(3, batch_size))),
         "train.backend": draw(st.sampled_from(sorted({"numpy", resolve_backend("auto")}))),

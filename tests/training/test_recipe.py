@@ -129,6 +129,7 @@ GIVEN = {
     "train.weight_decay": 0.04,
     "train.warmup_steps": 0,
     "train.validate_every": 7,
+    "train.valid_chars": 123,
     "train.prompt_weight": 0.0,
     "train.early_weight": 0.0,
 }

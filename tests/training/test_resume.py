@@ -314,6 +314,7 @@ CHANGES: dict[str, tuple[str, ...]] = {
         "data.prompt_separator=_",
         "data.reverse_prompts=true",
     ),
+    "train.valid_chars": ("train.valid_chars=30",),
     "train.prompt_weight": (
         "data.records=line",
         "data.prompt_separator=_",
