@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from charrnn.runs.checkpoint import Checkpoint
     from charrnn.text.prompts import Prompt
 
-    _Answers = list[tuple[Prompt, list[Reply]]]
+    _Answers = Iterable[tuple[Prompt, list[Reply]]]
 
 _PROMPTS = 1 << 14  # that are in memory, at most
 _CODES = 1 << 22  # of them together, about
@@ -259,7 +259,7 @@ def _answers(
             corpus = encode_prompts(checkpoint.vocabulary, [one.codes for one in some], features)
             with progress(len(some), "prompts") if terminal else nullcontext(whole) as advance:
                 found = predictor.replies(corpus, labels, top, advance)
-            yield [*zip(some, found, strict=True)]
+            yield zip(some, found, strict=True)
 
 
 def _objects(answers: Iterable[_Answers]) -> Iterator[dict[str, object]]:
@@ -282,7 +282,7 @@ def _lines(answers: Iterable[_Answers], totals: Totals) -> Iterator[str]:
 def _table(answers: Iterator[_Answers], totals: Totals) -> Iterator[str]:
     """Yield the rows of a table that fits the terminal."""
     left = shutil.get_terminal_size().columns - len(_TITLES[2]) - 4
-    first = next(answers)
+    first = [*next(answers)]
     widest = width_of([_TITLES[1], *(one.text for _, replies in first for one in replies)])
     reply = min(widest, max(len(_TITLES[1]), left // 2, left - totals.width))
     prompt = max(len(_TITLES[0]), min(totals.width, left - reply))

@@ -320,7 +320,7 @@ def _records(corpus: RecordCorpus, start: int, end: int, most: int | None) -> Re
     vocabulary = corpus.vocabulary
     if vocabulary.reverse_prompts:  # views show prompts as they are read
         codes = _with_reversed_prompts(codes, vocabulary)
-        vocabulary = Vocabulary(vocabulary.symbols, vocabulary.tokens)
+        vocabulary = vocabulary.reading(reverse_prompts=False)
     codes.flags.writeable = False
     text = EncodedText(codes, vocabulary, corpus.text_sha256, (len(codes),))
     numbers = np.concatenate(of_file)

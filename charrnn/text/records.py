@@ -22,7 +22,6 @@ from charrnn.text.features import FeatureScale, digest_with
 from charrnn.text.labels import Labels, early_codes
 from charrnn.text.record_index import COUNTED, Lengths, RecordIndex, index_in_memory
 from charrnn.text.record_windows import RecordSizes, RecordWindows, backwards
-from charrnn.text.vocabulary import Vocabulary
 from charrnn.text.windows import ScoringWindow, Segments, TrainingWindows
 
 _SCORED = 1 << 14  # symbols of a window of scoring
@@ -77,9 +76,7 @@ class RecordCorpus(Corpus):
         if vocabulary.prompt_end is not None:
             if reverse_prompts is None:
                 reverse_prompts = known.side is None
-            vocabulary = Vocabulary(
-                vocabulary.symbols, vocabulary.tokens, reverse_prompts=reverse_prompts
-            )
+            vocabulary = vocabulary.reading(reverse_prompts=reverse_prompts)
         return cls(
             text.codes,
             vocabulary,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import unicodedata
 from collections.abc import Callable, Iterable
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -144,6 +145,14 @@ class Vocabulary:
         """Return the codes of a prompt (p,) and a reply (r,) with their symbol between them."""
         assert self.prompt_end is not None
         return np.concatenate([prompt, [self.prompt_end], reply]).astype(self.code_dtype)
+
+    def reading(self, *, reverse_prompts: bool) -> Vocabulary:
+        """Return the same symbols for a model that reads prompts in this order."""
+        if reverse_prompts == self.reverse_prompts:
+            return self
+        other = copy(self)
+        other.reverse_prompts = reverse_prompts
+        return other
 
     def as_read(self, prompt: Array) -> Array:
         """Return the codes (n,) of a prompt in the order in which a model reads them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -101,8 +101,8 @@ class Predictor:
         texts: Sequence[str],
         top: int,
         predicted: Callable[[int], object] = lambda _: None,
-    ) -> list[list[Reply]]:
-        """Return the likeliest replies to all records, in the order of the data.
+    ) -> Iterator[list[Reply]]:
+        """Yield the likeliest replies to each record, in the order of the data.
 
         Args:
             corpus: the records, of which the prompts are read.
@@ -110,13 +110,12 @@ class Predictor:
             top: number of labels to return for each.
             predicted: called with the number of records that were predicted since the last call.
         """
+        order = corpus.starts.argsort().tolist()
         if isinstance(self._replies, Search):
-            some = self.find(corpus, *corpus.everything, predicted)
-            ranked = [texts_of_replies(one, corpus.vocabulary) for one in some]
-        else:
-            log_probs = self.log_probs(corpus, *corpus.everything, predicted)
-            ranked = [likeliest(row, texts, top) for row in log_probs]
-        return [ranked[k] for k in corpus.starts.argsort().tolist()]
+            found = self.find(corpus, *corpus.everything, predicted)
+            return (texts_of_replies(found[k], corpus.vocabulary) for k in order)
+        log_probs = self.log_probs(corpus, *corpus.everything, predicted)
+        return (likeliest(log_probs[k], texts, top) for k in order)
 
     def _workers(self, corpus: RecordCorpus) -> WorkerGroup:
         """Return the workers, who read some records."""

@@ -284,7 +284,14 @@ def test_init_says_why_lines_are_a_text(tmp_path: Path, capsys: pytest.CaptureFi
 
 @pytest.mark.parametrize(  # not .pytest_cache and the like, which appear while tests are collected
     "path",
-    sorted({*(ROOT / "charrnn").rglob("*.py"), *ROOT.glob("[!.]*.*"), *ROOT.glob("data/*")}),
+    sorted(
+        {
+            *(ROOT / "charrnn").rglob("*.py"),
+            *ROOT.glob("[!.]*.*"),
+            *ROOT.glob("data/*.txt"),
+            *ROOT.glob("data/*.py"),
+        }
+    ),
 )
 def test_the_files_of_this_repository_are_texts(path: Path) -> None:
     assert path.is_dir() or shape_of(path.read_text(encoding="utf-8")) is None
