@@ -77,12 +77,12 @@ def validation_accuracy(
         group.parameters[...] = load_checkpoint(run.best).parameters
         group.read(corpus)
         measure = _exact if search else _accuracy
-        figure, beside = measure(group, corpus, start, end, stop_requested)
+        figure, count, beside = measure(group, corpus, start, end, stop_requested)
     except CharRNNError:  # the model is trained all the same
         return ""
     if stop_requested():
         return ""
-    return f"{figure} of {which}{counted(end - start, 'record')}{beside}"
+    return f"{figure} of {which}{count}{beside}"
 
 
 def _accuracy(
@@ -91,12 +91,13 @@ def _accuracy(
     start: int,
     end: int,
     stop_requested: Callable[[], object],
-) -> tuple[str, str]:
-    """Return the share of records with the right label, and that of the most frequent one."""
+) -> tuple[str, str, str]:
+    """Return the share of records with the right label, their number, and the most frequent one."""
     blocks = takewhile(lambda _: not stop_requested(), group.predict(start, end))
     found = likeliest_labels(blocks, group.job.labels, corpus, start, end).classification
     label, share = found.majority
-    return f"validation accuracy {found.accuracy:.1%}", f" ({share:.1%} if always {shown(label)})"
+    figure = f"validation accuracy {found.accuracy:.1%}"
+    return figure, counted(end - start, "record"), f" ({share:.1%} if always {shown(label)})"
 
 
 def _exact(
@@ -105,11 +106,11 @@ def _exact(
     start: int,
     end: int,
     stop_requested: Callable[[], object],
-) -> tuple[str, str]:
-    """Return the share of prompts with an exact reply."""
+) -> tuple[str, str, str]:
+    """Return the share of prompts with an exact reply, and their number."""
     blocks = takewhile(lambda _: not stop_requested(), group.find(start, end))
-    found = [replies[0] for replies in chain.from_iterable(blocks)]
+    replies = [best for best, *_ in chain.from_iterable(blocks)]
     if stop_requested():
-        return "", ""
-    share = compared(found, corpus, start, end).transcription.exact
-    return f"validation: replies exact for {share:.1%}", ""
+        return "", "", ""
+    found = compared(replies, corpus, start, end).transcription
+    return f"exact replies to {found.exact:.1%}", counted(found.prompts, "validation prompt"), ""

@@ -108,7 +108,8 @@ def test_the_end_of_a_training_says_how_many_replies_are_exact(capsys: Capture) 
     (figures,) = (json.loads(line) for line in printed(capsys, "--json"))
     assert run(["train", "run/config.yaml", "--run-dir", "run", "--resume"]) == 0
     err = capsys.readouterr().err
-    assert f"validation: replies exact for {figures['exact']:.1%} of" in err
+    share, prompts = figures["exact"], figures["prompts"]
+    assert f"exact replies to {share:.1%} of {prompts} validation prompts" in err
 
 
 def test_a_beam_is_for_free_replies(folder: Path, capsys: Capture) -> None:
