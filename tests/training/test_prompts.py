@@ -76,7 +76,7 @@ class Notes(Reporter):
     def __init__(self) -> None:
         self.notes: list[str] = []
 
-    def note(self, text: str, mark: str = "") -> None:  # noqa: ARG002
+    def note(self, text: str, mark: str = "", strong: str = "") -> None:  # noqa: ARG002
         self.notes.append(text)
 
 
