@@ -4,7 +4,7 @@ Forward, loss, backward, clipping and Adam, of a recurrent language model with o
 65 characters, float32. charrnn is measured with NumPy alone and with Numba, its workers as
 `train.workers: auto` has them. All take turns, each in processes of its own, and what counts is the
 median of the rounds' ratios: on a shared machine nothing else means much. `make bench` runs it;
-with --write it puts the tables into RESULTS.md and README.md.
+with --write it puts the tables into RESULTS.md and docs/measurements.md.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ def main() -> None:
     parser.add_argument("--shapes", type=int, default=len(SHAPES), help="the first so many")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--round-s", type=float, default=0.7, help="seconds of a turn")
-    parser.add_argument("--write", action="store_true", help="to RESULTS.md and README.md")
+    parser.add_argument("--write", action="store_true", help="to the two pages")
     arguments = parser.parse_args()
     rows = []
     for cell in arguments.cells:
@@ -183,7 +183,7 @@ def main() -> None:
     print(text)
     if arguments.write:
         write(HERE / "RESULTS.md", text)
-        write(HERE.parent.parent / "README.md", text)
+        write(HERE.parents[1] / "docs" / "measurements.md", text)
 
 
 if __name__ == "__main__":

@@ -166,7 +166,10 @@ TEXTS = {
     "labelled lines": "Korean: Kim\nItalian: Rossi\n" * 9,
     "molecules": "CC(=O)Oc1ccccc1C(=O)O\nC1CC1\n[NH4+]\n" * 9,
     "code": (ROOT / "charrnn" / "text" / "corpus.py").read_text(encoding="utf-8"),
-    "the manual": (ROOT / "README.md").read_text(encoding="utf-8"),
+    **{
+        page.name: page.read_text(encoding="utf-8")
+        for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+    },
     "a file of make": (ROOT / "Makefile").read_text(encoding="utf-8"),
     "one configuration": '{"a": 1,\n "b": 2}\n',
     "a list of words": "[verse]\n[chorus]\n" * 5,
