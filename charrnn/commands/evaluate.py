@@ -37,7 +37,7 @@ _PREDICTED = ("predicted", "probability")
 @click.option(
     "--beam",
     metavar="N",
-    type=IntInRange(1),
+    type=IntInRange(1, 1000),
     help="Beginnings of free replies that the search keeps for each prompt.  [default: 5]",
 )
 @click.option(

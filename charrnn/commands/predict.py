@@ -66,8 +66,8 @@ class Totals(NamedTuple):
 @click.option(
     "--beam",
     metavar="N",
-    type=IntInRange(1),
-    help="Beginnings of free replies that the search keeps for each prompt; 1 is greedy.  "
+    type=IntInRange(1, 1000),
+    help="Beginnings of free replies that the search keeps for each prompt, 1 to 1000.  "
     "[default: 5, or --top]",
 )
 @click.option(

@@ -25,6 +25,7 @@ DEFAULT_BEAM = 5
 _ROWS = 2048  # beginnings of replies, of all prompts of a batch, that are read side by side
 _LOGITS = 1 << 23  # of all these, at most
 _POSITIVE = Number(1, whole=True)
+_WIDTH = Number(1, 1000, whole=True)  # of a beam, whose states are all in memory
 
 
 class Search(NamedTuple):
@@ -41,11 +42,11 @@ class Search(NamedTuple):
         Raises:
             SamplingError: a number has a wrong type or is out of range.
         """
-        top = checked_number("top", top, _POSITIVE)
+        top = checked_number("top", top, _WIDTH)
         length = checked_number("length", length, _POSITIVE)
         if beam is None:
             return cls(max(DEFAULT_BEAM, top), top, length)
-        beam = checked_number("beam", beam, _POSITIVE)
+        beam = checked_number("beam", beam, _WIDTH)
         if beam < top:
             raise SamplingError(f"beam: {beam} is narrower than top, {top}; widen it to {top}")
         return cls(beam, top, length)

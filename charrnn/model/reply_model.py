@@ -42,7 +42,7 @@ class ReplyModel(TextModel):
             prompts: the texts; None for a model of features alone.
             top: number of replies to each prompt; None: all labels.
             beam: beginnings of replies that are kept for each prompt at each step, by default 5 or
-                `top`; 1 is greedy.
+                `top`, at most 1,000.
             length: tokens of a reply, at most; by default twice the longest training record.
             skip_unknown: remove characters that the model does not know.
             features: those of each prompt, if the model was trained with features.

@@ -121,6 +121,8 @@ def test_the_search_ends_when_nothing_likelier_is_left(monkeypatch: pytest.Monke
         ({"top": 3, "beam": 2}, "beam: 2 is narrower than top, 3; widen it to 3"),
         ({"top": 0}, "top: 0 "),
         ({"beam": 0}, "beam: 0 "),
+        ({"beam": 1001}, "beam: 1001 is not a whole number of at least 1 and at most 1,000"),
+        ({"top": 10**9}, "top: 1000000000 is not a whole number of at least 1 and at most 1,000"),
         ({"beam": 2.5}, "beam: "),
         ({"length": 0}, "length: 0 "),
         ({"top": None}, "top: None stands for all labels, and this model has none"),
