@@ -72,9 +72,14 @@ def standardised(corpus: RecordCorpus, F: int) -> dict[int, Array | None]:
 
 
 def record_codes(corpus: RecordCorpus) -> dict[int, Array]:
-    """Return each record with its begin and end (n,), by the place of its end."""
+    """Return each record as it is read, with begin and end (n,), by the place of its end."""
     ends = np.flatnonzero(corpus.codes == corpus.vocabulary.end).tolist()
-    return {last: corpus.codes[first : last + 1].astype(np.intp) for first, last in pairwise(ends)}
+    found = {last: corpus.codes[first : last + 1].astype(np.intp) for first, last in pairwise(ends)}
+    if corpus.vocabulary.reverse_prompts:
+        for codes in found.values():
+            prompt = codes.tolist().index(corpus.vocabulary.prompt_end)
+            codes[1:prompt] = codes[1:prompt][::-1].copy()
+    return found
 
 
 def weights_of(corpus: RecordCorpus, record: Array, prompt_weight: float) -> Array:
