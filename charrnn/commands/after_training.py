@@ -60,16 +60,18 @@ def _sample(model: LanguageModel) -> str:
 
 def _next_commands(model: LanguageModel) -> list[str]:
     """Return commands for the model, whose name has the place `{}`."""
+    given = ""
+    if model.scale is not None:
+        given = f" --features {','.join(f'{one:.3g}' for one in model.scale.mean)}"
     if model.labels.replies:
-        first = "predict TEXT --model {}"
+        first = f"predict TEXT --model {{}}{given}"
     elif model.labels.prompts:
         label = model.vocabulary.decode(model.labels.prompts[0])
-        first = f"sample {{}} --prompt {_braced(shlex.quote(label))} -n 10"
+        first = f"sample {{}} --prompt {_braced(shlex.quote(label))}{given} -n 10"
     elif model.vocabulary.prompt_end is not None:
-        first = "predict PROMPT --model {}"
-    elif model.scale is not None:
-        numbers = ",".join(f"{one:.3g}" for one in model.scale.mean)
-        first = f"sample {{}} --features {numbers} -n 10"
+        first = f"predict PROMPT --model {{}}{given}"
+    elif given:
+        first = f"sample {{}}{given} -n 10"
     else:
         first = "sample {} -n 100 --new" if model.vocabulary.end is not None else "sample {}"
     return [first, "eval {}", "report {}"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import closing, nullcontext
@@ -20,6 +21,7 @@ from charrnn.system.terminal import wrapped
 if TYPE_CHECKING:
     from charrnn.config.schema import Config
 
+_READ = 4096  # characters at the beginning of a file
 _CONFIGS = (".yaml", ".yml", ".npz")  # of a checkpoint, the error says where its configuration is
 
 
@@ -70,6 +72,11 @@ def train(
         )
     if not configs and not os.path.exists(config[0]) and os.path.exists(f"{config[0]}.yaml"):
         raise click.UsageError(f"{config[0]}: no such text; did you mean {config[0]}.yaml?")
+    if not configs and len(config) == 1 and _is_like_a_configuration(config[0]):
+        raise click.UsageError(
+            f"{config[0]} looks like a configuration, whose name ends in .yaml; rename it, or name "
+            "the text."
+        )
     from charrnn.config.paths import named_path
     from charrnn.config.reader import load_config
     from charrnn.system.signals import graceful_interrupts
@@ -103,6 +110,15 @@ def train(
         )
     show_what_was_learned(outcome.run_dir)
     return 0
+
+
+def _is_like_a_configuration(name: str) -> bool:
+    """Return whether a file has the one key that every configuration has."""
+    try:
+        with open(name, encoding="utf-8") as file:
+            return re.search(r"^data:\s+\{?\s*path:", file.read(_READ), re.MULTILINE) is not None
+    except (OSError, ValueError):
+        return False
 
 
 def _run_dir(config: Path) -> Path:

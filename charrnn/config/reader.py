@@ -14,7 +14,7 @@ from typing import Any
 
 from charrnn.config.paths import absolute_path, each_path, named_path
 from charrnn.config.safe_yaml import LARGEST, InvalidYAMLError, parse_yaml
-from charrnn.config.schema import PATHS, SECTIONS, TABLES, Config, all_keys
+from charrnn.config.schema import PATHS, PROMPTS, SECTIONS, TABLES, Config, all_keys
 from charrnn.errors import ConfigError, counted, did_you_mean, shown, shown_name
 from charrnn.kernels.optimizers import OPTIMIZERS, SCHEDULES
 
@@ -33,6 +33,7 @@ KEYS_OF_RECORDS = {  # keys of the section data, and the values of data.records 
     "reverse_prompts": ("line", "paragraph", *TABLES),
 }
 _OTHER_PROMPTS = ("prompt_separator", "label_from")
+_OLD_PROMPT_WEIGHT = 0.1  # once the default, which is in the config.yaml of any older run
 _PATHS = [f"data.{key}" for key in PATHS]
 _TEXTS = ("data.delimiter", "data.prompt_separator")  # in which each character counts
 _NULLS = ("", "~", "null", "Null", "NULL")
@@ -256,9 +257,11 @@ class _Builder:
             self._check_features_path(values)
         if values["data.label_from"] and values["data.prompt_separator"]:
             self._fail("data.prompt_separator", "excludes data.label_from; set one", values)
-        has_prompts = any(values[f"data.{key}"] for key in ("prompt_column", *_OTHER_PROMPTS))
+        has_prompts = any(values[f"data.{key}"] for key in PROMPTS)
         if values["data.split_by"] in ("prompt", "reply") and not has_prompts:
             self._fail("data.split_by", "needs records with a prompt and a reply", values)
+        if values["train.prompt_weight"] == _OLD_PROMPT_WEIGHT and not has_prompts:
+            values["train.prompt_weight"] = None
         if values["data.reverse_prompts"] and not has_prompts:
             self._fail("data.reverse_prompts", "needs records with a prompt and a reply", values)
         weights = {

@@ -57,6 +57,9 @@ def _hyperparameter(name: str, kind: Kind, meaning: str) -> Any:
     return _key(Nullable(kind), f"{', '.join(defaults)}: {meaning}; null: {default:g}", None)
 
 
+PROMPTS = ("prompt_column", "prompt_separator", "label_from")  # one of them makes prompts
+
+
 @dataclass(frozen=True)
 class DataConfig:
     """The text, how it is read, and how it is divided."""
@@ -175,7 +178,7 @@ class DataConfig:
     @property
     def has_prompts(self) -> bool:
         """Whether a record is a prompt, which is given, and a reply, which is predicted."""
-        return not (self.prompt_column is self.prompt_separator is self.label_from is None)
+        return any(getattr(self, key) for key in PROMPTS)
 
     @property
     def has_features(self) -> bool:

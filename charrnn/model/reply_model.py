@@ -64,9 +64,11 @@ class ReplyModel(TextModel):
         ('early', 'late')
         """
         answers = self._answers(top, beam, length)
-        if features is not None:
+        if isinstance(features, Iterable):
             features = [*features]
-        codes = self._asked(prompts, len(features or ()), skip_unknown)
+        codes = self._asked(
+            prompts, len(features) if isinstance(features, list) else 0, skip_unknown
+        )
         found: list[list[Reply]] = [[] for _ in codes]
         batches = answers(codes, self.encoder.features_of_each(features, len(codes)))
         while True:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from charrnn.config.reader import config_from_dict
-from charrnn.config.schema import MAX_SAMPLE_LENGTH, SECTIONS, Config, unset_keys
+from charrnn.config.schema import MAX_SAMPLE_LENGTH, PROMPTS, SECTIONS, Config, unset_keys
 from charrnn.errors import CheckpointError, ConfigError, NewerFormatError, shown
 
 FORMAT = 4
@@ -179,7 +179,7 @@ def _config(values: Any) -> Config:
         raise CheckpointError("its configuration lacks data.path")
     # Files without these keys were trained with these values.
     model = {"dropout_per": "step", "weight_dropout": 0.0, **values["model"]}
-    has_prompts = values["data"].get("split_by") is not None
+    has_prompts = any(values["data"].get(key) for key in PROMPTS)
     data = {"reverse_prompts": False if has_prompts else None, **values["data"]}
     older = {"workers": 1, "backend": "numpy", "streams": "fixed"}
     older |= {"early_weight": 0.0, "valid_chars": 0}

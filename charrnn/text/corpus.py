@@ -19,6 +19,7 @@ from charrnn.text.windows import ScoringWindow, Segments, Sizes, TrainingWindows
 
 _BLOCK = 1 << 22  # codes looked at together
 _STRETCH = 10_000  # characters; what is before the next one misleads the model for the first few
+_FEWEST, _SHORTEST = 10, 100  # stretches, unless these are shorter than so many characters
 
 
 class Units(NamedTuple):
@@ -151,9 +152,11 @@ class Corpus:
 
     def stretches(self, start: int, end: int, most: int) -> Corpus:
         """Return evenly spaced stretches of a part, most characters in all, as one text."""
-        count = max(1, most // _STRETCH)
-        length = min(most, end - start) // count
-        firsts = np.linspace(start, end - length, count).astype(np.intp)
+        n = end - start
+        count = max(1, most // _STRETCH, min(_FEWEST, most // _SHORTEST))
+        length = min(n, max(2, min(most, n) // count))
+        middles = start + (np.arange(count) + 0.5) * n / count
+        firsts = np.clip((middles - length / 2).astype(np.intp), start, end - length)
         codes = np.concatenate([self.codes[first : first + length] for first in firsts])
         codes.flags.writeable = False
         return Corpus(codes, self.vocabulary, self.text_sha256, 0, len(codes))

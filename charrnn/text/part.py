@@ -130,7 +130,7 @@ def encode_file(
         raise TextError(
             f"{where}: has no features, and this model reads those of data.features_path, a row "
             "for each record of its own text",
-            hint="choose a part of that with split",
+            hint="without a file, a part of that text is read",
         )
     if file == "-" and data.label_from:
         raise TextError(

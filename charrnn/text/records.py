@@ -275,7 +275,7 @@ class RecordCorpus(Corpus):
         """Return records of some ranks, evenly spaced, with most symbols in all, alone."""
         symbols = self.sizes.symbols(start, end)
         count = max(1, (end - start) * min(most, symbols) // symbols)
-        ranks = np.linspace(start, end - 1, count).astype(np.intp)
+        ranks = start + ((np.arange(count) + 0.5) * (end - start) / count).astype(np.intp)
         starts = self.starts[ranks].astype(np.intp)
         lengths = self.lengths.length[self.lengths.run(ranks)] + 1  # (count,), with their ends
         pairs = zip(starts.tolist(), (starts + lengths).tolist(), strict=True)

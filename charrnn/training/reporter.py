@@ -121,6 +121,7 @@ class TerminalReporter(Reporter):
 
     def validating(self) -> None:
         if self._bar is not None:
+            self._bar.unit = ""
             self._bar.set_description_str(f"validating  {self._place()}")
 
     def note(self, text: str, mark: str = "", strong: str = "") -> None:

@@ -136,6 +136,9 @@ def train(
             source = load_checkpoint(init_from)
         if checkpoint:
             written = _reading_as(written, checkpoint.config.data)
+        elif source and written.data.has_prompts:
+            order = source.config.data.reverse_prompts
+            written = _reading_as(written, replace(written.data, reverse_prompts=order))
         cut = checkpoint.cut if checkpoint else None
         corpus = load_corpus(written.data, reporter.note, cut)
         if checkpoint:
@@ -314,12 +317,13 @@ def _not_written(trainer: Trainer, problem: str) -> RunError:
 
 
 def _best_is_early(trainer: Trainer) -> str:
-    """Return what to do if the best validation lies far behind the end; "" if it does not."""
+    """Return what to do if the best validation came long before the end; "" if it did not."""
     counters = trainer.counters
     validations = counters.step / trainer.limits.steps(trainer.config.train.validate_every)
     if counters.best_loss_nats is None or validations < _FEW:
         return ""
-    if counters.best_step > _EARLY * counters.step:
+    since = counters.step - counters.best_step
+    if counters.best_step > _EARLY * counters.step or since < trainer.limits.steps_per_epoch:
         return ""
     epochs = counters.best_step / trainer.limits.steps_per_epoch
     return (

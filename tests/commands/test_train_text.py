@@ -112,10 +112,12 @@ def test_weights_of_another_run_bring_their_shape() -> None:
         ("tales.yaml --minutes 3", "--minutes is for a TEXT"),
         ("tales.yaml names.txt", "tales.yaml is a configuration; give it alone, or texts"),
         ("tiny", "tiny: no such text; did you mean tiny.yaml?"),
+        ("mine.conf", "mine.conf looks like a configuration, whose name ends in .yaml"),
     ],
 )
 def test_wrong_usage(words: str, problem: str, capsys: Capture) -> None:
     Path("tiny.yaml").write_text("data: {path: tales.txt}")
+    Path("mine.conf").write_text("# Mine.\ndata:\n  path: tales.txt\n")
     assert run(["train", *words.split()]) == 2
     assert problem in capsys.readouterr().err
 

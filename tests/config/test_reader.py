@@ -14,7 +14,12 @@ from hypothesis import strategies as st
 from support import resolved, text_sizes, train, write_config
 
 from charrnn.backends.backend import BACKENDS
-from charrnn.config.reader import KEYS_OF_RECORDS, config_from_dict, load_config
+from charrnn.config.reader import (
+    KEYS_OF_RECORDS,
+    config_from_dict,
+    load_config,
+    override_defaults,
+)
 from charrnn.config.schema import TABLES, Config, all_keys
 from charrnn.config.values import (
     Choice,
@@ -28,6 +33,7 @@ from charrnn.config.values import (
     Switch,
     Text,
 )
+from charrnn.errors import ConfigError
 from charrnn.kernels.optimizers import OPTIMIZERS, SCHEDULES
 from charrnn.training import recipe
 
@@ -310,3 +316,10 @@ def test_every_key_is_in_the_file_that_a_run_keeps(
     monkeypatch.chdir(os.path.dirname(tmp_path))
     given = load_config(tmp_path / "tiny.yaml", ["seed=9"])
     assert load_config(run_dir / "config.yaml") == resolved(given)
+
+
+def test_the_weight_of_prompts_of_older_runs_without_prompts_is_unset() -> None:
+    """It was 0.1 by default, and stands in the config.yaml of every older run."""
+    assert override_defaults(["train.prompt_weight=0.1"]).train.prompt_weight is None
+    with pytest.raises(ConfigError, match=r"train\.prompt_weight: 0\.2 needs records with a prompt"):
+        override_defaults(["train.prompt_weight=0.2"])

@@ -124,3 +124,12 @@ def test_a_run_keeps_the_order(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert all(prompt.upper() == reply for _, _, prompt, reply, *_ in rows)
     scores = charrnn.load(run_dir).score_records([(row[2], row[3]) for row in rows])
     assert [float(row[0]) for row in rows] == pytest.approx([s.nats for s in scores], abs=1e-3)
+
+
+def test_a_model_that_is_fine_tuned_keeps_the_order(tmp_path: Path) -> None:
+    words = ["".join(letters) for letters in product("abcde", repeat=3)]
+    (tmp_path / "text.txt").write_text("\n".join(f"{word}>{word.upper()}" for word in words))
+    keys = {"data.records": "line", "data.prompt_separator": ">", "train.seq_length": 9}
+    forward = train(tmp_path, keys | {"data.reverse_prompts": False}).rename(tmp_path / "forward")
+    run_dir = train(tmp_path, keys, "--init-from", str(forward))
+    assert load_checkpoint(run_dir / "last.npz").config.data.reverse_prompts is False

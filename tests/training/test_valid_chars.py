@@ -78,13 +78,11 @@ def test_stretches_of_a_text_are_evenly_spaced(monkeypatch: pytest.MonkeyPatch) 
     vocabulary = of_texts.Vocabulary(np.arange(1000), "char")
     corpus = Corpus(np.arange(1000, dtype=np.uint16), vocabulary, "", 100, 900)
     codes = corpus.stretches(100, 900, 45).codes
-    assert codes.tolist() == [
-        *range(100, 111),
-        *range(363, 374),
-        *range(626, 637),
-        *range(889, 900),
-    ]
-    assert corpus.stretches(100, 900, 7).codes.tolist() == [*range(100, 107)]
+    firsts = (194, 394, 594, 794)  # around the middles of four equal shares
+    assert codes.tolist() == [code for first in firsts for code in range(first, first + 11)]
+    assert corpus.stretches(100, 900, 1).codes.tolist() == [499, 500]
+    monkeypatch.setattr(of_texts, "_STRETCH", 10_000)
+    assert np.diff(corpus.stretches(100, 900, 400).codes).max() > 90  # four of them
 
 
 def test_stretches_of_records_are_whole_records(tmp_path: Path) -> None:
