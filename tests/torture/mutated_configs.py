@@ -66,7 +66,7 @@ def reduced(config: Path) -> list[str]:
     changes = {
         "model.hidden_size": min(model.hidden_size, 64) if model.hidden_size else None,
         "model.num_layers": min(model.num_layers, 3) if model.num_layers else None,
-        "train.sample_length": min(train.sample_length, 200),
+        "train.sample_length": min(train.sample_length or 0, 200),
         "train.workers": train.workers if train.workers == "auto" else min(int(train.workers), 3),
     }
     if model.embedding_size:
