@@ -175,9 +175,8 @@ def _of_texts(
         run = RunFolder(RUNS / name)
     if resume and run.holds_run():
         if minutes is not None:
-            raise click.UsageError(
-                "--minutes sizes a new run; --set train.max_minutes=TIME limits a resumed one."
-            )
+            note = "--minutes sizes a new run; this one keeps its own limits"
+            click.echo(f"{note} (--set train.max_minutes=TIME)", err=True)
         own = load_config(run.config, overrides, origin="--set")
         return replace(own, data=replace(own.data, path=texts.config.data.path)), run.path
     if not resume:

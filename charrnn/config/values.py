@@ -74,6 +74,8 @@ class Minutes(Number):
     """A time in minutes, which a text may give in other units: 90s, 2m or 1.5h."""
 
     def parse(self, value: Any) -> float:
+        if isinstance(value, str) and re.fullmatch(r"\d+(:\d+)+", value):
+            raise ValueError(f"{_as_written(value)} is not {self}")
         given = re.fullmatch(r"(.*\S)\s*([smh])", value) if isinstance(value, str) else None
         if given is None:
             return super().parse(value)

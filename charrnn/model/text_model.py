@@ -154,6 +154,11 @@ class TextModel:
         >>> len(first), len(second)
         (5, 5)
         """
+        if self.vocabulary.prompt_end is not None:
+            raise SamplingError(
+                "this model replies to prompts, so it continues no text",
+                hint="predict([prompt]) and sample_records(n, prompt=...) write replies",
+            )
         if stop is not None and (not isinstance(stop, str) or not stop):
             raise SamplingError(f"stop: {shown(stop)} is not a string of at least one character")
         if stop is not None:

@@ -60,7 +60,7 @@ def choose_columns(data: DataConfig, given: Collection[str], table: str) -> Colu
     given_prompts = [one for column in prompts for one in columns if one.fits(column)]
     if "reply_column" in given:
         prompt = text if replies and replies[0].is_label else label or text
-        if "prompt_column" not in given and prompt:
+        if "prompt_column" not in given and prompt and not data.has_features:
             keys["prompt_column"] = prompt.key
             given_prompts = [prompt]
         return Columns(keys, {}, [how, _learned(given_prompts, replies[0])] if replies else [how])
@@ -130,7 +130,7 @@ def _no_text(data: DataConfig, columns: Iterable[TableColumn]) -> ConfigError:
     return ConfigError(
         f"{data.where}: no column of this table is a text to learn: "
         f"{', '.join(found[:6]) or 'it has no rows'}{more}; "
-        "data.reply_column chooses one",
+        "data.prompt_column and data.reply_column choose two",
         Remedy("data.records=null", "reads the whole table as one text"),
     )
 

@@ -109,7 +109,7 @@ class TrainingLog:
         self._write(step, "sample", text=text)
         if self._config.train.sample_length is None:  # a line or two
             joint = ", " if self._config.data.records == "line" else " / "
-            text = joint.join(line.strip() for line in text.splitlines() if line.strip())
+            text = joint.join(" ".join(line.split()) for line in text.splitlines() if line.strip())
         self._reporter.note(visible(text), mark="  | ")
 
     def flush_to_disk(self) -> None:

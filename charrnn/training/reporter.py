@@ -144,6 +144,7 @@ class TerminalReporter(Reporter):
         try:
             shown = wrapped(text, self._file, indent, mark)
             if strong and self._coloured:
+                strong = strong if shown.endswith(strong) else strong.strip()  # on its own line
                 shown = f"{shown.removesuffix(strong)}{coloured(strong, GREEN)}"
             print(shown, file=self._file, flush=True)
         except OSError:  # the reader of the pipe has ended; the training continues without output

@@ -17,6 +17,8 @@ from charrnn.model.evaluation import Score
 from charrnn.model.language_model import LanguageModel
 from charrnn.model.model import Model
 from charrnn.model.parameters import initial_parameters
+from charrnn.model.record_sampling import RecordSampler
+from charrnn.model.sampling import SamplingParams
 from charrnn.runs.checkpoint import Checkpoint, save_checkpoint
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.meta import Counters
@@ -270,8 +272,36 @@ class Trainer:
         # With NumPy's gates, like `charrnn sample` of a text: compiled gates round differently.
         model = Model(self.config.model, self.model.V, self.model.parameters, F=self.model.F)
         shown = LanguageModel(self.config, self.corpus.vocabulary, model)
+        if length and self.corpus.reverse_prompts is not None:
+            return self._replies(shown, length, seed)
         pieces = shown.show(length, seed, self._sampled_features())
         return "".join(takewhile(lambda _: not self._stop_requested(), pieces))
+
+    def _replies(self, shown: LanguageModel, length: int, seed: list[int]) -> str:
+        """Return replies to prompts of the validation part, or else of the training part."""
+        corpus = self.corpus
+        assert isinstance(corpus, RecordCorpus)
+        start, end = corpus.split("valid")
+        start, end = (start, end) if start < end else corpus.split("train")
+        text = ""
+        for k, rank in enumerate(start + corpus.starts[start:end].argsort()):
+            if len(text) >= length or self._stop_requested():
+                break
+            codes = corpus.vocabulary.as_read(corpus.prompt_codes(np.array([rank]))[0][1:-1])
+            sampler = RecordSampler(
+                shown.model,
+                corpus.vocabulary,
+                codes,
+                codes[:0],
+                max(1, length),
+                SamplingParams(),
+                [*seed, k],
+                rows=1,
+                features=corpus.features_of(int(rank)),
+            )
+            reply = next(sampler.attempts())[0]
+            text += f"{corpus.vocabulary.decode(codes)} -> {reply.text}\n"
+        return text[:length]
 
     def _sampled_features(self) -> Array | None:
         """Return the features (F,) of samples: those of the first record for validation.

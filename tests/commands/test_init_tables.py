@@ -710,7 +710,8 @@ REFUSED: dict[str, tuple[str, str, list[str], str]] = {
         as_csv(rows(lambda k: (k / 7, k * k / 3, "ab"[k % 2]), "width,height,species")),
         [],
         "t.csv: no column of this table is a text to learn: width (numbers), height (numbers), "
-        "species (a label); data.reply_column chooses one; --set data.records=null "
+        "species (a label); data.prompt_column and data.reply_column choose two; "
+        "--set data.records=null "
         "reads the whole table as one text",
     ),
     "only a header": ("t.csv", "text,label\n", [], "it has no rows"),

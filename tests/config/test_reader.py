@@ -321,5 +321,7 @@ def test_every_key_is_in_the_file_that_a_run_keeps(
 def test_the_weight_of_prompts_of_older_runs_without_prompts_is_unset() -> None:
     """It was 0.1 by default, and stands in the config.yaml of every older run."""
     assert override_defaults(["train.prompt_weight=0.1"]).train.prompt_weight is None
-    with pytest.raises(ConfigError, match=r"train\.prompt_weight: 0\.2 needs records with a prompt"):
+    with pytest.raises(
+        ConfigError, match=r"train\.prompt_weight: 0\.2 needs records with a prompt"
+    ):
         override_defaults(["train.prompt_weight=0.2"])
