@@ -21,6 +21,7 @@ import charrnn
 from charrnn.commands.cli import run
 from charrnn.config.reader import load_config
 from charrnn.config.schema import Config
+from charrnn.errors import SamplingError
 from charrnn.runs.checkpoint import load_checkpoint
 from charrnn.runs.metrics import read_metrics
 from charrnn.text.load import load_corpus
@@ -414,3 +415,24 @@ def test_labels_decide_the_early_weight_and_the_weight_dropout(
     filled = fill_defaults(config, corpus.sizes, len(corpus.vocabulary))
     assert filled.train.early_weight == early
     assert (filled.model.weight_dropout > 0) == drops
+
+
+def test_a_training_shows_replies_to_prompts_of_the_validation_part(tmp_path: Path) -> None:
+    """In the order of the file; from Python, such a model continues no text."""
+    config = load_config(make_table(tmp_path, {"train.sample_length": 60}))
+    charrnn.train(config, tmp_path / "run")
+    corpus = load_corpus(config.data)
+    start, end = corpus.split("valid")
+    part = start + corpus.starts[start:end].argsort()  # type: ignore[attr-defined]
+    prompts = [
+        corpus.vocabulary.decode(codes[1:-1])
+        for codes in corpus.prompt_codes(part)  # type: ignore[attr-defined]
+    ]
+    shown = [one["text"] for one in lines_of(tmp_path / "run", "sample")]
+    assert shown
+    for text in shown:
+        pairs = [line.split(" -> ") for line in text.split("\n")]
+        assert [one for one, *_ in pairs[:-1]] == prompts[: len(pairs) - 1]
+        assert len(text) <= 60
+    with pytest.raises(SamplingError, match="replies to prompts, so it continues no text; predict"):
+        charrnn.load(tmp_path / "run").sample("kami")
