@@ -247,7 +247,7 @@ def _find(checkpoint: str | None) -> Path:
     try:
         return find_checkpoint(checkpoint)
     except CheckpointError as error:
-        if checkpoint is None or os.path.lexists(checkpoint):
+        if checkpoint is None or os.path.lexists(checkpoint) or "did you mean" in error.problem:
             raise
         hint = f"did you mean --prime {quote(checkpoint)}?"
         raise CheckpointError(error.problem, hint=hint) from None

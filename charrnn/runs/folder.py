@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from charrnn.config.paths import named_path
-from charrnn.errors import CheckpointError
+from charrnn.errors import CheckpointError, did_you_mean
 
 RUNS = Path("runs")  # in the current folder
 
@@ -110,7 +110,10 @@ def _holds_run(run: RunFolder) -> bool:
 def _checkpoint_at(path: Path) -> Path:
     """Return the path of a checkpoint, or of the one in a run folder."""
     if not path.exists():
-        raise CheckpointError(f"{path}: no such file or folder; name a checkpoint or a run folder")
+        near = did_you_mean(path.name, [folder.name for folder in _runs()])
+        raise CheckpointError(
+            f"{path}: no such file or folder{near}; name a checkpoint or a run folder"
+        )
     if not path.is_dir():
         return path
     run = RunFolder(path)
@@ -120,6 +123,11 @@ def _checkpoint_at(path: Path) -> Path:
     if run.holds_run():
         raise CheckpointError(f"{path}: its training has not written a checkpoint yet")
     raise CheckpointError(f"{path}: has no best.npz or last.npz; it is not a run folder")
+
+
+def _runs() -> list[Path]:
+    """Return the run folders under runs/ in the current folder."""
+    return [file.parent for file in RUNS.glob("*/last.npz")]
 
 
 def newest_run(folder: Path) -> Path | None:

@@ -54,3 +54,12 @@ def test_a_file_of_that_name_comes_first(
     assert run(["info", "./mine"]) == 1
     assert run(["info", "runs"]) == 1
     assert run(["info", "x" * 5000]) == 1
+
+
+def test_a_name_that_is_almost_right(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    for words in ("sample mien", "info mien", "predict a --model mien"):
+        assert run(words.split()) == 1
+        assert "mien: no such file or folder (did you mean mine?)" in capsys.readouterr().err
