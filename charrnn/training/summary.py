@@ -84,11 +84,14 @@ def match_summary(match: VocabularyMatch, corpus: Corpus) -> str:
         more = f" and {len(symbols) - 10} more" if len(symbols) > 10 else ""
         return f": {shown}{more}" if symbols else ""
 
-    return (
+    note = (
         f"weights copied; {plural(corpus.vocabulary.tokens)} kept: {len(match.kept)}, "
         f"added: {len(match.added)}{names(match.added)}, "
         f"dropped: {len(match.dropped)}{names(match.dropped)}"
     )
+    if match.features is not None:
+        note += f"; features kept: {match.features}, of {corpus.F}"
+    return note
 
 
 def text_differences(previous: Checkpoint, corpus: Corpus) -> str:

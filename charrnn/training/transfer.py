@@ -19,11 +19,12 @@ from charrnn.text.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class VocabularyMatch:
-    """How two vocabularies match; each field is a tuple of symbols."""
+    """How two vocabularies match, as tuples of symbols, and how many features do."""
 
     kept: tuple[int, ...]
     added: tuple[int, ...]  # in the new vocabulary only; their weights keep their initial values
     dropped: tuple[int, ...]  # in the old vocabulary only
+    features: int | None = None  # whose weights are kept; None if neither model has some
 
 
 def transfer_parameters(
@@ -77,8 +78,9 @@ def transfer_parameters(
     by_code = {"embedding.E" if "embedding.E" in shapes else "layers.0.Wx": 0}
     by_code |= {"output.W": 1, "output.b": 0}  # name -> axis of the vocabulary
     theirs_by_name = parameter_views(source.parameters, shapes)
+    features = 0 if scale or source.scale else None
     if scale and source.scale:
-        _transfer_features(source, theirs_by_name, model, scale, names)
+        features = _transfer_features(source, theirs_by_name, model, scale, names)
     for name, weights in theirs_by_name.items():
         if name.startswith("features."):
             continue
@@ -92,6 +94,7 @@ def transfer_parameters(
         _symbols(vocabulary.symbols[np.sort(new)]),
         _symbols(np.delete(vocabulary.symbols, new)),
         _symbols(np.delete(source.vocabulary.symbols, old)),
+        features,
     )
 
 
@@ -101,8 +104,8 @@ def _transfer_features(
     model: Model,
     scale: FeatureScale,
     names: tuple[int | str, ...],
-) -> None:
-    """Copy the weights of features that both models have, so that they act alike.
+) -> int:
+    """Copy the weights of features that both models have, so that they act alike; return how many.
 
     Where theirs is (x - m) / s W and ours (x - m') / s' W', W' = s' / s W, and the bias grows by
     (m' - m) / s W. A feature that only one model has stands at its mean in the other.
@@ -110,7 +113,7 @@ def _transfer_features(
     their_scale, their_names = source.scale, source.config.data.feature_names
     assert their_scale is not None
     if bool(names) != bool(their_names) or (not names and scale.F != their_scale.F):
-        return
+        return 0
     numbers = tuple(range(scale.F))
     ours, theirs = names or numbers, their_names or numbers
     W, b = model.views["features.W"], model.views["features.b"]
@@ -121,6 +124,7 @@ def _transfer_features(
             std = their_scale.std[at]
             W[row] = scale.std[row] / std * weights["features.W"][at]
             b += (scale.mean[row] - their_scale.mean[at]) / std * weights["features.W"][at]
+    return sum(name in theirs for name in ours)
 
 
 def _matched_ends(old: Vocabulary, new: Vocabulary) -> tuple[int, int] | None:

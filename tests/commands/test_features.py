@@ -197,3 +197,12 @@ def test_changed_features_are_refused(said: Said) -> None:
     finally:
         np.save("f.npy", values)
     assert said("eval", "runs/list")[0] == 0
+
+
+def test_fine_tuning_says_which_features_it_keeps(said: Said) -> None:
+    command = ["train", "runs/texts/config.yaml", "--init-from", "runs/texts", "--overwrite"]
+    command += ["--run-dir", "runs/tuned", "--set", "train.max_steps=2"]
+    assert "features kept: 2, of 2" in said(*command)[2]
+    assert "features kept: 1, of 1" in said(*command, "--set", "data.feature_columns=[x]")[2]
+    none = ("data.feature_columns=null", "data.valid_fraction=0")
+    assert "features kept: 0, of 0" in said(*command, *(w for n in none for w in ("--set", n)))[2]
