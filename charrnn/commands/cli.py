@@ -56,11 +56,11 @@ def cli() -> None:
     """Train character-level language models, and sample text from them.
 
     \b
-    charrnn init my-text.txt         write a configuration for your text
-    charrnn train my-text.yaml       train a model on your text
+    charrnn train my-text.txt        train a model on your text
+    charrnn init my-text.txt         write its configuration, to be changed
     charrnn sample --prime "Once"    continue a text with the newest model
     charrnn eval                     measure how well it predicts
-    charrnn predict "Once"           tell the label of a text
+    charrnn predict "Once"           tell the label of a text, or reply to it
     charrnn inspect                  see what it has learned
     charrnn report                   write a page about the training
     charrnn bench                    measure the speed of this machine
