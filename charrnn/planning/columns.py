@@ -76,6 +76,9 @@ def choose_columns(data: DataConfig, given: Collection[str], table: str) -> Colu
         for one in (text,)
         if one.blank
     ]
+    numbers = [] if data.has_features or label else [one for one in free if one.is_feature]
+    given_too = [f"{_listed(numbers)} can be given (data.feature_columns), behind #"]
+    given_too = given_too if numbers else []
     if label:
         first, second = text, label
         why = f"a label ({counted(label.distinct, 'value')}), as accuracy can be measured"
@@ -85,18 +88,22 @@ def choose_columns(data: DataConfig, given: Collection[str], table: str) -> Colu
     else:
         same = [f"{one} is the same in all rows" for one in free if one.is_constant]
         why = "; ".join([f"learned: {text}, the only column of texts", *same[:1]])
-        numbers = [] if data.has_features else [one for one in free if one.is_feature]
-        given_too = [f"{_listed(numbers)} can be given (data.feature_columns), behind #"]
         return Columns(
             {**keys, "reply_column": text.key},
             {},
-            [how, why, *(given_too if numbers else [])],
+            [how, why, *given_too],
             [one.key for one in numbers],
         )
     return Columns(
         {**keys, "prompt_column": first.key, "reply_column": second.key},
         {"prompt_column": second.key, "reply_column": first.key},
-        [how, f"learned: {first} -> {second}, {why}; {second} -> {first} {BEHIND}", *blank],
+        [
+            how,
+            f"learned: {first} -> {second}, {why}; {second} -> {first} {BEHIND}",
+            *blank,
+            *given_too,
+        ],
+        [one.key for one in numbers],
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from support import ROOT
 
 import charrnn.planning.proposal
 from charrnn.commands.cli import run
@@ -252,7 +253,8 @@ def swapped(path: str) -> str:
     """Write the file with the other direction: # added to the lines above, removed below."""
     text = Path(path).read_text(encoding="utf-8")
     lines = text.split("\n")
-    below = [k for k, line in enumerate(lines) if line.startswith("  # ")]
+    commented = [k for k, line in enumerate(lines) if line.startswith("  # ")]
+    below = [k for k in commented if "feature_columns" not in lines[k]]
     keys = {lines[k].split(":")[0][4:] for k in below}
     above = [k for k, line in enumerate(lines) if line.split(":")[0].strip() in keys]
     assert len(above) == len(below)
@@ -929,3 +931,16 @@ def test_the_file_to_write_must_not_be_one_of_the_texts(capsys: pytest.CaptureFi
     )
     assert run([*command, "my.yaml"]) == 0
     assert yaml.safe_load(Path("my.yaml").read_text())["data"]["path"] == "names/*"
+
+
+def test_numbers_beside_two_texts_can_be_given(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("colours.csv").write_text((ROOT / "data" / "colours.csv").read_text(encoding="utf-8"))
+    assert run(["init", "colours.csv", "--minutes", "0.01"]) == 0
+    err = capsys.readouterr().err
+    assert "learned: name -> hex" in err
+    assert "red, green, blue can be given (data.feature_columns), behind #" in err
+    text = Path("colours.yaml").read_text(encoding="utf-8")
+    line = "  # feature_columns: [red, green, blue]"
+    assert line in text
+    Path("colours.yaml").write_text(text.replace(line, line.replace("# ", "")), encoding="utf-8")
+    assert load_config("colours.yaml").data.feature_columns == ("red", "green", "blue")
