@@ -261,7 +261,7 @@ def _valid_chars(train: TrainConfig, sizes: Sizes, epochs: float) -> int:
     the time at most, unless they score fewer characters than say something.
     """
     windows = sizes.windows_in_epoch(train)
-    every = Limits(windows, None).steps(train.validate_every)
+    every = max(1, Limits(windows, None).steps(train.validate_every))  # a text may be too small
     validations = max(1, math.ceil(epochs * windows / every))
     chars = max(_LEAST_SCORED, round(3 * _VALIDATION_SHARE * epochs * sizes.train / validations))
     return 0 if chars >= sizes.others[0] else chars

@@ -125,3 +125,10 @@ def test_all_validations_take_a_twentieth_of_the_time(
     read = 7000 * train.batch_size * train.seq_length
     assert train.valid_chars is not None
     assert validations * train.valid_chars / 3 == pytest.approx(0.05 * read, rel=0.02)
+
+
+@pytest.mark.parametrize("n", [2, 3, 10, 40])
+def test_a_text_that_is_too_small_gets_a_configuration(n: int) -> None:
+    """It may have no window at all, which is refused later."""
+    config = override_defaults(["train.batch_size=9", "train.validate_every=epoch"])
+    assert fill_defaults(config, text_sizes(n, config.data), 2).train.valid_chars == 0
