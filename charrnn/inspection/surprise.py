@@ -8,12 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from charrnn.inspection.glyphs import display_width, token_glyphs
 from charrnn.kernels import Array
 from charrnn.model.evaluation import read_windows
 from charrnn.model.model import Model
 from charrnn.text.reading import Reading
+from charrnn.text.vocabulary import Vocabulary
 
-_BEFORE = 30  # characters shown before a surprising one
+BEFORE, AFTER = 20, 18  # columns of a terminal for the text around a surprising character
 _NEAR = 5  # characters; places nearer than that are one event
 _GROUP = 1 << 16  # losses that are put in order at a time, at first
 _SAME = 8  # characters before a surprising one, which make it the same event
@@ -27,7 +29,8 @@ class Surprise(NamedTuple):
     place: int  # in the text, or in the record, from 0
     nats: float
     code: int
-    before: Array  # codes of up to 30 characters before it, within the part and the record
+    before: Array  # codes of the words before it, within the part and the record
+    after: Array  # codes of the words after it, likewise
 
 
 def nats_by_character(
@@ -55,7 +58,9 @@ def most_surprising(reading: Reading, nats: Array, count: int) -> list[Surprise]
     """Return the most surprising characters of a part of a text, most surprising first.
 
     Each event is there once: a place is left out if a more surprising one is within 5 characters of
-    the same text or record, or has the same character after the same 8.
+    the same text or record, or has the same character after the same 8. The text around it fits
+    `BEFORE` and `AFTER` columns of `token_glyphs`: whole words, or as much as fits of a text
+    without words.
 
     Args:
         reading: the part.
@@ -64,13 +69,45 @@ def most_surprising(reading: Reading, nats: Array, count: int) -> list[Surprise]
     """
     codes = reading.part
     found = np.array([*islice(_events(reading, nats), count)], np.intp)
-    begins, _ = reading.extents(found)
-    before = [
-        codes[max(begin, i - _BEFORE) : i]
-        for i, begin in zip(found.tolist(), begins.tolist(), strict=True)
+    begins, ends = reading.extents(found)
+    fitting = _Fitting(reading.vocabulary)
+    around = [
+        (fitting(codes[begin:i][::-1], BEFORE)[::-1], fitting(codes[i + 1 : end], AFTER))
+        for i, begin, end in zip(found.tolist(), begins.tolist(), ends.tolist(), strict=True)
     ]
     columns = (found, reading.numbers(found), reading.places(found), nats[found], codes[found])
-    return [*map(Surprise, *(one.tolist() for one in columns), before)]
+    rows = zip(*(one.tolist() for one in columns), around, strict=True)
+    return [Surprise(*figures, *texts) for *figures, texts in rows]
+
+
+class _Fitting:
+    """Selects the words beside a place that fit some columns of a terminal."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        glyphs = token_glyphs(vocabulary, spaces=False)
+        self._width = np.array([display_width(glyph) for glyph in glyphs])  # (V,)
+        last = 0x7F if vocabulary.tokens == "byte" else 0x10FFFF  # bytes beyond are no spaces
+        symbols = vocabulary.symbols.tolist()
+        characters = [chr(symbol) if symbol <= last else "" for symbol in symbols]
+        ends = np.arange(len(symbols)) >= vocabulary.size  # of records and prompts
+        self._blank = np.array([one.isspace() for one in characters]) | ends  # (V,)
+        # Characters of two columns are those of scripts that have no spaces between words.
+        wide = np.array([display_width(one) == 2 for one in characters])
+        self._in_word = ~(self._blank | wide)  # (V,)
+
+    def __call__(self, codes: Array, columns: int) -> Array:
+        """Return the first of codes (n,), which stand in the order of their distance."""
+        near = codes[: columns + 1]
+        fits = int(np.searchsorted(self._width[near].cumsum(), columns, side="right"))
+        if fits == len(codes):
+            return codes
+        in_word = self._in_word[near]
+        whole = fits
+        if in_word[max(0, fits - 1) : fits + 1].all():  # the cut would be inside a word
+            whole = int(np.flatnonzero(~in_word[:fits]).max(initial=-1)) + 1
+        while whole and self._blank[near[whole - 1]]:
+            whole -= 1
+        return near[: whole or fits]
 
 
 def _events(reading: Reading, nats: Array) -> Iterator[int]:

@@ -164,12 +164,38 @@ def test_the_most_surprising_characters() -> None:
     nats[[0, 2, 30, 45]] = np.nan, 5, 4, 4.5
     codes = np.arange(60) + 1
     codes[[20, 41]] = 0
-    reading = part_of(codes, vocabulary=Vocabulary(np.array([10, *range(100, 160)]), "char"))
+    reading = part_of(codes, vocabulary=Vocabulary(np.array([10, *range(300, 360)]), "char"))
     found = most_surprising(reading, nats, 3)
     assert [(s.position, s.number, s.nats) for s in found] == [(2, 1, 5), (45, 3, 4.5), (30, 2, 4)]
     assert [s.code for s in found] == [3, 46, 31]
     assert found[0].before.tolist() == [1, 2]
-    assert found[1].before.tolist() == codes[15:45].tolist()
+    assert found[0].after.tolist() == codes[3:20].tolist()  # a newline ends a word
+    assert found[1].before.tolist() == codes[42:45].tolist()
+    assert found[1].after.tolist() == codes[46:].tolist()
+
+
+def around(text: str, place: int, tokens: str = "char") -> tuple[str, str]:
+    """Return the text that is shown before and after a surprising character."""
+    symbols = symbols_of(text, tokens)
+    vocabulary = Vocabulary.from_pieces([symbols], tokens)
+    reading = part_of(vocabulary.encode(symbols, ""), vocabulary=vocabulary)
+    nats = np.zeros(len(symbols))
+    nats[place] = 1
+    (found,) = most_surprising(reading, nats, 1)
+    return vocabulary.decode(found.before), vocabulary.decode(found.after)
+
+
+def test_whole_words_around_a_surprising_character() -> None:
+    fox = "The quick brown fox\njumps over the lazy dog."
+    assert around(fox, 24) == ("quick brown fox\njump", " over the lazy")
+    assert around(fox, 26) == ("brown fox\njumps ", "ver the lazy dog.")
+    assert around(fox, 1) == ("T", "e quick brown fox")
+    assert around(fox, len(fox) - 1) == ("over the lazy dog", "")
+    letters = "abcdefghijklmnopqrstuvwxyz" * 2
+    assert around(letters, 30) == (letters[10:30], letters[31:49])
+    assert around(letters + " " + letters, 52) == (letters[-20:], letters[:18])
+    assert around("我" * 30 + " " + "你" * 30, 35) == ("我" * 5 + " " + "你" * 4, "你" * 9)
+    assert around("à" * 20, 21, "byte") == ("àà\N{REPLACEMENT CHARACTER}", "àà")  # 4 columns a byte
 
 
 def test_an_event_that_surprises_several_times_is_listed_once() -> None:
