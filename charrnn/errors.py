@@ -156,16 +156,17 @@ def counted(number: float, unit: str) -> str:
     """
     whole = number >= 1000 or number == round(number)
     digits = f"{round(number):,}" if whole else f"{number:.4g}"
-    return f"{digits} {_singular(unit) if digits == '1' else plural(unit)}"
+    return f"{digits} {singular(unit) if digits == '1' else plural(unit)}"
 
 
 def plural(unit: str) -> str:
     """Return the plural of a unit, as in 'steps', 'bytes' or 'losses'."""
-    singular = _singular(unit)
+    singular = singular(unit)
     return f"{singular}es" if singular.endswith("s") else f"{singular}s"
 
 
-def _singular(unit: str) -> str:
+def singular(unit: str) -> str:
+    """Return a unit as a word."""
     return "character" if unit == "char" else unit
 
 

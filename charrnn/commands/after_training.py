@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ def show_what_was_learned(run_dir: Path) -> None:
     """Print a short sample and the commands that come next, if stderr is a terminal."""
     if not sys.stderr.isatty():
         return
+    from charrnn.report.next_commands import commands_for_model
     from charrnn.runs.load import load
 
     try:
@@ -32,8 +32,7 @@ def show_what_was_learned(run_dir: Path) -> None:
         return
     if sample:
         click.echo(wrapped(visible(sample), sys.stderr, mark="  | "), err=True)
-    name = _name(run_dir)
-    commands = [f"charrnn {command.format(name)}" for command in _next_commands(model)]
+    commands = [one.command for one in commands_for_model(model, _name(run_dir))]
     lines = [f"next  {commands[0]}", *(f"      {one}" for one in commands[1:])]
     click.echo("\n".join(lines), err=True)
 
@@ -44,8 +43,8 @@ def _name(run_dir: Path) -> str:
 
     short = run_dir.name
     if run_dir == RUNS / short and named_run(short, "run") == run_dir:
-        return shlex.quote(short)
-    return shlex.quote(str(run_dir))
+        return short
+    return str(run_dir)
 
 
 def _sample(model: LanguageModel) -> str:
@@ -56,26 +55,3 @@ def _sample(model: LanguageModel) -> str:
         records = model.sample_records(_RECORDS, seed=1, keep_cut=True)
         return "\n".join(record.text for record in records)
     return model.sample(length=_CHARS, temperature=_TEMPERATURE, seed=1)
-
-
-def _next_commands(model: LanguageModel) -> list[str]:
-    """Return commands for the model, whose name has the place `{}`."""
-    given = ""
-    if model.scale is not None:
-        given = f" --features {','.join(f'{one:.3g}' for one in model.scale.mean)}"
-    if model.labels.replies:
-        first = f"predict TEXT --model {{}}{given}"
-    elif model.labels.prompts:
-        label = model.vocabulary.decode(model.labels.prompts[0])
-        first = f"sample {{}} --prompt {_braced(shlex.quote(label))}{given} -n 10"
-    elif model.vocabulary.prompt_end is not None:
-        first = f"predict PROMPT --model {{}}{given}"
-    elif given:
-        first = f"sample {{}}{given} -n 10"
-    else:
-        first = "sample {} -n 100 --new" if model.vocabulary.end is not None else "sample {}"
-    return [first, "eval {}", "report {}"]
-
-
-def _braced(text: str) -> str:
-    return text.replace("{", "{{").replace("}", "}}")

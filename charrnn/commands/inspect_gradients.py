@@ -72,7 +72,7 @@ def gradients(
         raise click.UsageError("- can be read once; name a text file for several models.")
     path = None
     if output is not None:
-        from charrnn.report.charts import import_matplotlib
+        from charrnn.report.figures import import_matplotlib
 
         path = replaceable_path(output, _ENDINGS)
         import_matplotlib()  # if it is missing, fail before the work
@@ -119,17 +119,19 @@ def _compute(
 
 
 def _draw(models: Sequence[ModelGradients], path: Path) -> None:
-    from charrnn.report import charts
+    from charrnn.report import figures
+    from charrnn.report.charts import gradient_chart
 
     cells = [one.cell for one in models]
     named = [
         (one.path.parent.name if cells.count(one.cell) > 1 else one.cell, one.states)
         for one in models
     ]
+    title = "Gradient norm by lag: median and middle half of the losses"
     if path.suffix.lower() == ".gif":
-        charts.save_animation(named, path)
+        figures.save_animation(named, "Gradient norm by lag: median of the losses", path)
     else:
-        charts.save_chart(partial(charts.gradient_chart, named), "steps back", path)
+        figures.save_chart(partial(gradient_chart, named), title, "steps back", path)
     click.echo(f"written: {path}", err=True)
 
 

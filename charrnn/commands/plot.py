@@ -29,7 +29,8 @@ def plot(runs: tuple[str, ...], output: str, what: str) -> None:
     RUN is a run folder, by default the newest one under runs/. Needs Matplotlib and Jinja.
     """
     from charrnn.config.reader import load_config
-    from charrnn.report.charts import HISTORY_CHARTS, PlottedRun, import_matplotlib, save_chart
+    from charrnn.report.charts import HISTORY_CHARTS, PlottedRun
+    from charrnn.report.figures import import_matplotlib, save_chart
     from charrnn.report.history import read_history
     from charrnn.runs.folder import RunFolder
 
@@ -41,5 +42,7 @@ def plot(runs: tuple[str, ...], output: str, what: str) -> None:
         run = RunFolder(folder)
         tokens = load_config(run.config).data.tokens if run.config.exists() else "char"
         plotted.append(PlottedRun(name, read_history(run.metrics), token=tokens))
-    save_chart(partial(HISTORY_CHARTS[what], plotted), "step", path)
+    chart = HISTORY_CHARTS[what]
+    title = chart.titled(plotted) + (f": {plotted[0].name}" if len(plotted) == 1 else "")
+    save_chart(partial(chart.draw, plotted), title, "step", path)
     click.echo(f"written: {output}", err=True)

@@ -25,7 +25,7 @@ def report(runs: tuple[str, ...], output: str | None) -> None:
     what the best model has learned. RUN is a run folder, by default the newest one under runs/; its
     training may still be running. Needs Matplotlib and Jinja.
     """
-    from charrnn.report.charts import import_matplotlib
+    from charrnn.report.figures import import_matplotlib
     from charrnn.report.page import MAX_RUNS, page, read_run
     from charrnn.system.atomic import atomic_write
 

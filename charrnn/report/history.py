@@ -20,6 +20,7 @@ class Sample(NamedTuple):
 
     step: int
     loss_nats: float | None  # of the validation
+    elapsed_s: float  # nan if it is not known
     text: str
 
 
@@ -85,7 +86,12 @@ def read_history(path: Path) -> History:
         _table(records["train"], _TRAIN),
         _table(records["valid"], _VALID),
         tuple(
-            Sample(r["step"], losses.get(r["step"]), str(r.get("text", "")))
+            Sample(
+                r["step"],
+                losses.get(r["step"]),
+                _number(r.get("elapsed_s")),
+                str(r.get("text", "")),
+            )
             for r in records["sample"]
         ),
         np.array([r["step"] for r in records["skipped"]], np.int64),

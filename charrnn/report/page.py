@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,42 +13,39 @@ from typing import Any, NamedTuple
 
 from charrnn.config.paths import each_path
 from charrnn.config.schema import PATHS, Config, all_keys
-from charrnn.errors import CheckpointError, TextError, counted, plural
+from charrnn.errors import CharRNNError, CheckpointError, TextError, counted, plural
 from charrnn.inspection.colours import ACTIVATION, NATS
-from charrnn.report.charts import (
-    HISTORY_CHARTS,
-    PlottedRun,
-    gradient_chart,
-    import_matplotlib,
-    speed_unit,
-    svg_chart,
-)
+from charrnn.report.charts import HISTORY_CHARTS, PlottedRun, gradient_chart
+from charrnn.report.figures import PageChart, import_matplotlib, page_chart
 from charrnn.report.history import History, read_history
+from charrnn.report.next_commands import Command, commands_for_model, commands_for_run
+from charrnn.report.verdict import verdict
 from charrnn.report.views import Views, inspect_model
+from charrnn.report.writing import CopiedStretch, Written, longest_copied, write
 from charrnn.runs.checkpoint import Checkpoint, load_checkpoint
 from charrnn.runs.folder import RunFolder
+from charrnn.runs.load import model_of
 from charrnn.system.terminal import duration, visible
+from charrnn.text.part import own_corpus
 from charrnn.training.limits import Limits
 
-_TITLES = {
-    "loss": "Loss in nats",
-    "rate": "Learning rate",
-    "norm": "Gradient norm, before clipping",
-    "speed": "Speed, {unit}",
-}
 MAX_RUNS = 6  # one for each colour
-_MAX_SAMPLES = 12
-_SAMPLE_CHARS = 600
+_MAX_SAMPLES = 9
+_SAMPLE_CHARS = 400
+_LINE_CHARS = 120  # of an odd line
 
 
 class Run(NamedTuple):
     """A run for a page."""
 
     name: str
+    path: str  # of its folder, to be shown in commands
     history: History
     newest: Checkpoint | None  # has the run's current configuration
     file: str  # name of the inspected checkpoint
     step: int  # reached by the training
+    written: list[Written]
+    copied: list[CopiedStretch]
     views: Views | None
     no_views: str  # why there are no views
     notes: list[str]  # warnings for the user
@@ -62,9 +61,18 @@ class Run(NamedTuple):
         return self.newest.config.train.clip_norm if self.newest else None
 
 
+class ShownSample(NamedTuple):
+    """A sample that was written during the training."""
+
+    step: int
+    after: str  # time since the start of the training
+    loss_nats: float | None  # of the validation
+    text: str
+
+
 def read_run(path: Path, name: str) -> Run:
     """Read a run's metrics and inspect its best model."""
-    folder = RunFolder(path)
+    folder, shown = RunFolder(path), path.name if path.is_absolute() else path.as_posix()
     history, notes = read_history(folder.metrics), list[str]()
     checkpoints: dict[str, Checkpoint] = {}
     for file in (folder.best, folder.last):
@@ -76,12 +84,15 @@ def read_run(path: Path, name: str) -> Run:
     step = max([history.steps, *(one.counters.step for one in checkpoints.values())])
     if not checkpoints:
         problem = "its checkpoints cannot be read" if notes else "it has no checkpoint yet"
-        return Run(name, history, None, "", step, None, problem, notes)
+        return Run(name, shown, history, None, "", step, [], [], None, problem, notes)
     used, best = next(iter(checkpoints.items()))
     newest = checkpoints.get(folder.last.name, best)
-    views, no_views = None, ""
+    views, no_views, corpus = None, "", None
+    written, copied = list[Written](), list[CopiedStretch]()
+    data = best.config.data
     try:
-        views = inspect_model(best)
+        corpus = own_corpus(data, best.text_sha256, cut=best.cut)
+        views = inspect_model(best, corpus)
     except TextError as error:
         problem = error.problem
         notes.append(f"{path}: the page cannot show what the model has learned: {problem}")
@@ -89,7 +100,11 @@ def read_run(path: Path, name: str) -> Run:
             for one in (paths,) if isinstance(paths, str) else paths:
                 problem = problem.replace(one, os.path.basename(one))
         no_views = problem
-    return Run(name, history, newest, used, step, views, no_views, notes)
+    with suppress(CharRNNError):  # bytes that are no text may not be given as a prompt
+        model = model_of(best)
+        written = write(model, corpus)
+        copied = [] if corpus is None else longest_copied(model, corpus, written)
+    return Run(name, shown, history, newest, used, step, written, copied, views, no_views, notes)
 
 
 def page(runs: Sequence[Run], version: str) -> str:
@@ -113,14 +128,12 @@ def page(runs: Sequence[Run], version: str) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {"visible": visible, "counted": counted, "plural": plural}
+    environment.filters["shortened"] = lambda text: _shortened(text, _LINE_CHARS)
     environment.filters["signed"] = lambda r: f"{r:+.3f}".replace("-", "\N{MINUS SIGN}")
     plotted = [PlottedRun(run.name, run.history, run.clip_norm, run.token) for run in runs]
     charts = [
-        (
-            _TITLES[name].format(unit=speed_unit(plotted)),
-            svg_chart(partial(draw, plotted), "step", name),
-        )
-        for name, draw in HISTORY_CHARTS.items()
+        page_chart(partial(chart.draw, plotted), chart.titled(plotted), "step", name)
+        for name, chart in HISTORY_CHARTS.items()
     ]
     text: str = environment.get_template("page.html").render(
         version=version,
@@ -129,19 +142,48 @@ def page(runs: Sequence[Run], version: str) -> str:
         ACTIVATION=ACTIVATION,
         charts=charts,
         facts=[_facts(run) for run in runs],
+        verdicts=[verdict(run.history, run.newest, run.views, run.step) for run in runs],
+        comparison=_comparison(runs),
         differences=_differences(runs),
         samples=[_samples(run) for run in runs],
         gradients=[_gradients(run, number) for number, run in enumerate(runs)],
         configurations=[_configuration(run) for run in runs],
+        commands=[_commands(run) for run in runs],
     )
     return text
 
 
-def _gradients(run: Run, number: int) -> str:
+def _gradients(run: Run, number: int) -> PageChart | None:
     if run.views is None:
-        return ""
+        return None
     draw = partial(gradient_chart, [(run.name, run.views.gradients)])
-    return svg_chart(draw, "steps back", f"gradients{number}")
+    return page_chart(draw, "Gradient norm", "steps back", f"gradients{number}")
+
+
+def _comparison(runs: Sequence[Run]) -> str:
+    """Return by how much the best run is better than each of the others, if they can be compared.
+
+    Losses on different texts, or on different parts of one, say nothing about the models.
+    """
+    texts = {(run.newest.text_sha256, run.newest.cut_points) for run in runs if run.newest}
+    losses = [(run.history.best[1], run.name) for run in runs if run.history.best]
+    if len(runs) < 2 or len(losses) < len(runs) or len(texts) > 1:
+        return ""
+    (lowest, best), *others = sorted(losses)
+    differences = ", ".join(f"{name} by {loss - lowest:.4f}" for loss, name in others)
+    return visible(
+        f"The lowest validation loss is that of {best}, {lowest:.4f} nats/{runs[0].token}; it is "
+        f"lower than that of {differences}."
+    )
+
+
+def _commands(run: Run) -> list[Command]:
+    if run.newest is None:
+        return []
+    return [
+        *commands_for_model(model_of(run.newest), run.path)[:2],
+        *commands_for_run(run.newest.config.train, run.path),
+    ]
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:
@@ -214,17 +256,21 @@ def _differences(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
     return rows
 
 
-def _samples(run: Run) -> list[tuple[int, float | None, str]]:
-    """Return step, loss and text of samples evenly spaced over the training."""
+def _samples(run: Run) -> list[ShownSample]:
+    """Return samples evenly spaced over the training."""
     samples = run.history.samples
     most = min(_MAX_SAMPLES, len(samples))
     chosen = {round(i * (len(samples) - 1) / max(1, most - 1)) for i in range(most)}
     return [
-        (
-            samples[i].step,
-            samples[i].loss_nats,
-            visible(samples[i].text[:_SAMPLE_CHARS])
-            + ("…" if len(samples[i].text) > _SAMPLE_CHARS else ""),
+        ShownSample(
+            one.step,
+            duration(one.elapsed_s) if math.isfinite(one.elapsed_s) else "",
+            one.loss_nats,
+            visible(_shortened(one.text, _SAMPLE_CHARS)),
         )
-        for i in sorted(chosen)
+        for one in (samples[i] for i in sorted(chosen))
     ]
+
+
+def _shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"

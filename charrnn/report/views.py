@@ -12,6 +12,7 @@ from charrnn.inspection.colours import ACTIVATION, NATS, Scale
 from charrnn.inspection.features import text_features
 from charrnn.inspection.glyphs import line_ends, token_glyphs
 from charrnn.inspection.gradient_flow import StateGradient, gradient_by_lag
+from charrnn.inspection.lines import LinesBySurprise, lines_by_surprise
 from charrnn.inspection.predictions import Prediction, predictions
 from charrnn.inspection.surprise import most_surprising, nats_by_character
 from charrnn.inspection.units import MIN_CHARS, UnitCorrelation, activations, correlated_units
@@ -19,7 +20,8 @@ from charrnn.kernels import Array
 from charrnn.model.classification import Classification, Confusion
 from charrnn.model.model import Model
 from charrnn.runs.checkpoint import Checkpoint
-from charrnn.text.part import Part, encode_split
+from charrnn.text.corpus import Corpus
+from charrnn.text.part import Part, part_of
 from charrnn.text.reading import Reading
 from charrnn.text.records import RecordCorpus
 from charrnn.workers.prediction import predict_labels
@@ -34,6 +36,7 @@ _PREDICTED = 48  # characters whose predictions are shown
 _LEAD = 256  # characters read before those
 _LIKELIEST = 5  # predictions for each character
 _SURPRISING = 10  # characters in the table
+_ODD_LINES = 8  # in the table
 _UNITS = 2  # units with a coloured text
 _LAGS, _LOSSES = 60, 32
 
@@ -58,8 +61,9 @@ class SurprisingGlyph(NamedTuple):
     """A character that surprised the model."""
 
     number: int  # of its line or record
-    before: str  # the text before it
+    before: str  # the words before it
     glyph: str
+    after: str  # the words after it
     nats: float
 
 
@@ -88,22 +92,34 @@ class Views(NamedTuple):
     predicted: list[tuple[str, list[ExpectedGlyph]]]  # by character, the likeliest next ones
     surprise: list[ColouredGlyph]
     mean_nats: float
-    chars: int  # that have a loss: of records with a prompt the replies
+    seen_nats: float | None  # mean loss on as much of the training part; None if `part` is that
     numbered: str  # "line" or "record"
+    lines: LinesBySurprise
     surprising: list[SurprisingGlyph]
     correlated_units: list[UnitCorrelation]
     units: list[UnitText]
     gradients: list[StateGradient]
 
 
-def inspect_model(checkpoint: Checkpoint) -> Views:
+def inspect_model(checkpoint: Checkpoint, corpus: Corpus) -> Views:
     """Inspect a model on the validation part of its text, or on the training part without one.
 
+    Args:
+        checkpoint: of the model.
+        corpus: its own text.
+
     Raises:
-        TextError: the text is missing, has changed, or is too short.
+        TextError: the text is too short.
     """
-    name, part = _part(checkpoint)
+    data = checkpoint.config.data
+    name = "validation" if data.has_validation else "training"
+    part = part_of(corpus, data, "valid" if data.has_validation else "train")
     reading = part.reading(_READ)
+    if len(reading.part) < 2:
+        raise TextError(
+            f"the {name} part of the text is too short; inspecting a model takes two "
+            f"{plural(checkpoint.vocabulary.tokens)}"
+        )
     model, vocabulary = checkpoint.model(), checkpoint.vocabulary
     spaced, plain = (token_glyphs(vocabulary, spaces=spaces) for spaces in (True, False))
     nats = nats_by_character(model, reading)
@@ -125,11 +141,16 @@ def inspect_model(checkpoint: Checkpoint) -> Views:
         [_expected(one, spaced) for one in _predictions(model, reading)],
         _coloured(reading, _excerpt(reading), nats, NATS),
         float(np.nanmean(nats, dtype=np.float64)),
-        int(np.count_nonzero(~np.isnan(nats))),
+        _seen_nats(model, part_of(corpus, data, "train")) if data.has_validation else None,
         reading.numbered,
+        lines_by_surprise(reading, nats, _ODD_LINES),
         [
             SurprisingGlyph(
-                one.number, "".join(plain[c] for c in one.before), spaced[one.code], one.nats
+                one.number,
+                "".join(plain[c] for c in one.before),
+                spaced[one.code],
+                "".join(plain[c] for c in one.after),
+                one.nats,
             )
             for one in most_surprising(reading, nats, _SURPRISING)
         ],
@@ -139,18 +160,12 @@ def inspect_model(checkpoint: Checkpoint) -> Views:
     )
 
 
-def _part(checkpoint: Checkpoint) -> tuple[str, Part]:
-    """Return a part's name, and the part."""
-    has_validation = checkpoint.config.data.has_validation
-    tokens = checkpoint.vocabulary.tokens
-    split, name = ("valid", "validation") if has_validation else ("train", "training")
-    part = encode_split(checkpoint.config.data, checkpoint.text_sha256, split, cut=checkpoint.cut)
-    if len(part.reading(_READ).part) < 2:
-        raise TextError(
-            f"the {name} part of the text is too short; inspecting a model takes two "
-            f"{plural(tokens)}"
-        )
-    return name, part
+def _seen_nats(model: Model, part: Part) -> float | None:
+    """Return the mean loss on the beginning of the training part; None if it is too short."""
+    reading = part.reading(_READ)
+    if len(reading.part) < MIN_CHARS:
+        return None
+    return float(np.nanmean(nats_by_character(model, reading), dtype=np.float64))
 
 
 def _first_of(reading: Reading, part: Part, name: str) -> str:
@@ -193,15 +208,29 @@ def _predictions(model: Model, reading: Reading) -> list[Prediction]:
 
 
 def _excerpt(reading: Reading, feature: Array | None = None) -> slice:
-    """Return where to colour a part (n,): its beginning, or where a feature (n,) varies most."""
+    """Return where to colour a part (n,): its beginning, or where a feature (n,) varies most.
+
+    An excerpt consists of whole lines or records, or of whole words if these are long.
+    """
     start, part = 0, reading.part
     if feature is not None and len(part) > _COLOURED:
         firsts = np.arange(0, len(part) - _COLOURED, _COLOURED // 4)
         start = int(firsts[np.argmax([feature[i : i + _COLOURED].std() for i in firsts])])
-    part = part[start : start + _COLOURED]
-    ends = np.flatnonzero(line_ends(reading.vocabulary)[part])[:_LINES]
-    length = ends[-1] + 1 if len(ends) == _LINES else len(part)
-    return slice(start, start + int(length))
+    codes = part[start : start + _COLOURED]
+    is_end = line_ends(reading.vocabulary)
+    tokens = reading.vocabulary.symbols[: reading.vocabulary.size].tolist()
+    blank = [chr(symbol).isspace() for symbol in tokens] + [False] * (len(is_end) - len(tokens))
+    ends = np.flatnonzero(is_end[codes]) + 1
+    cuts = ends, np.flatnonzero(np.array(blank)[codes]) + 1  # after a line, or after a word
+    first, last, near = 0, len(codes), len(codes) // 4
+    place = reading.start + start
+    if place and not is_end[reading.codes[place - 1]]:
+        first = next((int(at[0]) for at in cuts if len(at) and at[0] <= near), 0)
+    if start + last < len(part):
+        last = next((int(at[-1]) for at in cuts if len(at) and at[-1] >= last - near), last)
+    ends = ends[ends > first][:_LINES]
+    last = int(ends[-1]) if len(ends) == _LINES else last
+    return slice(start + first, start + last)
 
 
 def _coloured(reading: Reading, excerpt: slice, values: Array, scale: Scale) -> list[ColouredGlyph]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from charrnn.model.language_model import LanguageModel
-from charrnn.runs.checkpoint import load_checkpoint
+from charrnn.runs.checkpoint import Checkpoint, load_checkpoint
 from charrnn.runs.folder import find_checkpoint
 
 
@@ -29,7 +29,11 @@ def load(path: str | os.PathLike[str] | None = None) -> LanguageModel:
         >>> len(text)
         20
     """
-    checkpoint = load_checkpoint(find_checkpoint(path))
+    return model_of(load_checkpoint(find_checkpoint(path)))
+
+
+def model_of(checkpoint: Checkpoint) -> LanguageModel:
+    """Return the model of a checkpoint."""
     return LanguageModel(
         checkpoint.config,
         checkpoint.vocabulary,

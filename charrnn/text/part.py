@@ -90,7 +90,11 @@ def encode_split(
     Raises:
         TextError: the text is not the one that the model was trained on, or the split is empty.
     """
-    corpus = own_corpus(data, text_sha256, note, cut)
+    return part_of(own_corpus(data, text_sha256, note, cut), data, split)
+
+
+def part_of(corpus: Corpus, data: DataConfig, split: str) -> Part:
+    """Return a split of a model's own text; see `encode_split` for arguments and errors."""
     start, end = corpus.split(split)
     if start == end:
         raise TextError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext
@@ -38,6 +37,7 @@ from charrnn.text.remarks import remark_on, trained_validation
 from charrnn.text.size_check import check_sizes, small_parts
 from charrnn.training.accuracy import validation_accuracy, whole_validation
 from charrnn.training.divergence import no_better_than_guessing
+from charrnn.training.memorising import early_best_epoch
 from charrnn.training.recipe import fill_defaults, filled_keys
 from charrnn.training.reporter import Reporter
 from charrnn.training.resume import (
@@ -55,8 +55,6 @@ from charrnn.workers.mpi import MPIGroup, Ranks
 from charrnn.workers.processes import start_group
 from charrnn.workers.worker import Job
 
-_EARLY = 0.5  # of the steps; the best validation should not come before
-_FEW = 4  # validations, of which the best may be anywhere
 _FOUND = ("split_by", "reverse_prompts")  # keys that are found in the data, if they are unset
 _MANY_PARAMETERS = 20_000_000  # drawing the initial values of more takes a while
 _CONTINUES = Remedy("resume=True", "continues from there")
@@ -318,17 +316,12 @@ def _not_written(trainer: Trainer, problem: str) -> RunError:
 
 def _best_is_early(trainer: Trainer) -> str:
     """Return what to do if the best validation came long before the end; "" if it did not."""
-    counters = trainer.counters
-    validations = counters.step / trainer.limits.steps(trainer.config.train.validate_every)
-    if counters.best_loss_nats is None or validations < _FEW:
+    epoch = early_best_epoch(trainer.counters, trainer.config.train, trainer.limits)
+    if epoch is None:
         return ""
-    since = counters.step - counters.best_step
-    if counters.best_step > _EARLY * counters.step or since < trainer.limits.steps_per_epoch:
-        return ""
-    epochs = counters.best_step / trainer.limits.steps_per_epoch
     return (
-        f"the best model is that of epoch {math.ceil(epochs):,}; later ones have memorised the "
-        "text. Fewer epochs, more dropout or more text give a better one"
+        f"the best model is that of epoch {epoch:,}; later ones have memorised the text. "
+        "Fewer epochs, more dropout or more text give a better one"
     )
 
 
