@@ -161,8 +161,8 @@ def counted(number: float, unit: str) -> str:
 
 def plural(unit: str) -> str:
     """Return the plural of a unit, as in 'steps', 'bytes' or 'losses'."""
-    singular = singular(unit)
-    return f"{singular}es" if singular.endswith("s") else f"{singular}s"
+    word = singular(unit)
+    return f"{word}es" if word.endswith("s") else f"{word}s"
 
 
 def singular(unit: str) -> str:

@@ -22,7 +22,7 @@ def show_what_was_learned(run_dir: Path) -> None:
     """Print a short sample and the commands that come next, if stderr is a terminal."""
     if not sys.stderr.isatty():
         return
-    from charrnn.report.next_commands import commands_for_model
+    from charrnn.commands.next_commands import commands_for_model
     from charrnn.runs.load import load
 
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,10 @@ from charrnn import __version__
 from charrnn.commands.arguments import runs_to_draw
 from charrnn.commands.options import output_option
 from charrnn.commands.output_file import replaceable_path
+
+if TYPE_CHECKING:
+    from charrnn.commands.next_commands import Command
+    from charrnn.report.page import Run
 
 
 @click.command()
@@ -38,10 +43,22 @@ def report(runs: tuple[str, ...], output: str | None) -> None:
     found = [read_run(folder, name) for name, folder in folders.items()]
     for note in (note for run in found for note in run.notes):
         click.echo(note, err=True)
-    text = page(found, __version__)
+    commands = [_commands(run, folder) for run, folder in zip(found, folders.values(), strict=True)]
+    text = page(found, __version__, commands)
     if output == "-":
         click.echo(text, nl=False)
         return
     with atomic_write(path) as file:
         file.write(text.encode("utf-8", "replace"))
     click.echo(f"written: {path} ({len(text) / 1e6:.1f} MB)", err=True)
+
+
+def _commands(run: Run, folder: Path) -> list[Command]:
+    """Return the commands that a page shows; a shared page must not reveal where a run was."""
+    from charrnn.commands.next_commands import commands_for_model, commands_for_run
+
+    if run.model is None or run.newest is None:
+        return []
+    name = folder.name if folder.is_absolute() else str(folder)
+    train = run.newest.config.train
+    return [*commands_for_model(run.model, name)[:2], *commands_for_run(train, name)]

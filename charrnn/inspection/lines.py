@@ -33,9 +33,9 @@ class LinesBySurprise(NamedTuple):
 def lines_by_surprise(reading: Reading, nats: Array, count: int) -> LinesBySurprise:
     """Return the lines or records that surprise a model most, and those that do so as most do.
 
-    The lines, and the nats per character of each, are those of `charrnn eval --each`. Lines with
-    fewer than 10 predicted characters are left out, or if most lines are shorter, those shorter
-    than the median. Each text is there once.
+    The lines, and the nats per character of each, are those that `eval` scores one by one. Lines
+    with fewer than 10 predicted characters are left out, or if most lines are shorter, those
+    shorter than the median. Each text is there once.
 
     Args:
         reading: the part.

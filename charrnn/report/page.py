@@ -15,10 +15,10 @@ from charrnn.config.paths import each_path
 from charrnn.config.schema import PATHS, Config, all_keys
 from charrnn.errors import CharRNNError, CheckpointError, TextError, counted, plural
 from charrnn.inspection.colours import ACTIVATION, NATS
+from charrnn.model.language_model import LanguageModel
 from charrnn.report.charts import HISTORY_CHARTS, PlottedRun, gradient_chart
 from charrnn.report.figures import PageChart, import_matplotlib, page_chart
 from charrnn.report.history import History, read_history
-from charrnn.report.next_commands import Command, commands_for_model, commands_for_run
 from charrnn.report.verdict import verdict
 from charrnn.report.views import Views, inspect_model
 from charrnn.report.writing import CopiedStretch, Written, longest_copied, write
@@ -39,7 +39,7 @@ class Run(NamedTuple):
     """A run for a page."""
 
     name: str
-    path: str  # of its folder, to be shown in commands
+    model: LanguageModel | None
     history: History
     newest: Checkpoint | None  # has the run's current configuration
     file: str  # name of the inspected checkpoint
@@ -72,7 +72,7 @@ class ShownSample(NamedTuple):
 
 def read_run(path: Path, name: str) -> Run:
     """Read a run's metrics and inspect its best model."""
-    folder, shown = RunFolder(path), path.name if path.is_absolute() else path.as_posix()
+    folder = RunFolder(path)
     history, notes = read_history(folder.metrics), list[str]()
     checkpoints: dict[str, Checkpoint] = {}
     for file in (folder.best, folder.last):
@@ -84,7 +84,7 @@ def read_run(path: Path, name: str) -> Run:
     step = max([history.steps, *(one.counters.step for one in checkpoints.values())])
     if not checkpoints:
         problem = "its checkpoints cannot be read" if notes else "it has no checkpoint yet"
-        return Run(name, shown, history, None, "", step, [], [], None, problem, notes)
+        return Run(name, None, history, None, "", step, [], [], None, problem, notes)
     used, best = next(iter(checkpoints.items()))
     newest = checkpoints.get(folder.last.name, best)
     views, no_views, corpus = None, "", None
@@ -100,19 +100,20 @@ def read_run(path: Path, name: str) -> Run:
             for one in (paths,) if isinstance(paths, str) else paths:
                 problem = problem.replace(one, os.path.basename(one))
         no_views = problem
+    model = model_of(best)
     with suppress(CharRNNError):  # bytes that are no text may not be given as a prompt
-        model = model_of(best)
         written = write(model, corpus)
         copied = [] if corpus is None else longest_copied(model, corpus, written)
-    return Run(name, shown, history, newest, used, step, written, copied, views, no_views, notes)
+    return Run(name, model, history, newest, used, step, written, copied, views, no_views, notes)
 
 
-def page(runs: Sequence[Run], version: str) -> str:
+def page(runs: Sequence[Run], version: str, commands: Sequence[Sequence[tuple[str, str]]]) -> str:
     """Return the HTML of a page.
 
     Args:
         runs: at most `MAX_RUNS`, from `read_run`.
         version: of charrnn, for the footer.
+        commands: those that a reader of each run may want next, each after its purpose.
 
     Raises:
         RunError: Matplotlib or Jinja is not installed.
@@ -128,7 +129,7 @@ def page(runs: Sequence[Run], version: str) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {"visible": visible, "counted": counted, "plural": plural}
-    environment.filters["shortened"] = lambda text: _shortened(text, _LINE_CHARS)
+    environment.filters["shortened"] = lambda text: _shortened(text, _LINE_CHARS, newline="↵")
     environment.filters["signed"] = lambda r: f"{r:+.3f}".replace("-", "\N{MINUS SIGN}")
     plotted = [PlottedRun(run.name, run.history, run.clip_norm, run.token) for run in runs]
     charts = [
@@ -148,7 +149,7 @@ def page(runs: Sequence[Run], version: str) -> str:
         samples=[_samples(run) for run in runs],
         gradients=[_gradients(run, number) for number, run in enumerate(runs)],
         configurations=[_configuration(run) for run in runs],
-        commands=[_commands(run) for run in runs],
+        commands=commands,
     )
     return text
 
@@ -175,15 +176,6 @@ def _comparison(runs: Sequence[Run]) -> str:
         f"The lowest validation loss is that of {best}, {lowest:.4f} nats/{runs[0].token}; it is "
         f"lower than that of {differences}."
     )
-
-
-def _commands(run: Run) -> list[Command]:
-    if run.newest is None:
-        return []
-    return [
-        *commands_for_model(model_of(run.newest), run.path)[:2],
-        *commands_for_run(run.newest.config.train, run.path),
-    ]
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:
@@ -272,5 +264,5 @@ def _samples(run: Run) -> list[ShownSample]:
     ]
 
 
-def _shortened(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[:most]}…"
+def _shortened(text: str, most: int, newline: str = "\n") -> str:
+    return (text if len(text) <= most else f"{text[:most]}…").replace("\n", newline)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _BARS = 48  # at most
-_NAMED = 2  # curves that are called by their names; more are told apart by their colours
+_LETTERS = 24  # of all names in a row, which is as wide as the chart
 _POINT = 72  # per inch; SVG files of Matplotlib are in points
 
 
@@ -28,10 +28,14 @@ def readout(axes: Axes, curves: Sequence[Curve], x_label: str) -> str:
 
     Args:
         axes: the curves are drawn here.
-        curves: in the order of their values.
+        curves: in the order of their values; those without a name are left out, unless all are.
         x_label: label of the x axis.
     """
     curves = [curve for curve in curves if np.isfinite(curve.y).any()]
+    curves = [curve for curve in curves if curve.name] or curves
+    names = [curve.name.partition(", best")[0] for curve in curves]
+    if sum(map(len, names)) > _LETTERS:  # their colours tell the values apart
+        names = [""] * len(curves)
     if not curves:
         return ""
     figure = axes.get_figure(root=True)
@@ -46,12 +50,11 @@ def readout(axes: Axes, curves: Sequence[Curve], x_label: str) -> str:
     bars = []
     for x, place, start, end in zip(xs, places, edges, edges[1:], strict=False):
         values, dots = [], []
-        for curve in curves:
+        for curve, name in zip(curves, names, strict=True):
             at = int(np.abs(curve.x - x).argmin())
             if not np.isfinite(curve.y[at]):
                 continue
-            name = curve.name.partition(", best")[0] if len(curves) <= _NAMED else ""
-            value = escape(f"{name} {curve.y[at]:.4g}".strip())
+            value = escape(f"{name} {_number(curve.y[at])}".strip())
             values.append(f'<tspan fill="{curve.colour}">{value}</tspan>')
             dot = axes.transData.transform((curve.x[at], curve.y[at])) * scale
             if left <= dot[0] <= right and top <= height * scale - dot[1] <= bottom:
@@ -74,3 +77,7 @@ def _chosen(xs: Array) -> Array:
         return xs
     wanted = np.linspace(xs[0], xs[-1], _BARS)
     return np.unique(xs[np.abs(xs[:, None] - wanted).argmin(0)])
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"

@@ -73,8 +73,8 @@ def _headline(loss: float, seen: bool, newest: Checkpoint, views: Views | None) 
     if choices < 1.1:
         return f"The model is nearly always sure of the next {singular(token)} {where}."
     return (
-        f"Before each {singular(token)} {where}, the model hesitates as if between {number} equally likely "
-        f"{plural(token)} ({loss:.3f} nats/{token})."
+        f"Before each {singular(token)} {where}, the model hesitates as if between {number} "
+        f"equally likely {plural(token)} ({loss:.3f} nats/{token})."
     )
 
 

@@ -64,9 +64,10 @@ def write(model: LanguageModel, corpus: Corpus | None) -> list[Written]:
     prompts: list[str | None] = [None]
     if vocabulary.prompt_end is not None:
         prompts = [vocabulary.decode(codes) for codes in model.labels.prompts[:_LABELS]]
+    of = "" if model.scale is None else ", with the mean of each feature"
     return [
         Written(
-            f"temperature {one:g}",
+            f"temperature {one:g}{of}",
             [line for prompt in prompts for line in _records(model, corpus, prompt, one)],
         )
         for one in _TEMPERATURES

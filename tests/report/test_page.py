@@ -49,6 +49,12 @@ def test_a_page_has_curves_samples_views_and_configuration(drawn: Path) -> None:
     assert f"{history.best[1]:.4f} nats/char at step {history.best[0]}" in outline.text
     assert page.count("hidden_size: 8") == 1
     assert "steps60 of 60" in re.sub(r"\s*\n\s*", "", outline.text)
+    for word in ("the model hesitates as if between", "temperature 0.6", "temperature 1"):
+        assert word in outline.text
+    assert outline.text.index("hesitates") < outline.text.index("temperature 0.6")
+    assert outline.text.index("temperature 0.6") < outline.text.index("Learning rate")
+    assert "charrnn train runs/tiny/config.yaml --resume --set train.max_steps=120" in outline.text
+    assert "charrnn train runs/tiny/config.yaml --run-dir runs/tiny-again" in outline.text
     assert str(drawn) not in page  # a shared page must not reveal folders
     before = page
     assert run(["report", "runs/tiny"]) == 0  # replaces the page, with the same content
@@ -63,6 +69,34 @@ def test_several_runs_side_by_side_with_their_differences(drawn: Path) -> None:
     assert "model.hidden_size" in outline.text
     assert re.search(r"model\.cell\s*lstm\s*rnn", outline.text)
     assert "train.batch_size" not in outline.text.split("\nTraining\n")[0]
+    assert re.search(r"The lowest validation loss is that of (tiny|other), [\d.]+", outline.text)
+
+
+def test_what_the_finished_model_writes_is_what_sample_writes(
+    drawn: Path,  # noqa: ARG001
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = Outline(report("runs/tiny")).text
+    for temperature in ("0.6", "1"):
+        options = f"--length 1000 --seed 1 --temperature {temperature} --no-prime".split()
+        assert run(["sample", "runs/tiny", *options]) == 0
+        assert capsys.readouterr().out.strip() in text
+
+
+def test_stretches_that_a_sample_shares_with_the_training_text(drawn: Path) -> None:
+    text = "".join(f"{word} of the long river\n" for word in ("stones", "birds", "boats") * 80)
+    (drawn / "river.txt").write_text(text)
+    overrides = {"data.path": "river.txt", "train.max_steps": 300, "train.learning_rate": 0.02}
+    train(drawn, overrides)
+    table = report("run").split("Longest stretches that stand in the training text, too")[1]
+    cell, table = r'<td class="number">(\d+)</td>', table.split("Training")[0]
+    rows = re.findall(rf"{cell}{cell}<td><code><bdi>(.*)</bdi>", table)
+    assert rows
+    lines = text.splitlines(keepends=True)
+    for length, number, stretch in rows:
+        words = stretch.replace("↵", "\n")
+        assert len(words) == int(length)
+        assert words in "".join(lines[int(number) - 1 : int(number) + 5])
 
 
 def test_text_from_a_user_is_escaped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
