@@ -22,6 +22,7 @@ _BLOCK = 1 << 16  # codes hashed together, which the processor's cache holds
 _BASE = 0x9E3779B1  # of the hash, odd
 _BITS = 20  # first bits of a hash, by which most windows of a text are dismissed
 _SEEN = 1 << 20  # runs remembered, at most
+_NO_CODE = "\U0010ffff"  # stands for the end of a record in a sample, which no stretch contains
 
 
 class Copy(NamedTuple):
@@ -57,8 +58,8 @@ def longest_copies(sample: Array, reading: Reading, k: int) -> list[Copy]:
     for T in _WINDOWS:
         if len(chosen) == k and min((b - a for a, b in chosen), default=T) >= T:
             break  # no shorter stretch could take the place of one of these
-        for starts, length in _stretches(sample, text, end, T):
-            longest[starts] = np.maximum(longest[starts], length)
+        for start, length in _stretches(sample, text, end, T):
+            longest[start] = max(longest[start], length)
         chosen = _chosen(longest, records, k)
     others = [one for one in chosen if one[0] not in records]
     places = records | _first_places(text, sample, others)
@@ -90,21 +91,22 @@ def _chosen(longest: Array, records: dict[int, int], k: int) -> list[tuple[int, 
     return found
 
 
-def _stretches(sample: Array, text: Array, end: int | None, T: int) -> Iterator[tuple[Array, int]]:
-    """Yield the starts (m,) in a sample, and the length, of each stretch of T characters or more.
+def _stretches(sample: Array, text: Array, end: int | None, T: int) -> Iterator[tuple[int, int]]:
+    """Yield the start in a sample, and the length, of each stretch of T characters or more.
 
-    Those within a longer one, with the same characters of the text around them, are left out.
+    One that continues to the left, in the sample as in the text, is left out.
     """
-    windows = _hashes(sample, T)  # (n - T + 1,)
-    if end is not None:
-        ends = np.concatenate([[0], np.cumsum(sample == end)])
-        windows = windows[ends[T:] == ends[: len(windows)]]
+    windows = np.unique(_hashes(sample, T))
     if not len(windows):
         return
-    windows = np.unique(windows)
     has = np.zeros(1 << _BITS, np.bool_)
     has[windows >> (32 - _BITS)] = True
     string, seen = _string(sample), set[str]()
+    if end is not None:
+        string = string.replace(chr(end), _NO_CODE)
+    starts = dict[str, list[int]]()  # of each window of the sample
+    for start in range(len(string) - T + 1):
+        starts.setdefault(string[start : start + T], []).append(start)
     step = max(_BLOCK, 4 * len(sample))  # blocks overlap, so that each stretch is within one
     for first in range(0, len(text), step):
         block = text[first : first + step + len(sample)]
@@ -123,8 +125,7 @@ def _stretches(sample: Array, text: Array, end: int | None, T: int) -> Iterator[
             if len(seen) == _SEEN:
                 seen.clear()
             seen.add(run)
-            for stretch in _common(run, string, T):
-                yield np.array([*_occurrences(stretch, string)], np.intp), len(stretch)
+            yield from _common(run, string, starts, T)
 
 
 def _hashes(codes: Array, T: int) -> Array:
@@ -137,28 +138,18 @@ def _hashes(codes: Array, T: int) -> Array:
     return hashes
 
 
-def _common(run: str, sample: str, T: int) -> Iterator[str]:
-    """Yield the substrings of T characters or more that a run shares with a sample.
-
-    Of those at the same place in the run, the longest one.
-    """
-    if run in sample:
-        yield run
-        return
-    length = T - 1
-    for start in range(len(run) - T + 1):
-        length = known = max(length - 1, T - 1)
-        while start + length < len(run) and run[start : start + length + 1] in sample:
-            length += 1
-        if length > known:
-            yield run[start : start + length]
-
-
-def _occurrences(part: str, whole: str) -> Iterator[int]:
-    place = whole.find(part)
-    while place >= 0:
-        yield place
-        place = whole.find(part, place + 1)
+def _common(
+    run: str, sample: str, starts: dict[str, list[int]], T: int
+) -> Iterator[tuple[int, int]]:
+    """Yield the start in a sample, and the length, of what it shares with a run of windows."""
+    for here in range(len(run) - T + 1):
+        for start in starts.get(run[here : here + T], ()):
+            if here and start and run[here - 1] == sample[start - 1]:
+                continue
+            length, most = T, min(len(run) - here, len(sample) - start)
+            while length < most and run[here + length] == sample[start + length]:
+                length += 1
+            yield start, length
 
 
 def _string(codes: Array) -> str:
