@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from charrnn.commands.options import (
     text_options,
 )
 from charrnn.commands.tables import print_objects
+from charrnn.system.terminal import wrapped
 
 if TYPE_CHECKING:
     from charrnn.inspection.units import Unit, UnitCorrelation
@@ -129,7 +131,7 @@ def _show_correlated_units(
     hint: Sequence[str],
 ) -> None:
     from charrnn.errors import TextError, counted
-    from charrnn.inspection.features import text_features
+    from charrnn.inspection.features import all_features, present
     from charrnn.inspection.units import MIN_CHARS, correlated_units
     from charrnn.system.progress import progress
 
@@ -142,12 +144,13 @@ def _show_correlated_units(
     (number, unit), all_of_them = reading.size, part.end - part.start
     if number < all_of_them:
         click.echo(f"reading the first {number:,} of {counted(all_of_them, unit)}", err=True)
-    features = text_features(reading)
+    features = all_features(reading)
+    had = present(features)
     with progress(len(reading.part), f"{tokens}s") as advance:
         found = correlated_units(
             model.model(),
             reading,
-            features,
+            had,
             top,
             accept=lambda unit: layer in (None, unit.layer) and state in (None, unit.state),
             advance=advance,
@@ -158,26 +161,29 @@ def _show_correlated_units(
         ]
         print_objects([{"units": listed}])
         return
-    constant = [feature for feature in features if feature not in {one.feature for one in found}]
-    click.echo("\n".join(_table(found, constant, hint)))
+    lacking = [feature for feature in features if feature not in had]
+    click.echo("\n".join(_table(found, lacking, hint)))
 
 
 def _table(
-    found: Sequence[UnitCorrelation], constant: Sequence[str], hint: Sequence[str]
+    found: Sequence[UnitCorrelation], lacking: Sequence[str], hint: Sequence[str]
 ) -> list[str]:
-    width = max((len(one.feature) for one in found), default=0)
-    rows = [f"{'feature':<{width}}  {'r':>6}  unit"]
+    rows = list[str]()
+    if found:
+        width = max(len(one.feature) for one in found)
+        rows.append(f"{'feature':<{width}}  {'r':>6}  unit")
     for one in found:
         weak = "  (weak)" if one.is_weak else ""
         rows.append(f"{one.feature:<{width}}  {one.r:>+6.3f}  {one.unit}{weak}")
-    if constant:
-        rows += ["", f"constant in one half of this text: {', '.join(constant)}"]
+    if lacking:
+        few = f"this text lacks, or has in too few places: {', '.join(lacking)}"
+        rows += [*[""][: len(rows)], wrapped(few, sys.stdout, indent=2)]
     if not found:
         return rows
     best = found[0].unit
     words = ["charrnn", "inspect", "cells", *hint, "--layer", str(best.layer)]
     words += ["--unit", str(best.number), *(["--state", best.state] if best.state != "h" else [])]
-    return [*rows, "", f"to see the first unit along the text: {shlex.join(words)}"]
+    return [*rows, "", "to see the first unit along the text:", f"  {shlex.join(words)}"]
 
 
 def _to_dict(unit: Unit) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -11,10 +11,34 @@ from charrnn.text.reading import Reading
 
 _OPENING, _CLOSING = "([{", ")]}"
 _CONTEXT = 10_000  # characters before the part that features take into account
+_PLACES = 10  # in each half of a part, at least, where a feature is there, and where it is not
 
 
 def text_features(reading: Reading) -> dict[str, Array]:
-    """Return features of the characters of a part, by name, (n,) each.
+    """Return the features that a part has, by name, (n,) each; see `present` and `all_features`."""
+    return present(all_features(reading))
+
+
+def present(features: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the features (n,) that are zero in some places of a text and not in others.
+
+    There are at least 10 of either in each half. A count such as the position in the line is zero
+    where it begins anew; without that it is no more than the position in the text.
+    """
+
+    def varies(half: Array) -> bool:
+        nonzero = np.count_nonzero(half)
+        return bool(min(nonzero, len(half) - nonzero) >= _PLACES)
+
+    return {
+        name: feature
+        for name, feature in features.items()
+        if all(map(varies, np.array_split(feature, 2)))
+    }
+
+
+def all_features(reading: Reading) -> dict[str, Array]:
+    """Return features of the characters of a part, by name, (n,) each, also those it lacks.
 
     Quotes and brackets count from the last blank line or the start of the record, so that one which
     is never closed affects its own paragraph only. An opening quote or bracket counts as inside.
@@ -67,7 +91,7 @@ def text_features(reading: Reading) -> dict[str, Array]:
     if vocabulary.end is not None:  # a record has no blank lines
         features["position in the record"] = features.pop("distance from the last blank line")
         if not newline.any():
-            del features["position in the line"]
+            del features["position in the line"], features["newline"]
     return {name: feature[start - first :].astype(float) for name, feature in features.items()}
 
 

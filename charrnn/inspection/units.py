@@ -93,6 +93,8 @@ def correlated_units(
         accept: whether to consider a unit.
         advance: called with the number of characters after each window.
     """
+    if not features:
+        return []
     units, start = all_units(model), reading.start
     middle = (start + reading.end) // 2
     halves = _Sums(len(units), len(features)), _Sums(len(units), len(features))

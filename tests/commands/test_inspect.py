@@ -232,11 +232,28 @@ def test_units_that_track_a_feature(capsys: pytest.CaptureFixture[str]) -> None:
     assert "(weak)" in out
     of_layer = as_json(capsys, "cells", "runs/lstm", "--layer", "0", "--state", "c")["units"]
     assert {(one["layer"], one["state"]) for one in of_layer} == {(0, "c")}
-    assert "constant in one half of this text: inside quotes, inside brackets, " in out
+    assert "this text lacks, or has in too few places: inside quotes, inside brackets, " in out
     command = re.search(r"charrnn (inspect cells .*)", out)
     assert command
     view = printed(capsys, *command[1].split()[1:])
     assert f"layer {found[0]['layer']}, {found[0]['state']} {found[0]['unit']}" in view
+
+
+@pytest.mark.parametrize("places", [18, 10, 8, 0])
+def test_a_feature_in_too_few_places_is_not_listed(
+    places: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = Path("long.txt").read_text(encoding="utf-8").split("\n")[:60]
+    words = [line.replace(" ", "\n", 1) for line in lines]
+    for line in [*range(10), *range(50, 50 + places // 2)]:
+        words[line] = " a\n" + words[line]  # two places
+    Path("words.txt").write_text("\n".join(words))
+    listed = as_json(capsys, "cells", "runs/gru", "words.txt")["units"]
+    present = "indentation" in {one["follows"] for one in listed}
+    out = printed(capsys, "cells", "runs/gru", "words.txt")
+    rows = out.split("\n\n")
+    assert present is ("indentation" in rows[0]) is ("indentation" not in rows[1])
+    assert present is (places >= 10)
 
 
 def test_the_activation_of_one_unit(capsys: pytest.CaptureFixture[str]) -> None:

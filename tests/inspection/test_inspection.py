@@ -12,7 +12,7 @@ from plain_scoring import plain_loop
 from small_models import reciting, symbols_of
 from support import plain_config
 
-from charrnn.inspection.features import text_features
+from charrnn.inspection.features import all_features
 from charrnn.inspection.gradient_flow import (
     StateGradient,
     backpropagate_last_loss,
@@ -246,8 +246,8 @@ def test_the_features_of_a_text() -> None:
     symbols = symbols_of(TEXT, "char")
     vocabulary = Vocabulary.from_pieces([symbols], "char")
     codes = vocabulary.encode(symbols, "")
-    found = text_features(part_of(codes, vocabulary=vocabulary))
-    for name, values in text_features(part_of(codes, 12, 20, vocabulary)).items():
+    found = all_features(part_of(codes, vocabulary=vocabulary))
+    for name, values in all_features(part_of(codes, 12, 20, vocabulary)).items():
         assert values.tolist() == found[name][12:20].tolist()
     lines = part_of(codes, 5, vocabulary=vocabulary).numbers(np.arange(len(TEXT) - 5))
     assert lines.tolist() == [TEXT[:i].count("\n") + 1 for i in range(5, len(TEXT))]
@@ -263,7 +263,7 @@ def features_of(text: str, tokens: str = "char") -> dict[str, str]:
     """Return the features of a text as digits."""
     symbols = symbols_of(text, tokens)
     vocabulary = Vocabulary.from_pieces([symbols], tokens)
-    found = text_features(part_of(vocabulary.encode(symbols, ""), vocabulary=vocabulary))
+    found = all_features(part_of(vocabulary.encode(symbols, ""), vocabulary=vocabulary))
     return {name: "".join(f"{value:.0f}" for value in values) for name, values in found.items()}
 
 
@@ -320,7 +320,7 @@ def test_floating_point_errors_that_the_host_raises_are_its_own(cell: str) -> No
     with np.errstate(all="raise"):
         predictions(model, codes, 3)
         most_surprising(reading, nats_by_character(model, reading), 3)
-        correlated_units(model, reading, text_features(reading), 2)
+        correlated_units(model, reading, all_features(reading), 2)
         gradient_by_lag(model, reading, np.array([450, 590]), 400)
         tiny = StateGradient(0, "h", np.array([[1.3e-310, 2.7e-310, 5e-310, 7e-310]]))
         assert tiny.quartiles.all()

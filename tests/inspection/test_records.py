@@ -12,7 +12,7 @@ from plain_scoring import plain_loop
 from support import plain_config
 
 from charrnn.inspection import surprise
-from charrnn.inspection.features import text_features
+from charrnn.inspection.features import all_features
 from charrnn.inspection.gradient_flow import backpropagate_last_loss, gradient_by_lag
 from charrnn.inspection.predictions import predictions
 from charrnn.inspection.surprise import most_surprising, nats_by_character
@@ -131,7 +131,7 @@ def test_correlations_are_those_of_the_second_half(cell: str, tmp_path: Path) ->
     rng = np.random.default_rng(1)
     names = ["".join(rng.choice(list("abcde"), rng.integers(1, 12))) for _ in range(300)]
     reading = part_of(tmp_path, "\n".join(names))
-    model, features = model_of(reading, cell), text_features(reading)
+    model, features = model_of(reading, cell), all_features(reading)
     found = correlated_units(model, reading, {"position": features["position in the record"]}, 1)
     middle = len(reading.part) // 2
     values = activations(model, reading, found[0].unit)
@@ -140,7 +140,7 @@ def test_correlations_are_those_of_the_second_half(cell: str, tmp_path: Path) ->
 
 
 def test_features_begin_anew_with_each_record(reading: Reading) -> None:
-    found = text_features(reading)
+    found = all_features(reading)
     lengths = [len(one) for one in RECORDS]
     positions = [place for n in lengths for place in (*range(1, n + 1), 0)]
     assert found["position in the record"].tolist() == positions
@@ -157,7 +157,7 @@ def test_features_begin_anew_with_each_record(reading: Reading) -> None:
 
 
 def test_blocks_have_lines_too(tmp_path: Path) -> None:
-    found = text_features(part_of(tmp_path, "ab\nc\n\n(d\n\n\ne)", "paragraph"))
+    found = all_features(part_of(tmp_path, "ab\nc\n\n(d\n\n\ne)", "paragraph"))
     assert found["position in the record"].tolist() == [1, 2, 3, 4, 0, 1, 2, 0, 1, 2, 0]
     assert found["position in the line"].tolist() == [1, 2, 0, 1, 0, 1, 2, 0, 1, 2, 0]
     assert found["inside brackets"].tolist() == [0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0]
