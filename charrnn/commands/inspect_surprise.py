@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from charrnn.commands.options import (
     text_options,
 )
 from charrnn.commands.tables import print_objects
+from charrnn.system.terminal import wants_colours
 
 if TYPE_CHECKING:
     from charrnn.inspection.surprise import Surprise
@@ -75,8 +77,9 @@ def surprise(
         show_text(model.vocabulary, reading.part[:length], nats[:length], NATS, colour)
         click.echo()
     click.echo(f"mean {score.loss_nats:.4f} nats/{tokens}, {counted(scored, tokens)}")
-    for row in _table(found, reading):
-        click.echo(row)
+    coloured = wants_colours(sys.stdout, colour)
+    for row in _table(found, reading, coloured):
+        click.echo(row, color=coloured)
 
 
 def _to_dict(one: Surprise, reading: Reading) -> dict[str, object]:
@@ -87,16 +90,31 @@ def _to_dict(one: Surprise, reading: Reading) -> dict[str, object]:
         "nats": round(one.nats, 4),
         "before": vocabulary.decode(one.before),
         "character": vocabulary.decode(reading.part[one.position : one.position + 1]),
+        "after": vocabulary.decode(one.after),
     }
 
 
-def _table(found: Sequence[Surprise], reading: Reading) -> list[str]:
-    from charrnn.inspection.glyphs import token_glyphs
+def _table(found: Sequence[Surprise], reading: Reading, coloured: bool) -> list[str]:
+    """Return a row for each place, the surprising characters one below the other."""
+    from charrnn.inspection.colours import NATS
+    from charrnn.inspection.glyphs import display_width, token_glyphs
 
-    vocabulary = reading.vocabulary
-    spaced, plain = (token_glyphs(vocabulary, spaces=spaces) for spaces in (True, False))
-    rows = ["", f"{reading.numbered:>8}  {'nats':>6}  the character and the text before it"]
-    for one in found:
-        before = "".join(plain[code] for code in one.before)
-        rows.append(f"{one.number:>8,}  {one.nats:>6.2f}  {spaced[one.code]}  {before}")
-    return rows if found else []
+    if not found:
+        return []
+    spaced, plain = (token_glyphs(reading.vocabulary, spaces=spaces) for spaces in (True, False))
+    texts = [
+        ["".join(plain[code] for code in side.tolist()) for side in (one.before, one.after)]
+        for one in found
+    ]
+    numbers = [f"{one.number:,}" for one in found]
+    width = max(map(len, [reading.numbered, *numbers]))
+    left = max(display_width(before) for before, _ in texts)
+    rows = ["", f"{reading.numbered:>{width}}   nats  [character] and the words around it"]
+    for number, one, (before, after) in zip(numbers, found, texts, strict=True):
+        marked = f"[{spaced[one.code]}]"
+        marked = NATS.coloured(marked, one.nats) if coloured else marked
+        indent = " " * (left - display_width(before))
+        rows.append(
+            f"{number:>{width}}  {one.nats:>5.2f}  {indent}{before}{marked}{after}".rstrip()
+        )
+    return rows

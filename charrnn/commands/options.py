@@ -174,4 +174,4 @@ def show_text(
     coloured = wants_colours(sys.stdout, colour)
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 80
     lines = coloured_lines(codes, values, vocabulary, scale, columns=columns, coloured=coloured)
-    click.echo("\n".join([scale.legend(coloured), "", *lines]), color=coloured)
+    click.echo("\n".join([scale.legend(coloured, columns), "", *lines]), color=coloured)

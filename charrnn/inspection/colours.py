@@ -40,15 +40,25 @@ class Scale:
         level = self.level(value)
         return " " if level is None else self.marks[level]
 
-    def legend(self, coloured: bool) -> str:
-        """Return one line that explains the colours, or the marks."""
-        if coloured:
-            levels = zip(self.labels, self.backgrounds, strict=True)
-            shown = " ".join(_on_background(f" {label} ", colour) for label, colour in levels)
-        else:
-            pairs = zip(self.marks, self.labels, strict=True)
-            shown = ", ".join(f"{mark} = {label}" for mark, label in pairs if mark != " ")
-        return f"{self.quantity}: {shown}"
+    def legend(self, coloured: bool, columns: int) -> str:
+        """Return each level's label, on its colour or beside its mark.
+
+        Args:
+            coloured: whether to use the colours.
+            columns: width of a line, at most.
+        """
+        rows, row, width = list[str](), f"{self.quantity}:", len(self.quantity) + 1
+        indent = " " * width
+        for level, label in enumerate(self.labels):
+            mark = self.marks[level] if self.marks[level] != " " else "unmarked"
+            comma = "," if level < len(self.labels) - 1 else ""
+            text = f" {label} " if coloured else f"{mark}: {label}{comma}"
+            if width + 1 + len(text) > columns and row != indent:
+                rows.append(row)
+                row, width = indent, len(indent)
+            width += 1 + len(text)
+            row += " " + (_on_background(text, self.backgrounds[level]) if coloured else text)
+        return "\n".join([*rows, row])
 
 
 def _on_background(text: str, background: int | None) -> str:
@@ -64,14 +74,14 @@ NATS = Scale(
     (1, 2, 3, 4, 6),
     (None, 230, 222, 214, 166, 88),
     " 12346",
-    ("below 1", "1 to 2", "2 to 3", "3 to 4", "4 to 6", "over 6"),
+    ("<1", "1-2", "2-3", "3-4", "4-6", ">6"),
 )
 ACTIVATION = Scale(
     "activation",
     (-0.75, -0.5, -0.25, 0.25, 0.5, 0.75),
     (25, 74, 153, None, 223, 215, 166),
     "▁▂▃ ▅▆▇",
-    ("-1", "-0.6", "-0.4", "0", "0.4", "0.6", "1"),
+    ("<-0.75", "to -0.5", "to -0.25", "to 0.25", "to 0.5", "to 0.75", ">0.75"),
 )
 
 

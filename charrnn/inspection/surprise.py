@@ -15,7 +15,7 @@ from charrnn.model.model import Model
 from charrnn.text.reading import Reading
 from charrnn.text.vocabulary import Vocabulary
 
-BEFORE, AFTER = 20, 18  # columns of a terminal for the text around a surprising character
+BEFORE, AFTER = 20, 18  # columns of a terminal for the text around a character of one column
 _NEAR = 5  # characters; places nearer than that are one event
 _GROUP = 1 << 16  # losses that are put in order at a time, at first
 _SAME = 8  # characters before a surprising one, which make it the same event
@@ -72,7 +72,10 @@ def most_surprising(reading: Reading, nats: Array, count: int) -> list[Surprise]
     begins, ends = reading.extents(found)
     fitting = _Fitting(reading.vocabulary)
     around = [
-        (fitting(codes[begin:i][::-1], BEFORE)[::-1], fitting(codes[i + 1 : end], AFTER))
+        (
+            fitting(codes[begin:i][::-1], BEFORE)[::-1],
+            fitting(codes[i + 1 : end], AFTER + 1 - fitting.width[codes[i]]),
+        )
         for i, begin, end in zip(found.tolist(), begins.tolist(), ends.tolist(), strict=True)
     ]
     columns = (found, reading.numbers(found), reading.places(found), nats[found], codes[found])
@@ -85,7 +88,7 @@ class _Fitting:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         glyphs = token_glyphs(vocabulary, spaces=False)
-        self._width = np.array([display_width(glyph) for glyph in glyphs])  # (V,)
+        self.width = np.array([display_width(glyph) for glyph in glyphs])  # (V,)
         last = 0x7F if vocabulary.tokens == "byte" else 0x10FFFF  # bytes beyond are no spaces
         symbols = vocabulary.symbols.tolist()
         characters = [chr(symbol) if symbol <= last else "" for symbol in symbols]
@@ -98,7 +101,7 @@ class _Fitting:
     def __call__(self, codes: Array, columns: int) -> Array:
         """Return the first of codes (n,), which stand in the order of their distance."""
         near = codes[: columns + 1]
-        fits = int(np.searchsorted(self._width[near].cumsum(), columns, side="right"))
+        fits = int(np.searchsorted(self.width[near].cumsum(), columns, side="right"))
         if fits == len(codes):
             return codes
         in_word = self._in_word[near]

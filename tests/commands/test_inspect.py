@@ -132,13 +132,39 @@ def test_the_most_surprising_characters_have_their_lines(
     assert [one["nats"] for one in found["surprising"]] == sorted(
         (one for one in found["nats"] if one), reverse=True
     )[:4]
-    rows = printed(capsys, "surprise", "runs/lstm", "--top", "4").splitlines()[-4:]
+    header, *rows = printed(capsys, "surprise", "runs/lstm", "--top", "4").splitlines()[-5:]
+    assert header.endswith("line   nats  [character] and the words around it")
+    assert len({row.index("[") for row in rows}) == 1
     for one, row in zip(found["surprising"], rows, strict=True):
         place = one["place"]
         assert one["character"] == text[place]
-        assert text[:place].endswith(one["before"])
+        before, after = text[:place], text[place + 1 :]
+        assert before.endswith(one["before"])
+        assert after.startswith(one["after"])
+        for cut in (before.removesuffix(one["before"])[-1:], after[len(one["after"]) :][:1]):
+            assert not cut.strip()  # no word is cut
+        assert 25 <= len(one["before"] + one["after"]) <= 38
         assert one["line"] == text[:place].count("\n") + 1
-        assert row.split()[:2] == [f"{one['line']:,}", f"{one['nats']:.2f}"]
+        number, nats, words = row.split(maxsplit=2)
+        assert (number, nats) == (f"{one['line']:,}", f"{one['nats']:.2f}")
+        character = one["character"].replace(" ", "␣")
+        assert words == f"{one['before']}[{character}]{one['after']}".replace("\n", "↵")
+
+
+@pytest.mark.parametrize(("text", "widest"), [("words", 58), ("我", 60), ("é", 60), ("\u0301", 60)])
+def test_the_table_of_surprising_characters_fits_60_columns(
+    text: str, widest: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    letters = "".join(sorted({*text, " ", "x"}))
+    for tokens in ("char", "byte"):
+        save_checkpoint(tmp_path / "m.npz", wandering(letters, tokens=tokens))
+        (tmp_path / "t.txt").write_text((text * 30 + " x") * 40, encoding="utf-8")
+        arguments = ["surprise", str(tmp_path / "m.npz"), str(tmp_path / "t.txt"), "--length", "0"]
+        rows = printed(capsys, *arguments).splitlines()[2:]
+        assert 45 < max(map(display_width, rows)) <= widest
+        coloured = printed(capsys, *arguments, "--colour", "always").splitlines()[2:]
+        assert coloured != rows
+        assert [ANSI.sub("", row) for row in coloured] == rows
 
 
 def test_a_pipe_gets_marks_below_the_text(capsys: pytest.CaptureFixture[str]) -> None:
@@ -209,12 +235,27 @@ def test_a_coloured_text_is_the_text() -> None:
 def test_nan_has_neither_colour_nor_mark() -> None:
     assert NATS.coloured("a", float("nan")) == "a"
     assert (NATS.mark(float("nan")), NATS.mark(0.5), NATS.mark(9)) == (" ", " ", "6")
-    assert NATS.legend(coloured=False).startswith("nats: 1 = 1 to 2, 2 = 2 to 3")
     for scale in (NATS, ACTIVATION):
         sizes = {len(scale.backgrounds), len(scale.marks), len(scale.labels), len(scale.bounds) + 1}
         assert len(sizes) == 1
-        assert len(ANSI.sub("", scale.legend(coloured=True))) <= 80
-        assert len(scale.legend(coloured=False)) <= 80
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_a_legend_names_each_step(columns: int) -> None:
+    plain = NATS.legend(coloured=False, columns=columns)
+    assert plain == "nats: unmarked: <1, 1: 1-2, 2: 2-3, 3: 3-4, 4: 4-6, 6: >6"
+    for scale in (NATS, ACTIVATION):
+        assert scale.quantity in scale.legend(coloured=True, columns=columns)
+        for coloured in (True, False):
+            shown = ANSI.sub("", scale.legend(coloured, columns))
+            assert max(map(display_width, shown.splitlines())) <= columns
+            places = [shown.index(label) for label in scale.labels]
+            assert places == sorted(places)
+        legend = scale.legend(coloured=True, columns=columns)
+        for value in (-9.0, *(bound + 0.1 for bound in scale.bounds)):
+            level = scale.level(value)
+            assert level is not None
+            assert scale.coloured(f" {scale.labels[level]} ", value) in legend
 
 
 def test_units_that_track_a_feature(capsys: pytest.CaptureFixture[str]) -> None:

@@ -68,7 +68,8 @@ def test_only_replies_have_a_loss(name: str, capsys: Capture) -> None:
 
 def test_the_end_of_a_prompt_has_a_glyph(capsys: Capture) -> None:
     out = printed(capsys, "inspect", "surprise", "runs/table", "words.csv", "--length", "200")
-    shown = [line.removesuffix("␃") for line in out.splitlines() if line.endswith("␃")]
+    text = out.split("\nmean ")[0]
+    shown = [line.removesuffix("␃") for line in text.splitlines() if line.endswith("␃")]
     assert len(shown) > 10
     assert shown == [f"{word}␟{kind.replace(chr(9), '⇥')}" for word, kind in words()[: len(shown)]]
 
