@@ -169,12 +169,13 @@ def _table(
     found: Sequence[UnitCorrelation], lacking: Sequence[str], hint: Sequence[str]
 ) -> list[str]:
     rows = list[str]()
+    width = max((len(one.feature) for one in found), default=0)
     if found:
-        width = max(len(one.feature) for one in found)
         rows.append(f"{'feature':<{width}}  {'r':>6}  unit")
-    for one in found:
-        weak = "  (weak)" if one.is_weak else ""
-        rows.append(f"{one.feature:<{width}}  {one.r:>+6.3f}  {one.unit}{weak}")
+    for number, one in enumerate(found):
+        if one.is_weak and not (number and found[number - 1].is_weak):
+            rows.append("weak:")
+        rows.append(f"{one.feature:<{width}}  {one.r:>+6.3f}  {one.unit}")
     if lacking:
         few = f"this text lacks, or has in too few places: {', '.join(lacking)}"
         rows += [*[""][: len(rows)], wrapped(few, sys.stdout, indent=2)]

@@ -109,7 +109,8 @@ def _table(found: Sequence[Surprise], reading: Reading, coloured: bool) -> list[
     numbers = [f"{one.number:,}" for one in found]
     width = max(map(len, [reading.numbered, *numbers]))
     left = max(display_width(before) for before, _ in texts)
-    rows = ["", f"{reading.numbered:>{width}}   nats  [character] and the words around it"]
+    token = "byte" if reading.vocabulary.tokens == "byte" else "character"
+    rows = ["", f"{reading.numbered:>{width}}   nats  [{token}] and the text around it"]
     for number, one, (before, after) in zip(numbers, found, texts, strict=True):
         marked = f"[{spaced[one.code]}]"
         marked = NATS.coloured(marked, one.nats) if coloured else marked

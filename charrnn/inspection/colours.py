@@ -117,16 +117,20 @@ def coloured_lines(
 def _rows(
     codes: Array, values: Array, vocabulary: Vocabulary, columns: int
 ) -> Iterator[list[tuple[str, float]]]:
-    """Yield the glyphs and values of each line."""
+    """Yield the glyphs and values of each line; a long one is cut after a space if it has one."""
     glyphs, ends_line = token_glyphs(vocabulary, spaces=False), line_ends(vocabulary).tolist()
     row: list[tuple[str, float]] = []
-    width, ended = 0, False
+    words, width, ended = 0, 0, False  # glyphs up to the last space, columns of all
     for code, value in zip(codes.tolist(), values.tolist(), strict=True):
         glyph = glyphs[code]
-        if row and (ended or width + display_width(glyph) > columns):
-            yield row
-            row, width = [], 0
+        while row and (ended or width + display_width(glyph) > columns):
+            cut = len(row) if ended else words or len(row)
+            yield row[:cut]
+            row, words, ended = row[cut:], 0, False
+            width = sum(display_width(one) for one, _ in row)
         row.append((glyph, value))
+        if glyph == " ":
+            words = len(row)
         width, ended = width + display_width(glyph), ends_line[code]
     if row:
         yield row
