@@ -92,6 +92,7 @@ class Views(NamedTuple):
     predicted: list[tuple[str, list[ExpectedGlyph]]]  # by character, the likeliest next ones
     surprise: list[ColouredGlyph]
     mean_nats: float
+    chars: int  # that have a loss: of records with a prompt the replies
     seen_nats: float | None  # mean loss on as much of the training part; None if `part` is that
     numbered: str  # "line" or "record"
     lines: LinesBySurprise
@@ -141,6 +142,7 @@ def inspect_model(checkpoint: Checkpoint, corpus: Corpus) -> Views:
         [_expected(one, spaced) for one in _predictions(model, reading)],
         _coloured(reading, _excerpt(reading), nats, NATS),
         float(np.nanmean(nats, dtype=np.float64)),
+        int(np.count_nonzero(~np.isnan(nats))),
         _seen_nats(model, part_of(corpus, data, "train")) if data.has_validation else None,
         reading.numbered,
         lines_by_surprise(reading, nats, _ODD_LINES),
