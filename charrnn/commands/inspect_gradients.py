@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -14,6 +15,7 @@ from charrnn.commands.arguments import find_and_load, load_part, models_and_text
 from charrnn.commands.options import IntInRange, json_option, output_option, text_options
 from charrnn.commands.output_file import replaceable_path
 from charrnn.commands.tables import print_objects
+from charrnn.system.terminal import output_columns, wrapped
 
 if TYPE_CHECKING:
     from charrnn.inspection.gradient_flow import StateGradient
@@ -151,15 +153,17 @@ def _table(models: Sequence[ModelGradients]) -> list[str]:
 
     largest = max(float(state.quartiles[1].max()) for one in models for state in one.states)
     K = len(models[0].states[0].norms)
-    step = max(1, -(-K // 60))
-    lags = [*(lag for lag in _SHOWN_LAGS if lag < K), K]
-    lags = [lags[round(i * (len(lags) - 1) / 6)] for i in range(7)] if len(lags) > 7 else lags
+    columns = output_columns()
+    step = max(1, -(-K // min(60, max(1, columns - 20))))
+    lags, most = [*(lag for lag in _SHOWN_LAGS if lag < K), K], min(7, max(2, (columns - 17) // 9))
+    if len(lags) > most:
+        lags = [lags[round(i * (len(lags) - 1) / (most - 1))] for i in range(most)]
     numbers = [f"{'':<17}" + "".join(f"{f'lag {lag}':>9}" for lag in lags)]
-    bars = [
-        "",
+    scale = (
         f"lags 1 to {K:,} as bars, logarithmic: full at {largest:.1e}, empty below "
-        f"{largest * 10.0**-_DECADES:.0e}",
-    ]
+        f"{largest * 10.0**-_DECADES:.0e}"
+    )
+    bars = ["", wrapped(scale, sys.stdout, indent=2)]
     for path, cell, states in models:
         numbers.append(f"{path} ({cell})")
         bars.append(numbers[-1])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -18,6 +16,7 @@ from charrnn.commands.options import (
     unknown_option,
 )
 from charrnn.commands.tables import print_objects
+from charrnn.system.terminal import output_columns
 
 if TYPE_CHECKING:
     from charrnn.inspection.predictions import Prediction
@@ -118,7 +117,7 @@ def _table(found: Sequence[Prediction], vocabulary: Vocabulary) -> list[str]:
 
     left = max(7, width + 2)
     rows = [f"{'after':<{left}}next{' ' * (width + 7)}rank    likeliest"]
-    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 80
+    columns = output_columns()
     for one in found:
         actual = " " * (width + 16)
         if one.actual is not None and one.rank is not None:

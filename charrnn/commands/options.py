@@ -165,13 +165,12 @@ def show_text(
         scale: the colours, and the values they stand for.
         colour: the value of --colour.
     """
-    import shutil
     import sys
 
     from charrnn.inspection.colours import coloured_lines
-    from charrnn.system.terminal import wants_colours
+    from charrnn.system.terminal import output_columns, wants_colours
 
     coloured = wants_colours(sys.stdout, colour)
-    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 80
+    columns = output_columns()
     lines = coloured_lines(codes, values, vocabulary, scale, columns=columns, coloured=coloured)
     click.echo("\n".join([scale.legend(coloured, columns), "", *lines]), color=coloured)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 import textwrap
 from typing import TextIO
 
@@ -57,6 +59,11 @@ def terminal_columns(stream: TextIO) -> int | None:
         return os.get_terminal_size(stream.fileno()).columns
     except (OSError, ValueError):
         return None
+
+
+def output_columns() -> int:
+    """Return the width for what is printed: that of the terminal, or 80 in a file or a pipe."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 80
 
 
 def wants_colours(stream: TextIO, choice: str = "auto") -> bool:

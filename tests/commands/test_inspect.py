@@ -340,6 +340,16 @@ def test_gradients_by_lag(capsys: pytest.CaptureFixture[str]) -> None:
     assert sum("█" in row for row in rows) >= 1
 
 
+def test_gradients_fit_a_narrow_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    rows = printed(capsys, "gradients", "runs/lstm", "--losses", "7").splitlines()
+    assert rows[0].split() == ["lag", "1", "lag", "5", "lag", "20", "lag", "100"]
+    assert 50 < max(len(row) for row in rows if "logarithmic" not in row) <= 60
+
+
 REFUSED: dict[str, tuple[int, str]] = {
     "predictions runs/rnn": (2, "Missing option '--text'"),
     "predictions runs/rnn --text ''": (1, "--text: is empty"),
