@@ -57,7 +57,7 @@ WRONG: dict[str, list[Any]] = {
     "prime": [3, None, b"bee", ["bee"]],
     "length": [2.5, "10", -1, True, float("nan"), [1]],
     "N": [0, 1.5, None, "two"],
-    "temperature": ["hot", None, -1, float("inf"), 1j, np.arange(2)],
+    "temperature": ["hot", True, -1, float("inf"), 1j, np.arange(2)],
     "top_k": [0, 1.5, "all", False],
     "top_p": [0, 1.5, "most", float("nan")],
     "seed": [-1, 2.5, "one", [1, -1], ["one"], b"1", np.int64(-1)],

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from charrnn.model.language_model import LanguageModel
 
 _CHARS, _RECORDS = 280, 5  # of a sample
-_TEMPERATURE = 0.8  # at which texts read well
 
 
 def show_what_was_learned(run_dir: Path) -> None:
@@ -54,4 +53,4 @@ def _sample(model: LanguageModel) -> str:
     if model.vocabulary.end is not None:
         records = model.sample_records(_RECORDS, seed=1, keep_cut=True)
         return "\n".join(record.text for record in records)
-    return model.sample(length=_CHARS, temperature=_TEMPERATURE, seed=1)
+    return model.sample(length=_CHARS, seed=1)

@@ -15,7 +15,6 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from charrnn.commands.arguments import refuse_escapes, refuse_mpiexec, report_skipped, unescaped
 from charrnn.commands.options import (
@@ -60,9 +59,8 @@ _PRIME_BYTES = 1 << 24  # of a prime file, at most
     "--temperature",
     metavar="X",
     type=FloatInRange(min=0),
-    default=1.0,
-    show_default=True,
-    help="Below 1, likely characters become likelier; above 1, less likely; 0 is --greedy.",
+    help="Below 1, likely characters become likelier; above 1, less likely; 0 is --greedy.  "
+    "[default: 0.8; of records, or with --top-k or --top-p, 1]",
 )
 @click.option("--top-k", metavar="K", type=IntInRange(min=1), help="Sample from the K likeliest.")
 @click.option(
@@ -108,7 +106,7 @@ def sample(
     features: tuple[float, ...] | None,
     no_prime: bool,
     length: int | None,
-    temperature: float,
+    temperature: float | None,
     top_k: int | None,
     top_p: float | None,
     greedy: bool,
@@ -129,10 +127,10 @@ def sample(
     """
     if prime is not None and prime_file is not None:
         raise click.UsageError("--prime and --prime-file both name a prime; give one.")
-    given = click.get_current_context().get_parameter_source("temperature")
-    if greedy and temperature and given is not ParameterSource.DEFAULT:
+    if greedy and temperature:
         raise click.UsageError("--greedy is a --temperature of 0; give one.")
-    if greedy or not temperature:
+    greedy = greedy or temperature == 0
+    if greedy:
         for option, value in (("--top-k", top_k), ("--top-p", top_p)):
             if value is not None:
                 raise click.UsageError(
@@ -167,7 +165,7 @@ def sample(
             "with data.records: line writes a list."
         )
     model.encoder.features(features)  # refuses others before anything is printed
-    drawn = seed is None and not greedy and temperature > 0
+    drawn = seed is None and not greedy
     if seed is None:
         seed = random_seed()
     skip_unknown = unknown == "skip"

@@ -116,7 +116,7 @@ class LanguageModel(ReplyModel):
             self.encoder.prompt(prompt, skip_unknown=skip_unknown),
             self.encoder.prime(prime, skip_unknown=skip_unknown),
             self._checked_length(length),
-            SamplingParams(**choosing),
+            SamplingParams.of(self.vocabulary, **choosing),
             checked_seed(seed),
             rows=min(checked_number("n", n, _POSITIVE), _ROWS),
             features=self.encoder.features(features),
@@ -173,7 +173,7 @@ class LanguageModel(ReplyModel):
                 self.vocabulary,
                 self.encoder.prime(""),
                 length=length,
-                params=SamplingParams(),
+                params=SamplingParams.of(self.vocabulary),
                 rngs=[*generators(seed, [first])],
                 features=features,
             ):

@@ -20,6 +20,7 @@ _PRIME_WINDOW = 256  # steps of a prime that are read at a time, at most
 _PRIME_LOGITS = 1 << 25  # of such a window, at most, unless one step has more
 _NOISE_NUMBERS = 1 << 16  # random numbers that are drawn at a time, about
 _MOST_CHOICES = 64  # of one text, whose noise is drawn at a time
+_OF_TEXTS = 0.8  # the temperature at which a text reads best: see tests/benchmarks/EXPERIMENTS.md
 _NOT_NEGATIVE = Number(0, whole=True)
 _KINDS = {
     "temperature": Number(0),
@@ -72,6 +73,21 @@ class SamplingParams:
             value = getattr(self, name)
             if value is not None or name == "temperature":
                 object.__setattr__(self, name, checked_number(name, value, kind))
+
+    @classmethod
+    def of(
+        cls, vocabulary: Vocabulary, temperature: float | None = None, **others: Any
+    ) -> SamplingParams:
+        """Return the parameters for a model; None is the automatic temperature.
+
+        It is 0.8 for a text, which then has fewer invented words, and 1 for records, which are then
+        as varied as the data. `top_k` and `top_p` leave unlikely tokens out themselves, so with one
+        of these it is 1 for a text, too.
+        """
+        if temperature is None:
+            cuts = any(others.get(name) is not None for name in ("top_k", "top_p"))
+            temperature = _OF_TEXTS if vocabulary.end is None and not cuts else 1.0
+        return cls(temperature, **others)
 
     def noise(self, rngs: Sequence[np.random.Generator], V: int) -> Noise:
         """Return the noise of one choice after another; each of N texts has its own generator."""

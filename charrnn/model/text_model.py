@@ -66,7 +66,7 @@ class TextModel:
         prime: str = "",
         length: int | None = None,
         *,
-        temperature: float = 1.0,
+        temperature: float | None = None,
         top_k: int | None = None,
         top_p: float | None = None,
         greedy: bool = False,
@@ -83,7 +83,8 @@ class TextModel:
             length: number of characters, by default 500. A record ends before, where the model ends
                 it; by default after twice the longest training record at the latest.
             temperature: divides the logits. Below 1, likely tokens become likelier; above 1, they
-                become less likely; 0 is greedy.
+                become less likely; 0 is greedy. By default 0.8 for a text without `top_k` and
+                `top_p`, otherwise 1.
             top_k: choose among the k likeliest tokens.
             top_p: choose among the fewest likeliest tokens whose probabilities sum to top_p or
                 more.
@@ -173,7 +174,7 @@ class TextModel:
             self.vocabulary,
             self.encoder.prime(prime, skip_unknown=skip_unknown),
             length=self._checked_length(length),
-            params=SamplingParams(**choosing),
+            params=SamplingParams.of(self.vocabulary, **choosing),
             rngs=[*generators(checked_seed(seed), range(first, first + N))],
             stop=stop,
             features=self.encoder.features(features),

@@ -294,7 +294,7 @@ class Trainer:
                 codes,
                 codes[:0],
                 max(1, length),
-                SamplingParams(),
+                SamplingParams.of(corpus.vocabulary),
                 [*seed, k],
                 rows=1,
                 features=corpus.features_of(int(rank)),

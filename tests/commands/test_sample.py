@@ -96,6 +96,25 @@ def test_a_lone_surrogate_is_refused(folder: Path) -> None:
 
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(
+    ("options", "temperature"), [({}, 0.8), ({"top_k": 8}, 1), ({"top_p": 0.9}, 1)], ids=str
+)
+def test_the_default_temperature_of_a_text(
+    capsys: pytest.CaptureFixture[str], options: dict[str, Any], temperature: float
+) -> None:
+    """It is the same in the command and in Python."""
+    model = charrnn.load("wandering.npz")
+    expected = model.sample(length=80, seed=1, temperature=temperature, **options)
+    assert model.sample(length=80, seed=1, **options) == expected
+    assert model.sample(length=80, seed=1, temperature=1.8 - temperature, **options) != expected
+    assert "".join(p for (p,) in model.stream(length=80, seed=1, **options)) == expected
+    assert "".join(model.show(80, 1)) == model.sample(length=80, seed=1)
+    given = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
+    out = sampled(capsys, "wandering.npz", "--length", "80", *given)
+    assert out.removesuffix("\n") == expected.removesuffix("\n")
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
     ("arguments", "out"),
     [
         (["--prime", "ab", "--length", "3"], "abcde\n"),

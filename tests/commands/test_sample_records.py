@@ -69,6 +69,16 @@ def test_a_record_depends_on_the_seed_and_its_number_alone() -> None:
 
 
 @pytest.mark.usefixtures("folder")
+def test_the_default_temperature_of_records_is_1(capsys: pytest.CaptureFixture[str]) -> None:
+    model = charrnn.load("words.npz")
+    expected = [one.text for one in model.sample_records(20, seed=1, temperature=1)]
+    assert [one.text for one in model.sample_records(20, seed=1, temperature=0.8)] != expected
+    assert [one.text for one in model.sample_records(20, seed=1)] == expected
+    assert sampled(capsys, "words.npz", "-n", "20")[0] == expected
+    assert "".join(model.show(60, 1)).startswith(f"{expected[0]}\n{expected[1]}\n")
+
+
+@pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("rows", [1, 3])
 def test_fewer_rows_write_the_same_records(rows: int) -> None:
     """Also after many steps, when every row has begun another record."""
