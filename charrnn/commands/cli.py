@@ -26,6 +26,7 @@ from charrnn.commands.predict import predict
 from charrnn.commands.report import report
 from charrnn.commands.sample import sample
 from charrnn.commands.train import train
+from charrnn.commands.wrong_usage import with_advice
 from charrnn.config.paths import current_folder
 from charrnn.errors import CharRNNError, ConfigError
 from charrnn.system.cores import default_to_one_blas_thread
@@ -80,8 +81,9 @@ def run(args: Sequence[str] | None = None) -> int:
             result = cli.main(args, prog_name="charrnn", standalone_mode=False)
     except click.ClickException as error:
         message = StringIO()
-        error.show(message)
-        click.echo(visible(message.getvalue().rstrip()[:_LONGEST_USAGE_ERROR]), err=True)
+        with_advice(error, sys.argv[1:] if args is None else args).show(message)
+        shown = visible(message.getvalue().rstrip()[:_LONGEST_USAGE_ERROR])
+        click.echo(wrapped(shown, sys.stderr), err=True)
         return error.exit_code
     except Interrupted as interrupted:
         return 128 + interrupted.number if interrupted.saved else _interrupted(interrupted.number)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,10 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from charrnn.config.near_keys import advice
 from charrnn.config.paths import absolute_path, each_path, named_path
 from charrnn.config.safe_yaml import LARGEST, InvalidYAMLError, parse_yaml
 from charrnn.config.schema import PATHS, PROMPTS, SECTIONS, TABLES, Config, all_keys
-from charrnn.errors import ConfigError, counted, did_you_mean, shown, shown_name
+from charrnn.errors import ConfigError, counted, shown, shown_name
 from charrnn.kernels.optimizers import OPTIMIZERS, SCHEDULES
 
 _MOST_ERRORS = 10  # reported together
@@ -180,7 +180,7 @@ class _Builder:
     def set(self, dotted: str, value: Any, where: str, folder: Path = _HERE) -> None:
         """Check and add one value; paths become absolute."""
         if dotted not in self._keys:
-            raise ConfigError(f"{where}: {shown_name(dotted)}: unknown key{self._nearest(dotted)}")
+            raise ConfigError(f"{where}: {shown_name(dotted)}: unknown key{advice(dotted)}")
         try:
             value = self._keys[dotted]["kind"].parse(value)
         except ValueError as error:
@@ -340,23 +340,6 @@ class _Builder:
     def _fail(self, key: str, problem: str, values: Mapping[str, Any]) -> None:
         where = self._where.get(key, self._file)
         raise ConfigError(f"{where}: {key}: {shown(values[key])} {problem}")
-
-    def _nearest(self, dotted: str) -> str:
-        same_name = [k for k in self._keys if k.split(".")[-1] == dotted.split(".")[-1]]
-        if same_name:
-            return f" (did you mean {same_name[0]}?)"
-        section, dot, name = dotted.partition(".")
-        if section in SECTIONS:
-            names = [f.name for f in fields(SECTIONS[section])]
-            if not dot:
-                return f"; it is a section: set one of its keys, as in {section}.{names[0]}=..."
-            near = [one for one in names if "".join(w[0] for w in one.split("_")) == name]
-            near = near or difflib.get_close_matches(name, names, n=1)
-            if near:
-                return f" (did you mean {section}.{near[0]}?)"
-            return f"; {section} has {', '.join(names)}"
-        names = [*SECTIONS, "seed"]
-        return did_you_mean(dotted, names) or f"; the top level has {', '.join(names)}"
 
 
 def _parse_override(override: str, origin: str) -> tuple[str, Any]:

@@ -112,6 +112,24 @@ REFUSED: list[tuple[str, int, tuple[str, ...]]] = [
     ("info text.npz", ERROR, ("text.npz: is not a checkpoint, or a damaged one",)),
     ("info runs/tiny tiny.yaml", USAGE, ("unexpected extra argument",)),
     ("info --json", USAGE, ("No such option", "--json")),
+    # What was probably meant.
+    ("train text.txt --epochs 3", USAGE, ("did you mean --set train.max_epochs=3?",)),
+    ("train text.txt --lr=1e-3", USAGE, ("did you mean --set train.learning_rate=1e-3?",)),
+    ("train text.txt --seed 3", USAGE, ("did you mean --set seed=3?",)),
+    ("train text.txt --hiden-size", USAGE, ("did you mean --set model.hidden_size=...?",)),
+    ("train text.txt --resum", USAGE, ("Did you mean '--resume'?",)),
+    ("init text.txt --layers 3", USAGE, ("did you mean --set model.num_layers=3?",)),
+    ("predict --prompt the", USAGE, ("the prompt is an argument: charrnn predict the\n",)),
+    ("predict --prompt= a", USAGE, ("argument: charrnn predict PROMPT\n",)),
+    ("sample --model runs/tiny", USAGE, ("the model is an argument: charrnn sample runs/tiny\n",)),
+    ("sample runs/tiny the", USAGE, ("--prime TEXT", "--prompt TEXT")),
+    ("train tiny.yaml --set epochs=3", ERROR, ("(did you mean train.max_epochs?)",)),
+    ("train tiny.yaml --set model.lr=3", ERROR, ("(did you mean train.learning_rate?)",)),
+    (
+        "train tiny.yaml --set data.features=a,b",
+        ERROR,
+        ("(did you mean data.feature_columns or data.features_path?)",),
+    ),
 ]
 
 
@@ -169,6 +187,20 @@ def test_a_usage_error_is_short_and_has_no_control_characters(
     err = capsys.readouterr().err
     assert "\x1b" not in err
     assert len(err) < 2500
+
+
+def test_a_usage_error_is_wrapped_between_words(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["train", "--set", "a=1", "--size", "3"]
+    assert run(words) == USAGE
+    whole = capsys.readouterr().err
+    assert max(map(len, whole.splitlines())) > 100
+    monkeypatch.setattr("charrnn.system.terminal.terminal_columns", lambda _: 60)
+    assert run(words) == USAGE
+    found = capsys.readouterr().err
+    assert max(map(len, found.splitlines())) < 60
+    assert found.split() == whole.split()
 
 
 @pytest.mark.parametrize("command", ["sample", "eval", "info"])

@@ -1,0 +1,65 @@
+"""The message of wrong usage, with the option, key or argument that was probably meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from shlex import quote
+
+import click
+
+_OTHER_NAMES = {"MODEL": "CHECKPOINT", "RUN": "CHECKPOINT", "TEXT": "TEXT_FILE"}  # of arguments
+
+
+def with_advice(error: click.ClickException, arguments: Sequence[str]) -> click.ClickException:
+    """Return an error, with advice in place of Click's own if there is any.
+
+    Args:
+        error: of Click.
+        arguments: of the command line.
+    """
+    ctx = error.ctx if isinstance(error, click.UsageError) else None
+    if ctx is None:
+        return error
+    if isinstance(error, click.NoSuchOption):
+        if found := _for_option(error, ctx, arguments):
+            return click.UsageError(f"No such option '{error.option_name}'; {found}", ctx)
+        return error
+    if "extra argument" in error.message and "--prime" in _options(ctx):
+        more = "--prime TEXT is a text to continue, --prompt TEXT a prompt to reply to"
+        return click.UsageError(f"{error.message}; {more}.", ctx)
+    return error
+
+
+def _for_option(error: click.NoSuchOption, ctx: click.Context, arguments: Sequence[str]) -> str:
+    """Return what an option that does not exist probably stands for, or nothing."""
+    from charrnn.config.near_keys import keys_like, nearest_key
+
+    option = error.option_name
+    name, value = option.lstrip("-"), _value(option, arguments)
+    word = name.upper()
+    for one in ctx.command.params:
+        words = set(re.findall(r"\w+", one.metavar or str(one.name).upper()))
+        if isinstance(one, click.Argument) and words & {word, _OTHER_NAMES.get(word)}:
+            return f"the {name} is an argument: {ctx.command_path} {value or word}"
+    if not option.startswith("--") or "--set" not in _options(ctx):
+        return ""
+    keys = keys_like(name)
+    if not keys and not error.possibilities and (near := nearest_key(name)):
+        keys = [near]
+    ways = [f"--set {key}={value or '...'}" for key in keys]
+    return f"did you mean {' or '.join(ways)}?" if ways else ""
+
+
+def _options(ctx: click.Context) -> set[str]:
+    return {name for one in ctx.command.params for name in one.opts}
+
+
+def _value(option: str, arguments: Sequence[str]) -> str:
+    """Return the value that an option was given, quoted for a shell; nothing without one."""
+    for one, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        name, equals, value = one.partition("=")
+        if name == option:
+            given = value if equals else "" if following.startswith("-") else following
+            return quote(given) if given else ""
+    return ""
