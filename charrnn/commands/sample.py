@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import codecs
-import math
 import os
 import sys
-import time
-from collections.abc import Iterable, Iterator
-from io import StringIO
-from itertools import chain
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
@@ -26,14 +20,11 @@ from charrnn.commands.options import (
     unknown_option,
 )
 from charrnn.errors import CheckpointError, TextError, counted
-from charrnn.system.terminal import FAINT, coloured, visible, wants_colours, wrapped
+from charrnn.system.terminal import wrapped
 
 if TYPE_CHECKING:
     from charrnn.model.language_model import LanguageModel
 
-_FLUSH_EVERY_S = 0.02  # shorter than a reader notices
-_GROUP_TEXTS = 256  # texts sampled side by side, at most
-_GROUP_CHARS = 1 << 25  # characters of such texts together, at most
 _PRIME_BYTES = 1 << 24  # of a prime file, at most
 
 
@@ -197,17 +188,12 @@ def sample(
         "skip_unknown": skip_unknown,
     }
     if model.vocabulary.end is None:
-        printed = text
-        if model.vocabulary.tokens == "byte":
-            # The continuation completes a character that the prime has begun.
-            utf8 = codecs.getincrementaldecoder("utf-8")("replace")
-            printed = utf8.decode(text.encode("utf-8", "surrogateescape"), final=length == 0)
+        from charrnn.commands.sample_texts import print_texts
+
         length = model.default_length if length is None else length
-        groups = (
-            (N, model.stream(text, length, N=N, first=first, stop=stop, **choosing))
-            for N, first in _groups(num_samples, length)
+        print_texts(
+            model, text, length, num_samples, shows_prime=not no_prime, stop=stop, **choosing
         )
-        _print_samples(groups, "" if no_prime else printed)
         return
     from charrnn.commands.sample_records import print_records
     from charrnn.model.record_sampling import separator_of
@@ -251,16 +237,6 @@ def _find(checkpoint: str | None) -> Path:
         raise CheckpointError(error.problem, hint=hint) from None
 
 
-def _groups(num_samples: int, length: int) -> Iterator[tuple[int, int]]:
-    """Yield the size and the first number of each group of texts that are sampled side by side.
-
-    A group is held in memory until it is printed, so its size has a bound.
-    """
-    most = max(1, min(_GROUP_TEXTS, _GROUP_CHARS // max(1, length)))
-    for first in range(0, num_samples, most):
-        yield min(most, num_samples - first), first
-
-
 def _read_prime(file: str, model: LanguageModel) -> str:
     from charrnn.config.paths import named_path
     from charrnn.text.decoding import decode_text
@@ -290,47 +266,3 @@ def _read_prime(file: str, model: LanguageModel) -> str:
         )
     # Files end with a newline, which records of one line do not have.
     return text if ord("\n") in model.vocabulary.symbols else text.removesuffix("\n")
-
-
-def _print_samples(groups: Iterable[tuple[int, Iterable[list[str]]]], prime: str) -> None:
-    """Print the texts of each group; a text alone in its group is printed as it grows."""
-    separator = ""
-    for N, pieces in groups:
-        if N == 1:
-            texts: Iterable[Iterable[str]] = [chain([prime], (piece for (piece,) in pieces))]
-        else:
-            buffers = [StringIO() for _ in range(N)]
-            for step in pieces:
-                for buffer, piece in zip(buffers, step, strict=True):
-                    buffer.write(piece)
-            texts = ([prime, buffer.getvalue()] for buffer in buffers)
-        for text in texts:
-            sys.stdout.write(separator)
-            _print_text(text, faint_first=bool(prime) and wants_colours(sys.stdout))
-            separator = "---\n"
-
-
-def _print_text(pieces: Iterable[str], *, faint_first: bool = False) -> None:
-    """Print a text as it grows, and a newline if it does not end in one, also when interrupted.
-
-    The first piece may be faint, to tell a prime from its continuation.
-
-    A terminal gets no control characters. A piece that comes after a pause is shown at once; pieces
-    that follow each other fast are flushed together, because flushing each of them can take longer
-    than sampling it.
-    """
-    last, flushed_s, terminal = "", -math.inf, sys.stdout.isatty()
-    try:
-        for piece in pieces:
-            shown = visible(piece) if terminal else piece
-            sys.stdout.write(coloured(shown, FAINT) if faint_first else shown)
-            faint_first = False
-            last = piece or last
-            now_s = time.monotonic()
-            if now_s - flushed_s > _FLUSH_EVERY_S:
-                sys.stdout.flush()
-                flushed_s = now_s
-    finally:
-        if not last.endswith("\n"):
-            sys.stdout.write("\n")
-        sys.stdout.flush()

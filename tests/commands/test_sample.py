@@ -10,7 +10,6 @@ import sys
 import time
 import unicodedata
 from collections.abc import Iterator
-from importlib import import_module
 from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
@@ -21,14 +20,12 @@ from hypothesis import strategies as st
 from small_models import reciting, wandering
 
 import charrnn
+from charrnn.commands import sample_texts
 from charrnn.commands.cli import run
 from charrnn.errors import SamplingError, TextError
 from charrnn.model.sampling import SamplingParams
 from charrnn.runs.checkpoint import save_checkpoint
 from charrnn.system.terminal import visible
-
-sample = import_module("charrnn.commands.sample")  # the package attribute is the command
-_print_text = sample._print_text
 
 
 @pytest.fixture
@@ -215,7 +212,7 @@ def test_samples_are_written_in_groups(
     """A text depends on the seed and on its number, and on nothing else."""
     arguments = ["wandering.npz", *arguments, "--length", "30", "--num-samples"]
     whole = sampled(capsys, *arguments, "7")
-    monkeypatch.setattr(sample, "_GROUP_TEXTS", 3)
+    monkeypatch.setattr(sample_texts, "_GROUP_TEXTS", 3)
     first, texts = sampled(capsys, *arguments, "3"), sampled(capsys, *arguments, "7")
     assert whole.count("---\n") == texts.count("---\n") == 6
     assert texts.startswith(first + "---\n")
@@ -226,7 +223,7 @@ def test_samples_are_written_in_groups(
 @pytest.mark.parametrize("length", [0, 1, 1000, 10**6, 10**9])
 @pytest.mark.parametrize("num_samples", [1, 3, 256, 257, 10**5])
 def test_groups_have_all_texts_and_a_bounded_size(num_samples: int, length: int) -> None:
-    groups = list(islice(sample._groups(num_samples, length), 10_000))
+    groups = list(islice(sample_texts._groups(num_samples, length), 10_000))
     sizes = [N for N, _ in groups]
     assert sum(sizes) == num_samples or len(groups) == 10_000
     assert max(sizes) <= 256
@@ -431,7 +428,7 @@ def test_a_slow_text_is_flushed_at_each_character(
             yield piece
             assert stdout.out == "abc"[: i + 1]
 
-    _print_text(pieces())
+    sample_texts._print_text(pieces())
     assert stdout.out == "abc\n"
 
 
@@ -439,7 +436,7 @@ def test_a_fast_text_is_flushed_now_and_then(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys, "stdout", stdout := Flushed())
-    _print_text("a" for _ in range(10_000))
+    sample_texts._print_text("a" for _ in range(10_000))
     assert stdout.out == "a" * 10_000 + "\n"
     assert stdout.count < 500
 
