@@ -3,43 +3,28 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, nullcontext
-from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
 from charrnn.commands.arguments import find_and_load, refuse_escapes, report_skipped, unescaped
 from charrnn.commands.options import IntInRange, escapes_option, features_option, unknown_option
-from charrnn.commands.tables import fields, fitted, print_lines, print_objects, width_of
+from charrnn.commands.predictions import Answers, Totals, print_answers
+from charrnn.commands.tables import width_of
 from charrnn.errors import SamplingError, shown_name
 
 if TYPE_CHECKING:
     from charrnn.kernels import Array
     from charrnn.model.beam import Search
-    from charrnn.model.prediction import Reply
     from charrnn.runs.checkpoint import Checkpoint
     from charrnn.text.prompts import Prompt
 
-    _Answers = Iterable[tuple[Prompt, list[Reply]]]
-
 _PROMPTS = 1 << 14  # that are in memory, at most
 _CODES = 1 << 22  # of them together, about
-_TITLES = ("prompt", "reply", "probability")
-
-
-class Totals(NamedTuple):
-    """What is known of prompts after they were read once."""
-
-    prompts: int
-    codes: int
-    skipped: int  # characters that the model does not know
-    columns: Sequence[str]  # names of the other cells of all rows
-    width: int  # of the widest prompt on a terminal
 
 
 @click.command()
@@ -118,12 +103,7 @@ def predict(
     totals = _totals(asked)
     report_skipped(totals.skipped, checkpoint.vocabulary.tokens)
     answers = _answers(asked, totals, checkpoint, replies, labels, top)
-    if as_json:
-        print_objects(_objects(answers))
-    elif sys.stdout.isatty():
-        print_lines(_table(answers, totals))
-    else:
-        print_lines(_lines(answers, totals))
+    print_answers(answers, totals, as_json=as_json)
 
 
 def _is_model(prompt: str) -> bool:
@@ -234,7 +214,7 @@ def _answers(
     replies: tuple[Array, ...] | Search,
     labels: Sequence[str],
     top: int,
-) -> Iterator[_Answers]:
+) -> Iterator[Answers]:
     """Yield some prompts after others with their likeliest replies, in their order."""
     import numpy as np
 
@@ -260,37 +240,3 @@ def _answers(
             with progress(len(some), "prompts") if terminal else nullcontext(whole) as advance:
                 found = predictor.replies(corpus, labels, top, advance)
             yield zip(some, found, strict=True)
-
-
-def _objects(answers: Iterable[_Answers]) -> Iterator[dict[str, object]]:
-    for prompt, replies in chain.from_iterable(answers):
-        found: dict[str, object] = {
-            "prompt": prompt.text,
-            "replies": [{"reply": one.text, "probability": one.probability} for one in replies],
-        }
-        yield found | ({"columns": prompt.columns} if prompt.columns else {})
-
-
-def _lines(answers: Iterable[_Answers], totals: Totals) -> Iterator[str]:
-    """Yield lines with the same fields: those of columns that a row lacks are empty."""
-    for prompt, replies in chain.from_iterable(answers):
-        others = [prompt.columns.get(name, "") for name in totals.columns]
-        for reply in replies:
-            yield fields([prompt.text, reply.text, f"{reply.probability:.4f}", *others])
-
-
-def _table(answers: Iterator[_Answers], totals: Totals) -> Iterator[str]:
-    """Yield the rows of a table that fits the terminal."""
-    left = shutil.get_terminal_size().columns - len(_TITLES[2]) - 4
-    first = [*next(answers)]
-    widest = width_of([_TITLES[1], *(one.text for _, replies in first for one in replies)])
-    reply = min(widest, max(len(_TITLES[1]), left // 2, left - totals.width))
-    prompt = max(len(_TITLES[0]), min(totals.width, left - reply))
-
-    def row(*cells: str) -> str:
-        return f"{fitted(cells[0], prompt)}  {fitted(cells[1], reply)}  {cells[2]}"
-
-    yield row(*_TITLES)
-    for one, replies in chain(first, chain.from_iterable(answers)):
-        for found in replies:
-            yield row(one.text, found.text, f"{found.probability:>{len(_TITLES[2])}.4f}")
