@@ -16,6 +16,7 @@ from charrnn.commands.options import IntInRange, escapes_option, features_option
 from charrnn.commands.predictions import Answers, Totals, print_answers
 from charrnn.commands.tables import width_of
 from charrnn.errors import SamplingError, shown_name
+from charrnn.system.terminal import wrapped
 
 if TYPE_CHECKING:
     from charrnn.kernels import Array
@@ -177,6 +178,9 @@ def _prompts(
         if not skip_unknown:
             refuse_escapes("PROMPT", text, vocabulary, ", or add --escapes")
         codes = encoder.asked(text, f"PROMPT {number}", skip_unknown=skip_unknown)
+        if not text:
+            note = f"PROMPT {number} is empty; its reply is what the model expects without a text"
+            click.echo(wrapped(note, sys.stderr), err=True)
         found.append(Prompt(number, text, codes, encoder.skipped(text, codes), {}, features or ()))
     return found
 

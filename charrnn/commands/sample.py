@@ -19,7 +19,7 @@ from charrnn.commands.options import (
     features_option,
     unknown_option,
 )
-from charrnn.errors import CheckpointError, TextError, counted
+from charrnn.errors import CharRNNError, CheckpointError, TextError, counted
 from charrnn.system.terminal import wrapped
 
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ def _find(checkpoint: str | None) -> Path:
     """Return the path of the checkpoint that the argument names.
 
     Raises:
-        CheckpointError: there is none; the error asks whether the argument is a prime.
+        CheckpointError: there is none; the error asks whether the argument is a prime or a prompt.
     """
     from charrnn.runs.folder import find_checkpoint
 
@@ -233,8 +233,30 @@ def _find(checkpoint: str | None) -> Path:
     except CheckpointError as error:
         if checkpoint is None or os.path.lexists(checkpoint) or "did you mean" in error.problem:
             raise
-        hint = f"did you mean --prime {quote(checkpoint)}?"
+        hint = f"did you mean {_options_for(checkpoint)}?"
         raise CheckpointError(error.problem, hint=hint) from None
+
+
+def _options_for(text: str) -> str:
+    """Return the options that give a text, or features, to the newest model."""
+    from charrnn.runs.checkpoint import load_checkpoint
+    from charrnn.runs.folder import find_checkpoint
+
+    prime = f"--prime {quote(text)}"
+    try:
+        newest = load_checkpoint(find_checkpoint(None))
+    except CharRNNError:
+        return prime
+    prompt = f"--prompt {quote(text)}" if newest.vocabulary.prompt_end is not None else ""
+    if newest.scale is None:
+        return prompt or prime
+    try:
+        is_numbers = bool([float(one) for one in text.split(",")])
+    except ValueError:
+        is_numbers = False
+    if is_numbers:
+        return f"--features {text}{' --prompt TEXT' if prompt else ''}"
+    return f"--features X,Y,... {prompt or prime}"
 
 
 def _read_prime(file: str, model: LanguageModel) -> str:

@@ -104,10 +104,11 @@ class Encoder:
         changed = not skip_unknown and self.skipped(prompt, codes)
         is_known = any(np.array_equal(codes, one) for one in self._labels.prompts)
         if known and (changed or not is_known):
-            raise SamplingError(
-                f"prompt: this model was not trained with {shown(prompt)} as a prompt"
-                f"{did_you_mean(prompt, known)}{names}"
-            )
+            problem = "needs a prompt, and this one is empty"
+            if prompt:
+                near = did_you_mean(prompt, known)
+                problem = f"was not trained with {shown(prompt)} as a prompt{near}"
+            raise SamplingError(f"prompt: this model {problem}{names}")
         return codes
 
     def asked(self, prompt: str, where: str, *, skip_unknown: bool = False) -> Array:

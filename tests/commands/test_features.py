@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,6 +54,24 @@ def said(runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
         return code, captured.out, captured.err
 
     return command
+
+
+@pytest.mark.parametrize(
+    ("newest", "argument", "meant"),
+    [
+        ("list", "70,-0.9", "--features 70,-0.9"),
+        ("list", "new name", "--features X,Y,... --prime 'new name'"),
+        ("pairs", "new", "--features X,Y,... --prompt new"),
+        ("pairs", "70,-0.9", "--features 70,-0.9 --prompt TEXT"),
+    ],
+)
+def test_a_text_or_features_given_as_a_checkpoint(
+    newest: str, argument: str, meant: str, said: Said
+) -> None:
+    os.utime(f"runs/{newest}/last.npz", (time.time() + 60,) * 2)
+    code, _, err = said("sample", argument)
+    os.utime(f"runs/{newest}/last.npz")
+    assert (code, f"did you mean {meant}?\n" in err) == (1, True)
 
 
 def test_sample_writes_from_features(said: Said) -> None:

@@ -162,6 +162,7 @@ def test_replies_to_a_prompt(capsys: Capture) -> None:
         ("runs/writer", 1, "there is none; it knows early, late, mid\\tdle; --prompt TEXT gives"),
         ("runs/table", 1, "and there is none; --prompt TEXT gives one"),
         ("runs/writer --prompt lte", 1, "(did you mean late?)"),
+        ("early", 1, "did you mean --prompt early?"),
         ("runs/writer --prompt late --stop a", 2, "--stop: a record ends where"),
         (r"runs/table --prompt a\nb", 1, r"--prompt: \n is a backslash and a letter here"),
     ],

@@ -85,6 +85,15 @@ def test_prompts_as_arguments(capsys: Capture) -> None:
     assert sum(float(row[2]) for row in rows) == pytest.approx(1, abs=2e-4)
 
 
+def test_an_empty_prompt_is_noted(capsys: Capture) -> None:
+    """An unset variable of the shell gives one; it is answered, as data may have such prompts."""
+    capsys.readouterr()
+    assert run(["predict", "--model", "runs/table", "abx", ""]) == 0
+    out, err = capsys.readouterr()
+    assert [line.partition("\t")[0] for line in out.splitlines()] == ["abx", ""]
+    assert err == "PROMPT 2 is empty; its reply is what the model expects without a text\n"
+
+
 def test_the_newest_model_is_named_on_stderr(capsys: Capture) -> None:
     assert run(["predict", "--model", "runs/table", "abx"]) == 0
     assert capsys.readouterr().err == ""
@@ -433,6 +442,7 @@ def test_prompts_or_a_file(arguments: list[str], capsys: Capture) -> None:
         ("--model runs/table --file kinds", "kinds: cannot be read: Is a directory"),
         (r"--model runs/table a\tb", r"PROMPT: \t is a backslash and a letter"),
         ("--model runs/writer eerly", "with 'eerly' as a prompt (did you mean early?)"),
+        ("--model runs/writer ''", "needs a prompt, and this one is empty; it knows early, late"),
         ("--model runs/writer early --top 3 --beam 2", "beam: 2 is narrower than top, 3"),
         ("--model runs/text early", "was not trained on prompts and replies; data.prompt_column"),
     ],
@@ -440,4 +450,4 @@ def test_prompts_or_a_file(arguments: list[str], capsys: Capture) -> None:
 def test_what_is_refused(arguments: str, problem: str, folder: Path, capsys: Capture) -> None:
     if "runs/text" in arguments and not Path("runs/text").exists():
         train(folder).rename("runs/text")
-    assert problem in failed(capsys, *arguments.split())
+    assert problem in failed(capsys, *("" if one == "''" else one for one in arguments.split()))
