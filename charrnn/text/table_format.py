@@ -104,6 +104,23 @@ def uneven_table(text: str, path: str, *, cut: bool) -> str:
     return ""
 
 
+def better_delimiter(row: Sequence[str], delimiter: str) -> str:
+    """Return in words which delimiter divides a row into more cells than its own, or "".
+
+    Args:
+        row: the cells of the first row.
+        delimiter: that they are read with.
+    """
+    line = delimiter.join(row)
+    best = max(_DELIMITERS, key=line.count)
+    if best == delimiter or line.count(best) < len(row):
+        return ""
+    key = "records: tsv" if best == _TAB else f"delimiter: '{best}'"
+    if delimiter == _TAB:
+        key = f"records: csv and data.{key}"
+    return f"the columns seem to be separated by {_DELIMITERS[best]}; set data.{key}"
+
+
 def _are_objects(lines: Sequence[str]) -> bool:
     """Return whether each line, blank ones aside, is an object of JSON."""
     filled = [line for line in lines if line.strip()]

@@ -12,6 +12,7 @@ from charrnn.errors import TextError, counted, did_you_mean, shown
 from charrnn.kernels import Array
 from charrnn.text.features import LARGEST, not_usable
 from charrnn.text.rows import bytes_of, is_blank, rows_of, text_of
+from charrnn.text.table_format import better_delimiter
 
 _MOST_NAMES = 10  # in a message
 _MOST_LINES = 5  # in a message, after the first one
@@ -67,8 +68,9 @@ class Table:
         first = next(self._rows, None)
         if first is None:  # the file is empty
             return
+        self._first_line, self._first_cells = first
         if named and config.records != "jsonl":
-            self._header_line, self.header = first
+            self.header = self._first_cells
         else:
             self._rows = chain([first], self._rows)
         self._prompts = [self._place(column, "data.prompt_column") for column in prompts]
@@ -168,18 +170,24 @@ class Table:
         found = self._called(column)
         if len(found) == 1:
             return found[0]
+        line = f"{self._where}: line {self._first_line}"
         if found:
             numbers = " and ".join(str(k + 1) for k in found[:2])
             raise TextError(
-                f"{self._where}: line {self._header_line}: columns {numbers} are both called "
-                f"{shown(column)}; give {key} as a number"
+                f"{line}: columns {numbers} are both called {shown(column)}; give {key} as a number"
             )
+        problem = f"{line}: no column is called {shown(column)} ({key})"
+        if other := self._better_delimiter():
+            raise TextError(f"{problem}, as {other}")
         names = [text_of(name, self._config) for name in self.header]
         raise TextError(
-            f"{self._where}: line {self._header_line}: no column is called {shown(column)} ({key})"
-            f"{did_you_mean(column, names)}; the columns are {_listed(names)}. Without names in "
-            "the first line, give numbers from 1"
+            f"{problem}{did_you_mean(column, names)}; the columns are {_listed(names)}. Without "
+            "names in the first line, give numbers from 1"
         )
+
+    def _better_delimiter(self) -> str:
+        delimiter = "\t" if self._config.records == "tsv" else self._config.delimiter or ","
+        return better_delimiter(self._first_cells, delimiter)
 
     def _cell(self, line: int, cells: Any, place: Any, key: str) -> str:
         """Return the cell of a row at a position, or of a key; `key` is what names its column."""
@@ -191,6 +199,8 @@ class Table:
                 "",
                 (f"has {counted(len(cells), 'cell')}, and {key} is cell {place + 1}"),
             )
+            if len(self._first_cells) <= place and (other := self._better_delimiter()):
+                raise TextError(f"{self._where}: line {line:,}: {problem}; {other}") from None
         except KeyError:
             problem = f"has no text or number {shown(place)} ({key}){did_you_mean(place, cells)}"
             keys = f"; its keys with one are {_listed([*cells])}"
