@@ -74,13 +74,14 @@ def load_part(
     from charrnn.text.part import encode_file, encode_split, encode_test
 
     data, scale, skip = checkpoint.config.data, checkpoint.scale, unknown == "skip"
+    vocabulary, note = checkpoint.vocabulary, partial(click.echo, err=True)
     if text_file is None:
         if split != "test" or data.test_path is None:
-            note, split = partial(click.echo, err=True), split or "valid"
+            split = split or "valid"
             return encode_split(data, checkpoint.text_sha256, split, note, checkpoint.cut)
-        part = encode_test(data, checkpoint.vocabulary, skip_unknown=skip, scale=scale)
+        part = encode_test(data, vocabulary, skip_unknown=skip, scale=scale, note=note)
     else:
-        part = encode_file(data, checkpoint.vocabulary, text_file, skip_unknown=skip, scale=scale)
+        part = encode_file(data, vocabulary, text_file, skip_unknown=skip, scale=scale, note=note)
     report_skipped(part.skipped, data.tokens)
     return part
 

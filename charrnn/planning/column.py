@@ -38,16 +38,14 @@ class TableColumn:
         self.name: str | None = None
         self.rows = 0  # whose cell is not blank
         self.blank = 0  # rows
-        self.first_blank = ""  # where the first of these is
         self._chars = 0
         self._values = set[int]()  # digests
         self._first: list[str] = []
 
-    def add(self, cell: str, where: str) -> None:
-        """Count a cell; the place of its row is for messages."""
+    def add(self, cell: str) -> None:
+        """Count a cell."""
         if is_blank(cell):
             self.blank += 1
-            self.first_blank = self.first_blank or where
         else:
             text = cell.strip()
             self.rows += 1

@@ -70,12 +70,6 @@ def choose_columns(data: DataConfig, given: Collection[str], table: str) -> Colu
         )
     if text is None:
         raise _no_text(data, columns)
-    blank = [
-        f"{one} is blank in {counted(one.blank, 'row')}, the first of them at {one.first_blank}: "
-        "the prompt is empty there"
-        for one in (text,)
-        if one.blank
-    ]
     numbers = [] if data.has_features or label else [one for one in free if one.is_feature]
     given_too = [f"{_listed(numbers)} can be given (data.feature_columns), behind #"]
     given_too = given_too if numbers else []
@@ -100,7 +94,6 @@ def choose_columns(data: DataConfig, given: Collection[str], table: str) -> Colu
         [
             how,
             f"learned: {first} -> {second}, {why}; {second} -> {first} {BEHIND}",
-            *blank,
             *given_too,
         ],
         [one.key for one in numbers],
@@ -153,7 +146,7 @@ def _read(
     head: Sequence[str] | None = None
     rows = 0
     for file in find_files(data.path):
-        for number, (line, cells) in enumerate(rows_of(file, read_symbols(file, data), data)):
+        for number, (_, cells) in enumerate(rows_of(file, read_symbols(file, data), data)):
             if not isinstance(cells, dict) and not number and head in (None, cells):
                 head = cells
                 continue
@@ -161,7 +154,7 @@ def _read(
             for place, cell in cells.items() if isinstance(cells, dict) else enumerate(cells):
                 if place not in found:
                     found[place] = TableColumn(place)
-                found[place].add(cell, f"line {line:,}")
+                found[place].add(cell)
     columns = [one for one in found.values() if one.rows > rows / 2]
     if head is None:
         for column in columns:
@@ -175,7 +168,7 @@ def _read(
     for column in columns:
         cell = head[int(column.place)] if int(column.place) < len(head) else ""
         if not header:
-            column.add(cell, "the first row")
+            column.add(cell)
         elif head.count(cell) == 1 and _is_key(name := text_of(cell, data)):
             column.name = name
     doubted = [] if header or given_header or not may_be_names(head) else head

@@ -58,8 +58,8 @@ def find_separator(data: DataConfig) -> Separator | None:
         for number, line in lines:
             before, found, after = line.partition(text)
             if found:
-                prompt.add(before, f"line {number:,}")
-                reply.add(after, f"line {number:,}")
+                prompt.add(before)
+                reply.add(after)
             else:
                 without.append(number)
         if prompt.blank or reply.blank:

@@ -166,7 +166,7 @@ def check_rows(path: str | tuple[str, ...], rows: int, records: int, where: str)
         name = path if isinstance(path, str) else "data.features_path"
         raise TextError(
             f"{name}: has {counted(rows, 'row')}, and {where} {counted(records, 'record')}; save a "
-            "row for each record, in their order (blank lines are no records)"
+            "row for each record, in their order (blank lines and rows that are left out have none)"
         )
 
 

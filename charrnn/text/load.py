@@ -34,6 +34,7 @@ from charrnn.text.files import FileState, find_files, state_of
 from charrnn.text.record_index import index_in_memory, places_of
 from charrnn.text.record_reader import RecordFile, with_ends
 from charrnn.text.records import RecordCorpus
+from charrnn.text.rows import NO_RECORDS
 from charrnn.text.vocabulary import Vocabulary
 
 LARGE = 16_000_000  # bytes; a larger text is not held in memory
@@ -51,7 +52,8 @@ def load_corpus(
 
     Args:
         config: where the text is, and how it is read and divided.
-        note: called with a message when a large text is encoded, or cannot be kept in the cache.
+        note: called with a message when rows of a table are left out, and when a large text is
+            encoded, or cannot be kept in the cache.
         cut: returns the cut points of n characters; by default `cut_points`.
 
     Raises:
@@ -66,7 +68,7 @@ def load_corpus(
         return _load_large(_Source(texts, config, states, features), note, cut)
     source = _Source(texts, config, {}, features)
     # Read once, so that a pipe works too.
-    pieces = [list(symbols) for symbols in source.symbols()]
+    pieces = [list(symbols) for symbols in source.symbols(note)]
     text = encode_in_memory(pieces, source.vocabulary(pieces), config.where)
     if config.records:
         return _in_memory(text, config, source.values(text))
@@ -133,8 +135,12 @@ class _Source(NamedTuple):
     states: Mapping[str, FileState]  # that files must keep; by default theirs when they are opened
     features: FeatureRows | None  # of the rows of tables, once their symbols are read
 
-    def symbols(self) -> Iterator[Iterator[Array]]:
-        """Yield the pieces of each text, with end symbols if they hold records."""
+    def symbols(self, note: Callable[[str], object] = lambda _: None) -> Iterator[Iterator[Array]]:
+        """Yield the pieces of each text, with end symbols if they hold records.
+
+        Args:
+            note: called with a message about rows that are left out.
+        """
         if self.features:
             self.features.clear()
         for number, files in enumerate(self.texts):
@@ -143,7 +149,8 @@ class _Source(NamedTuple):
                 for f in files
             )
             if self.config.records:
-                yield with_ends(each, self.config, first=number == 0, features=self.features)
+                first = number == 0
+                yield with_ends(each, self.config, first=first, features=self.features, note=note)
             else:
                 yield chain.from_iterable(file.pieces for file in each)
 
@@ -164,7 +171,7 @@ class _Source(NamedTuple):
         if not len(vocabulary):
             raise TextError(f"{config.where}: the text is empty; there is nothing to learn from")
         if len(vocabulary) < 2 and vocabulary.end is not None:
-            raise TextError(f"{config.where}: the text has no records; every line or row is blank")
+            raise TextError(f"{config.where}: the text {NO_RECORDS}")
         if len(vocabulary) < 2:
             name = vocabulary.name(int(vocabulary.symbols[0]))
             raise TextError(
@@ -186,7 +193,7 @@ def _encode_large(source: _Source, file: Path | None, note: Callable[[str], obje
         note(f"{file}: is damaged; encoding {size} again")
     else:
         note(f"encoding {size} once, kept in {file.parent}")
-    vocabulary = source.vocabulary(source.symbols())
+    vocabulary = source.vocabulary(source.symbols(note))
     if file is not None:
         problem = "cannot be read"
         try:

@@ -23,6 +23,7 @@ from charrnn.text.other_table import explained
 from charrnn.text.reading import Reading, reading_of
 from charrnn.text.record_reader import RecordFile, with_ends
 from charrnn.text.records import RecordCorpus
+from charrnn.text.rows import NO_RECORDS
 from charrnn.text.vocabulary import Vocabulary
 
 
@@ -115,6 +116,7 @@ def encode_file(
     *,
     skip_unknown: bool = False,
     scale: FeatureScale | None = None,
+    note: Callable[[str], object] = lambda _: None,
 ) -> Part:
     """Encode a text file, and return all of it.
 
@@ -124,6 +126,7 @@ def encode_file(
         file: its path, with data.label_from also that of a folder of files; `-` is standard input.
         skip_unknown: leave out characters that are not in the vocabulary.
         scale: of features; None for a model without.
+        note: called with a message when rows of a table are left out.
 
     Raises:
         TextError: the file cannot be read, is too short, has an unknown character, or has no
@@ -142,10 +145,10 @@ def encode_file(
             "of their file; save the records as LABEL.txt"
         )
     if data.label_from and os.path.isdir(file):
-        return _whole(_files(data, file), data, vocabulary, where, skip_unknown, scale)
+        return _whole(_files(data, file), data, vocabulary, where, skip_unknown, scale, note)
     with explained(where, _symbols_of_file(data, file, where), data) as symbols:
         files = [RecordFile(where, symbols)]
-        return _whole(files, data, vocabulary, where, skip_unknown, scale)
+        return _whole(files, data, vocabulary, where, skip_unknown, scale, note)
 
 
 def encode_test(
@@ -154,6 +157,7 @@ def encode_test(
     *,
     skip_unknown: bool = False,
     scale: FeatureScale | None = None,
+    note: Callable[[str], object] = lambda _: None,
 ) -> Part:
     """Encode the text of data.test_path, which the training has not read, and return all of it.
 
@@ -162,7 +166,7 @@ def encode_test(
     assert data.test_path is not None
     where = data.test_path if isinstance(data.test_path, str) else "data.test_path"
     files = _files(data, data.test_path)
-    return _whole(files, data, vocabulary, where, skip_unknown, scale)
+    return _whole(files, data, vocabulary, where, skip_unknown, scale, note)
 
 
 def _files(data: DataConfig, path: str | tuple[str, ...]) -> Iterator[RecordFile]:
@@ -182,18 +186,19 @@ def _whole(
     where: str,
     skip_unknown: bool,
     scale: FeatureScale | None,
+    note: Callable[[str], object],
 ) -> Part:
     """Encode files and return all of them."""
     rows = FeatureRows(scale.F) if scale else None
     symbols = (
-        with_ends(files, data, features=rows)
+        with_ends(files, data, features=rows, note=note)
         if data.records
         else chain.from_iterable(file.pieces for file in files)
     )
     text = encode_in_memory([symbols], vocabulary, where, skip_unknown=skip_unknown)
     if data.records:
         if len(text.codes) < 2:
-            raise TextError(f"{where}: has no records; every line or row is blank")
+            raise TextError(f"{where}: {NO_RECORDS}")
         features = scale.standardised(rows.values) if scale and rows else None
         records = RecordCorpus.undivided(text, features)
         return Part(records, *records.everything, where, text.skipped)

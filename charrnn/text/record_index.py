@@ -26,6 +26,7 @@ from charrnn.kernels import Array
 from charrnn.text.digests import digests
 from charrnn.text.encoding import EncodedText
 from charrnn.text.labels import LEAST_OF_LABEL, MOST_LABELS
+from charrnn.text.rows import NO_RECORDS
 from charrnn.text.shuffle import mixed
 
 PARTS = ("training", "validation", "test")
@@ -353,7 +354,7 @@ def _refuse_empty_parts(found: Mapping[int, int], config: DataConfig, *, few: bo
         counts[run >> _PART] += count
     records = counted(sum(found.values()), "record")
     if config.valid_path and not counts[0] + counts[2]:
-        raise TextError("data.path: has no records; every line or row is blank")
+        raise TextError(f"data.path: {NO_RECORDS}")
     if not counts[0]:
         raise TextError(
             f"{config.where}: the training part is empty, as none of {records} is drawn into it",
@@ -361,7 +362,7 @@ def _refuse_empty_parts(found: Mapping[int, int], config: DataConfig, *, few: bo
             Remedy("data.valid_fraction=0 + data.test_fraction=0", "trains on all"),
         )
     if config.valid_path and not counts[1]:
-        raise TextError("data.valid_path: has no records; every line or row is blank")
+        raise TextError(f"data.valid_path: {NO_RECORDS}")
     for part, fraction in enumerate(config.fractions, 1):
         if fraction and not counts[part] and few:
             raise TextError(

@@ -7,7 +7,8 @@ reply.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from charrnn.config.schema import TABLES, DataConfig
-from charrnn.errors import TextError, shown
+from charrnn.errors import TextError, counted, shown
 from charrnn.kernels import Array
 from charrnn.text.features import FeatureRows
 from charrnn.text.rows import BLANKS, as_string, bytes_of, is_blank
@@ -43,23 +44,27 @@ def with_ends(
     *,
     first: bool = True,
     features: FeatureRows | None = None,
+    note: Callable[[str], object] = lambda _: None,
 ) -> Iterator[Array]:
     """Yield the symbols of files, with an end symbol before and after each record.
+
+    Rows of a table in which the prompt, the reply or a feature is blank are left out.
 
     Args:
         files: to read.
         config: what a record is.
         first: whether no other records come before, whose last end symbol is the first one here.
         features: takes those of the rows of a table.
+        note: called with a message about the rows of each file that are left out.
 
     Raises:
-        TextError: a file is not a table as configured, or a record has no reply or lacks a feature.
+        TextError: a file is not a table as configured, or a line has no reply.
     """
     if first:
         yield np.array([SYMBOLS[config.tokens]], np.uint32)
     for file in files:
         if config.records in TABLES:
-            yield from _symbols(_rows(file, config, features), config)
+            yield from _symbols(_rows(file, config, features, note), config)
         elif config.has_prompts:
             yield from _symbols(_pairs(file, config), config)
         else:
@@ -82,27 +87,36 @@ def _symbols(records: Iterable[str], config: DataConfig) -> Iterator[Array]:
 
 
 def _rows(
-    file: RecordFile, config: DataConfig, features: FeatureRows | None = None
+    file: RecordFile,
+    config: DataConfig,
+    features: FeatureRows | None,
+    note: Callable[[str], object],
 ) -> Iterator[str]:
     """Yield the rows of a table, with marks."""
     end, prompt_end = _MARKS[config.tokens]
-    empty: list[int] = []  # lines of rows without a reply, all of which are reported
     table = Table(file.name, file.pieces, config)
-    is_given = config.has_prompts or bool(config.feature_columns)
+    rows, blank = 0, Counter[str]()  # rows in which a column is blank
+    first_blank = 0  # line
     for row in table:
-        assert row.reply is not None
-        if is_blank(row.reply):
-            if is_given:  # otherwise, like an empty line of a list, it is no record
-                empty.append(row.line)
-        elif not empty:
-            if features is not None:
-                features.add(table.features(row))
-            yield (
-                f"{row.reply}{end}"
-                if row.prompt is None
-                else (f"{row.prompt}{prompt_end}{row.reply}{end}")
-            )
-    _refuse_empty(file.name, "line", empty, config)
+        rows += 1
+        if column := table.blank_column(row):
+            blank[column] += 1
+            first_blank = first_blank or row.line
+            continue
+        if features is not None:
+            features.add(table.features(row))
+        yield (
+            f"{row.reply}{end}"
+            if row.prompt is None
+            else f"{row.prompt}{prompt_end}{row.reply}{end}"
+        )
+    if blank:
+        n = blank.total()
+        columns = ", ".join(f"{name} is blank in {many:,}" for name, many in blank.items())
+        note(
+            f"{file.name}: {n:,} of {counted(rows, 'row')} {'is' if n == 1 else 'are'} left out, "
+            f"the first of them at line {first_blank:,}: {columns}"
+        )
 
 
 def _pairs(file: RecordFile, config: DataConfig) -> Iterator[str]:
@@ -115,7 +129,7 @@ def _pairs(file: RecordFile, config: DataConfig) -> Iterator[str]:
             empty.append(number)
         elif not empty:
             yield f"{prompt}{prompt_end}{reply}{end}"
-    _refuse_empty(file.name, "record", empty, config)
+    _refuse_empty(file.name, empty)
 
 
 def _pair(name: str, number: int, text: str, config: DataConfig) -> tuple[str, str]:
@@ -137,17 +151,16 @@ def label_of(name: str, config: DataConfig) -> str:
     return bytes_of(os.fsencode(Path(name).stem).decode("utf-8", "replace"), config)
 
 
-def _refuse_empty(name: str, unit: str, empty: Sequence[int], config: DataConfig) -> None:
-    """Raise an error if records, given by the numbers of their units, have no reply."""
+def _refuse_empty(name: str, empty: Sequence[int]) -> None:
+    """Raise an error if records, given by their numbers, have no reply."""
     if not empty:
         return
     first, *others = empty
-    problem = f"{name}: {unit} {first:,}: the reply is empty"
+    problem = f"{name}: record {first:,}: the reply is empty"
     if not others:
         raise TextError(f"{problem}; write one, or remove the record")
-    filtered = ", for example with the filter of a spreadsheet" if config.records == "csv" else ""
-    problem += also_in(unit, others)
-    raise TextError(f"{problem}; write these replies, or remove the records{filtered}")
+    problem += also_in("record", others)
+    raise TextError(f"{problem}; write these replies, or remove the records")
 
 
 def _texts(pieces: Iterable[Array], config: DataConfig) -> Iterator[str]:

@@ -18,8 +18,9 @@ from charrnn.errors import TextError, counted, shown
 from charrnn.kernels import Array
 
 BLANKS = " \t\n\r\v\f\xa0\u3000"  # a line, a cell or a record of nothing else is blank
+NO_RECORDS = "has no records; each line is blank, or each row in a column that it needs"
 _MARK = "\xef\xbb\xbf"  # UTF-8's byte order mark, byte by byte
-_CELLS = (str, bool)  # of an object of JSON; numbers are read as they are spelled
+_CELLS = (str, bool, type(None))  # of an object of JSON; numbers are read as they are spelled
 
 
 def rows_of(where: str, pieces: Iterable[Array], config: DataConfig) -> Iterator[tuple[int, Any]]:
@@ -113,7 +114,7 @@ def _tsv(
 def _jsonl(
     where: str, lines: Iterable[str], config: DataConfig
 ) -> Iterator[tuple[int, Mapping[str, str]]]:
-    """Yield the objects of JSON lines, with their texts, numbers and booleans, as spelled."""
+    """Yield the objects of JSON lines: texts, numbers and booleans, as spelled; null is blank."""
     for number, line in enumerate(lines, 1):
         if is_blank(line):
             continue
@@ -143,8 +144,8 @@ def _jsonl(
             ) from None
 
 
-def _spelled(value: str | bool) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+def _spelled(value: str | bool | None) -> str:
+    return value if isinstance(value, str) else "" if value is None else json.dumps(value)
 
 
 def is_blank(text: str) -> bool:

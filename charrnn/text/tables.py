@@ -120,6 +120,21 @@ class Table:
         """
         return [self._number(row, place) for place in self._features]
 
+    def blank_column(self, row: Row) -> str:
+        """Return which column that a row needs is blank in it, as errors call it; "" if none is.
+
+        Of several prompts one is enough.
+        """
+        if row.prompt is not None and is_blank(row.prompt):
+            return " and ".join(map(self._named, self._prompts))
+        if row.reply is not None and is_blank(row.reply):
+            return self._named(self._reply)
+        cells = (
+            (place, self._cell(row.line, row.cells, place, "data.feature_columns"))
+            for place in self._features
+        )
+        return next((self._named(place) for place, cell in cells if is_blank(cell)), "")
+
     def _number(self, row: Row, place: Any) -> float:
         cell = self._cell(row.line, row.cells, place, "data.feature_columns")
         try:

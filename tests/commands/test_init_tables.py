@@ -456,12 +456,6 @@ REFUSED: dict[str, tuple[str, str, list[str], str]] = {
         [],
         "t.csv: line 122: a quote is not closed",
     ),
-    "an empty reply": (
-        "t.csv",
-        as_csv([*MOVIES, (1, "a", 3, "", 5)]),
-        [],
-        "t.csv: line 122: the reply is empty",
-    ),
     "no such column": (
         "t.csv",
         as_csv(MOVIES),

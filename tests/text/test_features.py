@@ -151,7 +151,6 @@ BAD_TABLES = {
         "'green' (data.feature_columns) is '1,5', not a number; write a number, with a point befor",
     ),
     "underscore": (f"{HEAD}a,1_0,2\n", "is '1_0', not a number"),
-    "blank": (f"{HEAD}a,1, \n", "t.csv: line 2: 'green' (data.feature_columns) is blank; write a"),
     "nan": (f"{HEAD}a,nan,1\n", "'red' (data.feature_columns) is 'nan': nan is not finite; write"),
     "infinite": (f"{HEAD}a,1,-1e999\n", "is '-1e999': -inf is not finite"),
     "large": (f"{HEAD}a,1e101,1\n", "1e+101 is larger than 1e+100; divide the numbers"),
@@ -159,7 +158,6 @@ BAD_TABLES = {
         f"{HEAD}a,1\nb,1,2\nc\n",
         "line 2: has 2 cells, and data.feature_columns is cell",
     ),
-    "no reply": (f"{HEAD}a,1,2\n,3,4\n\n", "t.csv: line 3: the reply is empty; write one"),
 }
 
 

@@ -84,7 +84,18 @@ READ: dict[str, tuple[str | bytes, dict[str, Any], Sequence[Pair]]] = {
         [("c1\ta1", "b1")],
     ),
     "no prompt": ("a1,b1\na2,b2\n", {**CSV, "prompt_column": None}, [(None, "b1"), (None, "b2")]),
-    "an empty prompt": (",b1\n", CSV, [("", "b1")]),
+    "a blank prompt": (",b1\na2,b2\n", CSV, [("a2", "b2")]),
+    "a blank reply": ('a1,b1\n"a\n2"," "\na3,b3\n', CSV, [("a1", "b1"), ("a3", "b3")]),
+    "one of two prompts is blank": (
+        "a1,,c1\n,b2,c2\n ,,c3\n",
+        {**CSV, "prompt_column": (1, 2), "reply_column": 3},
+        [("a1\t", "c1"), ("\tb2", "c2")],
+    ),
+    "blanks of JSON": (
+        '{"a": "a1", "b": null}\n{"a": "", "b": "b2"}\n{"a": "a3", "b": "b3"}',
+        JSONL,
+        [("a3", "b3")],
+    ),
     "no prompt and no reply": (
         "a1,\na2,b2\n",
         {**CSV, "prompt_column": None},
@@ -193,24 +204,7 @@ REFUSED: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
         "line 3: has 3 cells, and the header 2; quote a cell in which the delimiter stands",
     ),
     "too few cells of TSV": ("a1\tb1\na2\n", TSV, "line 2: has 1 cell, and data.reply_column"),
-    "an empty reply": (
-        'a1,b1\n"a\n2"," "\n',
-        CSV,
-        "t.csv: line 2: the reply is empty; write one, or remove the record",
-    ),
-    "two empty replies": (
-        "a1,b1\na2,\na3,b3\na4, \n",
-        CSV,
-        "t.csv: line 2: the reply is empty, as in line 4; write these replies, or remove the "
-        "records, for example with the filter of a spreadsheet",
-    ),
-    "many empty replies": (
-        "a1\tb1\n" + "a2\t\n" * 2000,
-        TSV,
-        "t.csv: line 2: the reply is empty, as in lines 3, 4, 5, 6, 7, ... (2,000 in all); write "
-        "these replies, or remove the records",
-    ),
-    "an empty reply of JSON": ('{"a": "x", "b": ""}', JSONL, "line 1: the reply is empty"),
+    "only blank replies": ("a1,\na2, \n", CSV, "has no records; each line is blank, or each row"),
     "a quote that is not closed": (
         'a1\tb1\na2\t"b2\na3\tb3\n',
         {**CSV, "delimiter": "\t"},
@@ -248,8 +242,8 @@ REFUSED: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
         JSONL,
         "t.csv: line 2: is not JSON: Expecting value at column 16; each line is one object",
     ),
-    "replies that are null": (
-        '{"a": "x", "b": null}\n{"a": "x", "b": "y"}\n{"a": "x"}',
+    "replies that are missing": (
+        '{"a": "x"}\n{"a": "x", "b": "y"}\n{"a": "x"}',
         JSONL,
         "t.csv: line 1: has no text or number 'b' (data.reply_column), as in "
         "line 3; its keys with one are 'a'; complete these rows or remove them",
@@ -260,7 +254,6 @@ REFUSED: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
         "t.csv: line 2: has no text or number 'b' (data.reply_column) (did you mean bb?); its keys "
         "with one are 'a', 'bb', 'c'; complete the row or remove it",
     ),
-    "null": ('{"a": "x", "b": null}', JSONL, "has no text or number 'b'"),
     "a nested value": ('{"a": {"c": 1}, "b": "y"}', JSONL, "has no text or number 'a'"),
     "no JSON": ('{"a": "x", "b": "y"}\n{"a" "x"}', JSONL, "line 2: is not JSON: Expecting ':'"),
     "a control character in JSON": (
@@ -420,7 +413,8 @@ def test_a_table_may_lack_replies() -> None:
 # Any table that an independent writer writes.
 
 CELL = st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), max_size=6)
-ROWS = st.lists(st.tuples(CELL, CELL, CELL.filter(lambda cell: bool(cell.strip()))), min_size=2)
+FILLED = CELL.filter(lambda cell: bool(cell.strip()))
+ROWS = st.lists(st.tuples(CELL, FILLED, FILLED), min_size=2)
 
 
 @given(ROWS, st.sampled_from(",;|\t"), st.booleans(), st.booleans())
@@ -467,9 +461,9 @@ def test_what_is_written_as_tsv_comes_back(
 ) -> None:
     plain = [[cell.replace("\t", " ").replace("\n", " ") for cell in row] for row in rows]
     raw = "\n".join(map("\t".join, plain))
-    keys = {"records": "tsv", "prompt_column": 1, "reply_column": 3}
+    keys = {"records": "tsv", "prompt_column": 2, "reply_column": 3}
     path = tmp_path_factory.getbasetemp() / "drawn.tsv"
-    assert pairs_in(path, raw, **keys) == [(row[0], row[2]) for row in plain]
+    assert pairs_in(path, raw, **keys) == [(row[1], row[2]) for row in plain]
 
 
 @pytest.mark.parametrize("char", [*BLANKS.replace("\n", ""), "\u2003", "\x1c", "\u200b", "."])
