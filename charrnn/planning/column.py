@@ -13,6 +13,7 @@ _MOST_VALUES = 1 << 16  # different values that are counted
 _LOOKED_AT = 500  # cells of a column whose form is looked at
 _MOST = 0.9  # share of them that is enough
 _MOST_NUMBERS = 20  # values of a label of numbers
+_FEW_BLANK = 0.05  # share of rows that a feature may leave out
 
 _FORMS = {  # of cells that are not the text to learn
     "numbers": re.compile(r"[-+]?[$€£]?\s?\d[\d., ]*([eE][-+]?\d+)?\s?[%$€£]?|[-+]?[.,]\d+"),
@@ -22,7 +23,7 @@ _FORMS = {  # of cells that are not the text to learn
     "links": re.compile(r"(https?|ftp)://\S+|www\.\S+|[^\s@]+@[^\s@]+\.\w+"),
     "codes": re.compile(r"[A-Za-z]{0,4}[-_#:]?\d[\d-]*|(?=.*\d)[0-9a-fA-F]{8,}(-[0-9a-fA-F]{4,})*"),
 }
-_IDS = re.compile(r"(?i:(.*[ _-])?(id|uuid|guid|index|key))|.*Id")
+_IDS = re.compile(r"(?i:(.*[ _-])?(id|uuid|guid|index|key|nr|row))|.*Id")
 # Names of columns that decide among several labels.
 LABELS = re.compile(
     "(label|class|genre|topic|sentiment|emotion|intent|severity|level|type|kind|tag|language|lang|"
@@ -38,6 +39,7 @@ class TableColumn:
         self.name: str | None = None
         self.rows = 0  # whose cell is not blank
         self.blank = 0  # rows
+        self.missing = 0  # rows without the cell itself
         self._chars = 0
         self._values = set[int]()  # digests
         self._first: list[str] = []
@@ -113,16 +115,43 @@ class TableColumn:
     @property
     def is_text(self) -> bool:
         """Whether it is worth learning: many different texts."""
-        if self.is_label or self.is_constant or _IDS.fullmatch(self.name or ""):
+        return self.form == "texts" and not (self.is_label or self.is_constant or self.is_id)
+
+    @property
+    def is_date(self) -> bool:
+        """Whether it has different dates."""
+        return self.form == "dates" and not self.is_constant
+
+    @property
+    def is_id(self) -> bool:
+        """Whether it names its rows, or counts them from 0 or 1."""
+        if _IDS.fullmatch(self.name or ""):
+            return True
+        return self.rows > 1 and any(
+            all(cell == str(k) for k, cell in enumerate(self._first, start)) for start in (0, 1)
+        )
+
+    @property
+    def is_numbers(self) -> bool:
+        """Whether its cells are numbers of the rows, not all equal, which a feature can be."""
+        if self.is_constant or self.is_id or not self._first:
             return False
-        return self.form == "texts"
+        return all(map(_is_number, self._first))
 
     @property
     def is_feature(self) -> bool:
-        """Whether it can be one of data.feature_columns: all of its cells are different numbers."""
-        if self.blank or self.is_constant or _IDS.fullmatch(self.name or ""):
-            return False
-        return bool(self._first) and all(map(_is_number, self._first))
+        """Whether it can be one of data.feature_columns, and leaves out few rows at most."""
+        few = self.blank <= _FEW_BLANK * (self.rows + self.blank)
+        return self.is_numbers and few and not self.missing
+
+    @property
+    def kind(self) -> str:
+        """What it is, in words."""
+        if self.is_constant:
+            return "the same in all rows"
+        if self.is_id:
+            return "an id"
+        return "a label" if self.is_label else self.form
 
     @property
     def is_constant(self) -> bool:

@@ -6,16 +6,13 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from charrnn.config.schema import DataConfig
-from charrnn.config.values import Column
 from charrnn.errors import ConfigError, Remedy, counted, shown
 from charrnn.planning.column import TableColumn
-from charrnn.planning.header import are_names, may_be_names
-from charrnn.text.decoding import read_symbols
-from charrnn.text.files import find_files
-from charrnn.text.rows import rows_of, text_of
+from charrnn.planning.table_columns import TableColumns, read_columns
 
 BEHIND = "is in the file, behind #"  # the other direction
-_MOST_SHOWN = 3  # cells of a first row
+_MOST_SHOWN = 3  # cells of a first row, and columns
+_MOST_KINDS = 6  # columns with what they are
 
 
 class Columns(NamedTuple):
@@ -31,7 +28,8 @@ def choose_columns(data: DataConfig, given: Collection[str], table: str) -> Colu
     """Choose prompt, reply and header of a table.
 
     A column with few values is a label, and the reply to the longest text with the most values.
-    Without a label, two texts are prompt and reply, and a single one is the reply.
+    Without a label, two texts are prompt and reply, and a single one is the reply. So are the only
+    two columns of a table if they are dates, or dates and texts.
 
     Args:
         data: where the table is, and its format. Its columns count if they are given.
@@ -42,13 +40,10 @@ def choose_columns(data: DataConfig, given: Collection[str], table: str) -> Colu
         ConfigError: there is no column to learn.
         TextError: the table cannot be read.
     """
-    columns, header, doubted = _read(data, given)
-    keys: dict[str, Any] = {} if data.records == "jsonl" else {"header": header}
-    names = f", {'' if header else 'not '}named by its first row" if keys else ""
-    if doubted:
-        shown_row = ", ".join(map(shown, doubted[:_MOST_SHOWN]))
-        more = ", ..." if len(doubted) > _MOST_SHOWN else ""
-        names += f" (data.header: true if {shown_row}{more} are names)"
+    found = read_columns(data, given)
+    columns = found.filled
+    keys: dict[str, Any] = {} if data.records == "jsonl" else {"header": found.header}
+    names = _named(found, is_given="header" in given) if keys else ""
     how = f"{table}{names}: data.records {data.records}"
     prompts = data.prompt_column if isinstance(data.prompt_column, tuple) else (data.prompt_column,)
     replies = [one for one in columns if "reply_column" in given and one.fits(data.reply_column)]
@@ -68,36 +63,90 @@ def choose_columns(data: DataConfig, given: Collection[str], table: str) -> Colu
         return Columns(
             {**keys, "reply_column": reply.key}, {}, [how, _learned(given_prompts, reply)]
         )
-    if text is None:
+    first, second, why = _sides(columns, free, label, texts)
+    if second is None or "prompt_column" in given:
         raise _no_text(data, columns)
     numbers = [] if data.has_features or label else [one for one in free if one.is_feature]
-    given_too = [f"{_listed(numbers)} can be given (data.feature_columns), behind #"]
-    given_too = given_too if numbers else []
-    if label:
-        first, second = text, label
-        why = f"a label ({counted(label.distinct, 'value')}), as accuracy can be measured"
-    elif len(texts) > 1:
-        first, second = sorted(texts[:2], key=columns.index)
-        why = "as no column is a label"
-    else:
-        same = [f"{one} is the same in all rows" for one in free if one.is_constant]
-        why = "; ".join([f"learned: {text}, the only column of texts", *same[:1]])
-        return Columns(
-            {**keys, "reply_column": text.key},
-            {},
-            [how, why, *given_too],
-            [one.key for one in numbers],
-        )
+    unused = [one for one in free if one not in (first, second, *numbers)]
+    unused += [one for one in found.sparse if not any(map(one.fits, taken))]
+    keys |= {"prompt_column": first.key} if first else {}
+    keys["reply_column"] = second.key
+    learned = f"learned: {first} -> {second}" if first else f"learned: {second}"
+    other = f"; {second} -> {first} {BEHIND}" if first else ""
     return Columns(
-        {**keys, "prompt_column": first.key, "reply_column": second.key},
-        {"prompt_column": second.key, "reply_column": first.key},
-        [
-            how,
-            f"learned: {first} -> {second}, {why}; {second} -> {first} {BEHIND}",
-            *given_too,
-        ],
+        keys,
+        {"prompt_column": second.key, "reply_column": first.key} if first else {},
+        [how, f"{learned}, {why}{other}", *_given_too(numbers, first), *_not_used(unused)],
         [one.key for one in numbers],
     )
+
+
+def _sides(
+    columns: Sequence[TableColumn],
+    free: Sequence[TableColumn],
+    label: TableColumn | None,
+    texts: Sequence[TableColumn],
+) -> tuple[TableColumn | None, TableColumn | None, str]:
+    """Return the prompt and the reply to learn, and why; without a reply there is nothing.
+
+    Args:
+        columns: of the table.
+        free: those that have no use yet.
+        label: the best one of them.
+        texts: those of them that are texts, the one with the most text first.
+    """
+    if label and texts:
+        why = f"a label ({counted(label.distinct, 'value')}), as accuracy can be measured"
+        return texts[0], label, why
+    if len(texts) > 1:
+        first, second = sorted(texts[:2], key=columns.index)
+        return first, second, "as no column is a label"
+    if len(columns) == len(free) == 2 and all(one.is_date or one.is_text for one in free):
+        return free[0], free[1], "as there are no other columns"
+    return None, texts[0] if texts else None, "the only column of texts"
+
+
+def _named(found: TableColumns, *, is_given: bool) -> str:
+    """Return in words whether the first row names the columns, and what changes that."""
+    if found.header:
+        return f", named by its first row{'' if is_given else ' (data.header: false if not)'}"
+    cells = ", ".join(map(shown, found.doubted[:_MOST_SHOWN]))
+    more = ", ..." if len(found.doubted) > _MOST_SHOWN else ""
+    change = f" (data.header: true if {cells}{more} are names)" if found.doubted else ""
+    return f", not named by its first row{change}"
+
+
+def _given_too(numbers: Sequence[TableColumn], prompt: TableColumn | None) -> list[str]:
+    """Return in words which columns of numbers can be given, and which rows that leaves out."""
+    if not numbers:
+        return []
+    gaps = ", ".join(f"{one} in {counted(one.blank, 'row')}" for one in numbers if one.blank)
+    left_out = f"; this leaves out rows in which one is blank ({gaps})" if gaps else ""
+    alone = prompt is None and len(numbers) == 1
+    as_text = f"; data.prompt_column: {numbers[0].key} reads it as a text" if alone else ""
+    given = f"{_listed(numbers)} can be given (data.feature_columns), behind #"
+    return [f"{given}{as_text}{left_out}"]
+
+
+def _not_used(columns: Sequence[TableColumn]) -> list[str]:
+    """Return in words which columns are not used, why not, and how to use them."""
+    if not columns:
+        return []
+    kinds = [f"{one} ({one.kind}{_gaps(one)})" for one in columns[:_MOST_KINDS]]
+    more = ", ..." if len(columns) > _MOST_KINDS else ""
+    return [
+        f"not used: {', '.join(kinds)}{more}; data.prompt_column, data.reply_column and "
+        "data.feature_columns choose columns"
+    ]
+
+
+def _gaps(column: TableColumn) -> str:
+    """Return in words how many cells a column lacks, if that is why it is not used."""
+    if not column.is_numbers and column.rows > column.blank + column.missing:
+        return ""
+    blank = f", blank in {counted(column.blank, 'row')}, which it would leave out"
+    missing = f", missing in {counted(column.missing, 'row')}"
+    return (blank if column.blank else "") + (missing if column.missing else "")
 
 
 def _learned(prompts: Sequence[TableColumn], reply: TableColumn) -> str:
@@ -118,66 +167,12 @@ def _rank(column: TableColumn) -> tuple[bool, bool, int]:
     return column.named_like_a_label, column.form == "texts", last
 
 
-def _kind(column: TableColumn) -> str:
-    if column.is_constant:
-        return "the same in all rows"
-    return "a label" if column.is_label else column.form
-
-
 def _no_text(data: DataConfig, columns: Iterable[TableColumn]) -> ConfigError:
-    found = [f"{one} ({_kind(one)})" for one in columns]
-    more = ", ..." if len(found) > 6 else ""
+    found = [f"{one} ({one.kind})" for one in columns]
+    more = ", ..." if len(found) > _MOST_KINDS else ""
     return ConfigError(
         f"{data.where}: no column of this table is a text to learn: "
-        f"{', '.join(found[:6]) or 'it has no rows'}{more}; "
+        f"{', '.join(found[:_MOST_KINDS]) or 'it has no rows'}{more}; "
         "data.prompt_column and data.reply_column choose two",
         Remedy("data.records=null", "reads the whole table as one text"),
     )
-
-
-def _read(
-    data: DataConfig, given: Collection[str]
-) -> tuple[list[TableColumn], bool, Sequence[str]]:
-    """Return the columns that most rows fill, and whether the first row names them.
-
-    The third value is the first row if it is not taken for names and may be.
-    """
-    found: dict[int | str, TableColumn] = {}
-    head: Sequence[str] | None = None
-    rows = 0
-    for file in find_files(data.path):
-        for number, (_, cells) in enumerate(rows_of(file, read_symbols(file, data), data)):
-            if not isinstance(cells, dict) and not number and head in (None, cells):
-                head = cells
-                continue
-            rows += 1
-            for place, cell in cells.items() if isinstance(cells, dict) else enumerate(cells):
-                if place not in found:
-                    found[place] = TableColumn(place)
-                found[place].add(cell)
-    columns = [one for one in found.values() if one.rows > rows / 2]
-    if head is None:
-        for column in columns:
-            column.name = str(column.place)
-        return [one for one in columns if _is_key(one.name)], False, ()
-    by_name = [data.prompt_column, data.reply_column, *data.feature_names]
-    header = any(isinstance(one, (str, tuple)) for one in by_name) or are_names(head, columns)
-    given_header = "header" in given and data.header is not None
-    if given_header:
-        header = bool(data.header)
-    for column in columns:
-        cell = head[int(column.place)] if int(column.place) < len(head) else ""
-        if not header:
-            column.add(cell)
-        elif head.count(cell) == 1 and _is_key(name := text_of(cell, data)):
-            column.name = name
-    doubted = [] if header or given_header or not may_be_names(head) else head
-    return columns, header, [text_of(cell, data) for cell in doubted]
-
-
-def _is_key(name: str | None) -> bool:
-    """Return whether a column can be given by this name."""
-    try:
-        return Column().parse(name) == name and "\ufffd" not in name
-    except ValueError:
-        return False

@@ -15,6 +15,7 @@ from invented import (
     as_jsonl,
     clause,
     data_in,
+    date,
     logged,
     reviewed,
     rows,
@@ -180,6 +181,36 @@ TABLES: dict[str, tuple[str, str, dict[str, Any], dict[str, Any]]] = {
         {"records": "csv", "reply_column": "who", "header": True, "delimiter": ","},
         {},
     ),
+    "dates and texts": (
+        "days.csv",
+        as_csv(rows(lambda k: (date(k)[:10], f"on a day the {clause()}"), "iso,written")),
+        {
+            "records": "csv",
+            "header": True,
+            "delimiter": ",",
+            "prompt_column": "iso",
+            "reply_column": "written",
+        },
+        {"prompt_column": "written", "reply_column": "iso"},
+    ),
+    "dates in two forms": (
+        "days.tsv",
+        as_csv(rows(lambda k: (f"{1 + k % 28} May {1900 + k}", date(k)[:10]), "day,iso"), "\t"),
+        {"records": "tsv", "header": True, "prompt_column": "day", "reply_column": "iso"},
+        {"prompt_column": "iso", "reply_column": "day"},
+    ),
+    "dates among other columns": (
+        "news.csv",
+        as_csv(rows(lambda k: (k, date(k), clause()), "nr,when,what")),
+        {"records": "csv", "reply_column": "what", "header": True, "delimiter": ","},
+        {},
+    ),
+    "the numbers of rows": (
+        "news.csv",
+        as_csv(rows(lambda k: (k + 1, clause()))),
+        {"records": "csv", "reply_column": 2, "header": False, "delimiter": ","},
+        {},
+    ),
     "pairs without a header": (
         "pairs.tsv",
         as_csv(rows(lambda k: (f"{k} {clause()}", f"{clause()} {k}")), "\t"),
@@ -213,12 +244,14 @@ def test_what_is_chosen_is_said_with_the_reason(capsys: pytest.CaptureFixture[st
     Path("films.csv").write_text(as_csv(MOVIES, ";"))
     assert run(["init", "films.csv", "--minutes", "0.01"]) == 0
     reasons = [
-        "a table of 5 columns with semicolons between them, named by its first row: data.records "
-        "csv",
+        "a table of 5 columns with semicolons between them, named by its first row "
+        "(data.header: false if not): data.records csv",
         "learned: title -> genre, a label (3 values), as accuracy can be measured; genre -> title "
         "is in the file, behind #",
+        "not used: id (an id), year (numbers), score (numbers); data.prompt_column, "
+        "data.reply_column and data.feature_columns choose columns",
     ]
-    assert capsys.readouterr().err.split("\n")[1:3] == reasons
+    assert capsys.readouterr().err.split("\n")[1:4] == reasons
     text = Path("films.yaml").read_text()
     assert all(f"# {reason}.\n" in text for reason in reasons)
     for comment in (
@@ -237,7 +270,7 @@ def test_a_column_with_one_value_is_not_learned(capsys: pytest.CaptureFixture[st
     Path("t.csv").write_text(as_csv(rows(lambda k: ("spam", f"{clause()} {k}"), "label,text")))
     assert run(["init", "t.csv", "--minutes", "0.01"]) == 0
     err = capsys.readouterr().err
-    assert "learned: text, the only column of texts; label is the same in all rows" in err
+    assert "learned: text, the only column of texts\nnot used: label (the same in all rows);" in err
     assert "prompt_column" not in data_in("t.yaml")
 
 
@@ -247,13 +280,17 @@ def test_numbers_beside_a_text_are_proposed_as_features(
     """But no numbers of rows, and no column that the reader would refuse."""
 
     def row(k: int) -> Row:
-        dear, gap = f"{k + RNG.random():.2f} €", "" if k == 70 else "1"
+        dear, gap = f"{k + RNG.random():.2f} €", "" if k % 9 == 7 else k / 7
         return clause(), RNG.random(), k, dear, f"{RNG.gauss(0, 1):.3e}", gap, 7
 
     table = rows(row, "name,red,id,price,blue,gap,seven")
     Path("t.csv").write_text(as_csv(table))
     assert run(["init", "t.csv", "--minutes", "0.01"]) == 0
-    said = "red, blue can be given (data.feature_columns), behind #\n"
+    said = (
+        "red, blue can be given (data.feature_columns), behind #\nnot used: id (an id), "
+        "price (numbers), gap (numbers, blank in 13 rows, which it would leave out), "
+        "seven (the same in all rows);"
+    )
     assert said in capsys.readouterr().err
     text = Path("t.yaml").read_text()
     assert "  # feature_columns: [red, blue]  # given too, without the first #\n" in text
@@ -280,6 +317,48 @@ def test_numbers_beside_two_texts_can_be_given(capsys: pytest.CaptureFixture[str
     assert line in text
     Path("colours.yaml").write_text(text.replace(line, line.replace("# ", "")), encoding="utf-8")
     assert load_config("colours.yaml").data.feature_columns == ("red", "green", "blue")
+
+
+def test_few_gaps_in_columns_of_numbers_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a table, and of objects that lack the key in place of the cell."""
+
+    def row(k: int) -> Row:
+        return clause(), RNG.random() if k not in (4, 9) else "", RNG.random()
+
+    Path("t.csv").write_text(as_csv(rows(row, "name,red,blue")))
+    assert run(["init", "t.csv", "--minutes", "0.01"]) == 0
+    said = "behind #; this leaves out rows in which one is blank (red in 2 rows)\n"
+    assert said in capsys.readouterr().err
+    text = Path("t.yaml").read_text()
+    Path("t.yaml").write_text(text.replace("# feature", "feature"))
+    assert len(load_corpus(load_config("t.yaml").data).starts) == 118
+    lines = as_jsonl(rows(row, "name,red,blue")).replace('"red": "", ', "")
+    Path("t.jsonl").write_text(lines)
+    assert run(["init", "t.jsonl", "--minutes", "0.01", "--overwrite"]) == 0
+    assert "not used: red (numbers, missing in 2 rows); data." in capsys.readouterr().err
+    assert "  # feature_columns: [blue]" in Path("t.yaml").read_text()
+
+
+def test_a_column_that_is_mostly_blank_is_not_used(capsys: pytest.CaptureFixture[str]) -> None:
+    table = rows(
+        lambda k: (clause(), "ab"[k % 2], title() if k % 3 == 0 else ""), "text,label,note"
+    )
+    Path("t.csv").write_text(as_csv(table))
+    assert run(["init", "t.csv", "--minutes", "0.01"]) == 0
+    said = "not used: note (texts, blank in 80 rows, which it would leave out); data."
+    assert said in capsys.readouterr().err
+
+
+def test_the_reason_for_a_column_of_numbers_alone_names_the_other_use(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("t.csv").write_text(as_csv(rows(lambda k: (7 * k, clause()), "digits,words")))
+    command = ["init", "t.csv", "--minutes", "0.01", "--overwrite"]
+    assert run(command) == 0
+    said = "digits can be given (data.feature_columns), behind #; data.prompt_column: digits reads"
+    assert said in capsys.readouterr().err
+    assert run([*command, "--set", "data.prompt_column=digits"]) == 0
+    assert "learned: digits -> words\n" in capsys.readouterr().err
 
 
 def test_both_directions_train(capsys: pytest.CaptureFixture[str]) -> None:
