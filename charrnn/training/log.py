@@ -20,6 +20,8 @@ from charrnn.training.limits import Limits
 from charrnn.training.reporter import Reporter
 
 _BEST = "  best"  # at the end of a line
+# Between lines of a sample on one line. Where several lines belong together, as inspect shows them.
+_JOINTS = {"": "↵ ", "paragraph": "↵ ", "line": ", "}
 
 
 class TrainingLog:
@@ -108,7 +110,7 @@ class TrainingLog:
         """Log a text sampled from the model."""
         self._write(step, "sample", text=text)
         if self._config.train.sample_length is None:  # a line or two
-            joint = ", " if self._config.data.records == "line" else " / "
+            joint = _JOINTS.get(self._config.data.records or "", "; ")
             text = joint.join(" ".join(line.split()) for line in text.splitlines() if line.strip())
         self._reporter.note(visible(text), mark="  | ")
 

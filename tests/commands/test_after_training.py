@@ -102,3 +102,32 @@ def test_records_and_features(
 def test_a_pipe_gets_none_of_it(tmp_path: Path, capsys: Capture) -> None:
     train(tmp_path)
     assert capsys.readouterr().err.splitlines()[-1].startswith("finished: ")
+
+
+@pytest.mark.parametrize(
+    ("keys", "joint", "others"),
+    [
+        ({}, "↵ ", ""),
+        ({"data.records": "paragraph"}, "↵ ", ""),
+        ({"data.records": "line"}, ", ", "↵;"),
+        ({"data.records": "tsv", "data.reply_column": 1}, "; ", "↵,"),
+    ],
+)
+def test_a_sample_at_a_validation_is_one_line(
+    keys: dict[str, object],
+    joint: str,
+    others: str,
+    tmp_path: Path,
+    capsys: Capture,
+    on_terminal: Callable[[], None],
+) -> None:
+    on_terminal()
+    pairs = [(a, b) for a in "abcdefghijklm" for b in "nopqrstuvwxyz"]
+    (tmp_path / "t.txt").write_text("".join(f"{a}{b}\n{b}{a}\n\n" for a, b in pairs))
+    keys = keys | {"data.path": "t.txt", "train.max_steps": 40, "train.validate_every": 40}
+    config = write_config(tmp_path, keys | {"train.learning_rate": 0.02}, "mine")
+    assert run(["train", str(config)]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    shown = next(line for line in lines if line.startswith("  | "))
+    assert shown.count(joint) > 2
+    assert not {*others, "/"} & {*shown}
