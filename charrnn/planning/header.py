@@ -12,7 +12,8 @@ _LONGEST_SHOWN = 30  # characters of a cell that is likely to be a name
 _USUAL = re.compile(
     rf"{LABELS.pattern}|\w*_\w*|repl(y|ies)|body|"
     "(text|sentence|message|title|name|question|answer|prompt|response|input|output|source|word|"
-    "phrase|translation|description|review|comment|content|author|date|year|url|id)s?|"
+    "phrase|translation|singular|plural|lemma|pronunciation|phoneme|description|review|comment|"
+    "content|author|date|year|url|id)s?|"
     "english|german|french|spanish|italian|portuguese|dutch|russian|chinese|japanese"
 )
 _WORDS = re.compile(r"[^\W_]\w*([ _-]\w+){0,2}")  # of a name, without punctuation

@@ -45,6 +45,12 @@ HEADERS: dict[str, tuple[str, Callable[[int], Row], bool, bool]] = {
     "short names": ("q,a", pair, True, False),
     "names in German": ("Frage,Antwort", pair, True, False),
     "names of languages": ("english,latin", lambda k: (title()[4:], f"{k} {title()}"), True, False),
+    "names of forms": (
+        "singular,plural",
+        lambda k: (f"{RNG.choice(NOUNS)} {k}", f"{RNG.choice(NOUNS)}s {k}"),
+        True,
+        False,
+    ),
     "a text and a label": ("so bad,ham", lambda k: (clause(), ("spam", "ham")[k % 2]), False, True),
     "a label with a usual name": (
         "so bad,text",
@@ -92,6 +98,7 @@ def test_the_first_row_names_the_columns_or_not(
     names = ", ".join(map(repr, cells))
     assert (f"(data.header: true if {names} are names)" in err) == doubtful
     assert ("data.header: true" in Path("t.yaml").read_text()) == doubtful
+    assert ("named by its first row (data.header: false if not)" in err) == named
     assert f"t.csv: {120 if named else 121} records" in err
 
 
