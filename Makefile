@@ -22,6 +22,7 @@ eval: .venv/installed  ## score the validation part with the newest model
 	@$(BIN)/charrnn eval
 
 data: .venv/installed  ## write or fetch the data that is not in the repository, to data/
+	@$(BIN)/python data/cards.py
 	@$(BIN)/python data/numbers.py
 	@$(BIN)/python data/fetch.py
 

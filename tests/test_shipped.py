@@ -91,6 +91,22 @@ def test_things_trains_in_the_other_direction(
     assert sorted(model.label_texts()) == sorted(KINDS)
 
 
+def test_cards_are_recognised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the recipe says."""
+    monkeypatch.chdir(tmp_path)
+    script = [sys.executable, str(ROOT / "data" / "cards.py"), "--file", "cards.txt"]
+    subprocess.run(script, check=True, capture_output=True)
+    cards = Path("cards.txt").read_text(encoding="ascii").rstrip("\n").split("\n\n")
+    recipes = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+    assert len(cards) == len({*cards}) == 896
+    assert "\n\n".join(cards[:2]) in recipes
+    assert run(["train", "cards.txt", "--set", "train.max_steps=2"]) == 0
+    assert f"{len(cards)} blocks between blank lines" in capsys.readouterr().err
+    assert load(tmp_path / "runs" / "cards").config.data.records == "paragraph"
+
+
 THINGS = ROOT / "data" / "names-of-things.csv"
 with THINGS.open(encoding="ascii", newline="") as table:
     ROWS = list(csv.DictReader(table))
