@@ -136,11 +136,13 @@ def find_and_load(argument: str | None) -> tuple[Path, Checkpoint]:
         RunError: if mpiexec has started several processes.
         CheckpointError: if there is no such checkpoint, or it cannot be read.
     """
-    from charrnn.runs.checkpoint import load_checkpoint
+    from charrnn.runs.checkpoint import load_checkpoint, reading_note
     from charrnn.runs.folder import find_checkpoint
 
     refuse_mpiexec()
     path = find_checkpoint(argument)
+    if note := reading_note(path):
+        click.echo(note, err=True)
     return path, load_checkpoint(path)
 
 

@@ -33,7 +33,7 @@ def labels_of_part(checkpoint: Checkpoint, part: Part) -> LabelPredictions | Non
     labels, corpus = checkpoint.labels.replies, part.corpus
     if not labels or not isinstance(corpus, RecordCorpus):
         return None
-    with progress(part.end - part.start, "prompts") as advance:
+    with progress(part.end - part.start, "prompts", "labelling") as advance:
         found = predict_labels(
             checkpoint.config, checkpoint.parameters, labels, corpus, part.start, part.end, advance
         )

@@ -41,7 +41,7 @@ def replies_of_part(
 
     if search is None or not isinstance(part.corpus, RecordCorpus):
         return None
-    with progress(part.end - part.start, "prompts") as advance:
+    with progress(part.end - part.start, "prompts", "replying") as advance:
         return predict_replies(
             checkpoint.config,
             checkpoint.parameters,

@@ -146,7 +146,7 @@ def _show_correlated_units(
         click.echo(f"reading the first {number:,} of {counted(all_of_them, unit)}", err=True)
     features = all_features(reading)
     had = present(features)
-    with progress(len(reading.part), f"{tokens}s") as advance:
+    with progress(len(reading.part), f"{tokens}s", "reading") as advance:
         found = correlated_units(
             model.model(),
             reading,

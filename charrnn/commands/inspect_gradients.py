@@ -115,7 +115,7 @@ def _compute(
         raise TextError(f"{part.name}: {reading.too_short(lags)}; --lags {most} is the most")
     positions = reading.loss_positions(lags, losses)
     click.echo(f"{path}, {part.name}: {counted(len(positions), 'loss')}", err=True)
-    with progress(len(positions), "losses") as advance:
+    with progress(len(positions), "losses", "backpropagating") as advance:
         states = gradient_by_lag(model.model(), reading, positions, lags, advance)
     return ModelGradients(path, model.config.model.cell, states)
 

@@ -64,7 +64,7 @@ def surprise(
 
     reading, tokens = part.reading(), model.vocabulary.tokens
     scored = reading.scored
-    with progress(scored, f"{tokens}s") as advance:
+    with progress(scored, f"{tokens}s", "scoring") as advance:
         nats = nats_by_character(model.model(), reading, advance)
     score = Score(scored, float(np.nansum(nats, dtype="float64")))
     found = most_surprising(reading, nats, top)

@@ -235,12 +235,19 @@ def _answers(
         totals.prompts,
         totals.codes + 2 * totals.prompts,  # with the ends of prompts and of empty replies
     )
-    with closing(predictor), quiet if terminal else progress(totals.prompts, "prompts") as whole:
+    with (
+        closing(predictor),
+        quiet if terminal else progress(totals.prompts, "prompts", "predicting") as whole,
+    ):
         for some in _blocks(prompts):
             features = None
             if checkpoint.scale:
                 features = checkpoint.scale.standardised(np.array([one.features for one in some]))
             corpus = encode_prompts(checkpoint.vocabulary, [one.codes for one in some], features)
-            with progress(len(some), "prompts") if terminal else nullcontext(whole) as advance:
+            with (
+                progress(len(some), "prompts", "predicting")
+                if terminal
+                else nullcontext(whole) as advance
+            ):
                 found = predictor.replies(corpus, labels, top, advance)
             yield zip(some, found, strict=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 import os
 import shlex
-import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -105,8 +104,6 @@ def proposed_for(
     if minutes is not None and "train.max_minutes" in values:
         raise click.UsageError("--minutes and train.max_minutes both set a time; give one.")
     config, records = configuration(texts, overrides, values)
-    if sys.stderr.isatty():
-        click.echo("measuring this machine for some seconds", err=True)
     proposal = propose(config, minutes, partial(click.echo, err=True))
     reasons = [*records.reasons]
     if reasons and not proposal.config.data.has_prompts and "reply_column" not in records.keys:

@@ -40,7 +40,10 @@ def report(runs: tuple[str, ...], output: str | None) -> None:
         output = str(single / "report.html")
     path = Path() if output == "-" else replaceable_path(output, [".html"])
     import_matplotlib()  # if it is missing, fail before the work
-    found = [read_run(folder, name) for name, folder in folders.items()]
+    found = []
+    for name, folder in folders.items():
+        click.echo(f"inspecting {folder}", err=True)
+        found.append(read_run(folder, name))
     for note in (note for run in found for note in run.notes):
         click.echo(note, err=True)
     commands = [_commands(run, folder) for run, folder in zip(found, folders.values(), strict=True)]

@@ -131,11 +131,14 @@ def sample(
     if stop == "":
         raise click.UsageError("--stop: the text is empty; give at least one character.")
     from charrnn.model.sampling import random_seed
+    from charrnn.runs.checkpoint import reading_note
     from charrnn.runs.load import load
     from charrnn.text.decoding import normalise_newlines
 
     refuse_mpiexec()
     path = _find(checkpoint)
+    if note := reading_note(path):
+        click.echo(note, err=True)
     model = load(path)
     if escapes:
         prime, prompt = (text if text is None else unescaped(text) for text in (prime, prompt))

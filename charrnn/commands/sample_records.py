@@ -56,7 +56,9 @@ def print_records(
 
 def _written(sampler: RecordSampler, selection: Selection, n: int) -> Iterator[SampledRecord]:
     """Yield n records; show the progress on stderr if a terminal does not show the records."""
-    shown = nullcontext(lambda _: None) if sys.stdout.isatty() else progress(n, "records")
+    shown = (
+        nullcontext(lambda _: None) if sys.stdout.isatty() else progress(n, "records", "writing")
+    )
     sampler = compiled_for(sampler, n)
     with attempts_by_workers(sampler, workers_for(sampler, n)) as attempts, shown as advance:
         for record in selection.of(attempts):

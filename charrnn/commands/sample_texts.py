@@ -41,7 +41,7 @@ def print_texts(
         (N, model.stream(prime, length, N=N, first=first, **options))
         for N, first in _groups(n, length)
     )
-    _print_samples(groups, printed if shows_prime else "")
+    _print_samples(groups, printed if shows_prime else "", length)
 
 
 def _groups(num_samples: int, length: int) -> Iterator[tuple[int, int]]:
@@ -54,17 +54,23 @@ def _groups(num_samples: int, length: int) -> Iterator[tuple[int, int]]:
         yield min(most, num_samples - first), first
 
 
-def _print_samples(groups: Iterable[tuple[int, Iterable[list[str]]]], prime: str) -> None:
+def _print_samples(
+    groups: Iterable[tuple[int, Iterable[list[str]]]], prime: str, length: int
+) -> None:
     """Print the texts of each group; a text alone in its group is printed as it grows."""
+    from charrnn.system.progress import progress
+
     separator = ""
     for N, pieces in groups:
         if N == 1:
             texts: Iterable[Iterable[str]] = [chain([prime], (piece for (piece,) in pieces))]
         else:
             buffers = [StringIO() for _ in range(N)]
-            for step in pieces:
-                for buffer, piece in zip(buffers, step, strict=True):
-                    buffer.write(piece)
+            with progress(length, "characters each", "writing") as advance:
+                for step in pieces:
+                    for buffer, piece in zip(buffers, step, strict=True):
+                        buffer.write(piece)
+                    advance(1)
             texts = ([prime, buffer.getvalue()] for buffer in buffers)
         for text in texts:
             sys.stdout.write(separator)

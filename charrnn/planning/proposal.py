@@ -31,6 +31,7 @@ from charrnn.workers.group import WorkerGroup
 _MEASURED_S = 1.5  # or a twentieth of the requested time, if that is less
 _LEAST_SCORED = 1 << 14  # characters, or a whole small part, which is mostly warmed up on others
 _START_S = 1.0  # before the first step
+_MEASURING = "measuring this machine for some seconds"
 _MIN_EPOCHS = 4  # a shorter training is limited in steps
 
 
@@ -83,9 +84,12 @@ def propose(
         # One measurement, with the model of a first guess, is enough.
         guess = fill_defaults(config, corpus.sizes, V, work=OPERATIONS_PER_S * seconds)
         with _workers(guess, corpus, note) as group:
+            note(_MEASURING)
             work = seconds * _training_speed(group, measured_s) * training_flops(guess.model, V)
     sized = fill_defaults(config, corpus.sizes, V, work=work)
     with _workers(sized, corpus, note) as group:
+        if minutes is None:
+            note(_MEASURING)
         speed = _Speed(_training_speed(group, measured_s), _scoring_speed(group, measured_s / 5))
     if minutes is not None and not config.train.has_limit:
         sized = _fitted(config, corpus, speed, work, seconds)

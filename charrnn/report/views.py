@@ -20,6 +20,7 @@ from charrnn.kernels import Array
 from charrnn.model.classification import Classification, Confusion
 from charrnn.model.model import Model
 from charrnn.runs.checkpoint import Checkpoint
+from charrnn.system.progress import progress
 from charrnn.text.corpus import Corpus
 from charrnn.text.part import Part, part_of
 from charrnn.text.reading import Reading
@@ -123,11 +124,14 @@ def inspect_model(checkpoint: Checkpoint, corpus: Corpus) -> Views:
         )
     model, vocabulary = checkpoint.model(), checkpoint.vocabulary
     spaced, plain = (token_glyphs(vocabulary, spaces=spaces) for spaces in (True, False))
-    nats = nats_by_character(model, reading)
+    tokens = f"{vocabulary.tokens}s"
+    with progress(reading.scored, tokens, "scoring") as advance:
+        nats = nats_by_character(model, reading, advance)
     features = text_features(reading)
     correlations = []
     if len(reading.part) >= MIN_CHARS:
-        correlations = correlated_units(model, reading, features, 1)
+        with progress(len(reading.part), tokens, "reading") as advance:
+            correlations = correlated_units(model, reading, features, 1, advance=advance)
     units = []
     for correlation in correlations[:_UNITS]:
         values = activations(model, reading, correlation.unit)
@@ -136,6 +140,9 @@ def inspect_model(checkpoint: Checkpoint, corpus: Corpus) -> Views:
         text = _coloured(reading, excerpt, values / largest, ACTIVATION)
         units.append(UnitText(correlation, text, largest))
     K = min(_LAGS, reading.most_lags(_LOSSES))
+    positions = reading.loss_positions(K, _LOSSES)
+    with progress(len(positions), "losses", "backpropagating") as advance:
+        gradients = gradient_by_lag(model, reading, positions, K, advance)
     return Views(
         _first_of(reading, part, name),
         _label_figures(checkpoint, part, name),
@@ -158,7 +165,7 @@ def inspect_model(checkpoint: Checkpoint, corpus: Corpus) -> Views:
         ],
         correlations,
         units,
-        gradient_by_lag(model, reading, reading.loss_positions(K, _LOSSES), K),
+        gradients,
     )
 
 

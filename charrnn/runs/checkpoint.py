@@ -48,9 +48,10 @@ from charrnn.text.features import MOST_FEATURES, FeatureScale
 from charrnn.text.labels import MOST_CODES, Labels, divided, joined
 from charrnn.text.vocabulary import SYMBOLS, Vocabulary
 
+_LARGE = 100_000_000  # bytes; reading and verifying more takes seconds
 _SCALE = tuple(f"features.{name}" for name in FeatureScale._fields)
 
-__all__ = ["FORMAT", "Checkpoint", "Counters", "load_checkpoint", "save_checkpoint"]
+__all__ = ["FORMAT", "Checkpoint", "Counters", "load_checkpoint", "reading_note", "save_checkpoint"]
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,15 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
             write_arrays(file, arrays)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def reading_note(path: Path) -> str:
+    """Return a note if a checkpoint is so large that reading it takes a while, else ""."""
+    try:
+        size = path.stat().st_size
+    except OSError:  # `load_checkpoint` says what is wrong
+        return ""
+    return f"reading {path} ({size / 1e6:,.0f} MB)" if size > _LARGE else ""
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:

@@ -13,7 +13,7 @@ import os
 import struct
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
@@ -44,10 +44,16 @@ _COLUMNS = struct.Struct("<Q")  # F, in the head of a file of features
 _INFINITY = 0xFFF0 << 48  # bits of -inf; those of finite numbers are below
 
 
-def codes_file(folder: Path, texts: Iterable[Sequence[str]], config: DataConfig) -> Path:
+def codes_file(
+    folder: Path,
+    texts: Iterable[Sequence[str]],
+    config: DataConfig,
+    advance: Callable[[float], object] = lambda _: None,
+) -> Path:
     """Return the file for the codes of some texts, each of several files.
 
     The name depends on the bytes of the files and on the settings that their codes depend on.
+    `advance` is called with the size of each block, in MB, when it is read.
     """
     settings = [config.tokens]
     if config.tokens != "byte":
@@ -67,8 +73,11 @@ def codes_file(folder: Path, texts: Iterable[Sequence[str]], config: DataConfig)
                     size = os.path.getsize(file)
                 digest.update(b"\0" + size.to_bytes(8, "little"))
                 starts = range(0, size, BLOCK)
-                for block in pool.map(_block_digest, [file] * len(starts), starts):
+                for start, block in zip(
+                    starts, pool.map(_block_digest, [file] * len(starts), starts), strict=True
+                ):
                     digest.update(block)
+                    advance(min(BLOCK, size - start) / 1e6)
     return folder / f"{digest.hexdigest()}{_CODES}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
 import numpy as np
@@ -31,6 +31,7 @@ def read_symbols(
     config: DataConfig,
     remedy: str | None = None,
     expected: FileState | None = None,
+    advance: Callable[[float], object] = lambda _: None,
 ) -> Iterator[Array]:
     """Yield the symbols of a file; see `decode_symbols`.
 
@@ -39,11 +40,18 @@ def read_symbols(
         config: how the text is read.
         remedy: the advice of a decoding error; by default to change the configuration.
         expected: the state that the file must keep; by default its state when it is opened.
+        advance: called with the size of each chunk, in MB, when it is read.
 
     Raises:
         TextError: the file cannot be read, or is not in its encoding.
     """
-    return decode_symbols(read_chunks(file, CHUNK, expected), file, config, remedy)
+
+    def chunks() -> Iterator[bytes]:
+        for chunk in read_chunks(file, CHUNK, expected):
+            advance(len(chunk) / 1e6)
+            yield chunk
+
+    return decode_symbols(chunks(), file, config, remedy)
 
 
 def decode_symbols(

@@ -16,6 +16,7 @@ from charrnn.config.schema import DataConfig
 from charrnn.errors import TextError, plural
 from charrnn.kernels import Array
 from charrnn.system.caches import cache_folder
+from charrnn.system.progress import Lines
 from charrnn.text.cache import (
     codes_file,
     read_codes,
@@ -89,7 +90,8 @@ def _load_large(
 ) -> Corpus:
     """Return a corpus whose arrays are in the cache, if there is one."""
     config, folder = source.config, cache_folder()
-    file = codes_file(folder / "texts", source.texts, config) if folder else None
+    read = source.lines(note, "reading").advance
+    file = codes_file(folder / "texts", source.texts, config, read) if folder else None
     text = _encode_large(source, file, note)
     if not config.records:
         return _cut(text, config, cut)
@@ -135,17 +137,33 @@ class _Source(NamedTuple):
     states: Mapping[str, FileState]  # that files must keep; by default theirs when they are opened
     features: FeatureRows | None  # of the rows of tables, once their symbols are read
 
-    def symbols(self, note: Callable[[str], object] = lambda _: None) -> Iterator[Iterator[Array]]:
+    @property
+    def megabytes(self) -> float:
+        """The size of all files."""
+        return sum(state.size for state in self.states.values()) / 1e6
+
+    def lines(self, note: Callable[[str], object], doing: str) -> Lines:
+        """Return what notes now and then how far all files are read."""
+        return Lines(note, doing, self.megabytes, "MB")
+
+    def symbols(
+        self,
+        note: Callable[[str], object] = lambda _: None,
+        advance: Callable[[float], object] = lambda _: None,
+    ) -> Iterator[Iterator[Array]]:
         """Yield the pieces of each text, with end symbols if they hold records.
 
         Args:
             note: called with a message about rows that are left out.
+            advance: called with the size of each piece of a file, in MB, when it is read.
         """
         if self.features:
             self.features.clear()
         for number, files in enumerate(self.texts):
             each = (
-                RecordFile(f, read_symbols(f, self.config, expected=self.states.get(f)))
+                RecordFile(
+                    f, read_symbols(f, self.config, expected=self.states.get(f), advance=advance)
+                )
                 for f in files
             )
             if self.config.records:
@@ -184,7 +202,7 @@ class _Source(NamedTuple):
 def _encode_large(source: _Source, file: Path | None, note: Callable[[str], object]) -> EncodedText:
     """Return the cached codes of texts, or read them twice, piece by piece, to encode them."""
     config = source.config
-    size = f"{sum(state.size for state in source.states.values()) / 1e6:,.0f} MB"
+    size = f"{source.megabytes:,.0f} MB"
     if file is None:
         note(f"encoding {size} in memory: the cache is turned off")
     elif cached := _cached(source, file):
@@ -193,11 +211,15 @@ def _encode_large(source: _Source, file: Path | None, note: Callable[[str], obje
         note(f"{file}: is damaged; encoding {size} again")
     else:
         note(f"encoding {size} once, kept in {file.parent}")
-    vocabulary = source.vocabulary(source.symbols(note))
+    counting = source.lines(note, f"finding the distinct {plural(config.tokens)}")
+    vocabulary = source.vocabulary(source.symbols(note, counting.advance))
+    encoding = source.lines(note, "encoding")
     if file is not None:
         problem = "cannot be read"
         try:
-            write_codes_file(file, source.symbols(), vocabulary, config.where)
+            write_codes_file(
+                file, source.symbols(advance=encoding.advance), vocabulary, config.where
+            )
             if source.features:
                 write_feature_rows(file, source.features.values)
         except OSError as error:
@@ -205,7 +227,8 @@ def _encode_large(source: _Source, file: Path | None, note: Callable[[str], obje
         if cached := _cached(source, file):  # another process may have written it
             return cached
         note(f"{file.parent}: {problem}; the encoded text is held in memory")
-    return encode_in_memory(source.symbols(), vocabulary, config.where)
+        encoding = source.lines(note, "encoding")
+    return encode_in_memory(source.symbols(advance=encoding.advance), vocabulary, config.where)
 
 
 def _cached(source: _Source, file: Path) -> EncodedText | None:

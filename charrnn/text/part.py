@@ -13,6 +13,7 @@ import numpy as np
 from charrnn.config.schema import DataConfig
 from charrnn.errors import TextError, plural
 from charrnn.kernels import Array
+from charrnn.system.progress import Lines
 from charrnn.text.corpus import Corpus
 from charrnn.text.decoding import CHUNK, decode_symbols, read_symbols
 from charrnn.text.encoding import EncodedText, encode_in_memory
@@ -126,7 +127,8 @@ def encode_file(
         file: its path, with data.label_from also that of a folder of files; `-` is standard input.
         skip_unknown: leave out characters that are not in the vocabulary.
         scale: of features; None for a model without.
-        note: called with a message when rows of a table are left out.
+        note: called when rows of a table are left out, and now and then with how much of a large
+            file is read.
 
     Raises:
         TextError: the file cannot be read, is too short, has an unknown character, or has no
@@ -146,7 +148,7 @@ def encode_file(
         )
     if data.label_from and os.path.isdir(file):
         return _whole(_files(data, file), data, vocabulary, where, skip_unknown, scale, note)
-    with explained(where, _symbols_of_file(data, file, where), data) as symbols:
+    with explained(where, _symbols_of_file(data, file, where, note), data) as symbols:
         files = [RecordFile(where, symbols)]
         return _whole(files, data, vocabulary, where, skip_unknown, scale, note)
 
@@ -238,7 +240,9 @@ def encode_list(
     return RecordCorpus.undivided(EncodedText(codes, vocabulary, "", (len(codes),)), features)
 
 
-def _symbols_of_file(data: DataConfig, file: str, where: str) -> Iterator[Array]:
+def _symbols_of_file(
+    data: DataConfig, file: str, where: str, note: Callable[[str], object]
+) -> Iterator[Array]:
     if file == "-":
         chunks = bounded_chunks(sys.stdin.buffer, where, CHUNK) if sys.stdin else iter(())
         return decode_symbols(chunks, where, data, _saved_as(data))
@@ -246,4 +250,5 @@ def _symbols_of_file(data: DataConfig, file: str, where: str) -> Iterator[Array]
         raise TextError(f"{file}: no such text file, checkpoint or run")
     if os.path.isdir(file):
         raise TextError(f"{file}: is a folder; name one of its files")
-    return read_symbols(file, data, _saved_as(data))
+    lines = Lines(note, "reading", os.path.getsize(file) / 1e6, "MB")
+    return read_symbols(file, data, _saved_as(data), advance=lines.advance)

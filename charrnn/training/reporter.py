@@ -6,10 +6,11 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TextIO
 
-from charrnn.system.progress import Bar
+from charrnn.system.progress import FIRST_LINE_S, LINE_EVERY_S, Bar, Lines, progress
 from charrnn.system.terminal import (
     GREEN,
     coloured,
@@ -19,9 +20,9 @@ from charrnn.system.terminal import (
     wrapped,
 )
 
-_LINE_EVERY_S = 5.0  # without a terminal to draw a bar on
 _SAMPLE_LENGTH = 120  # characters of a sample on a terminal
 _COLUMNS = 80  # of a terminal of unknown width
+_REDRAW_S = 0.1  # during a validation
 _SHORTEST_BAR = 8  # columns, with what is around it
 
 
@@ -43,8 +44,15 @@ class Reporter:
     def step(self, epoch: int, chars: int, loss_nats: float, seconds: float) -> None:
         """Show a step that took some seconds; `loss_nats` is the mean over its characters."""
 
-    def validating(self) -> None:
-        """Show that a validation begins."""
+    @contextmanager
+    def progress(
+        self,
+        doing: str,  # noqa: ARG002
+        total: int,  # noqa: ARG002
+        unit: str,  # noqa: ARG002
+    ) -> Iterator[Callable[[int], object]]:
+        """Show how far a validation or the like is; see `charrnn.system.progress.progress`."""
+        yield lambda _: None
 
     def note(self, text: str, mark: str = "", strong: str = "") -> None:
         """Print a text that stays.
@@ -75,6 +83,7 @@ class TerminalReporter(Reporter):
         self._coloured = wants_colours(self._file)
         self.sample_length = _SAMPLE_LENGTH if self._is_terminal else 0
         self._loss_nats: float | None = None
+        self._line_at = -math.inf
 
     def block(self, rows: Sequence[tuple[str, str]]) -> None:
         width = max(len(name) for name, _ in rows)
@@ -114,18 +123,43 @@ class TerminalReporter(Reporter):
             self._bar.set_description_str(before, refresh=False)
             self._bar.unit = after
             self._bar.update(self._share() - self._bar.n)
-        elif time.monotonic() - self._line_at >= _LINE_EVERY_S:
-            self._line_at = time.monotonic()
+        elif time.monotonic() - self._line_at >= LINE_EVERY_S:
             speed = f"  {self._rate()}  {self._time_left()} left" if self._chars else ""
-            self.note(f"epoch {epoch}  {self._place()}  loss {self._loss()}{speed}")
+            self._line(f"epoch {epoch}  {self._place()}  loss {self._loss()}{speed}")
 
-    def validating(self) -> None:
-        if self._bar is not None:
-            self._bar.unit = ""
-            self._bar.set_description_str(f"validating  {self._place()}")
+    @contextmanager
+    def progress(self, doing: str, total: int, unit: str) -> Iterator[Callable[[int], object]]:
+        bar = self._bar
+        if self._is_terminal and bar is None:  # after the training
+            with progress(total, unit, doing, self._file) as advance:
+                yield advance
+            return
+        first_s = max(FIRST_LINE_S, self._line_at + LINE_EVERY_S - time.monotonic())
+        lines = Lines(self._line, doing, total, unit, first_s)
+        if bar is None:
+            yield lines.advance
+            return
+        bar.unit = ""
+        bar.set_description_str(f"{doing}  {self._place()}")
+        drawn_at = time.monotonic()
+
+        def advance_bar(amount: int) -> None:
+            nonlocal drawn_at
+            lines.count(amount)
+            if time.monotonic() - drawn_at >= _REDRAW_S:
+                drawn_at = time.monotonic()
+                bar.unit = lines.left
+                bar.refresh()
+
+        yield advance_bar
 
     def note(self, text: str, mark: str = "", strong: str = "") -> None:
         self._print(text, mark=mark, strong=strong)
+
+    def _line(self, text: str) -> None:
+        """Print one of the lines that come now and then."""
+        self._line_at = time.monotonic()
+        self.note(text)
 
     def _beside_bar(self, epoch: int) -> tuple[str, str]:
         """Return what stands before the bar and after it; on a narrow terminal, it is less."""

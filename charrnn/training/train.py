@@ -25,7 +25,7 @@ from charrnn.errors import (
     with_remedies,
 )
 from charrnn.model.beam import search_for
-from charrnn.runs.checkpoint import Checkpoint, load_checkpoint
+from charrnn.runs.checkpoint import Checkpoint, load_checkpoint, reading_note
 from charrnn.runs.folder import RunFolder, find_checkpoint
 from charrnn.runs.lock import lock_run
 from charrnn.runs.metrics import MetricsLog
@@ -123,6 +123,9 @@ def train(
         raise RunError("resume continues a run and overwrite replaces it; choose one of them")
     reporter = reporter or Reporter()
     with lock_run(run, reporter.note):
+        newest = run.newest() if resume and run.holds_run() else None
+        if newest and (reading := reading_note(newest)):
+            reporter.note(reading)
         checkpoint = checkpoint_to_resume(run, written, resume, overwrite)
         if checkpoint and init_from is not None:
             init_from = None
@@ -131,6 +134,8 @@ def train(
         source = None
         if init_from is not None:
             init_from = find_checkpoint(init_from)
+            if reading := reading_note(init_from):
+                reporter.note(reading)
             source = load_checkpoint(init_from)
         if checkpoint:
             written = _reading_as(written, checkpoint.config.data)
@@ -182,8 +187,8 @@ def train(
                     if counters.best_loss_nats is not None:
                         epochs = counters.step / trainer.limits.steps_per_epoch
                         stop = stop_requested or (lambda: None)
-                        whole = whole_validation(run, group, stop)
-                        accuracy = validation_accuracy(run, group, epochs, stop)
+                        whole = whole_validation(run, group, stop, reporter)
+                        accuracy = validation_accuracy(run, group, epochs, stop, reporter)
                     reporter.note(_finished(trainer, run, whole, accuracy))
                     if early := _best_is_early(trainer):
                         reporter.note(early)
@@ -254,7 +259,10 @@ def start_workers(
         note(f"preparing {counted(job.parameter_count, 'parameter')}")
     if compiling := compiling_note(config.train.backend):
         note(compiling)
-    return MPIGroup(job, ranks) if ranks else start_group(job)
+    group = MPIGroup(job, ranks) if ranks else start_group(job)
+    if compiling:
+        group.worker.warm_up()  # now, and not in the first step
+    return group
 
 
 def _restore(trainer: Trainer, run: RunFolder, checkpoint: Checkpoint, reporter: Reporter) -> str:

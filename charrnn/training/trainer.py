@@ -244,11 +244,12 @@ class Trainer:
         start, end = self.corpus.split("valid")
         score = Score(0, 0.0)
         if start < end:
-            self._reporter.validating()
-            for window in self.group.validate():
-                score += window
-                if self._stop_requested():
-                    return
+            with self._reporter.progress("validating", *self.group.validated) as advance:
+                for window in self.group.validate():
+                    score += window
+                    advance(window.chars)
+                    if self._stop_requested():
+                        return
         sample = self._sample()
         if self._stop_requested():
             return

@@ -68,6 +68,14 @@ class WorkerGroup:
             yield joined(scores)
             index += 1
 
+    @property
+    def validated(self) -> tuple[int, str]:
+        """How much a validation scores: a number, and what it counts in the plural."""
+        corpus, some = self.job.corpus, self.job.validation
+        part = corpus.split("valid")
+        scored = corpus.scored(*part) if some is None else some.scored(*some.everything)
+        return scored, f"{corpus.vocabulary.tokens}s"
+
     def validate(self) -> Iterator[WindowScore]:
         """Yield the score of each window of a validation: of the part, or of stretches of it."""
         if self.job.validation is None:

@@ -64,7 +64,7 @@ def test_to_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["init", "tales.txt", "--minutes", "0.01", "-o", "-"]) == 0
     out, err = capsys.readouterr()
     assert yaml.safe_load(out)["data"]["path"] == "tales.txt"
-    assert err == ""
+    assert err == "measuring this machine for some seconds\n"
     assert not Path("tales.yaml").exists()
 
 

@@ -203,8 +203,8 @@ def test_many_prompts_take_little_memory(
         return np.zeros((end - start, 3))
 
     @contextmanager
-    def progress(total: int, unit: str) -> Iterator[Any]:
-        assert (total, unit) == (8000, "prompts")
+    def progress(total: int, unit: str, doing: str) -> Iterator[Any]:
+        assert (total, unit, doing) == (8000, "prompts", "predicting")
         yield done.append
 
     monkeypatch.setattr(predictor.Predictor, "log_probs", likely)
