@@ -27,6 +27,8 @@ from charrnn.workers.worker import Job
 V = 65  # distinct characters of the random text, as many as in tiny Shakespeare
 _SIDE_BY_SIDE = 64  # texts sampled together
 _EVALUATED_CHARS = 1 << 18
+ROUNDS = 5  # of measurements of each speed
+_SCORINGS = 3  # fewer of evaluation, which takes longest
 
 
 class Speeds(NamedTuple):
@@ -39,29 +41,40 @@ class Speeds(NamedTuple):
     sample_chars_per_s: float  # one text
     sample_64_chars_per_s: float  # 64 texts side by side
     flops_per_char: int  # in the matrix products of training
-    peak_gflops: float  # of all workers together, in products of 1024 x 1024 matrices
+    peak_gflops: float  # of all workers together, in products of 1024 x 1024 matrices; the best
     share_of_peak: float  # that training reaches
     memory_mb: float | None  # of all processes, shared memory counted once
 
 
-def measure(config: Config, rounds: int = 5, round_s: float = 0.3) -> Speeds:
+def measure(
+    config: Config,
+    rounds: int = ROUNDS,
+    round_s: float = 0.3,
+    advance: Callable[[int], object] = lambda _: None,
+) -> Speeds:
     """Measure the speed of training, evaluation and sampling on a random text.
 
     Args:
         config: without unset keys, and with the number of workers and the backend resolved.
         rounds: measurements of each speed.
         round_s: approximate duration of a measurement, in seconds.
+        advance: called with 1 after each of `measurements(rounds)` measurements.
     """
     job = training_job(config)
     with closing(start_group(job)) as group:
         step = training_step(group)
         step()
         memory = memory_mb()
-        train = _rates(step, rounds, round_s)
-        scoring = _rates(lambda: _score(group), 3, round_s)
-        sample_one = _sampling_rate(group, 1, rounds, round_s)
-        sample_many = _sampling_rate(group, _SIDE_BY_SIDE, rounds, round_s)
-        peak_gflops = statistics.median(group.peak_gflops() for _ in range(rounds))
+        # The clock of a processor changes: the peak is measured beside the training, in turns.
+        peaks, train = [_peak(group, advance)], list[float]()
+        count = _count(step, round_s)
+        for _ in range(rounds):
+            train.append(_rate(step, count, advance))
+            peaks.append(_peak(group, advance))
+        scoring = _rates(lambda: _score(group), _SCORINGS, round_s, advance)
+        sample_one = _sampling_rate(group, 1, rounds, round_s, advance)
+        sample_many = _sampling_rate(group, _SIDE_BY_SIDE, rounds, round_s, advance)
+    peak_gflops = max(peaks)
     flops, rate = training_flops(job.config.model, V), statistics.median(train)
     return Speeds(
         rate,
@@ -75,6 +88,11 @@ def measure(config: Config, rounds: int = 5, round_s: float = 0.3) -> Speeds:
         rate * flops / (peak_gflops * 1e9),
         memory,
     )
+
+
+def measurements(rounds: int = ROUNDS) -> int:
+    """Return the number of measurements that `measure` makes."""
+    return (1 + rounds) + rounds + _SCORINGS + 2 * rounds
 
 
 def training_step(group: WorkerGroup) -> Callable[[], int]:
@@ -125,32 +143,51 @@ def _score(group: WorkerGroup) -> int:
     return chars
 
 
-def _rates(run: Callable[[], int], rounds: int, round_s: float) -> list[float]:
+def _peak(group: WorkerGroup, advance: Callable[[int], object]) -> float:
+    gflops = group.peak_gflops()
+    advance(1)
+    return gflops
+
+
+def _rates(
+    run: Callable[[], int], rounds: int, round_s: float, advance: Callable[[int], object]
+) -> list[float]:
     """Return the characters per second of each round, after a warm-up.
 
     Args:
         run: does some work and returns the number of its characters.
-        rounds, round_s: see `measure`.
+        rounds, round_s, advance: see `measure`.
     """
+    count = _count(run, round_s)
+    return [_rate(run, count, advance) for _ in range(rounds)]
+
+
+def _count(run: Callable[[], int], round_s: float) -> int:
+    """Run some work once; return how often it runs in a round."""
     start = time.perf_counter()
     run()
-    count = max(1, round(round_s / max(time.perf_counter() - start, 1e-6)))
-    rates = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        chars = sum(run() for _ in range(count))
-        rates.append(chars / (time.perf_counter() - start))
-    return rates
+    return max(1, round(round_s / max(time.perf_counter() - start, 1e-6)))
 
 
-def _sampling_rate(group: WorkerGroup, N: int, rounds: int, round_s: float) -> float:
+def _rate(run: Callable[[], int], count: int, advance: Callable[[int], object]) -> float:
+    """Return the characters per second of a round."""
+    start = time.perf_counter()
+    chars = sum(run() for _ in range(count))
+    rate = chars / (time.perf_counter() - start)
+    advance(1)
+    return rate
+
+
+def _sampling_rate(
+    group: WorkerGroup, N: int, rounds: int, round_s: float, advance: Callable[[int], object]
+) -> float:
     trained = group.worker.model
     model = Model(
         trained.config, trained.V, trained.parameters, F=trained.F
     )  # samples use NumPy's gates
     rngs = [*generators(1, range(N))]
     texts = generate(model, np.zeros(1, np.intp), SamplingParams(), rngs)
-    return statistics.median(_rates(lambda: len(next(texts)), rounds, round_s))
+    return statistics.median(_rates(lambda: len(next(texts)), rounds, round_s, advance))
 
 
 def memory_mb(process: int | None = None) -> float | None:

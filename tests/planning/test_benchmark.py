@@ -13,11 +13,15 @@ from support import contents, write_config
 import charrnn.planning.benchmark
 from charrnn.commands.cli import run
 from charrnn.config.reader import override_defaults
+from charrnn.config.schema import Config
 from charrnn.kernels import CELLS
 from charrnn.model.model import Model
 from charrnn.model.parameters import initial_parameters, parameter_views, training_flops
-from charrnn.planning.benchmark import V, measure, memory_mb
+from charrnn.planning.benchmark import V, measure, measurements, memory_mb
+from charrnn.text.random_text import random_corpus
+from charrnn.training.recipe import fill_defaults
 from charrnn.workers.count import least_bytes, resolve_workers
+from charrnn.workers.group import WorkerGroup
 
 SMALL = ["model.num_layers=2", "model.hidden_size=16", "train.seq_length=8", "train.batch_size=8"]
 
@@ -43,7 +47,7 @@ def test_the_figures(
     assert run(["bench", "--json", *sets]) == 0
     out, err = capsys.readouterr()
     figures = json.loads(out)
-    assert err == ""
+    assert err.startswith("measuring for 10 to 30 seconds\n")
     assert figures["config"]["train"]["workers"] == workers
     assert figures["train_chars_per_s"] > 1000
     assert figures["train_chars_per_s_lowest"] <= figures["train_chars_per_s"]
@@ -73,6 +77,57 @@ def test_the_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert rows["window"] == "2 streams x 5 characters"
     assert list(rows)[2:] == ["workers", "training", "evaluation", "sampling", "peak", "memory"]
     assert rows["training"].split()[1] == "chars/s"
+
+
+def small() -> Config:
+    """Return a configuration of one worker with NumPy."""
+    given = override_defaults([*SMALL, "train.workers=1", "train.backend=numpy"])
+    sizes = random_corpus(10_000, V, given.data, 1).sizes
+    return fill_defaults(given, sizes, V)
+
+
+@pytest.mark.usefixtures("briefly")
+def test_every_measurement_is_counted() -> None:
+    """The bar is full at the end."""
+    counted = list[int]()
+    measure(small(), 2, 0.01, counted.append)
+    assert sum(counted) == measurements(2)
+
+
+@pytest.mark.usefixtures("briefly")
+def test_the_peak_is_the_best_of_those_beside_the_training(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A peak that was measured while the processor was slow is no bound."""
+    calls, peaks = list[str](), iter([3.0, 8.0, 5.0])
+    train = WorkerGroup.train
+
+    def slow_at_first(_: WorkerGroup) -> float:
+        calls.append("peak")
+        return next(peaks)
+
+    def noted(group: WorkerGroup, step: int) -> float:
+        calls.append("train")
+        return train(group, step)
+
+    monkeypatch.setattr(WorkerGroup, "peak_gflops", slow_at_first)
+    monkeypatch.setattr(WorkerGroup, "train", noted)
+    speeds = measure(small(), 2, 0.0)
+    assert speeds.peak_gflops == 8
+    assert calls == ["train", "peak", "train", "train", "peak", "train", "peak"]
+
+
+@pytest.mark.usefixtures("briefly")
+@pytest.mark.parametrize("gflops", [1e-6, 1e6])
+def test_more_than_the_peak_is_explained(
+    gflops: float, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(WorkerGroup, "peak_gflops", lambda _: gflops)
+    assert run(["bench", *(word for value in SMALL for word in ("--set", value))]) == 0
+    row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("peak"))
+    share = int(row.partition("training reaches ")[2].partition("%")[0])
+    why = "its products are faster than these, or the processor was slower during these"
+    assert (share > 100, row.endswith(why)) == ((True, True) if gflops < 1 else (False, False))
 
 
 @pytest.mark.parametrize(
