@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from charrnn.planning.proposal import Proposal
     from charrnn.planning.records import Records
 
-_SHOWN_SHARE = 0.05  # of the time; less is not worth a word
+_SHOWN_SHARE = 0.01  # of the time; less is not worth a word
 _MOST_SHOWN = 5  # names of folders in a message
 _READING = ("data.tokens", "data.encoding", "data.newlines")  # keys that say how a text is read
 

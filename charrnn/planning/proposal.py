@@ -29,6 +29,7 @@ from charrnn.workers.count import resolve_workers
 from charrnn.workers.group import WorkerGroup
 
 _MEASURED_S = 1.5  # or a twentieth of the requested time, if that is less
+_SCORING = 0.25  # of the time of training, in which scoring is measured
 _LEAST_SCORED = 1 << 14  # characters, or a whole small part, which is mostly warmed up on others
 _START_S = 1.0  # before the first step
 _MEASURING = "measuring this machine for some seconds"
@@ -49,7 +50,7 @@ class Proposal:
 
 
 @dataclass(frozen=True)
-class _Speed:
+class Speed:
     """Measured speeds, in characters per second."""
 
     training: float
@@ -90,7 +91,7 @@ def propose(
     with _workers(sized, corpus, note) as group:
         if minutes is None:
             note(_MEASURING)
-        speed = _Speed(_training_speed(group, measured_s), _scoring_speed(group, measured_s / 5))
+        speed = _speed(group, measured_s)
     if minutes is not None and not config.train.has_limit:
         sized = _fitted(config, corpus, speed, work, seconds)
     remarks = (
@@ -121,31 +122,58 @@ def _workers(config: Config, corpus: Corpus, note: Callable[[str], object]) -> c
 
 def _training_speed(group: WorkerGroup, seconds: float) -> float:
     """Train for some seconds; return the characters per second."""
-    step = training_step(group)
-    step()
-    start, count, chars = time.perf_counter(), 0, 0
-    while (elapsed_s := time.perf_counter() - start) < seconds or count < 2:
-        chars += step()  # fewer at the end of an epoch
-        count += 1
-    return chars / elapsed_s
+    training = _Timed(training_step(group))
+    while training.seconds < seconds or training.count < 2:
+        training.run()
+    return training.chars_per_s
 
 
-def _scoring_speed(group: WorkerGroup, seconds: float) -> float:
-    """Score for some seconds what a validation scores; return the characters per second."""
+def _speed(group: WorkerGroup, seconds: float) -> Speed:
+    """Train for some seconds, and score what a validation scores, in turns.
+
+    A processor's speed changes within seconds, and the estimate depends on the ratio of both.
+    """
     corpus = group.job.corpus
     valid_start, valid_end = corpus.split("valid")
     part = (valid_start, valid_end) if valid_end > valid_start else corpus.everything
     windows = chain.from_iterable(group.score_windows(*part) for _ in repeat(None))
-    next(windows)
+    training, scoring = _Timed(training_step(group)), _Timed(lambda: next(windows).chars)
+    while training.seconds < seconds or training.count < 2:
+        training.run()
+        while scoring.seconds < _SCORING * training.seconds:
+            scoring.run()
     least = min(_LEAST_SCORED, corpus.scored(*part))
-    start, chars, elapsed_s = time.perf_counter(), 0, 0.0
-    while elapsed_s < seconds or chars < least:
-        chars += next(windows).chars
-        elapsed_s = time.perf_counter() - start
-    return chars / elapsed_s
+    while scoring.chars < least:
+        scoring.run()
+    return Speed(training.chars_per_s, scoring.chars_per_s)
 
 
-def _fitted(config: Config, corpus: Corpus, speed: _Speed, work: float, seconds: float) -> Config:
+class _Timed:
+    """Work that is timed, after a first time, which may wait for functions to be compiled.
+
+    Args:
+        work: does some of it, and returns the number of its characters.
+    """
+
+    def __init__(self, work: Callable[[], int]) -> None:
+        self._work = work
+        self.seconds, self.chars, self.count = 0.0, 0, 0
+        work()
+
+    def run(self) -> None:
+        """Do some of the work."""
+        start = time.perf_counter()
+        self.chars += self._work()  # fewer at the end of an epoch
+        self.seconds += time.perf_counter() - start
+        self.count += 1
+
+    @property
+    def chars_per_s(self) -> float:
+        """The characters per second."""
+        return self.chars / self.seconds
+
+
+def _fitted(config: Config, corpus: Corpus, speed: Speed, work: float, seconds: float) -> Config:
     """Fill in the unset keys so that the training takes `seconds`, in whole epochs or steps."""
     sizes, V = corpus.sizes, len(corpus.vocabulary)
 
@@ -168,7 +196,7 @@ def _fitted(config: Config, corpus: Corpus, speed: _Speed, work: float, seconds:
     return limited(max_steps=max(1, int(steps)))
 
 
-def _seconds(config: Config, corpus: Corpus, speed: _Speed) -> float:
+def _seconds(config: Config, corpus: Corpus, speed: Speed) -> float:
     """Return the estimated time of a training."""
     sizes = corpus.sizes
     windows = sizes.windows_in_epoch(config.train)
@@ -181,12 +209,15 @@ def _seconds(config: Config, corpus: Corpus, speed: _Speed) -> float:
     return min(seconds, limits.total_s or seconds)
 
 
-def _validation_s(config: Config, corpus: Corpus, speed: _Speed) -> float:
+def _validation_s(config: Config, corpus: Corpus, speed: Speed) -> float:
     """Return the estimated time of all validations, and of scoring the part in full at the end."""
     limits = Limits.of(config.train, corpus.sizes.windows_in_epoch(config.train))
     if limits.total_steps is None:
         return 0.0
     validations = math.ceil(limits.total_steps / limits.steps(config.train.validate_every))
     part, some = corpus.sizes.others[0], config.train.valid_chars
-    scored = validations * some + part if 0 < some < part else validations * part
-    return scored / speed.scoring
+    if not part:
+        return 0.0
+    read = validations * some + part if 0 < some < part else validations * part
+    # Of records with prompts, the replies alone are scored.
+    return read * corpus.scored(*corpus.split("valid")) / part / speed.scoring

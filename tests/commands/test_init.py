@@ -152,9 +152,14 @@ def test_the_chosen_values_are_printed(capsys: pytest.CaptureFixture[str]) -> No
     assert "2,345,678 steps of training: about" in err
 
 
+def fix_speed(monkeypatch: pytest.MonkeyPatch, training: float, scoring: float) -> None:
+    proposal = charrnn.planning.proposal
+    monkeypatch.setattr(proposal, "_training_speed", lambda *_: training)
+    monkeypatch.setattr(proposal, "_speed", lambda *_: proposal.Speed(training, scoring))
+
+
 def test_more_minutes_make_it_larger_or_longer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(charrnn.planning.proposal, "_training_speed", lambda *_: 50_000.0)
-    monkeypatch.setattr(charrnn.planning.proposal, "_scoring_speed", lambda *_: 200_000.0)
+    fix_speed(monkeypatch, 50_000.0, 200_000.0)
     trained = []
     for minutes in ("0.01", "0.1", "1"):
         assert run(["init", "tales.txt", "--minutes", minutes, "--overwrite"]) == 0
@@ -190,8 +195,7 @@ def test_the_estimate_is_the_given_minutes(
     minutes: float, chars_per_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The speed is fixed; a small text gets at most MOST_EPOCHS."""
-    monkeypatch.setattr(charrnn.planning.proposal, "_training_speed", lambda *_: chars_per_s)
-    monkeypatch.setattr(charrnn.planning.proposal, "_scoring_speed", lambda *_: 4 * chars_per_s)
+    fix_speed(monkeypatch, chars_per_s, 4 * chars_per_s)
     proposal = propose(override_defaults(text="tales.txt"), minutes)
     train = proposal.config.train
     assert proposal.most_epochs is (train.max_epochs == MOST_EPOCHS)
@@ -365,8 +369,7 @@ def test_the_estimate_for_records_counts_their_symbols(
     minutes: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("names.txt").write_text(_names())
-    monkeypatch.setattr(charrnn.planning.proposal, "_training_speed", lambda *_: 10_000.0)
-    monkeypatch.setattr(charrnn.planning.proposal, "_scoring_speed", lambda *_: 40_000.0)
+    fix_speed(monkeypatch, 10_000.0, 40_000.0)
     proposal = propose(override_defaults(["data.records=line"], text="names.txt"), minutes)
     corpus = load_corpus(proposal.config.data)
     train = proposal.config.train
@@ -376,6 +379,22 @@ def test_the_estimate_for_records_counts_their_symbols(
     read = epoch * steps / windows.windows
     assert proposal.estimated_s == pytest.approx(1 + read / 10_000, rel=0.15)
     assert 0.6 * 60 * minutes <= proposal.estimated_s <= 1.1 * 60 * minutes
+
+
+def test_of_prompts_and_replies_validations_score_the_replies(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each prompt here is nine times as long as its reply, with their ends."""
+    rows = "".join(f"{n:017d}|{n % 10}\n" for n in range(2_000))
+    Path("pairs.txt").write_text(rows, encoding="utf-8")
+    fix_speed(monkeypatch, 10_000, 1_000)
+    sets = ["data.records=line", "data.prompt_separator=|"]
+    sets += ["train.max_epochs=3", "train.validate_every=epoch"]
+    proposal = propose(override_defaults(sets, text="pairs.txt"))
+    corpus = load_corpus(proposal.config.data)
+    start, end = corpus.split("valid")
+    assert proposal.config.train.valid_chars == 0
+    assert proposal.validation_s == 3 * 2 * (end - start) / 1_000
 
 
 def test_scoring_is_measured_on_the_validation_part(monkeypatch: pytest.MonkeyPatch) -> None:
