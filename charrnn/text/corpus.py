@@ -163,14 +163,26 @@ class Corpus:
 
     def segments(self, start: int, end: int) -> Segments:
         """Return the lines of a part; of records, the records."""
-        blocks = (slice(one, min(one + _BLOCK, end)) for one in range(start, end, _BLOCK))
-        newline = self.vocabulary.separator
-        last = np.concatenate(
-            [block.start + np.flatnonzero(self.codes[block] == newline) for block in blocks]
-        )
-        if not len(last) or last[-1] < end - 1:  # the last line has no newline
-            last = np.append(last, end - 1)
+        ends = line_ends(self.codes[start:end], self.vocabulary.separator)
+        last = start + np.concatenate([*ends])
         return Segments(np.append(start, last[:-1] + 1), last)
+
+
+def line_ends(codes: Array, newline: int | None) -> Iterator[Array]:
+    """Yield the places of the last characters of all lines, those of some lines after others.
+
+    This is what a line is wherever lines are counted or numbered: it ends with its newline, or with
+    the codes. A blank line is one; a form feed or a line separator (U+2028) ends none.
+
+    Args:
+        codes: (n,), n > 0.
+        newline: its code; None if there is none.
+    """
+    for first in range(0, len(codes), _BLOCK):
+        ends = first + np.flatnonzero(codes[first : first + _BLOCK] == newline)
+        if first + _BLOCK >= len(codes) and codes[-1] != newline:
+            ends = np.append(ends, len(codes) - 1)
+        yield ends
 
 
 def cut_points(n: int, config: DataConfig) -> tuple[int, int]:

@@ -11,7 +11,7 @@ import numpy as np
 from charrnn.config.schema import DataConfig
 from charrnn.errors import counted
 from charrnn.kernels import Array
-from charrnn.text.corpus import Corpus
+from charrnn.text.corpus import Corpus, line_ends
 from charrnn.text.decoding import read_symbols
 from charrnn.text.files import find_files
 from charrnn.text.labels import MOST_LABELS
@@ -20,7 +20,9 @@ from charrnn.text.remarks import as_text, shape_in, table_in
 from charrnn.text.shape import READ, Shape, shape_of
 from charrnn.text.table_format import TableFormat
 
-_MEASURED = 1_000_000  # characters at the start of a text, from which the rest is estimated
+_MEASURED = (
+    1_000_000  # characters at the start of a text, by which the median length of lines is estimated
+)
 _FEW_LINES = 50  # of a list that is too short to be recognised as one
 _SHORT = 100  # characters of a line of it
 _SOME_FILES = 20  # of running text that may be one of each label
@@ -51,17 +53,18 @@ def lengths_in_words(corpus: Corpus) -> str:
     newline = np.flatnonzero(corpus.vocabulary.symbols == ord("\n"))
     if tokens != "char" or not len(newline):
         return ""
-    codes = corpus.codes[:_MEASURED]
-    ends = np.flatnonzero(codes == newline[0])
-    if codes[-1] != newline[0] and len(codes) == len(corpus.codes):
-        ends = np.append(ends, len(codes))
-    lengths = np.diff(ends, prepend=-1) - 1
-    filled = lengths[lengths > 0]
-    count = int(len(lengths) * len(corpus.codes) / len(codes) + 0.5)  # estimated if long
-    median = int(np.median(filled)) if len(filled) else 0
+    count = sum(map(len, line_ends(corpus.codes, newline[0])))
     if count < 2:
         return ""
-    return f"{counted(count, 'line')} with a median of {counted(median, tokens)}"
+    codes = corpus.codes[:_MEASURED]
+    last = np.concatenate([*line_ends(codes, newline[0])])
+    if len(codes) < len(corpus.codes) and len(last) > 1:
+        last = last[:-1]  # the last line may be cut
+    lengths = np.diff(last, prepend=-1) - (codes[last] == newline[0])
+    filled = lengths[lengths > 0]
+    median = int(np.median(filled)) if len(filled) else 0
+    about = "about " if len(codes) < len(corpus.codes) else ""
+    return f"{counted(count, 'line')} with a median of {about}{counted(median, tokens)}"
 
 
 def find_shape(config: DataConfig) -> Shape | None:

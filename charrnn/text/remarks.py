@@ -219,7 +219,7 @@ def _as_utf8(run: str) -> str:
 
 def _json(text: str, *, cut: bool) -> str:
     """Recognise JSON that is no table: a list of objects, one value in one line, lists in lines."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
     if re.match(r'\[\s*\{\s*"', text.lstrip()) and not any(line[0] == "[" for line in lines[1:]):
         return (
             "a list of JSON objects; jq -c '.[]' LIST.json > LINES.jsonl writes one object a line, "

@@ -70,6 +70,7 @@ def shape_of(text: str, *, cut: bool = False) -> Shape | None:
     filled = [line for line in lines if line]
     if _share(line[0] in "<." for line in filled) > _SOME:  # tags, speakers, requests of troff
         return None
+    lines_read = len(lines) - (not cut and not lines[-1])  # of all lines, blank ones too
     while not lines[-1]:
         lines.pop()
     the = "its first " if cut else ""
@@ -86,7 +87,7 @@ def shape_of(text: str, *, cut: bool = False) -> Shape | None:
             f"{the}{number} between blank lines with a median of {length}, {found}",
         )
     if is_list and len(filled) >= _LEAST_DOUBTED:
-        return Shape(None, f"{the}{lines_in_all} may be a list, but {doubts[0]}")
+        return Shape(None, f"{the}{counted(lines_read, 'line')} may be a list, but {doubts[0]}")
     return None
 
 

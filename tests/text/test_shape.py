@@ -276,7 +276,8 @@ def test_init_says_why_lines_are_a_text(tmp_path: Path, capsys: pytest.CaptureFi
     assert run(init) == 0
     err = " ".join(capsys.readouterr().err.split())
     n = LISTS["names"].strip().count("\n") + 1
-    assert f"{n} lines may be a list, but {n - 1} blank lines stand between them; --set" in err
+    assert f"{2 * n} lines with a median of " in err  # the same number
+    assert f"{2 * n} lines may be a list, but {n - 1} blank lines stand between them; --set" in err
     assert "records:" not in (tmp_path / "names.yaml").read_text()
     assert run([*init, "--overwrite", "--set", "data.records=line"]) == 0
     assert "may be a list" not in capsys.readouterr().err
