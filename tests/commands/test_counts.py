@@ -55,4 +55,4 @@ def test_a_run_of_one_step_in_words(
         assert expected in output, f"{command}: {output}"
         assert not WRONG.search(output), f"{command}: {output}"
     if Path("speed.svg").exists():
-        assert "<!-- bytes/s -->" in Path("speed.svg").read_text(encoding="utf-8")
+        assert "<!-- Speed, bytes/s: " in Path("speed.svg").read_text(encoding="utf-8")

@@ -163,7 +163,7 @@ def test_a_folder_of_lists(argument: str, capsys: pytest.CaptureFixture[str]) ->
 def test_a_folder_names_the_file(capsys: pytest.CaptureFixture[str]) -> None:
     write_lists("my [x] names")
     assert run(["init", "my [x] names", "--minutes", "0.01"]) == 0
-    assert capsys.readouterr().err.startswith("my [x] names: 430 records")
+    assert "\nmy [x] names: 430 records" in capsys.readouterr().err
     assert load_config("my [x] names.yaml").data.label_from == "file"
     assert len(load_corpus(load_config("my [x] names.yaml").data).labels.replies) == 3
 

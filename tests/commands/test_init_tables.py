@@ -251,7 +251,7 @@ def test_what_is_chosen_is_said_with_the_reason(capsys: pytest.CaptureFixture[st
         "not used: id (an id), year (numbers), score (numbers); data.prompt_column, "
         "data.reply_column and data.feature_columns choose columns",
     ]
-    assert capsys.readouterr().err.split("\n")[1:4] == reasons
+    assert capsys.readouterr().err.split("\n")[2:5] == reasons
     text = Path("films.yaml").read_text()
     assert all(f"# {reason}.\n" in text for reason in reasons)
     for comment in (

@@ -157,7 +157,7 @@ def test_a_page_about_records(name: str, token: str, capsys: pytest.CaptureFixtu
         f"records{'text' if name == 'lines' else name}.txt",
         f"steps{steps} of {steps}",
         f"on the validation part: {chars:,} {token}s, {loss:.4f} nats/",
-        "recordnatscharactertext before it",
+        "Oddest records",
         "position in the record",
     ):
         assert words in text
