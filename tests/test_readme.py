@@ -151,7 +151,9 @@ def write_data() -> None:
         f"{a}{b}{c}{d}" for a in "kmr" for b in ("a", "ou", "iana") for c in "nls" for d in "aey"
     ]
     Path("names.txt").write_text("\n".join(names))
-    Path("data/cards.txt").write_text("\n\n".join(f"Name: {one}\nCost: {len(one)}" for one in names))
+    Path("data/cards.txt").write_text(
+        "\n\n".join(f"Name: {one}\nCost: {len(one)}" for one in names)
+    )
     rows = [f"photograph{one},F {' '.join(one.upper())}" for one in names]
     Path("words.csv").write_text("\n".join(["word,phonemes", *rows]))
     Path("my.yaml").write_text(first_block("yaml", CONFIGURATION))
