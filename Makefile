@@ -12,6 +12,7 @@ DEV = .venv/installed-$(subst $(COMMA),-,$(EXTRAS))
 
 train: .venv/installed  ## train CONFIG (the tales), or resume it, and print a sample
 	@$(BIN)/charrnn train $(CONFIG) --resume
+	@echo; echo "charrnn sample $(RUN) --length 400 --temperature 0.6 --seed 3"; echo
 	@$(BIN)/charrnn sample $(RUN) --length 400 --temperature 0.6 --seed 3 > $(RUN)/sample.txt
 	@fold -s $(RUN)/sample.txt
 

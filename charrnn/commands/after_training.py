@@ -53,4 +53,4 @@ def _sample(model: LanguageModel) -> str:
     if model.vocabulary.end is not None:
         records = model.sample_records(_RECORDS, seed=1, keep_cut=True)
         return "\n".join(record.text for record in records)
-    return model.sample(length=_CHARS, seed=1)
+    return model.sample(length=_CHARS, seed=1).lstrip("\n")
