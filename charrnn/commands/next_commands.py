@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from charrnn.config.schema import TrainConfig
@@ -43,25 +44,31 @@ def commands_for_model(model: LanguageModel, name: str) -> list[Command]:
     return [Command(purpose, f"charrnn {command}") for purpose, command in found]
 
 
-def commands_for_run(train: TrainConfig, path: str) -> list[Command]:
+def commands_for_run(train: TrainConfig, reached: Sequence[str], path: str) -> list[Command]:
     """Return the commands that resume a run, and that run it again.
 
     Args:
         train: its configuration.
+        reached: the limits that ended it, from `reached_limits`; none if it is not finished.
         path: of its folder.
     """
     config, again = shlex.quote(f"{path}/config.yaml"), shlex.quote(f"{path}-again")
-    further = "".join(f" --set train.{key}={value}" for key, value in _doubled(train))
+    purpose, keys = "resume", list[str]()
+    if reached == ["patience"]:
+        purpose, keys = "resume, twice as patient", ["patience"]
+    elif reached:
+        purpose, keys = "resume, twice as long", ["max_epochs", "max_steps", "max_minutes"]
+        keys += ["patience"] * ("patience" in reached)
+    further = "".join(f" --set train.{key}={value}" for key, value in _doubled(train, keys))
     return [
-        Command("resume, twice as long", f"charrnn train {config} --resume{further}"),
+        Command(purpose, f"charrnn train {config} --resume{further}"),
         Command("run it again", f"charrnn train {config} --run-dir {again}"),
     ]
 
 
-def _doubled(train: TrainConfig) -> list[tuple[str, str]]:
-    """Return the limits of a training, each twice as high."""
-    limits = ("max_epochs", "max_steps", "max_minutes")
-    values = [(key, getattr(train, key)) for key in limits]
+def _doubled(train: TrainConfig, keys: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the limits of a training that are set, each twice as high."""
+    values = [(key, getattr(train, key)) for key in keys]
     return [
         (key, str(2 * value) if isinstance(value, int) else f"{2 * value:g}")
         for key, value in values

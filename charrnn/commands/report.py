@@ -59,9 +59,12 @@ def report(runs: tuple[str, ...], output: str | None) -> None:
 def _commands(run: Run, folder: Path) -> list[Command]:
     """Return the commands that a page shows; a shared page must not reveal where a run was."""
     from charrnn.commands.next_commands import commands_for_model, commands_for_run
+    from charrnn.training.limits import reached_limits
 
     if run.model is None or run.newest is None:
         return []
     name = folder.name if folder.is_absolute() else str(folder)
-    train = run.newest.config.train
-    return [*commands_for_model(run.model, name)[:2], *commands_for_run(train, name)]
+    newest = run.newest
+    train = newest.config.train
+    reached = reached_limits(train, newest.counters, newest.steps_per_epoch or 1)
+    return [*commands_for_model(run.model, name)[:2], *commands_for_run(train, reached, name)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from charrnn.config.schema import TrainConfig
+from charrnn.runs.meta import Counters
 
 
 @dataclass(frozen=True)
@@ -45,3 +46,15 @@ class Limits:
     def steps(self, interval: int | str) -> int:
         """Return the steps of an interval: itself, or those of 'epoch'."""
         return self.steps_per_epoch if isinstance(interval, str) else interval
+
+
+def reached_limits(train: TrainConfig, counters: Counters, steps_per_epoch: int) -> list[str]:
+    """Return the keys of the section train that ended a training; none if it is not finished."""
+    epochs = counters.step // steps_per_epoch
+    reached = {
+        "max_epochs": train.max_epochs is not None and epochs >= train.max_epochs,
+        "max_steps": train.max_steps is not None and counters.step >= train.max_steps,
+        "max_minutes": counters.out_of_time,
+        "patience": counters.out_of_patience,
+    }
+    return [key for key, is_reached in reached.items() if is_reached]

@@ -37,6 +37,7 @@ from charrnn.text.remarks import remark_on, trained_validation
 from charrnn.text.size_check import check_sizes, small_parts
 from charrnn.training.accuracy import validation_accuracy, whole_validation
 from charrnn.training.divergence import no_better_than_guessing
+from charrnn.training.limits import reached_limits
 from charrnn.training.memorising import early_best_epoch
 from charrnn.training.recipe import fill_defaults, filled_keys
 from charrnn.training.reporter import Reporter
@@ -278,15 +279,8 @@ def _restore(trainer: Trainer, run: RunFolder, checkpoint: Checkpoint, reporter:
 
 def _higher_limits(trainer: Trainer) -> str:
     """Return which limits of a finished run have to be raised to continue it."""
-    train, counters = trainer.config.train, trainer.counters
-    epochs = counters.step // trainer.limits.steps_per_epoch
-    reached = {
-        "max_epochs": train.max_epochs is not None and epochs >= train.max_epochs,
-        "max_steps": train.max_steps is not None and counters.step >= train.max_steps,
-        "max_minutes": counters.out_of_time,
-        "patience": counters.out_of_patience,
-    }
-    names = " and ".join(f"train.{name}" for name, is_reached in reached.items() if is_reached)
+    reached = reached_limits(trainer.config.train, trainer.counters, trainer.limits.steps_per_epoch)
+    names = " and ".join(f"train.{key}" for key in reached)
     return f"a higher {names} continues the run"
 
 

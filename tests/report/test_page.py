@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from support import tiny_text, train
 
 from charrnn.commands.cli import run
 from charrnn.report.history import binned, read_history
+from charrnn.runs.checkpoint import load_checkpoint, save_checkpoint
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
@@ -59,6 +61,32 @@ def test_a_page_has_curves_samples_views_and_configuration(drawn: Path) -> None:
     before = page
     assert run(["report", "runs/tiny"]) == 0  # replaces the page, with the same content
     assert (drawn / "runs" / "tiny" / "report.html").read_text(encoding="utf-8") == before
+
+
+def test_a_run_out_of_patience_is_resumed_with_more(drawn: Path) -> None:
+    (drawn / "long.txt").write_text(tiny_text(4000), encoding="utf-8")
+    impatient = {"train.patience": 1, "train.learning_rate": 0.5, "train.validate_every": 5}
+    train(drawn, LONG | impatient | {"train.max_steps": 400})
+    text = Outline(report("run")).text
+    assert "more time will make it better" not in text
+    command = re.search(r"charrnn (train run/config.yaml --resume .*)", text)
+    assert command
+    assert command[1].endswith("--resume --set train.patience=2")
+    before = len(read_history(drawn / "run" / "metrics.jsonl").valid["step"])
+    assert run(command[1].split()) == 0
+    assert len(read_history(drawn / "run" / "metrics.jsonl").valid["step"]) > before
+
+
+def test_an_unfinished_run_is_resumed_without_other_limits(drawn: Path) -> None:
+    for file in (drawn / "runs" / "tiny").glob("*.npz"):
+        checkpoint = load_checkpoint(file)
+        counters = replace(checkpoint.counters, step=40, best_step=40)
+        save_checkpoint(file, replace(checkpoint, counters=counters))
+    history = [line for line in lines_of(drawn) if json.loads(line)["step"] <= 40]
+    (drawn / "runs" / "tiny" / "metrics.jsonl").write_text("".join(history))
+    text = Outline(report("runs/tiny")).text
+    assert "The training is not finished: it is at step 40 of 60." in text
+    assert "charrnn train runs/tiny/config.yaml --resume\n" in text
 
 
 def test_several_runs_side_by_side_with_their_differences(drawn: Path) -> None:
