@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
+
 from charrnn.errors import plural, singular
 from charrnn.report.history import History
 from charrnn.report.views import Views
@@ -84,13 +86,9 @@ def _state(
     """Return whether the training is done, and what would help."""
     counters, V = newest.counters, newest.vocabulary.size
     limits = Limits.of(newest.config.train, newest.steps_per_epoch or 1)
-    if loss > _GUESSING * math.log(V):
-        return (
-            f"That is no better than guessing among all {V}. A lower train.learning_rate, a longer "
-            "training or more text may help."
-        )
+    guesses = loss > _GUESSING * math.log(V)
     epoch = early_best_epoch(counters, newest.config.train, limits)
-    if epoch is not None:
+    if epoch is not None and not guesses:
         return (
             f"It has memorised: the best model is that of epoch {epoch:,}, and later ones do worse "
             "on what they have not seen. More text, more dropout or fewer epochs would help; more "
@@ -99,11 +97,17 @@ def _state(
     if not (counters.out_of_time or counters.out_of_patience or limits.out_of_steps(step)):
         total = f" of {limits.total_steps:,}" if limits.total_steps else ""
         return f"The training is not finished: it is at step {step:,}{total}."
+    if guesses:
+        return (
+            f"That is no better than guessing among all {V}. A lower train.learning_rate, a longer "
+            "training or more text may help."
+        )
     if history.best is None:
         return (
             "Without a validation part, nothing shows whether it learned or memorised; "
             "data.valid_fraction keeps one."
         )
+    measured = views is not None and views.seen_nats is not None
     if views and views.seen_nats and _gap(views.mean_nats, views.seen_nats):
         token = newest.config.data.tokens
         return (
@@ -111,13 +115,18 @@ def _state(
             f"against {views.mean_nats:.2f}): it has begun to memorise. More text or more dropout "
             "would help more than more time."
         )
-    if _was_falling(history, loss):
+    was_falling = _was_falling(history, loss)
+    if was_falling is None:
         return (
-            "It was still learning at the end: more time will make it better, and it has hardly "
-            "memorised anything yet."
+            "It was validated near its end only, so nothing shows whether it was still learning; a "
+            "lower train.validate_every would."
         )
+    if was_falling and not counters.out_of_patience:
+        hardly = ", and it has hardly memorised anything yet" if measured else ""
+        return f"It was still learning at the end: more time will make it better{hardly}."
+    not_memorised = ", and has not memorised" if measured else ""
     return (
-        "It is done: it has learned what its size and time allow, and has not memorised. A larger "
+        f"It is done: it has learned what its size and time allow{not_memorised}. A larger "
         "model.hidden_size, with more time, would learn more."
     )
 
@@ -127,8 +136,11 @@ def _gap(nats: float, seen_nats: float) -> bool:
     return nats - seen_nats > max(_GAP * nats, _LEAST_GAP)
 
 
-def _was_falling(history: History, loss: float) -> bool:
-    """Return whether the best validation loss is clearly below that of the last quarter's start."""
+def _was_falling(history: History, loss: float) -> bool | None:
+    """Return whether the best validation loss is clearly below that of the last quarter's start.
+
+    None if there was no validation before.
+    """
     steps, losses = history.valid["step"], history.valid["loss_nats"]
-    before = losses[steps <= _LATE * history.steps]
-    return len(before) > 0 and float(before.min()) - loss > _FALLING * loss
+    before = losses[(steps <= _LATE * history.steps) & np.isfinite(losses)]
+    return float(before.min()) - loss > _FALLING * loss if len(before) else None

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from charrnn.errors import TextError, counted, plural
+from charrnn.errors import TextError, counted, plural, singular
 from charrnn.inspection.colours import ACTIVATION, NATS, Scale
 from charrnn.inspection.features import text_features
 from charrnn.inspection.glyphs import line_ends, token_glyphs
@@ -99,6 +99,7 @@ class Views(NamedTuple):
     lines: LinesBySurprise
     surprising: list[SurprisingGlyph]
     correlated_units: list[UnitCorrelation]
+    no_units: str  # why there are none
     units: list[UnitText]
     gradients: list[StateGradient]
 
@@ -128,8 +129,9 @@ def inspect_model(checkpoint: Checkpoint, corpus: Corpus) -> Views:
     with progress(reading.scored, tokens, "scoring") as advance:
         nats = nats_by_character(model, reading, advance)
     features = text_features(reading)
-    correlations = []
+    correlations, no_units = [], "The text is too short to measure correlations."
     if len(reading.part) >= MIN_CHARS:
+        no_units = "The text has none of the features that are looked for."
         with progress(len(reading.part), tokens, "reading") as advance:
             correlations = correlated_units(model, reading, features, 1, advance=advance)
     units = []
@@ -164,6 +166,7 @@ def inspect_model(checkpoint: Checkpoint, corpus: Corpus) -> Views:
             for one in most_surprising(reading, nats, _SURPRISING)
         ],
         correlations,
+        no_units,
         units,
         gradients,
     )
@@ -181,7 +184,8 @@ def _first_of(reading: Reading, part: Part, name: str) -> str:
     """Return in words which beginning of a part was read."""
     size, unit = reading.size
     if size < part.end - part.start:
-        return f"the first {counted(size, unit)} of the {name} part"
+        first = f"first {counted(size, unit)}" if size != 1 else f"first {singular(unit)}"
+        return f"the {first} of the {name} part"
     return f"the {name} part"
 
 

@@ -80,3 +80,15 @@ def test_records_for_each_label(folder: Path) -> None:
     text = Outline(report("runs/writer")).text
     for label in ("early", "late", "mid\tdle"):
         assert text.count(f"{label} → ") == 2 * 3
+
+
+def test_one_long_record(folder: Path) -> None:
+    (folder / "long.txt").write_text("".join("abcdefghij"[n % 10] * 1000 + "\n" for n in range(90)))
+    long = ("ab" * 15_000 + "\n") * 3
+    (folder / "valid.txt").write_text(long)
+    overrides = {"data.path": "long.txt", "data.valid_path": "valid.txt", RECORDS: "line"}
+    train(folder, overrides | {"train.max_steps": 3})
+    text = Outline(report("run")).text
+    assert "on the first record of the validation part: 30,001 characters" in text
+    assert "The text has none of the features that are looked for." in text
+    assert "too short" not in text

@@ -70,6 +70,21 @@ def test_a_model_that_knows_its_training_text_better(newest: Checkpoint, views: 
     assert "(0.90 nats/char against 1.50): it has begun to memorise" in found.state
 
 
+def test_memorising_is_not_judged_without_the_text(newest: Checkpoint) -> None:
+    for losses in ([2.5, 2.0, 1.7, 1.6, 1.5, 1.4], [1.8, 1.41, 1.4, 1.4, 1.4, 1.4]):
+        assert "memorised" not in judged(newest, None, losses).state
+
+
+def test_a_run_out_of_patience_needs_no_more_time(newest: Checkpoint) -> None:
+    losses = [2.5, 2.0, 1.7, 1.6, 1.5, 1.5]
+    assert "more time will" in judged(newest, None, losses).state
+    assert "It is done" in judged(newest, None, losses, out_of_patience=True).state
+
+
+def test_a_single_validation_does_not_show_whether_it_was_learning(newest: Checkpoint) -> None:
+    assert "validated near its end only" in judged(newest, None, [1.5]).state
+
+
 def test_a_best_model_long_before_the_end(newest: Checkpoint) -> None:
     one_epoch = replace(newest, steps_per_epoch=10)
     train = replace(newest.config.train, validate_every=10)
