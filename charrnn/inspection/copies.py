@@ -7,7 +7,7 @@ few windows remain, and becomes smaller until there are enough stretches of T ch
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from charrnn.text.reading import Reading
 
 SHORTEST = 8  # characters of a stretch; any text has shorter ones
 _WINDOWS = (64, 32, 16, SHORTEST)  # T
+SEARCHES = len(_WINDOWS)
 _BLOCK = 1 << 16  # codes hashed together, which the processor's cache holds
 _BASE = 0x9E3779B1  # of the hash, odd
 _BITS = 20  # first bits of a hash, by which most windows of a text are dismissed
@@ -35,7 +36,9 @@ class Copy(NamedTuple):
     whole: bool  # whether it is a whole record of the sample, and one of the part
 
 
-def longest_copies(sample: Array, reading: Reading, k: int) -> list[Copy]:
+def longest_copies(
+    sample: Array, reading: Reading, k: int, advance: Callable[[int], object] = lambda _: None
+) -> list[Copy]:
     """Return the longest stretches of a sample that stand in a part of a text, longest first.
 
     Each is the longest, and of several the first, that does not overlap those before it. It has 8
@@ -46,6 +49,8 @@ def longest_copies(sample: Array, reading: Reading, k: int) -> list[Copy]:
         sample: (n,), codes; of records with the end of each, which the last one may lack.
         reading: the part, usually the one that was trained on.
         k: how many, at most.
+        advance: called with the number of characters of each block of the part that is searched;
+            the part is searched `SEARCHES` times at most.
     """
     text, end = reading.part, reading.vocabulary.end
     sample = np.asarray(sample).astype(text.dtype)
@@ -58,7 +63,7 @@ def longest_copies(sample: Array, reading: Reading, k: int) -> list[Copy]:
     for T in _WINDOWS:
         if len(chosen) == k and min((b - a for a, b in chosen), default=T) >= T:
             break  # no shorter stretch could take the place of one of these
-        for start, length in _stretches(sample, text, end, T):
+        for start, length in _stretches(sample, text, end, T, advance):
             longest[start] = max(longest[start], length)
         chosen = _chosen(longest, records, k)
     others = [one for one in chosen if one[0] not in records]
@@ -91,7 +96,9 @@ def _chosen(longest: Array, records: dict[int, int], k: int) -> list[tuple[int, 
     return found
 
 
-def _stretches(sample: Array, text: Array, end: int | None, T: int) -> Iterator[tuple[int, int]]:
+def _stretches(
+    sample: Array, text: Array, end: int | None, T: int, advance: Callable[[int], object]
+) -> Iterator[tuple[int, int]]:
     """Yield the start in a sample, and the length, of each stretch of T characters or more.
 
     One that continues to the left, in the sample as in the text, is left out.
@@ -110,6 +117,7 @@ def _stretches(sample: Array, text: Array, end: int | None, T: int) -> Iterator[
     step = max(_BLOCK, 4 * len(sample))  # blocks overlap, so that each stretch is within one
     for first in range(0, len(text), step):
         block = text[first : first + step + len(sample)]
+        advance(min(step, len(text) - first))
         hashes = _hashes(block, T)
         places = np.flatnonzero(has[hashes >> (32 - _BITS)])
         nearest = np.searchsorted(windows, hashes[places]).clip(max=len(windows) - 1)

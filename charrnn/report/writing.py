@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from charrnn.inspection.copies import longest_copies
+from charrnn.inspection.copies import SEARCHES, longest_copies
 from charrnn.model.language_model import LanguageModel
+from charrnn.system.progress import progress
 from charrnn.text.corpus import Corpus
 from charrnn.text.known import KnownRecords
 from charrnn.text.part import part_of
@@ -117,14 +118,18 @@ def longest_copied(
         return []
     reading = part_of(corpus, model.config.data, "train").reading()
     found = dict[str, CopiedStretch]()
-    for one in written:
-        pieces = [model.encoder.text(line.text, "text", skip_unknown=True) for line in one.lines]
-        if vocabulary.end is not None:
-            pieces = [np.append(codes, vocabulary.end) for codes in pieces]
-        sample = np.concatenate(pieces)
-        for copy in longest_copies(sample, reading, _COPIES):
-            text = vocabulary.decode(sample[copy.start : copy.end])
-            found.setdefault(text, CopiedStretch(text, copy.number))
+    searched = len(written) * SEARCHES * len(reading.part)
+    with progress(searched, f"{vocabulary.tokens}s", "searching for copies") as advance:
+        for one in written:
+            pieces = [
+                model.encoder.text(line.text, "text", skip_unknown=True) for line in one.lines
+            ]
+            if vocabulary.end is not None:
+                pieces = [np.append(codes, vocabulary.end) for codes in pieces]
+            sample = np.concatenate(pieces)
+            for copy in longest_copies(sample, reading, _COPIES, advance):
+                text = vocabulary.decode(sample[copy.start : copy.end])
+                found.setdefault(text, CopiedStretch(text, copy.number))
     return sorted(found.values(), key=lambda stretch: -len(stretch.text))[:_COPIES]
 
 

@@ -121,3 +121,11 @@ def test_codes_of_two_bytes() -> None:
     found = longest_copies(sample, reading, 3)
     places = [(one.start, one.end, one.place) for one in found]
     assert places == [(32, 132, 4000), (12, 32, 0), (0, 12, 400)]
+
+
+def test_each_search_counts_the_whole_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copies, "_BLOCK", 64)
+    counted = list[int]()
+    longest_copies(codes_of("abcdefgh" * 12), text_of("abc xyz " * 50), 3, counted.append)
+    assert len(counted) > copies.SEARCHES
+    assert sum(counted) == copies.SEARCHES * 400
