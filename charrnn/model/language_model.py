@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from charrnn.config.values import Number
@@ -147,7 +148,7 @@ class LanguageModel(ReplyModel):
             except TextError as error:
                 hint = "without the data of the training, no record is known to be new"
                 raise TextError(error.problem, hint=hint) from None
-            known = KnownRecords(corpus, sampler.prompt).have
+            known = partial(KnownRecords(corpus).have, prompt=sampler.prompt)
         return Selection(
             checked_number("n", n, _POSITIVE),
             sampler.prime_text,

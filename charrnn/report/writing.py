@@ -65,18 +65,19 @@ def write(model: LanguageModel, corpus: Corpus | None) -> list[Written]:
     prompts: list[str | None] = [None]
     if vocabulary.prompt_end is not None:
         prompts = [vocabulary.decode(codes) for codes in model.labels.prompts[:_LABELS]]
+    known = None if corpus is None else KnownRecords(corpus)
     of = "" if model.scale is None else ", with the mean of each feature"
     return [
         Written(
             f"temperature {one:g}{of}",
-            [line for prompt in prompts for line in _records(model, corpus, prompt, one)],
+            [line for prompt in prompts for line in _records(model, known, prompt, one)],
         )
         for one in _TEMPERATURES
     ]
 
 
 def _records(
-    model: LanguageModel, corpus: Corpus | None, prompt: str | None, temperature: float
+    model: LanguageModel, known: KnownRecords | None, prompt: str | None, temperature: float
 ) -> list[Line]:
     """Return records that a model writes for a prompt, with a note on each that it has copied."""
     n = _RECORDS if prompt is None else _OF_A_LABEL
@@ -90,12 +91,10 @@ def _records(
     )
     selection = model.selection(n, sampler, keep_cut=True)
     texts = [record.text for record in selection.of(sampler.attempts())]
-    known = [False] * n
-    if corpus is not None:
-        known = KnownRecords(corpus, sampler.prompt).have(texts)
+    found = [False] * n if known is None else known.have(texts, sampler.prompt)
     return [
         Line(text, prompt or "", "in the data" if is_known else "")
-        for text, is_known in zip(texts, known, strict=True)
+        for text, is_known in zip(texts, found, strict=True)
     ]
 
 

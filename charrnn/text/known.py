@@ -21,23 +21,27 @@ class KnownRecords:
 
     Args:
         corpus: the records.
-        prompt: codes (n,) of the prompt of all texts, without its end; None without prompts.
     """
 
-    def __init__(self, corpus: Corpus, prompt: Array | None = None) -> None:
+    def __init__(self, corpus: Corpus) -> None:
         text = EncodedText(corpus.codes, corpus.vocabulary, "", (len(corpus.codes),))
-        self._vocabulary, self._prompt = corpus.vocabulary, prompt
+        self._vocabulary = corpus.vocabulary
         self._digests = np.concatenate([digests(text, places).record for places in places_of(text)])
         self._digests.sort()  # (R,)
 
-    def have(self, texts: Sequence[str]) -> list[bool]:
-        """Return for each text whether it is one of the records, or a known reply to the prompt."""
+    def have(self, texts: Sequence[str], prompt: Array | None = None) -> list[bool]:
+        """Return for each text whether it is one of the records, or a known reply to the prompt.
+
+        Args:
+            texts: to look up.
+            prompt: codes (n,) of the prompt of all texts, without its end; None without prompts.
+        """
         symbols = [self._vocabulary.symbols_of(text) for text in texts]
         records = [self._vocabulary.encode(one, "record", skip_unknown=True) for one in symbols]
         # U+FFFD, for bytes that form no character, may be unknown: such a text is no record.
         whole = [len(codes) == len(one) for codes, one in zip(records, symbols, strict=True)]
-        if self._prompt is not None:
-            records = [self._vocabulary.as_pair(self._prompt, codes) for codes in records]
+        if prompt is not None:
+            records = [self._vocabulary.as_pair(prompt, codes) for codes in records]
         length = np.array([len(codes) + 1 for codes in records])  # with the end before
         end = np.array([self._vocabulary.end], self._vocabulary.code_dtype)
         codes = np.concatenate([*(part for one in records for part in (end, one)), end])

@@ -9,6 +9,10 @@ import pytest
 from drawn_runs import Outline, report
 from support import train
 
+from charrnn.report import writing
+from charrnn.text.corpus import Corpus
+from charrnn.text.known import KnownRecords
+
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
 
@@ -75,11 +79,20 @@ def test_labels_have_their_accuracy_on_top(folder: Path) -> None:
     assert "charrnn predict TEXT --model runs/table" in text
 
 
-def test_records_for_each_label(folder: Path) -> None:
+def test_records_for_each_label(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     labelled.make_run(folder, "writer")
+    digested = list[Corpus]()  # a second or more each, of a large text
+
+    class Counted(KnownRecords):
+        def __init__(self, corpus: Corpus) -> None:
+            digested.append(corpus)
+            super().__init__(corpus)
+
+    monkeypatch.setattr(writing, "KnownRecords", Counted)
     text = Outline(report("runs/writer")).text
     for label in ("early", "late", "mid\tdle"):
         assert text.count(f"{label} → ") == 2 * 3
+    assert len(digested) == 1
 
 
 def test_one_long_record(folder: Path) -> None:

@@ -519,7 +519,7 @@ def test_a_known_reply_is_one_to_the_same_prompt(tmp_path: Path) -> None:
     vocabulary, texts = corpus.vocabulary, ["xy", "x", "y", "bx", "b"]
     for prompt, known in (("a", ["xy"]), ("ab", ["x"]), ("bb", ["y"]), ("b", ["bx"]), ("ba", [])):
         codes = vocabulary.encode(vocabulary.symbols_of(prompt), "prompt")
-        found = KnownRecords(corpus, codes).have(texts)
+        found = KnownRecords(corpus).have(texts, codes)
         assert [text for text, one in zip(texts, found, strict=True) if one] == known
 
 
