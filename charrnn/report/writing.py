@@ -154,5 +154,11 @@ def _replies(model: LanguageModel, corpus: Corpus) -> list[Written]:
     found = model.predict(prompts, features=features, length=_length(model))
     lines = []
     for prompt, right, (reply, *_) in zip(prompts, replies, found, strict=True):
-        lines.append(Line(reply.text, prompt, "" if reply.text == right else f"right: {right}"))
+        note = "" if reply.text == right else f"right: {_cut(right)}"
+        lines.append(Line(reply.text, _cut(prompt), note))
     return [Written(f"likeliest replies to prompts of the {split} part", lines)]
+
+
+def _cut(text: str) -> str:
+    """Return as much of a prompt or a reply as a model may write."""
+    return text if len(text) <= _CHARS else f"{text[:_CHARS]}…"

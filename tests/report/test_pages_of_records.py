@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import labelled
@@ -62,6 +63,18 @@ def test_pairs_are_shown_with_the_right_reply(folder: Path) -> None:
         assert prompt in words
         assert reply == prompt[::-1] or reply.endswith(f" (right: {prompt[::-1]})")
     assert "Longest stretches" not in text
+
+
+def test_long_prompts_and_replies_are_cut(folder: Path) -> None:
+    long = "ab" * 2000
+    (folder / "t.csv").write_text(
+        "word,back\n" + "".join(f"{n}{long},{long}{n}\n" for n in range(60))
+    )
+    train(folder, KINDS["pairs"] | {"train.max_steps": 2})
+    written = Outline(report("run")).text.split("prompts of the validation part")[1]
+    shown = re.findall(r"(.*) → .*right: (.*)\)", written)
+    assert len(shown) == 12
+    assert {len(one) for pair in shown for one in pair} == {1001}
 
 
 def test_records_of_the_mean_features(folder: Path) -> None:
