@@ -188,7 +188,8 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     else:
         facts.append(("validation", "none yet"))
     if len(losses := history.train["loss_nats"]):
-        facts.append(("training", f"{losses[-1]:.4f} nats/{run.token} in the last steps"))
+        shown = f"{losses[-1]:.4f} nats/{run.token} in the last steps{_beside(run.newest)}"
+        facts.append(("training", shown))
     facts.append(("steps", f"{run.step:,}{_of_total(run.newest)}"))
     if history.elapsed_s:
         facts.append(("time", duration(history.elapsed_s)))
@@ -204,6 +205,19 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     if history.damaged:
         facts.append(("damaged lines", f"{history.damaged} of the metrics, ignored"))
     return facts
+
+
+def _beside(checkpoint: Checkpoint | None) -> str:
+    """Return why the loss of a training is not that of a validation, though it fits as well."""
+    if checkpoint is None:
+        return ""
+    model, train = checkpoint.config.model, checkpoint.config.train
+    prompts = checkpoint.vocabulary.prompt_end is not None and (
+        train.prompt_weight or train.early_weight
+    )
+    reasons = ["with dropout"] * bool(model.dropout or model.weight_dropout)
+    reasons += ["of prompts, too"] * bool(prompts)
+    return "".join(f", {reason}" for reason in reasons)
 
 
 def _of_total(checkpoint: Checkpoint | None) -> str:

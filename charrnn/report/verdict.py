@@ -18,6 +18,8 @@ _GUESSING = 0.97  # of log V; a loss above is no better than guessing
 _GAP = 0.12  # of the loss; a model that knows its training text better by more has memorised it
 _LEAST_GAP = 0.03  # nats
 _FALLING = 0.01  # of the loss; a best that is better by more than that of _LATE is still falling
+_LEAST_FALL = 0.003  # nats
+_ALL = 0.995  # of the records; who tells the labels of more has nothing left to learn
 _LATE = 0.75  # of the steps
 
 
@@ -107,24 +109,42 @@ def _state(
             "Without a validation part, nothing shows whether it learned or memorised; "
             "data.valid_fraction keeps one."
         )
-    measured = views is not None and views.seen_nats is not None
-    if views and views.seen_nats and _gap(views.mean_nats, views.seen_nats):
-        token = newest.config.data.tokens
+    if views and views.labels and views.labels.found.accuracy > _ALL:
+        return "It is done: there is hardly a record whose label it does not tell."
+    return _advice(_was_falling(history, loss), newest, views)
+
+
+def _advice(was_falling: bool | None, newest: Checkpoint, views: Views | None) -> str:
+    """Return what would help a model that has learned something.
+
+    Args:
+        was_falling: whether its loss was falling at the end; None if nothing shows it.
+        newest: checkpoint of the run.
+        views: of the best model.
+    """
+    token, memorised, unlike = newest.config.data.tokens, "", ""
+    if views and views.seen_nats is not None:
+        memorised = ", and it has hardly memorised anything yet"
+        if _gap(views.mean_nats, views.seen_nats):
+            memorised = ""
+            unlike = (
+                f"It knows what it was trained on much better ({views.seen_nats:.2f} nats/{token} "
+                f"against {views.mean_nats:.2f})"
+            )
+    if was_falling and not newest.counters.out_of_patience:
+        also = f". {unlike}, so more text or more dropout will, too" if unlike else memorised
+        return f"It was still learning at the end: more time will make it better{also}."
+    if unlike:
         return (
-            f"It knows what it was trained on much better ({views.seen_nats:.2f} nats/{token} "
-            f"against {views.mean_nats:.2f}): it has begun to memorise. More text or more dropout "
-            "would help more than more time."
+            f"{unlike}: it has begun to memorise. More text or more dropout would help more than "
+            "more time."
         )
-    was_falling = _was_falling(history, loss)
     if was_falling is None:
         return (
             "It was validated near its end only, so nothing shows whether it was still learning; a "
             "lower train.validate_every would."
         )
-    if was_falling and not counters.out_of_patience:
-        hardly = ", and it has hardly memorised anything yet" if measured else ""
-        return f"It was still learning at the end: more time will make it better{hardly}."
-    not_memorised = ", and has not memorised" if measured else ""
+    not_memorised = ", and has not memorised" if memorised else ""
     return (
         f"It is done: it has learned what its size and time allow{not_memorised}. A larger "
         "model.hidden_size, with more time, would learn more."
@@ -143,4 +163,6 @@ def _was_falling(history: History, loss: float) -> bool | None:
     """
     steps, losses = history.valid["step"], history.valid["loss_nats"]
     before = losses[(steps <= _LATE * history.steps) & np.isfinite(losses)]
-    return float(before.min()) - loss > _FALLING * loss if len(before) else None
+    if not len(before):
+        return None
+    return float(before.min()) - loss > max(_FALLING * loss, _LEAST_FALL)

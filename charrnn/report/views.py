@@ -12,7 +12,7 @@ from charrnn.inspection.colours import ACTIVATION, NATS, Scale
 from charrnn.inspection.features import text_features
 from charrnn.inspection.glyphs import line_ends, token_glyphs
 from charrnn.inspection.gradient_flow import StateGradient, gradient_by_lag
-from charrnn.inspection.lines import LinesBySurprise, lines_by_surprise
+from charrnn.inspection.lines import LineSurprise, lines_by_surprise
 from charrnn.inspection.predictions import Prediction, predictions
 from charrnn.inspection.surprise import most_surprising, nats_by_character
 from charrnn.inspection.units import MIN_CHARS, UnitCorrelation, activations, correlated_units
@@ -37,7 +37,8 @@ _PREDICTED = 48  # characters whose predictions are shown
 _LEAD = 256  # characters read before those
 _LIKELIEST = 5  # predictions for each character
 _SURPRISING = 10  # characters in the table
-_ODD_LINES = 8  # in the table
+_ODD_LINES = 8  # in the table, at most
+_ODD_NATS = 0.05  # per character; a line with fewer is not odd
 _UNITS = 2  # units with a coloured text
 _LAGS, _LOSSES = 60, 32
 
@@ -96,7 +97,7 @@ class Views(NamedTuple):
     chars: int  # that have a loss: of records with a prompt the replies
     seen_nats: float | None  # mean loss on as much of the training part; None if `part` is that
     numbered: str  # "line" or "record"
-    lines: LinesBySurprise
+    oddest: list[LineSurprise]  # lines or records
     surprising: list[SurprisingGlyph]
     correlated_units: list[UnitCorrelation]
     no_units: str  # why there are none
@@ -154,7 +155,11 @@ def inspect_model(checkpoint: Checkpoint, corpus: Corpus) -> Views:
         int(np.count_nonzero(~np.isnan(nats))),
         _seen_nats(model, part_of(corpus, data, "train")) if data.has_validation else None,
         reading.numbered,
-        lines_by_surprise(reading, nats, _ODD_LINES),
+        [
+            one
+            for one in lines_by_surprise(reading, nats, _ODD_LINES).oddest
+            if one.nats > _ODD_NATS
+        ],
         [
             SurprisingGlyph(
                 one.number,

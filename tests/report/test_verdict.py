@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from charrnn.report.history import History
 from charrnn.report.verdict import Verdict, verdict
-from charrnn.report.views import Views, inspect_model
+from charrnn.report.views import LabelFigures, Views, inspect_model
 from charrnn.runs.checkpoint import Checkpoint, load_checkpoint
 from charrnn.text.part import own_corpus
 
@@ -65,9 +66,12 @@ def test_a_loss_that_still_falls(newest: Checkpoint, views: Views) -> None:
 
 
 def test_a_model_that_knows_its_training_text_better(newest: Checkpoint, views: Views) -> None:
-    losses = [2.5, 2.0, 1.7, 1.6, 1.5, 1.4]
-    found = judged(newest, views._replace(mean_nats=1.5, seen_nats=0.9), losses)
+    apart = views._replace(mean_nats=1.5, seen_nats=0.9)
+    found = judged(newest, apart, [1.8, 1.41, 1.4, 1.4, 1.4, 1.4])
     assert "(0.90 nats/char against 1.50): it has begun to memorise" in found.state
+    falling = judged(newest, apart, [2.5, 2.0, 1.7, 1.6, 1.5, 1.4])
+    assert falling.state.startswith("It was still learning at the end: more time will")
+    assert "so more text or more dropout will, too" in falling.state
 
 
 def test_memorising_is_not_judged_without_the_text(newest: Checkpoint) -> None:
@@ -83,6 +87,16 @@ def test_a_run_out_of_patience_needs_no_more_time(newest: Checkpoint) -> None:
 
 def test_a_single_validation_does_not_show_whether_it_was_learning(newest: Checkpoint) -> None:
     assert "validated near its end only" in judged(newest, None, [1.5]).state
+
+
+def test_a_model_that_tells_all_labels_is_done(newest: Checkpoint, views: Views) -> None:
+    found: Any = SimpleNamespace(accuracy=0.9, majority=("a", 0.5))
+    labelled = views._replace(labels=LabelFigures("the validation part", found, [], []))
+    falling = [2.5, 2.0, 1.7, 1.6, 1.5, 1.4]
+    assert "tells the label of 90% of the records" in judged(newest, labelled, falling).headline
+    assert "still learning" in judged(newest, labelled, falling).state
+    found.accuracy = 1.0
+    assert "It is done" in judged(newest, labelled, falling).state
 
 
 def test_a_best_model_long_before_the_end(newest: Checkpoint) -> None:
