@@ -35,7 +35,8 @@ def lines_by_surprise(reading: Reading, nats: Array, count: int) -> LinesBySurpr
 
     The lines, and the nats per character of each, are those that `eval` scores one by one. Lines
     with fewer than 10 predicted characters are left out, or if most lines are shorter, those
-    shorter than the median. Each text is there once.
+    shorter than the median; blank lines, whose newline alone is predicted, are no lines here. Each
+    text is there once.
 
     Args:
         reading: the part.
@@ -47,7 +48,9 @@ def lines_by_surprise(reading: Reading, nats: Array, count: int) -> LinesBySurpr
     chars = np.add.reduceat(~np.isnan(nats), first, dtype=np.intp)  # (S,)
     total = np.add.reduceat(np.nan_to_num(nats), first, dtype=np.float64)  # (S,)
     mean = total / np.maximum(chars, 1)
-    long = np.flatnonzero(chars >= max(1, min(_LONG, int(np.median(chars)))))
+    filled = chars[chars > 1]
+    least = min(_LONG, int(np.median(filled))) if len(filled) else 1
+    long = np.flatnonzero(chars >= least)
     odd = long[np.argsort(-mean[long], kind="stable")]
     distance = np.abs(mean[long] - np.median(mean[long])) if len(long) else mean[long]
     typical = long[np.argsort(distance, kind="stable")]

@@ -77,3 +77,16 @@ def test_the_oddest_and_the_typical_lines_are_those_of_eval(
     distances = [abs(one.nats - middle) for one in found.typical]
     assert max(distances) < abs(found.oddest[0].nats - middle)
     assert lines_by_surprise(reading, nats, 0) == ([], [])
+
+
+def test_blank_lines_are_not_the_oddest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a text of paragraphs every second line is blank."""
+    monkeypatch.chdir(tmp_path)
+    Path("text.txt").write_text(tiny_text(3000).replace("\n", "\n\n\n"))
+    folder = train(tmp_path, {"data.valid_fraction": 0.4, "train.max_steps": 2})
+    checkpoint = load_checkpoint(folder / "last.npz")
+    part = encode_split(checkpoint.config.data, checkpoint.text_sha256, "valid", cut=checkpoint.cut)
+    reading = part.reading()
+    found = lines_by_surprise(reading, nats_by_character(checkpoint.model(), reading), 10_000)
+    assert found.oddest
+    assert "" not in {one.text for one in found.oddest}
