@@ -164,14 +164,21 @@ def _gradients(run: Run, number: int) -> PageChart | None:
 def _comparison(runs: Sequence[Run]) -> str:
     """Return by how much the best run is better than each of the others, if they can be compared.
 
-    Losses on different texts, or on different parts of one, say nothing about the models.
+    Losses on different texts, or on different parts of one, say nothing about the models; nor do
+    those of a character and of a byte.
     """
-    texts = {(run.newest.text_sha256, run.newest.cut_points) for run in runs if run.newest}
-    losses = [(run.history.best[1], run.name) for run in runs if run.history.best]
-    if len(runs) < 2 or len(losses) < len(runs) or len(texts) > 1:
+    scored = {
+        (one.text_sha256, one.cut_points, one.config.data.tokens, one.config.train.valid_chars)
+        for one in (run.newest for run in runs)
+        if one
+    }
+    losses = [(round(run.history.best[1], 4), run.name) for run in runs if run.history.best]
+    if len(runs) < 2 or len(losses) < len(runs) or len(scored) > 1:
         return ""
     (lowest, best), *others = sorted(losses)
     differences = ", ".join(f"{name} by {loss - lowest:.4f}" for loss, name in others)
+    if others[0][0] == lowest:
+        return f"The lowest validation loss, {lowest:.4f} nats/{runs[0].token}, is that of several."
     return visible(
         f"The lowest validation loss is that of {best}, {lowest:.4f} nats/{runs[0].token}; it is "
         f"lower than that of {differences}."

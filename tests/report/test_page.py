@@ -100,6 +100,21 @@ def test_several_runs_side_by_side_with_their_differences(drawn: Path) -> None:
     assert re.search(r"The lowest validation loss is that of (tiny|other), [\d.]+", outline.text)
 
 
+def test_losses_that_cannot_be_compared_are_not(drawn: Path) -> None:
+    (drawn / "long.txt").write_text(tiny_text(4000), encoding="utf-8")
+    for name, key, value in (("bytes", "data.tokens", "byte"), ("some", "train.valid_chars", 200)):
+        train(drawn, LONG | {key: value}).rename(drawn / "runs" / name)
+        assert "lowest validation loss" not in Outline(report("runs/tiny", f"runs/{name}")).text
+
+
+def test_none_of_two_equal_runs_is_the_best(drawn: Path) -> None:
+    shutil.copytree("runs/tiny", drawn / "runs" / "again")
+    assert re.search(
+        r"The lowest validation loss, [\d.]+ nats/char, is that of several\.",
+        Outline(report("runs/tiny", "runs/again")).text,
+    )
+
+
 def test_what_the_finished_model_writes_is_what_sample_writes(
     drawn: Path,  # noqa: ARG001
     capsys: pytest.CaptureFixture[str],
