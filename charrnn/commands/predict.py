@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from charrnn.commands.arguments import find_and_load, refuse_escapes, report_skipped, unescaped
-from charrnn.commands.options import IntInRange, escapes_option, features_option, unknown_option
-from charrnn.commands.predictions import Answers, Totals, print_answers
+from charrnn.commands.arguments import find_and_load, refuse_escapes, unescaped
+from charrnn.commands.options import IntInRange, escapes_option, features_option
+from charrnn.commands.predictions import Answers, LeftOut, Totals, print_answers
 from charrnn.commands.tables import width_of
 from charrnn.errors import SamplingError, shown_name
 from charrnn.system.terminal import wrapped
@@ -65,7 +65,12 @@ _CODES = 1 << 22  # of them together, about
 @features_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a prompt.")
 @escapes_option
-@unknown_option
+@click.option(
+    "--unknown",
+    type=click.Choice(["error", "skip"]),
+    help="Refuse prompts with characters that the model does not know, or skip them.  [default: "
+    "skip, but refuse a prompt of no others]",
+)
 def predict(
     prompts: tuple[str, ...],
     checkpoint_name: str | None,
@@ -76,7 +81,7 @@ def predict(
     features: tuple[float, ...] | None,
     as_json: bool,
     escapes: bool,
-    unknown: str,
+    unknown: str | None,
 ) -> None:
     """Tell the label of texts, or another reply to prompts.
 
@@ -98,11 +103,14 @@ def predict(
     if escapes:
         prompts = tuple(map(unescaped, prompts))
     labels, replies = _replies(checkpoint, path, top, beam, length)
-    asked = _prompts(prompts, file, checkpoint, features, skip_unknown=unknown == "skip")
+    asked = _prompts(prompts, file, checkpoint, features, unknown)
     if checkpoint_name is None:
         click.echo(str(path), err=True)
-    totals = _totals(asked)
-    report_skipped(totals.skipped, checkpoint.vocabulary.tokens)
+    unit = {None: "PROMPT", "-": "standard input: line"}.get(file, f"{file}: line")
+    left_out = LeftOut(checkpoint.vocabulary, unit, refuse_nothing_left=unknown is None)
+    totals = _totals(asked, left_out)
+    if note := left_out.note():
+        click.echo(wrapped(note, sys.stderr), err=True)
     answers = _answers(asked, totals, checkpoint, replies, labels, top)
     print_answers(answers, totals, as_json=as_json)
 
@@ -144,10 +152,11 @@ def _prompts(
     file: str | None,
     checkpoint: Checkpoint,
     features: Sequence[float] | None,
-    *,
-    skip_unknown: bool,
+    unknown: str | None,
 ) -> Iterable[Prompt]:
     """Return the prompts of the arguments, which have the same features, or of a file.
+
+    Where nothing is left of a prompt, `unknown` decides; see `LeftOut`.
 
     Raises:
         SamplingError: the features are not those that the model reads.
@@ -162,7 +171,7 @@ def _prompts(
     vocabulary, data = checkpoint.vocabulary, checkpoint.config.data
     if file is not None:
         file = file if file == "-" else str(named_path(file, "--file"))
-        prompts = PromptFile(data, vocabulary, file, skip_unknown=skip_unknown)
+        prompts = PromptFile(data, vocabulary, file, skip_unknown=unknown != "error")
         return click.get_current_context().with_resource(closing(prompts))
     found = list[Prompt]()
     encoder = Encoder(data, vocabulary, checkpoint.labels, checkpoint.scale)
@@ -171,30 +180,36 @@ def _prompts(
         if arguments:
             raise SamplingError("PROMPT: this model reads features alone; give no prompt")
         shown_as = ",".join(f"{one:g}" for one in features or ())
-        return [Prompt(1, shown_as, np.empty(0, vocabulary.code_dtype), 0, {}, features or ())]
+        return [
+            Prompt(1, shown_as, np.empty(0, vocabulary.code_dtype), np.empty(0), {}, features or ())
+        ]
     if not arguments:
         raise SamplingError("this model replies to prompts, and there is none; give one")
+    # A prompt that must be one of a few is refused where it is none, rather than changed.
+    one_of_few = bool(checkpoint.labels.prompts) and not checkpoint.labels.replies
+    skip_unknown = unknown == "skip" or (unknown is None and not one_of_few)
     for number, text in enumerate(arguments, 1):
-        if not skip_unknown:
+        if unknown != "skip":
             refuse_escapes("PROMPT", text, vocabulary, ", or add --escapes")
         codes = encoder.asked(text, f"PROMPT {number}", skip_unknown=skip_unknown)
         if not text:
             note = f"PROMPT {number} is empty; its reply is what the model expects without a text"
             click.echo(wrapped(note, sys.stderr), err=True)
-        found.append(Prompt(number, text, codes, encoder.skipped(text, codes), {}, features or ()))
+        found.append(Prompt(number, text, codes, encoder.unknown(text), {}, features or ()))
     return found
 
 
-def _totals(prompts: Iterable[Prompt]) -> Totals:
+def _totals(prompts: Iterable[Prompt], left_out: LeftOut) -> Totals:
     """Read all prompts, so that an error comes before any output."""
-    number = codes = skipped = width = 0
+    number = codes = width = 0
     columns, terminal = dict[str, None](), sys.stdout.isatty()
     for one in prompts:
-        number, codes, skipped = number + 1, codes + len(one.codes), skipped + one.skipped
+        number, codes = number + 1, codes + len(one.codes)
+        left_out.add(one)
         columns |= dict.fromkeys(one.columns)
         if terminal:
             width = max(width, width_of([one.text]))
-    return Totals(number, codes, skipped, [*columns], width)
+    return Totals(number, codes, [*columns], width)
 
 
 def _blocks(prompts: Iterable[Prompt]) -> Iterator[list[Prompt]]:

@@ -9,14 +9,17 @@ from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from charrnn.commands.tables import fields, fitted, print_lines, print_objects, width_of
+from charrnn.errors import counted
 
 if TYPE_CHECKING:
     from charrnn.model.prediction import Reply
     from charrnn.text.prompts import Prompt
+    from charrnn.text.vocabulary import Vocabulary
 
 Answers: TypeAlias = "Iterable[tuple[Prompt, list[Reply]]]"
 
 _TITLES = ("prompt", "reply", "probability")
+_MOST_NAMED = 6  # symbols in a note
 
 
 class Totals(NamedTuple):
@@ -24,9 +27,51 @@ class Totals(NamedTuple):
 
     prompts: int
     codes: int
-    skipped: int  # characters that the model does not know
     columns: Sequence[str]  # names of the other cells of all rows
     width: int  # of the widest prompt on a terminal
+
+
+class LeftOut:
+    """What is left out of prompts, as the model does not know it.
+
+    Args:
+        vocabulary: of the model.
+        unit: what a message calls a prompt, before its number.
+        refuse_nothing_left: whether a prompt of unknown symbols alone is refused.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, unit: str, *, refuse_nothing_left: bool) -> None:
+        self._vocabulary, self._unit = vocabulary, unit
+        self._refuse_nothing_left = refuse_nothing_left
+        self._first = self._prompts = self._count = 0
+        self._symbols: dict[int, None] = {}  # in the order of their appearance
+
+    def add(self, prompt: Prompt) -> None:
+        """Count what was left out of a prompt.
+
+        Raises:
+            TextError: nothing is left of it.
+        """
+        if not len(prompt.unknown):
+            return
+        if self._refuse_nothing_left and not len(prompt.codes):
+            self._vocabulary.encode(prompt.unknown, f"{self._unit} {prompt.line}")
+        self._first = self._first or prompt.line
+        self._prompts += 1
+        self._count += len(prompt.unknown)
+        if len(self._symbols) <= _MOST_NAMED:
+            self._symbols |= dict.fromkeys(prompt.unknown.tolist())
+
+    def note(self) -> str:
+        """Return in words what was left out of all prompts, or ""."""
+        if not self._prompts:
+            return ""
+        one = self._prompts == 1
+        where = f"{self._unit} {self._first}" if one else counted(self._prompts, "prompt")
+        names = [self._vocabulary.name(one).rstrip(",") for one in self._symbols]
+        named = ", ".join(names[:_MOST_NAMED]) + (", ..." if len(names) > _MOST_NAMED else "")
+        count = counted(self._count, self._vocabulary.tokens)
+        return f"{where}: left out {count} that the model does not know: {named}"
 
 
 def print_answers(answers: Iterator[Answers], totals: Totals, *, as_json: bool) -> None:

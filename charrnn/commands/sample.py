@@ -166,11 +166,11 @@ def sample(
     if not skip_unknown:
         refuse_escapes("--prime", prime or "", model.vocabulary, ", or add --escapes")
         refuse_escapes("--prompt", prompt or "", model.vocabulary, ", or add --escapes")
-    primed = model.encoder.prime(text, skip_unknown=skip_unknown)
-    skipped = model.encoder.skipped(text, primed)
+    model.encoder.prime(text, skip_unknown=skip_unknown)
+    skipped = len(model.encoder.unknown(text))
     if prompt is not None and model.vocabulary.end is not None:
         asked = model.encoder.prompt(prompt, skip_unknown=skip_unknown)
-        skipped += 0 if asked is None else model.encoder.skipped(prompt, asked)
+        skipped += 0 if asked is None else len(model.encoder.unknown(prompt))
     if checkpoint is None:
         click.echo(str(path), err=True)
     if drawn:

@@ -66,9 +66,10 @@ class Encoder:
             ) from None
         return self._vocabulary.encode(symbols, where, skip_unknown=skip_unknown)
 
-    def skipped(self, text: str, codes: Array) -> int:
-        """Return how many characters of a text its codes (n,) leave out."""
-        return len(self._vocabulary.symbols_of(normalise_newlines(text, self._data))) - len(codes)
+    def unknown(self, text: str) -> Array:
+        """Return the symbols of a text that the model does not know."""
+        symbols = self._vocabulary.symbols_of(normalise_newlines(text, self._data))
+        return self._vocabulary.unknown(symbols)
 
     def prime(self, prime: str, *, skip_unknown: bool = False) -> Array:
         """Return the codes (n,) of a prime; a blank line, which no record has, is refused."""
@@ -101,7 +102,7 @@ class Encoder:
                 Remedy("prompt=TEXT", "gives one"),
             )
         codes = self.record(prompt, "prompt", skip_unknown=skip_unknown or bool(known))
-        changed = not skip_unknown and self.skipped(prompt, codes)
+        changed = not skip_unknown and len(self.unknown(prompt))
         is_known = any(np.array_equal(codes, one) for one in self._labels.prompts)
         if known and (changed or not is_known):
             problem = "needs a prompt, and this one is empty"

@@ -33,7 +33,7 @@ class Prompt(NamedTuple):
     line: int  # number of its first line, from 1
     text: str
     codes: Array  # (n,)
-    skipped: int  # characters that the model does not know
+    unknown: Array  # symbols that were left out, as the model does not know them
     columns: dict[str, str]  # the other cells of its row in a table, by the name of their column
     features: Sequence[float] = ()  # of its row
 
@@ -87,8 +87,8 @@ class PromptFile:
                 codes = self._vocabulary.encode(
                     symbols, f"{where}: line {line}", skip_unknown=self._skip_unknown
                 )
-                skipped = len(symbols) - len(codes)
-                yield Prompt(line, text_of(cell, data), codes, skipped, columns, features)
+                unknown = self._vocabulary.unknown(symbols)
+                yield Prompt(line, text_of(cell, data), codes, unknown, columns, features)
         if none:
             raise TextError(f"{where}: has no prompts; every line or row is blank")
 

@@ -129,6 +129,11 @@ class Vocabulary:
             codes = codes[~unknown]
         return codes.astype(self.code_dtype, copy=False)
 
+    def unknown(self, symbols: Array) -> Array:
+        """Return the symbols, of (n,), that are not in the vocabulary."""
+        found: Array = symbols[np.take(self._codes, symbols, mode="clip") == len(self)]
+        return found
+
     def _record_at(self, symbols: Array, position: int) -> str:
         """Return the record, of symbols with ends, in which a position is."""
         ends = np.flatnonzero(symbols == SYMBOLS[self.tokens])

@@ -230,7 +230,9 @@ def test_many_prompts_take_little_memory(
     rows = [line.split("\t")[0] for line in Path("out.txt").read_text().splitlines()]
     assert rows == text.splitlines()
     assert done == [500] * 16
-    assert capsys.readouterr().err == "left out: 40,000 characters that the model does not know\n"
+    assert capsys.readouterr().err.startswith(
+        "8,000 prompts: left out 40,000 characters that the model does not know: '"
+    )
 
 
 def test_a_file_that_changes_while_it_is_answered(
@@ -240,8 +242,8 @@ def test_a_file_that_changes_while_it_is_answered(
     file.write_text("ab\nac\n")
     read_once = predict._totals
 
-    def changing(asked: Any) -> Any:
-        found = read_once(asked)
+    def changing(*asked: Any) -> Any:
+        found = read_once(*asked)
         file.write_text("ab\nac\nad\n")
         return found
 
@@ -293,7 +295,8 @@ def test_a_table_of_the_right_form_keeps_its_message(
     content: str, problem: str, tmp_path: Path, capsys: Capture
 ) -> None:
     (tmp_path / "some.csv").write_text(content, encoding="utf-8")
-    assert problem in failed(capsys, "--model", "runs/table", "--file", tmp_path / "some.csv")
+    asked = ["--model", "runs/table", "--unknown", "error", "--file", tmp_path / "some.csv"]
+    assert problem in failed(capsys, *asked)
 
 
 def test_objects_are_expected(tmp_path: Path, capsys: Capture) -> None:
@@ -331,14 +334,17 @@ def test_prompts_alone_for_a_table_of_numbered_columns(tmp_path: Path, capsys: C
 
 def test_a_prompt_that_is_the_name_of_a_file(capsys: Capture) -> None:
     assert "words.txt: read as a prompt; --file words.txt reads the file\n" in failed(
-        capsys, "--model", "runs/table", "words.txt"
+        capsys, "--model", "runs/table", "words.txt", "--unknown", "error"
     )
     assert printed(capsys, "--model", "runs/table", "a" * 5000)
     assert "is a model" not in failed(capsys, "a" * 5000, "Ä", "--model", "runs/table")
 
 
 def test_a_prompt_that_is_not_utf_8(capsys: Capture) -> None:
-    message = failed(capsys, "--model", "runs/table", "a\udcff")  # as Python decodes the byte
+    asked = ["--model", "runs/table", "a\udcff"]  # as Python decodes the byte
+    assert run(["predict", *asked]) == 0
+    assert capsys.readouterr().err.endswith("does not know: byte 0xff, which is not valid UTF-8\n")
+    message = failed(capsys, *asked, "--unknown", "error")
     assert "PROMPT 1: byte 0xff, which is not valid UTF-8, in 'a\\udcff' is not among" in message
 
 
@@ -406,15 +412,48 @@ def test_a_table_on_a_terminal(capsys: Capture, monkeypatch: pytest.MonkeyPatch)
 def test_an_unknown_character_is_named_with_its_line(tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "table.csv").write_text('note,word\n"a\nb",ab\n\nc,aÄb\n', encoding="utf-8")
     asked = ("--model", "runs/table", "--file", tmp_path / "table.csv")
-    message = failed(capsys, *asked)
+    message = failed(capsys, *asked, "--unknown", "error")
     assert "table.csv: line 5: 'Ä' (U+00C4) in 'aÄb' is not among the " in message
     assert "--unknown skip leaves such characters out" in message
-    assert run(["predict", *map(str, asked), "--unknown", "skip"]) == 0
-    out, err = capsys.readouterr()
-    assert err == "left out: 1 character that the model does not know\n"
-    assert [line.split("\t")[0] for line in out.splitlines()] == ["ab", "aÄb"]
-    message = failed(capsys, "ab", "zÄ", "--model", "runs/table")
+    message = failed(capsys, "ab", "zÄ", "--model", "runs/table", "--unknown", "error")
     assert "PROMPT 2: 'Ä' (U+00C4) in 'zÄ' " in message
+
+
+@pytest.mark.parametrize("unknown", [[], ["--unknown", "skip"]], ids=["default", "skip"])
+def test_unknown_characters_are_left_out(
+    tmp_path: Path, capsys: Capture, unknown: list[str]
+) -> None:
+    """One note on stderr names them; the answer is that of the rest."""
+    (tmp_path / "table.csv").write_text('note,word\n"a\nb",ab\n\nc,aÄb\n', encoding="utf-8")
+    asked = ["predict", "--model", "runs/table", *unknown]
+    assert run([*asked, "--file", str(tmp_path / "table.csv")]) == 0
+    out, err = capsys.readouterr()
+    left_out = "left out 1 character that the model does not know: 'Ä' (U+00C4)\n"
+    assert err == f"{tmp_path / 'table.csv'}: line 5: {left_out}"
+    rows = [line.split("\t") for line in out.splitlines()]
+    assert [row[0] for row in rows] == ["ab", "aÄb"]
+    assert rows[0][1:3] == rows[1][1:3]
+    assert run([*asked, "ab", "aÄb"]) == 0
+    assert capsys.readouterr().err == f"PROMPT 2: {left_out}"
+    assert run([*asked, "--json", "aÄb", "Öa", "Üa1234567"]) == 0
+    out, err = capsys.readouterr()
+    assert [json.loads(line)["prompt"] for line in out.splitlines()] == ["aÄb", "Öa", "Üa1234567"]
+    assert err == (
+        "3 prompts: left out 10 characters that the model does not know: 'Ä' (U+00C4), "
+        "'Ö' (U+00D6), 'Ü' (U+00DC), '1' (U+0031), '2' (U+0032), '3' (U+0033), ...\n"
+    )
+
+
+def test_a_prompt_of_unknown_characters_alone_is_refused(tmp_path: Path, capsys: Capture) -> None:
+    """By default; --unknown skip answers it like an empty one."""
+    (tmp_path / "table.csv").write_text("note,word\na,ab\nc,ÄÖ\n", encoding="utf-8")
+    message = failed(capsys, "--model", "runs/table", "--file", tmp_path / "table.csv")
+    assert "table.csv: line 3: 'Ä' (U+00C4) in 'ÄÖ' is not among the " in message
+    assert "--unknown skip leaves such characters out" in message
+    message = failed(capsys, "--model", "runs/table", "ab", "ÄÖ")
+    assert "PROMPT 2: 'Ä' (U+00C4) in 'ÄÖ' is not among the " in message
+    answers = printed(capsys, "--model", "runs/table", "--unknown", "skip", "ÄÖ", "")
+    assert answers[0][1:] == answers[1][1:]
 
 
 @pytest.mark.parametrize("content", ["", "blank"])
