@@ -12,7 +12,12 @@ The package trains an RNN, LSTM or GRU on a text, and samples new text from it. 
 >>> score.chars, score.bits_per_char  # the first character is not scored
 (15, ...)
 
-Train a model as a configuration file describes. Only `data.path`, the text, is required; unset keys
+Train a model on a text, in a time, with a configuration that is proposed for it and this machine:
+
+>>> config = charrnn.propose("my-text.txt", minutes="2s")
+>>> outcome = charrnn.train(config, "runs/my-text")
+
+Or train it as a configuration file describes. Only `data.path`, the text, is required; unset keys
 get defaults chosen from the size of the text, and an override sets any key:
 
 >>> config = charrnn.load_config("my.yaml", ["train.max_steps=2"])
@@ -28,8 +33,9 @@ Traceback (most recent call last):
     ...
 charrnn.errors.ConfigError: overrides: model.cel: unknown key (did you mean model.cell?)
 
-`help(charrnn.train)`, `help(charrnn.load)` and `help(charrnn.LanguageModel)` describe the
-arguments. To read the code, start with `charrnn/README.md`.
+`help(charrnn.propose)`, `help(charrnn.train)`, `help(charrnn.load)` and
+`help(charrnn.LanguageModel)` describe the arguments. To read the code, start with
+`charrnn/README.md`.
 """
 
 from __future__ import annotations
@@ -38,12 +44,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.2.0"
-__all__ = ["CharRNNError", "LanguageModel", "__version__", "load", "load_config", "train"]
+__all__ = [
+    "CharRNNError",
+    "LanguageModel",
+    "__version__",
+    "load",
+    "load_config",
+    "propose",
+    "train",
+]
 
 if TYPE_CHECKING:
     from charrnn.config.reader import load_config
     from charrnn.errors import CharRNNError
     from charrnn.model.language_model import LanguageModel
+    from charrnn.planning.texts import propose
     from charrnn.runs.load import load
     from charrnn.training.train import train
 
@@ -52,6 +67,7 @@ _MODULES = {
     "LanguageModel": "model.language_model",
     "load": "runs.load",
     "load_config": "config.reader",
+    "propose": "planning.texts",
     "train": "training.train",
 }
 

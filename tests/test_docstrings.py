@@ -19,6 +19,7 @@ PUBLIC = [
     "charrnn.runs.load.load",
     "charrnn.training.train.train",
     "charrnn.config.reader.load_config",
+    "charrnn.planning.texts.propose",
     "charrnn.model.text_model.TextModel.sample",
     "charrnn.model.text_model.TextModel.stream",
     "charrnn.model.language_model.LanguageModel.sample_records",

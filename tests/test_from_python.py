@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from support import contents, train, write_config
 
-from charrnn import LanguageModel, load, load_config
+from charrnn import LanguageModel, load, load_config, propose
 from charrnn import train as train_run
+from charrnn.commands.cli import run
 from charrnn.commands.output_file import output_path
 from charrnn.errors import CharRNNError, ConfigError, RunError
 from charrnn.kernels.blas import one_blas_thread
@@ -51,6 +52,64 @@ def test_the_repr_of_a_model(tmp_path: Path) -> None:
 
 def test_train_takes_the_path_of_a_configuration(tmp_path: Path) -> None:
     assert train_run(write_config(tmp_path), tmp_path / "run").steps == 20
+
+
+def test_a_configuration_is_proposed_for_a_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that the command trains with; several texts can be a list of paths."""
+    monkeypatch.chdir(tmp_path)
+    words = [f"{a}{b}{c}{d}" for a in "bcdfg" for b in "aeiou" for c in "klmnr" for d in "aeiou"]
+    Path("names.txt").write_text("\n".join(words), encoding="utf-8")
+    notes: list[str] = []
+    sets = ["model.hidden_size=8", "train.max_steps=3"]
+    config = propose(Path("names.txt"), "0.5s", sets, note=notes.append)
+    assert (config.data.records, config.model.hidden_size) == ("line", 8)
+    assert any("a list; data.records line" in note for note in notes)
+    assert train_run(config, "runs/python").steps == 3
+    command = [
+        "train",
+        "names.txt",
+        "--minutes",
+        "0.5s",
+        *(x for one in sets for x in ("--set", one)),
+    ]
+    assert run(command) == 0
+    of_python, of_command = (load_config(f"runs/{one}/config.yaml") for one in ("python", "names"))
+    assert of_python.data == of_command.data
+    monkeypatch.setattr("charrnn.planning.proposal._MEASURED_S", 0.1)
+    both = propose(["names.txt", Path("names.txt")], overrides=["data.records=null", *sets])
+    assert both.data.path == (str(tmp_path / "names.txt"),) * 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("none.txt",), r"none\.txt: no such file; name a text file"),
+        ((3,), "text: 3 is not a path"),
+        ((b"names.txt",), "text: b'names.txt' is not a path"),
+        (([],), r"text: \[\] names no text"),
+        (("one.txt", -1), "minutes: -1 is not a number of minutes"),
+        (("one.txt", 1, ["train.max_minutes=2"]), "both set a time; give one"),
+        (("one.txt", None, "train.max_steps=2"), "is not a list of overrides"),
+        (("one.txt", None, ["data.path=b.txt"]), "overrides: data.path: name the text as"),
+        (("one.txt", None, ["train.epochs=2"]), "overrides: train.epochs: unknown key"),
+    ],
+)
+def test_a_wrong_argument_of_propose_is_named(
+    arguments: Any, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("one.txt").write_text("one text", encoding="utf-8")
+    with pytest.raises(CharRNNError, match=problem):
+        propose(*arguments)
+
+
+def test_a_text_in_place_of_a_configuration(tmp_path: Path) -> None:
+    text = tmp_path / "my.txt"
+    text.write_text("Once upon a time\n" * 9, encoding="utf-8")
+    with pytest.raises(ConfigError, match=rf"charrnn\.propose\('{text}'\) proposes one, if it is"):
+        train_run(text, tmp_path / "run")
 
 
 WRONG: dict[str, list[Any]] = {

@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 
 import click
@@ -14,7 +15,7 @@ import click
 from charrnn.commands.arguments import refuse_mpiexec
 from charrnn.commands.options import Time, output_option, set_option
 from charrnn.commands.output_file import output_path
-from charrnn.commands.proposing import named_texts, proposed_for
+from charrnn.commands.proposing import proposed_for
 from charrnn.errors import ConfigError
 from charrnn.system.terminal import wrapped
 
@@ -51,11 +52,12 @@ def init(
     """
     from charrnn.config.reader import override_values
     from charrnn.config.writer import annotated_yaml
+    from charrnn.planning.texts import named_texts
     from charrnn.system.atomic import atomic_write
 
     refuse_mpiexec()
     values = override_values(overrides, origin="--set")
-    texts = named_texts(text, values)
+    texts = named_texts(text, values, partial(click.echo, err=True), "--set")
     is_folder = texts.name.is_dir()
     if output is None:
         if len(text) > 1 or not texts.name.exists():

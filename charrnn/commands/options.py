@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from ast import literal_eval
 from collections.abc import Callable
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,10 +28,16 @@ OPTIONS = {
     "run_dir": "--run-dir",
     "skip_unknown=True": "--unknown skip",
 }
+_PROPOSE = "charrnn.propose("
 
 
 def option_of(argument: str) -> str:
-    """Return the option that stands for a Python argument or for a configuration key."""
+    """Return the option that stands for a Python argument or for a configuration key.
+
+    The call that proposes a configuration for a text becomes the command that trains on it.
+    """
+    if argument.startswith(_PROPOSE):
+        return f"charrnn train {quote(literal_eval(argument[len(_PROPOSE) : -1]))}"
     return OPTIONS.get(argument, f"--set {argument}")
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import closing, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -152,9 +153,10 @@ def _of_texts(
         resume, overwrite: options of the training.
         measures: whether a model is sized to this machine; otherwise keys stay unset.
     """
-    from charrnn.commands.proposing import configuration, named_texts, proposed_for
+    from charrnn.commands.proposing import proposed_for
     from charrnn.config.paths import named_path
     from charrnn.config.reader import load_config, override_values
+    from charrnn.planning.texts import configuration, named_texts
     from charrnn.runs.folder import RUNS, RunFolder
     from charrnn.training.resume import checkpoint_to_resume
 
@@ -165,7 +167,7 @@ def _of_texts(
                 f"{one.path}: is a run, not a text; "
                 f"charrnn train {one.config} --resume continues it"
             )
-    texts = named_texts(arguments, values)
+    texts = named_texts(arguments, values, partial(click.echo, err=True), "--set")
     if run_dir is not None:
         run = RunFolder(named_path(run_dir, "--run-dir"))
     elif len(arguments) > 1 or not texts.name.exists():
@@ -183,7 +185,7 @@ def _of_texts(
         checkpoint_to_resume(run, texts.config, resume=False, overwrite=overwrite)
     if not measures:
         limit: dict[str, Any] = {} if minutes is None else {"max_minutes": minutes}
-        chosen, _ = configuration(texts, overrides, values)
+        chosen, _ = configuration(texts, overrides, values, "--set")
         return replace(chosen, train=replace(chosen.train, **limit)), run.path
     found = proposed_for(texts, minutes, overrides, values)
     # The training prints the size of the text and the model.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
@@ -15,7 +14,7 @@ from charrnn.config.near_keys import advice
 from charrnn.config.paths import absolute_path, each_path, named_path
 from charrnn.config.safe_yaml import LARGEST, InvalidYAMLError, parse_yaml
 from charrnn.config.schema import PATHS, PROMPTS, SECTIONS, TABLES, Config, all_keys
-from charrnn.errors import ConfigError, counted, shown, shown_name
+from charrnn.errors import ConfigError, Remedy, counted, shown, shown_name
 from charrnn.kernels.optimizers import OPTIMIZERS, SCHEDULES
 
 _MOST_ERRORS = 10  # reported together
@@ -133,8 +132,8 @@ class _Builder:
         """Add the values of a whole configuration."""
         self._file = where
         if not isinstance(mapping, Mapping):
-            if advice := _if_a_text(Path(where)):
-                raise ConfigError(f"{where}: is not a configuration{advice}")
+            if ways := _if_a_text(Path(where)):
+                raise ConfigError(f"{where}: is not a configuration", *ways)
             raise ConfigError(
                 f"{where}: a configuration is a mapping of keys to values; it needs at least\n"
                 "data:\n  path: your-text.txt"
@@ -364,12 +363,11 @@ def _parse_override(override: str, origin: str) -> tuple[str, Any]:
         ) from None
 
 
-def _if_a_text(path: Path) -> str:
-    """Return advice for the case that a file is not a configuration but a text."""
+def _if_a_text(path: Path) -> tuple[Remedy, ...]:
+    """Return the remedy for the case that a file is not a configuration but a text."""
     if path.suffix.lower() in (".yaml", ".yml") or not path.is_file():
-        return ""
-    command = f"charrnn init {shlex.quote(str(path))}"
-    return f". If it is the text to train on, '{command}' writes a configuration for it"
+        return ()
+    return (Remedy(f"charrnn.propose({str(path)!r})", "proposes one, if it is a text to train on"),)
 
 
 def _read_yaml(path: Path) -> Any:
@@ -383,8 +381,8 @@ def _read_yaml(path: Path) -> Any:
             raw = file.read(LARGEST + 1)
         if len(raw) > LARGEST:
             raise ConfigError(
-                f"{path}: has more than {counted(LARGEST, 'byte')}, and no configuration does"
-                f"{_if_a_text(path)}"
+                f"{path}: has more than {counted(LARGEST, 'byte')}, and no configuration does",
+                *_if_a_text(path),
             )
         return parse_yaml(raw.decode("utf-8-sig"))
     except FileNotFoundError:
@@ -393,9 +391,10 @@ def _read_yaml(path: Path) -> Any:
         raise ConfigError(f"{path}: is a folder; name a YAML configuration in it") from None
     except UnicodeDecodeError as error:
         raise ConfigError(
-            f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8{_if_a_text(path)}"
+            f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8",
+            *_if_a_text(path),
         ) from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except InvalidYAMLError as problem:
-        raise ConfigError(f"{path}: {problem}{_if_a_text(path)}") from None
+        raise ConfigError(f"{path}: {problem}", *_if_a_text(path)) from None

@@ -94,13 +94,14 @@ def train(
     2
 
     Args:
-        config: configuration from `load_config`, or the path of its file. Unset keys get defaults;
-            see `charrnn.training.recipe`.
+        config: configuration from `propose` or `load_config`, or the path of a file. Unset keys get
+            defaults; see `charrnn.training.recipe`.
         run_dir: folder to write config.yaml, metrics.jsonl, best.npz and last.npz to.
         resume: continue from last.npz in `run_dir`, exactly; start a new run if there is none.
         overwrite: replace the run in `run_dir`.
         init_from: checkpoint or run folder whose weights a new run starts from.
-        reporter: receives what happens; by default nothing is printed.
+        reporter: receives what happens; by default nothing is printed. `TerminalReporter()` of
+            `charrnn.training.reporter` prints what the command prints.
         ranks: MPI processes that share the work; this process is rank 0.
         interrupts: returns a context manager that handles signals during the training loop; it
             yields a function that says whether to stop, and raises at its end if it did.

@@ -244,7 +244,7 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "a glob that matches nothing": (["none*"], "no file matches; name a text file"),
     "another text": (
         ["tales.txt", "--set", "data.path=x.txt"],
-        "name the text as the argument TEXT",
+        "--set: data.path: name the text as the argument for it",
     ),
     "a pipe": (["fifo"], "fifo: is not a file that a training can read again"),
     "several without a name": (["tales.txt", "short.txt"], "-o FILE names the file to write"),

@@ -490,10 +490,10 @@ def test_configuration_that_is_not_a_file(
     assert contents(tmp_path) == before
 
 
-def test_the_error_about_a_text_names_the_command_for_it(tmp_path: Path) -> None:
+def test_the_error_about_a_text_names_the_call_for_it(tmp_path: Path) -> None:
     text = tmp_path / "my poem.txt"
     text.write_text("a line: of: text\n")
-    with pytest.raises(ConfigError, match=r"charrnn init '.*my poem.txt'' writes a configuration"):
+    with pytest.raises(ConfigError, match=r"charrnn\.propose\('.*my poem.txt'\) proposes one"):
         load_config(text)
 
 
@@ -535,9 +535,16 @@ def test_a_text_in_place_of_a_configuration_gets_the_command_that_reads_it(
     Path("names.txt").write_text("emma\nolivia\n")
     assert run(["bench", "names.txt"]) == 1
     assert capsys.readouterr().err == (
-        "charrnn: error: names.txt: is not a configuration. If it is the text to train on, "
-        "'charrnn init names.txt' writes a configuration for it\n"
+        "charrnn: error: names.txt: is not a configuration; charrnn train names.txt proposes one, "
+        "if it is a text to train on\n"
     )
+    Path("it's.txt").write_bytes(b"\xff\xfe")
+    assert run(["bench", "it's.txt"]) == 1
+    assert """charrnn train 'it'"'"'s.txt' proposes one""" in capsys.readouterr().err
+    with pytest.raises(
+        ConfigError, match=r"^names\.txt: is not .*; charrnn\.propose\('names\.txt'\) "
+    ):
+        load_config("names.txt")
 
 
 def test_all_wrong_keys_are_reported_together(tmp_path: Path) -> None:
