@@ -72,7 +72,7 @@ class TableColumn:
         """Return whether this value of prompt_column or reply_column stands for it."""
         if isinstance(key, int) and isinstance(self.place, int):
             return key == self.place + 1
-        return key is not None and str(key) == self.name
+        return key is not None and str(key).strip() == self.name
 
     @property
     def values(self) -> frozenset[str]:

@@ -11,7 +11,7 @@ from charrnn.planning.column import TableColumn
 from charrnn.planning.header import are_names, may_be_names
 from charrnn.text.decoding import read_symbols
 from charrnn.text.files import find_files
-from charrnn.text.rows import rows_of, text_of
+from charrnn.text.rows import name_of, rows_of, text_of
 
 
 class TableColumns(NamedTuple):
@@ -61,12 +61,13 @@ def read_columns(data: DataConfig, given: Collection[str]) -> TableColumns:
     given_header = "header" in given and data.header is not None
     if given_header:
         header = bool(data.header)
+    names = [name_of(cell, data) for cell in head]
     for column in columns:
-        cell = head[int(column.place)] if int(column.place) < len(head) else ""
+        place = int(column.place)
         if not header:
-            column.add(cell)
-        elif head.count(cell) == 1 and _is_key(name := text_of(cell, data)):
-            column.name = name
+            column.add(head[place] if place < len(head) else "")
+        elif place < len(names) and names.count(names[place]) == 1 and _is_key(names[place]):
+            column.name = names[place]
     doubted = [] if header or given_header or not may_be_names(head) else head
     return TableColumns(filled, sparse, header, [text_of(cell, data) for cell in doubted])
 

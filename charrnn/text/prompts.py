@@ -20,7 +20,7 @@ from charrnn.kernels import Array
 from charrnn.text.decoding import CHUNK, decode_symbols, read_symbols
 from charrnn.text.files import bounded_chunks, read_chunks, reading, state_of
 from charrnn.text.other_table import explained
-from charrnn.text.rows import bytes_of, is_blank, lines_of, text_of
+from charrnn.text.rows import bytes_of, is_blank, lines_of, name_of, text_of
 from charrnn.text.tables import Table
 from charrnn.text.vocabulary import Vocabulary, code_points
 
@@ -126,7 +126,7 @@ def _rows(where: str, pieces: Iterable[Array], data: DataConfig) -> Iterator[_Re
     table = Table(where, pieces, data, with_reply=False)
     names, named = list[str](), list[tuple[str, int | str, str]]()
     for name in table.header or ():  # one that is there twice has its number
-        name = text_of(name, data)
+        name = name_of(name, data)
         names.append(str(len(names) + 1) if name in names else name)
     for row in table:
         features = table.features(row)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from charrnn.config.schema import DataConfig
 from charrnn.errors import TextError, counted, shown
 from charrnn.kernels import Array
+from charrnn.text.table_format import LOOKED_AT, has_blanks_between
 
 BLANKS = " \t\n\r\v\f\xa0\u3000"  # a line, a cell or a record of nothing else is blank
 NO_RECORDS = "has no records; each line is blank, or each row in a column that it needs"
@@ -51,7 +52,10 @@ def rows_of(where: str, pieces: Iterable[Array], config: DataConfig) -> Iterator
 def _csv(
     where: str, lines: Iterable[str], config: DataConfig
 ) -> Iterator[tuple[int, Sequence[str]]]:
-    """Yield the rows of CSV: cells may be quoted, and have line ends then."""
+    """Yield the rows of CSV: cells may be quoted, and have line ends then.
+
+    If all cells of the first rows stand behind a blank, it belongs to the delimiter.
+    """
     ended, read = False, list[str]()  # lines of the row
 
     def watched() -> Iterator[str]:
@@ -62,11 +66,15 @@ def _csv(
         ended = True
 
     delimiter = config.delimiter or ","
-    reader = csv.reader(watched(), delimiter=delimiter)
+    lines = iter(lines)
+    head = [*islice(lines, LOOKED_AT)]
+    lines = chain(head, lines)
+    blanks = has_blanks_between(head, delimiter)
+    reader = csv.reader(watched(), delimiter=delimiter, skipinitialspace=blanks)
     line, problem = 1, ""
     try:
         for cells in reader:
-            if ended or (len(read) > 1 and not _is_closed(read, delimiter)):
+            if ended or (len(read) > 1 and not _is_closed(read, delimiter, blanks)):
                 # The reader has asked for another line to end this row, or the cell ends at a quote
                 # that opens one of a later row.
                 problem = "a quote is not closed; close it, or double a quote in a cell"
@@ -92,10 +100,11 @@ def _csv(
         raise TextError(f"{where}: line {line}: {problem}", hint=tabs if delimiter == "\t" else "")
 
 
-def _is_closed(lines: Sequence[str], delimiter: str) -> bool:
+def _is_closed(lines: Sequence[str], delimiter: str, blanks: bool) -> bool:
     """Return whether each quoted cell of a row ends at the quote that closes it."""
+    rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=blanks, strict=True)
     try:
-        return bool([*csv.reader(lines, delimiter=delimiter, strict=True)])
+        return bool([*rows])
     except csv.Error:
         return False
 
@@ -162,6 +171,11 @@ def bytes_of(text: str, config: DataConfig) -> str:
 def text_of(cell: str, config: DataConfig, errors: str = "replace") -> str:
     """Return the text of a string with a character for each byte, with byte tokens."""
     return cell.encode("latin-1").decode("utf-8", errors) if config.tokens == "byte" else cell
+
+
+def name_of(cell: str, config: DataConfig) -> str:
+    """Return the name of a column, without blanks around it, given its cell in the header."""
+    return text_of(cell, config).strip()
 
 
 def lines_of(pieces: Iterable[Array]) -> Iterator[str]:

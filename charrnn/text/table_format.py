@@ -16,7 +16,7 @@ NAMED_TABLES = (".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson")  # ends of
 _NAMED_ROWS = (".csv", ".tsv", ".tab")  # of these, those with cells between delimiters
 _TAB = "\t"
 _DELIMITERS = {_TAB: "tabs", ";": "semicolons", "|": "bars", ",": "commas"}
-_ROWS = 200  # lines at the start of a text that are looked at
+LOOKED_AT = 200  # lines at the start of a text
 _FEW_ROWS = 8  # of prose, which may have as many commas each
 _MOST = 0.95  # share of rows that is enough
 _UNEVEN = 0.75  # share of rows from which on the others are likely to be mistakes
@@ -28,6 +28,7 @@ class TableFormat(NamedTuple):
     records: str  # csv, tsv or jsonl, a value of data.records
     delimiter: str | None = None  # of csv
     columns: int = 0  # of csv and tsv
+    blanks: bool = False  # whether each delimiter of csv has a blank after it, which is left out
 
     def __str__(self) -> str:
         """Return the format in words, as in 'a table of 3 columns with commas between them'."""
@@ -36,6 +37,7 @@ class TableFormat(NamedTuple):
         if self.columns < 2:
             return f"a table of {counted(self.columns, 'column')}" if self.columns else "a table"
         between = _DELIMITERS.get(self.delimiter or _TAB, shown(self.delimiter))
+        between += " and blanks" if self.blanks else ""
         return f"a table of {counted(self.columns, 'column')} with {between} between them"
 
 
@@ -51,7 +53,7 @@ def table_format(text: str, path: str, *, cut: bool) -> TableFormat | None:
         cut: whether there is more of it, so that the last line may not be whole.
     """
     lines = io.StringIO(text, newline="\n").readlines()
-    whole = lines[: min(_ROWS, len(lines) - cut)]
+    whole = lines[: min(LOOKED_AT, len(lines) - cut)]
     ending = path.lower().rpartition(".")[2]
     if ending in ("jsonl", "ndjson") or _are_objects(whole):
         return TableFormat("jsonl")
@@ -65,7 +67,7 @@ def table_format(text: str, path: str, *, cut: bool) -> TableFormat | None:
         if enough and columns > 1 + plain:
             if delimiter == _TAB and not _is_quoted(whole):
                 return TableFormat("tsv", None, columns)
-            return TableFormat("csv", delimiter, columns)
+            return TableFormat("csv", delimiter, columns, has_blanks_between(whole, delimiter))
     if named and all(columns == 1 and share >= _MOST for columns, share, _ in widths.values()):
         return TableFormat("tsv", None, 1) if ending != "csv" else TableFormat("csv", ",", 1)
     return None
@@ -83,9 +85,11 @@ def uneven_table(text: str, path: str, *, cut: bool) -> str:
     if not path.lower().endswith(_NAMED_ROWS):
         return ""
     lines = io.StringIO(text, newline="\n").readlines()
-    whole = lines[: min(_ROWS, len(lines) - cut)]
+    whole = lines[: min(LOOKED_AT, len(lines) - cut)]
     for delimiter in _DELIMITERS:
-        reader, rows, line = csv.reader(whole, delimiter=delimiter), list[tuple[int, int]](), 1
+        blanks = has_blanks_between(whole, delimiter)
+        reader = csv.reader(whole, delimiter=delimiter, skipinitialspace=blanks)
+        rows, line = list[tuple[int, int]](), 1
         try:
             for cells in reader:
                 if any(map(str.strip, cells)):
@@ -102,6 +106,23 @@ def uneven_table(text: str, path: str, *, cut: bool) -> str:
             many = f"{len(others)} of {counted(len(rows), 'row')} do not fit, the first of them "
             return f"{found}, but {many if len(others) > 1 else ''}{first}"
     return ""
+
+
+def has_blanks_between(lines: Sequence[str], delimiter: str) -> bool:
+    """Return whether all cells of CSV but the first of a row stand behind a blank, or are empty.
+
+    The blank belongs to the delimiter then, and a quote after it opens a cell.
+
+    Args:
+        lines: of the beginning of the file.
+        delimiter: between the cells.
+    """
+    if delimiter.isspace():
+        return False
+    quoted = re.compile(rf'(^|{re.escape(delimiter)})( ?)"(?:[^"]|"")*"')
+    bare = (quoted.sub(r'\1\2""', line.rstrip("\r\n")) for line in lines)
+    cells = [cell for line in bare for cell in line.split(delimiter)[1:] if cell]
+    return bool(cells) and all(cell[0] == " " for cell in cells)
 
 
 def better_delimiter(row: Sequence[str], delimiter: str) -> str:
@@ -135,7 +156,8 @@ def _are_objects(lines: Sequence[str]) -> bool:
 def _cells(lines: Sequence[str], delimiter: str, *, cut: bool) -> list[tuple[str, ...]]:
     """Return the distinct rows of CSV, without the last one if it may not be whole."""
     try:
-        rows = list(csv.reader(lines, delimiter=delimiter))
+        blanks = has_blanks_between(lines, delimiter)
+        rows = list(csv.reader(lines, delimiter=delimiter, skipinitialspace=blanks))
     except csv.Error:
         return []
     return [*{tuple(row) for row in (rows[:-1] if cut else rows) if any(map(str.strip, row))}]

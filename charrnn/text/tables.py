@@ -11,7 +11,7 @@ from charrnn.config.schema import DataConfig
 from charrnn.errors import TextError, counted, did_you_mean, shown
 from charrnn.kernels import Array
 from charrnn.text.features import LARGEST, not_usable
-from charrnn.text.rows import bytes_of, is_blank, rows_of, text_of
+from charrnn.text.rows import is_blank, name_of, rows_of, text_of
 from charrnn.text.table_format import better_delimiter
 
 _MOST_NAMES = 10  # in a message
@@ -158,7 +158,7 @@ class Table:
             return shown(place)
         if self.header is None:
             return f"column {place + 1}"
-        return shown(text_of(self.header[place], self._config))
+        return shown(name_of(self.header[place], self._config))
 
     @property
     def prompt_columns(self) -> Sequence[int | str]:
@@ -167,9 +167,9 @@ class Table:
 
     def _called(self, name: str) -> list[int]:
         """Return the positions of the columns with a name, spaces around it aside if need be."""
-        header, wanted = self.header or (), bytes_of(name, self._config)
-        found = [k for k, one in enumerate(header) if one == wanted]
-        return found or [k for k, one in enumerate(header) if one.strip() == wanted]
+        header = [text_of(one, self._config) for one in self.header or ()]
+        found = [k for k, one in enumerate(header) if one == name]
+        return found or [k for k, one in enumerate(header) if one.strip() == name.strip()]
 
     def _place(self, column: int | str, key: str) -> int | str:
         """Return the position of a column, from 0, or its key in JSON."""
@@ -194,7 +194,7 @@ class Table:
         problem = f"{line}: no column is called {shown(column)} ({key})"
         if other := self._better_delimiter():
             raise TextError(f"{problem}, as {other}")
-        names = [text_of(name, self._config) for name in self.header]
+        names = [name_of(name, self._config) for name in self.header]
         raise TextError(
             f"{problem}{did_you_mean(column, names)}; the columns are {_listed(names)}. Without "
             "names in the first line, give numbers from 1"

@@ -129,3 +129,45 @@ def test_predict_answers_every_row(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(predict) == 1
     problem = "some.csv: line 3: 'size' (data.feature_columns) is blank; write a number, or remove"
     assert problem in capsys.readouterr().err
+
+
+BLANK_BEHIND = {  # the cells of the header, the delimiter and quote of rows -> the labels
+    "names alone": ("text, label\n", ",", "", ("p", "q", "r")),
+    "all": ("text, label\n", ", ", "", ("p", "q", "r")),
+    "quoted": ("text, label\n", ", ", '"', ("p, s", "q, s", "r, s")),
+    "rows alone": ("text,label\n", ", ", "", (" p", " q", " r")),
+    "another delimiter": ("text; label\n", "; ", "", ("p", "q", "r")),
+}
+
+
+@pytest.mark.parametrize("tokens", ["char", "byte"])
+@pytest.mark.parametrize("name", BLANK_BEHIND)
+def test_a_blank_behind_the_delimiter(
+    name: str, tokens: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is in no name, and in no cell if all of them have one; a given column has its name."""
+    head, delimiter, quote, labels = BLANK_BEHIND[name]
+    written = "".join(
+        f"{''.join(RNG.choices('abcdé', k=12))}{delimiter}{quote}{label.strip()}{quote}\n"
+        for label in labels * 30
+    )
+    Path("t.csv").write_text(head + written, encoding="utf-8")
+    sets = [f"data.tokens={tokens}", "data.reply_column=label", "train.max_steps=1"]
+    assert run(["train", "t.csv", "--minutes", "0.1s", *(f"--set={one}" for one in sets)]) == 0
+    is_said = delimiter != "," and head[:-1].count(" ") > 0
+    assert ("and blanks between them" in capsys.readouterr().err) is is_said
+    data = load_config("runs/t/config.yaml").data
+    assert (data.prompt_column, data.reply_column) == ("text", "label")
+    found = load_corpus(data).labels.replies
+    vocabulary = load_corpus(data).vocabulary
+    assert tuple(vocabulary.decode(one) for one in found) == labels
+
+
+def test_a_name_with_blanks_still_stands_for_its_column(capsys: pytest.CaptureFixture[str]) -> None:
+    """As older versions wrote it; and a message has names without them."""
+    table = as_csv(TABLE).replace(",label", ", label", 1)
+    config = configured('records: csv, prompt_column: text, reply_column: " label"', table)
+    assert run(["train", config, "--run-dir", "one"]) == 0
+    config = configured("records: csv, prompt_column: text, reply_column: lable", table)
+    assert run(["train", config, "--run-dir", "two"]) == 1
+    assert "the columns are 'text', 'label'. " in capsys.readouterr().err
