@@ -70,7 +70,7 @@ def init(
         and fnmatch(target.name, os.path.basename(str(texts.path)))
     ):
         raise ConfigError(f"{target}: would be one of the texts; -o names a file elsewhere")
-    found = proposed_for(texts, minutes, overrides, values)
+    found = proposed_for(texts, minutes, overrides, values, remarks=True)
     config = found.proposal.config
     written = annotated_yaml(
         config, found.header, values, target.parent, found.instead, found.features

@@ -35,7 +35,12 @@ class Proposed(NamedTuple):
 
 
 def proposed_for(
-    texts: Texts, minutes: float | None, overrides: Sequence[str], values: dict[str, Any]
+    texts: Texts,
+    minutes: float | None,
+    overrides: Sequence[str],
+    values: dict[str, Any],
+    *,
+    remarks: bool,
 ) -> Proposed:
     """Propose a configuration for texts and this machine, which is measured for some seconds.
 
@@ -44,6 +49,7 @@ def proposed_for(
         minutes: that the training may take; None: what suits the texts.
         overrides: `KEY=VALUE` each.
         values: the values of the overrides, by key.
+        remarks: whether remarks on the texts are printed.
     """
     from charrnn.planning.proposal import propose
     from charrnn.planning.texts import configuration
@@ -51,7 +57,7 @@ def proposed_for(
     if minutes is not None and "train.max_minutes" in values:
         raise click.UsageError("--minutes and train.max_minutes both set a time; give one.")
     config, records = configuration(texts, overrides, values, "--set")
-    proposal = propose(config, minutes, partial(click.echo, err=True))
+    proposal = propose(config, minutes, partial(click.echo, err=True), remarks=remarks)
     reasons = [*records.reasons]
     if reasons and not proposal.config.data.has_prompts and "reply_column" not in records.keys:
         reasons[-1] += " (--set data.records=null reads one text)"

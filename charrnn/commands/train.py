@@ -187,7 +187,7 @@ def _of_texts(
         limit: dict[str, Any] = {} if minutes is None else {"max_minutes": minutes}
         chosen, _ = configuration(texts, overrides, values, "--set")
         return replace(chosen, train=replace(chosen.train, **limit)), run.path
-    found = proposed_for(texts, minutes, overrides, values)
-    # The training prints the size of the text and the model.
+    found = proposed_for(texts, minutes, overrides, values, remarks=False)
+    # The training prints the size of the text, remarks on it and the model.
     click.echo(wrapped("\n".join([*found.reasons, found.time]), sys.stderr), err=True)
     return found.proposal.config, run.path

@@ -58,7 +58,11 @@ class Speed:
 
 
 def propose(
-    config: Config, minutes: float | None = None, note: Callable[[str], object] = lambda _: None
+    config: Config,
+    minutes: float | None = None,
+    note: Callable[[str], object] = lambda _: None,
+    *,
+    remarks: bool = True,
 ) -> Proposal:
     """Fill in the unset keys of a configuration for its text, this machine and a training time.
 
@@ -66,6 +70,7 @@ def propose(
         config: keys with a value keep it.
         minutes: training time, by default what suits the text; train.max_minutes overrides it.
         note: called with a message before what takes a while.
+        remarks: whether it is called with remarks on the text, too, which a training repeats.
 
     Raises:
         CharRNNError: for any error that would prevent the training.
@@ -94,12 +99,12 @@ def propose(
         speed = _speed(group, measured_s)
     if minutes is not None and not config.train.has_limit:
         sized = _fitted(config, corpus, speed, work, seconds)
-    remarks = (
+    found = (
         remark_on(corpus.codes, corpus.vocabulary, config.data),
         trained_validation(config.data),
         small_parts(corpus, config, sized.train.seq_length),
     )
-    for remark in filter(None, remarks):
+    for remark in filter(None, found if remarks else ()):
         note(remark)
     most_epochs = not config.train.has_limit and sized.train.max_epochs == MOST_EPOCHS
     return Proposal(

@@ -14,10 +14,11 @@ from charrnn.config.schema import DataConfig
 from charrnn.errors import Remedy, TextError
 from charrnn.kernels import Array
 from charrnn.text.files import FileState, read_chunks
-from charrnn.text.remarks import known_format
+from charrnn.text.remarks import known_format, unmarked_encoding
 from charrnn.text.vocabulary import code_points
 
 CHUNK = 1 << 20  # bytes read at a time
+_HEAD = 64  # bytes by which a byte order mark, or UTF-16 without it, is recognised, or more
 _NO_TEXTS = ("idna", "punycode")  # encodings of single names; their time grows with n * n
 _LONGEST_RUN = 1 << 24  # bytes that a decoder may hold back; it scans them again with each chunk
 _OTHER_ENCODING = (
@@ -108,14 +109,19 @@ def _decoded(
     chunks: Iterable[bytes], where: str, encoding: str, newlines: str, remedy: str | None
 ) -> Iterator[str]:
     """Yield the text of chunks of bytes in pieces, none of them empty."""
-    if codecs.lookup(encoding).name == "utf-8-sig":
+    if codecs.lookup(encoding).name in ("utf-8", "utf-8-sig"):
         encoding = "utf-8"  # which keeps the mark, so that offsets are those in the file
     if codecs.lookup(encoding).name in _NO_TEXTS:
         raise _cannot_decode(f"{where}: {encoding} encodes single names, not texts", remedy)
     chunks = iter(chunks)
     head = b""
-    while len(head) < 4 and (chunk := next(chunks, b"")):  # 4: the longest byte order mark
+    while len(head) < _HEAD and (chunk := next(chunks, b"")):
         head += chunk
+    if encoding == "utf-8" and (found := unmarked_encoding(head)):
+        problem = f"{where}: is {found} without a byte order mark, not utf-8"
+        if remedy:
+            raise TextError(f"{problem}; {remedy}")
+        raise TextError(problem, Remedy(f"data.encoding={found}", "reads it"), _OTHER_ENCODING[1])
     decoder = codecs.getincrementaldecoder(_with_byte_order(encoding, head))()
     line_ends = io.IncrementalNewlineDecoder(None, translate=newlines == "lf")
     read, at_start = 0, True

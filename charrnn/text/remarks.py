@@ -23,6 +23,8 @@ from charrnn.text.vocabulary import Vocabulary
 _READ = 1 << 18  # symbols at the start of a text in which another format is looked for
 _FEW = 3  # characters that may be an accident
 _MANY_NULS = 0.2  # share of a text
+_LEAST_SURE = 16  # bytes in which NULs are no accident
+_SURE_NULS, _RARE_NULS = 0.8, 0.05  # share of the places that have NULs, and of the others
 _MOST = 0.95  # share of what is counted that is enough
 
 _UNPACK = "unpack it and name the text inside"
@@ -171,18 +173,44 @@ def known_format(head: str) -> str:
     return ""
 
 
+def unmarked_encoding(raw: bytes) -> str | None:
+    """Return the encoding of bytes that are surely UTF-16 or UTF-32 without a byte order mark.
+
+    Nearly all of their NULs stand where these encodings have them. A text may have a few others.
+
+    Args:
+        raw: the beginning of a file.
+    """
+    if len(raw) < _LEAST_SURE:
+        return None
+    return _by_nuls(np.frombuffer(raw[:READ], np.uint8) == 0, _RARE_NULS, _SURE_NULS)
+
+
+def _by_nuls(nuls: Array, few: float, many: float) -> str | None:
+    """Return the encoding of an ASCII text with NULs (n,) in these places, if there is one.
+
+    Args:
+        nuls: whether each byte, or symbol, is a NUL.
+        few: share of NULs up to which a place of four has none.
+        many: share of NULs above which it has them.
+    """
+    shares = [nuls[k::4].mean() for k in range(4)]
+    if any(few < share <= many for share in shares):
+        return None
+    return {
+        (False, True, False, True): "utf-16-le",
+        (True, False, True, False): "utf-16-be",
+        (False, True, True, True): "utf-32-le",
+        (True, True, True, False): "utf-32-be",
+    }.get(tuple(share > many for share in shares))
+
+
 def _nuls(symbols: Array, config: DataConfig) -> str:
     """Recognise UTF-16 and UTF-32 by their NULs: where the other bytes of an ASCII text stand."""
     nuls = symbols == 0
     if len(nuls) < 2 * _FEW or nuls.mean() < _MANY_NULS:
         return ""
-    of_four = [nuls[k::4].mean() > 0.5 for k in range(4)]
-    name = {
-        (False, True, False, True): "utf-16-le",
-        (True, False, True, False): "utf-16-be",
-        (False, True, True, True): "utf-32-le",
-        (True, True, True, False): "utf-32-be",
-    }.get(tuple(of_four))
+    name = _by_nuls(nuls, 0.5, 0.5)
     if name is None:
         return f"binary data, {nuls.mean():.0%} of it NULs; name a text"
     chars = "" if config.tokens == "char" else "data.tokens: char with "

@@ -21,10 +21,9 @@ FRENCH = "Le père Noël a créé une forêt près du château, où l\u2019été
 TABLE = "".join(f"{n},name {n},{'good' if n % 2 else 'bad'}\n" for n in range(20))
 
 MISTAKES: dict[str, tuple[bytes, dict[str, Any], str]] = {
-    "UTF-16": ((PROSE * 5).encode("utf-16-le"), {}, "data.encoding: utf-16-le reads it"),
     "UTF-16, the other order": (
         (PROSE * 5).encode("utf-16-be"),
-        {},
+        {"encoding": "latin-1"},
         "data.encoding: utf-16-be reads it",
     ),
     "UTF-16 as Latin-1": (
@@ -32,7 +31,11 @@ MISTAKES: dict[str, tuple[bytes, dict[str, Any], str]] = {
         {"encoding": "latin-1"},
         "data.encoding: utf-16-le reads it",
     ),
-    "UTF-32": ((PROSE * 5).encode("utf-32-le"), {}, "data.encoding: utf-32-le reads it"),
+    "UTF-32": (
+        (PROSE * 5).encode("utf-32-le"),
+        {"encoding": "ascii"},
+        "data.encoding: utf-32-le reads it",
+    ),
     "bytes of UTF-16": (
         (PROSE * 5).encode("utf-16-le"),
         {"tokens": "byte"},
@@ -195,16 +198,55 @@ def test_a_compressed_text_that_cannot_be_decoded_is_named(tmp_path: Path) -> No
         _remark(tmp_path / "text.gz", gzip.compress(PROSE.encode()), {})
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("text", [PROSE, FRENCH], ids=["English", "French"])
+def test_utf_16_without_a_mark_is_refused(
+    text: str, encoding: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From a text as from a configuration, with the key that reads it."""
+    file, config = tmp_path / "text.txt", tmp_path / "my.yaml"
+    file.write_bytes((text * 20).encode(encoding))
+    config.write_text("data: {path: text.txt}\nmodel: {hidden_size: 4}\ntrain: {max_steps: 2}\n")
+    place = ["--run-dir", str(tmp_path / "run")]
+    for command in (
+        ["train", str(file), *place],
+        ["train", str(config), *place],
+        ["init", str(file), "-o", str(tmp_path / "new.yaml")],
+    ):
+        assert run(command) == 1
+        assert capsys.readouterr().err == (
+            f"charrnn: error: {file}: is {encoding} without a byte order mark, not utf-8; "
+            f"--set data.encoding={encoding} reads it, --set data.tokens=byte reads bytes\n"
+        )
+    assert not (tmp_path / "run").exists()
+    assert run(["train", str(config), *place, "--set", f"data.encoding={encoding}"]) == 0
+    assert run(["eval", str(tmp_path / "run"), str(file)]) == 0
+
+
+@pytest.mark.parametrize("raw", [b"ab\0c", b"a\0b\0c\0", b"some\0names\0" * 99, b"\0" * 50 + b"ab"])
+def test_a_text_with_nuls_is_read(raw: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "text.txt"
+    path.write_bytes(raw)
+    assert len(load_corpus(DataConfig(str(path))).codes) == len(raw)
+
+
 def test_train_and_init_print_it_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text, config = tmp_path / "text.txt", tmp_path / "my.yaml"
     text.write_bytes((PROSE * 20).encode("utf-16-le"))
-    config.write_text("data: {path: text.txt}\nmodel: {hidden_size: 4}\ntrain: {max_steps: 2}\n")
+    config.write_text(
+        "data: {path: text.txt, encoding: latin-1}\n"
+        "model: {hidden_size: 4}\ntrain: {max_steps: 2}\n"
+    )
     train = ["train", str(config), "--run-dir", str(tmp_path / "run")]
     assert run(train) == 0
     assert capsys.readouterr().err.count("data.encoding: utf-16-le reads it") == 1
     assert run([*train, "--resume"]) == 0
     assert "utf-16" not in capsys.readouterr().err
-    assert run(["init", str(text), "-o", str(tmp_path / "new.yaml"), "--minutes", "0.01"]) == 0
+    set_too = ["--minutes", "0.01", "--set", "data.encoding=latin-1"]
+    assert run(["init", str(text), "-o", str(tmp_path / "new.yaml"), *set_too]) == 0
+    assert capsys.readouterr().err.count("data.encoding: utf-16-le reads it") == 1
+    set_too += ["--set", "train.max_steps=2", "--run-dir", str(tmp_path / "other")]
+    assert run(["train", str(text), *set_too]) == 0
     assert capsys.readouterr().err.count("data.encoding: utf-16-le reads it") == 1
 
 
