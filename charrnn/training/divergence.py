@@ -10,8 +10,11 @@ from __future__ import annotations
 import math
 
 from charrnn.errors import Remedy, RunError, counted
+from charrnn.runs.meta import Counters
 
 MAX_DIVERGENCES = 10  # of a run; a thousandth of the learning rate remains after them
+_ENOUGH_STEPS = 100  # in which a model learns at least how frequent the characters are
+_NEAR_GUESSING = 0.02  # share of log V
 _SETTINGS = "a lower train.learning_rate, a smaller train.clip_norm or more train.warmup_steps"
 
 
@@ -71,15 +74,31 @@ def beats_guessing(loss_nats: float | None, V: int) -> bool:
     return loss_nats is not None and loss_nats < math.log(V)
 
 
-def no_better_than_guessing(best_loss_nats: float | None, V: int) -> str:
+def no_better_than_guessing(counters: Counters, V: int, epochs: float) -> str:
     """Return a note about a finished training that has learned nothing, or '' if it has.
 
-    Without validations, `best_loss_nats` is None and there is no note.
+    Without validations there is no note.
+
+    Args:
+        counters: of the training.
+        V: size of the vocabulary.
+        epochs: that were trained.
     """
-    if best_loss_nats is None or beats_guessing(best_loss_nats, V):
+    best, trained, guessing = counters.best_loss_nats, counters.train_loss_nats, math.log(V)
+    if best is None:
+        return ""
+    enough = epochs >= 1 and counters.step >= _ENOUGH_STEPS
+    at_chance = trained is not None and abs(trained - guessing) <= _NEAR_GUESSING * guessing
+    if enough and at_chance and best >= (1 - _NEAR_GUESSING) * guessing:
+        return (
+            "neither a validation nor the training loss was clearly better than guessing "
+            f"({guessing:.2f} nats): the text may have no pattern to learn, as random characters "
+            "have none; if it has one, try another train.learning_rate, or a longer training"
+        )
+    if beats_guessing(best, V):
         return ""
     return (
-        f"no validation was better than guessing ({math.log(V):.2f} nats): try a lower "
+        f"no validation was better than guessing ({guessing:.2f} nats): try a lower "
         "train.learning_rate, a longer training, or more text"
     )
 

@@ -183,11 +183,11 @@ def train(
                     _run(trainer, run, elapsed_s, stop_requested)
                 counters = trainer.counters
                 if trainer.finished:
-                    if poor := no_better_than_guessing(counters.best_loss_nats, trainer.model.V):
+                    epochs = counters.step / trainer.limits.steps_per_epoch
+                    if poor := no_better_than_guessing(counters, trainer.model.V, epochs):
                         reporter.note(poor)
                     accuracy = whole = ""
                     if counters.best_loss_nats is not None:
-                        epochs = counters.step / trainer.limits.steps_per_epoch
                         stop = stop_requested or (lambda: None)
                         whole = whole_validation(run, group, stop, reporter)
                         accuracy = validation_accuracy(run, group, epochs, stop, reporter)

@@ -262,5 +262,21 @@ def test_a_training_that_learns_nothing_says_so_at_its_end(
     assert err.splitlines()[-1].startswith("finished: ")
 
 
+def test_a_text_without_a_pattern_is_told_from_a_wrong_rate(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = tmp_path / "noise.txt"
+    chars = np.random.default_rng(1).integers(ord("a"), ord("i"), 8000)
+    text.write_text("".join(map(chr, chars)))
+    overrides = {"data.path": str(text), "train.batch_size": 30, "train.seq_length": 20}
+    config = write_config(
+        tmp_path, overrides | {"train.max_steps": 120, "train.learning_rate": 0.02}
+    )
+    assert run(["train", str(config), "--run-dir", str(tmp_path / "run")]) == 0
+    err = capsys.readouterr().err
+    assert "than guessing (2.08 nats): the text may have no pattern to learn" in err
+    assert "a lower train.learning_rate" not in err
+
+
 def test_torture_in_short(tmp_path: Path) -> None:
     assert "stopped" in recovered_or_stopped(tmp_path, 1, 1)
