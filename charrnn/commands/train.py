@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -189,5 +190,24 @@ def _of_texts(
         return replace(chosen, train=replace(chosen.train, **limit)), run.path
     found = proposed_for(texts, minutes, overrides, values, remarks=False)
     # The training prints the size of the text, remarks on it and the model.
-    click.echo(wrapped("\n".join([*found.reasons, found.time]), sys.stderr), err=True)
+    reasons = _without_a_file(found.reasons, found.instead, found.features)
+    click.echo(wrapped("\n".join([*reasons, found.time]), sys.stderr), err=True)
     return found.proposal.config, run.path
+
+
+def _without_a_file(
+    reasons: Sequence[str], instead: Mapping[str, Any], features: Sequence[int | str]
+) -> list[str]:
+    """Return reasons of a proposal in which options stand for what init writes behind a #."""
+    from charrnn.config.writer import on_one_line
+    from charrnn.planning.columns import BEHIND, GIVEN_BEHIND
+
+    def options(values: Mapping[str, Any]) -> str:
+        return " ".join(
+            f"--set {quote(f'data.{key}={on_one_line(value)}')}" for key, value in values.items()
+        )
+
+    # The side that draws a record into its part follows from the others.
+    other = f"with {options({key: instead[key] for key in instead if key != 'split_by'})}"
+    given = f"can be given with {options({'feature_columns': [*features]})}"
+    return [one.replace(BEHIND, other).replace(GIVEN_BEHIND, given) for one in reasons]

@@ -102,16 +102,16 @@ def annotated_yaml(
             value = each_path(partial(relative_path, folder=folder), value)
             value = list(value) if isinstance(value, tuple) else value
         if dotted in given or (dotted in comments and value is not None):
-            line = f"{'  ' if section else ''}{key}: {_on_one_line(value)}"
+            line = f"{'  ' if section else ''}{key}: {on_one_line(value)}"
             comment = comments.get(dotted, "")
             both = section == "data" and key in instead
             (pair if both else sections.setdefault(section, [])).append((line, comment))
         if section == "data" and key == "split_by":
             sections[section] += pair
-            other = [f"  # {name}: {_on_one_line(one)}" for name, one in instead.items()]
+            other = [f"  # {name}: {on_one_line(one)}" for name, one in instead.items()]
             sections[section] += [(line, _OTHER if line is other[0] else "") for line in other]
             if features:
-                columns = f"  # feature_columns: {_on_one_line([*features])}"
+                columns = f"  # feature_columns: {on_one_line([*features])}"
                 sections[section].append((columns, "given too, without the first #"))
     lines = [f"# {line}" for line in header]
     for section, keys in sections.items():
@@ -121,7 +121,7 @@ def annotated_yaml(
     return "\n".join([*lines, ""])
 
 
-def _on_one_line(value: Any) -> str:
+def on_one_line(value: Any) -> str:
     """Return a value on one line of YAML that reads back as the same value."""
     for unicode in (True, False):
         text: str = yaml.safe_dump(

@@ -10,7 +10,8 @@ from charrnn.errors import ConfigError, Remedy, counted, shown
 from charrnn.planning.column import TableColumn
 from charrnn.planning.table_columns import TableColumns, read_columns
 
-BEHIND = "is in the file, behind #"  # the other direction
+BEHIND = "is in the file, behind #"  # the other direction, as init writes it
+GIVEN_BEHIND = "can be given (data.feature_columns), behind #"
 _MOST_SHOWN = 3  # cells of a first row, and columns
 _MOST_KINDS = 6  # columns with what they are
 
@@ -124,8 +125,7 @@ def _given_too(numbers: Sequence[TableColumn], prompt: TableColumn | None) -> li
     left_out = f"; this leaves out rows in which one is blank ({gaps})" if gaps else ""
     alone = prompt is None and len(numbers) == 1
     as_text = f"; data.prompt_column: {numbers[0].key} reads it as a text" if alone else ""
-    given = f"{_listed(numbers)} can be given (data.feature_columns), behind #"
-    return [f"{given}{as_text}{left_out}"]
+    return [f"{_listed(numbers)} {GIVEN_BEHIND}{as_text}{left_out}"]
 
 
 def _not_used(columns: Sequence[TableColumn]) -> list[str]:

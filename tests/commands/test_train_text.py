@@ -128,3 +128,32 @@ def test_a_folder_is_a_text() -> None:
     Path("names.txt").rename("texts/b.txt")
     assert run(["train", "texts", *QUICK, "--set", "data.records=null"]) == 0
     assert Path("runs/texts/last.npz").exists()
+
+
+def test_the_way_to_the_other_direction_is_an_option(capsys: Capture) -> None:
+    """There is no file with a # as init writes it."""
+    kinds = ["late", "early", "never"]
+    rows = [f"{kinds[k % 3]},the {k} bus of line {k * 7} in {k}th street" for k in range(120)]
+    Path("buses.csv").write_text("\n".join(["my kind,news", *rows]), encoding="utf-8")
+    assert run(["train", "buses.csv", *QUICK]) == 0
+    err = capsys.readouterr().err
+    other = ["data.prompt_column=my kind", "data.reply_column=news"]
+    assert f"my kind -> news with --set '{other[0]}' --set {other[1]}" in err
+    assert "#" not in err
+    sets = [word for one in other for word in ("--set", one)]
+    assert run(["train", "buses.csv", *QUICK, *sets, "--overwrite"]) == 0
+    assert load_config("runs/buses/config.yaml").data.reply_column == "news"
+
+
+def test_the_way_to_features_and_labels_is_an_option(capsys: Capture) -> None:
+    rows = [f"the {k} bus of line {k * 7},{k / 7:.3f},{k * k / 3:.3f}" for k in range(120)]
+    Path("buses.csv").write_text("\n".join(["news,red,blue", *rows]), encoding="utf-8")
+    assert run(["train", "buses.csv", *QUICK]) == 0
+    err = capsys.readouterr().err
+    assert "red, blue can be given with --set 'data.feature_columns=[red, blue]'\n" in err
+    Path("kinds").mkdir()
+    names = Path("names.txt").read_text(encoding="utf-8").split("\n")
+    for number in range(2):
+        Path("kinds", f"kind{number}.txt").write_text("\n".join(names[number::2]))
+    assert run(["train", "kinds", *QUICK]) == 0
+    assert "label -> line with --set data.label_as=prompt" in capsys.readouterr().err
