@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from itertools import repeat
 from typing import TYPE_CHECKING
 
 import click
 
-from charrnn.commands.arguments import load_model_and_part
+from charrnn.commands.arguments import load_model_and_part, models_and_text
 from charrnn.commands.evaluate_labels import label_lines, labels_of_part
 from charrnn.commands.evaluate_replies import in_order_of_file, replies_of_part, search_of
 from charrnn.commands.options import IntInRange, checkpoint_and_text_arguments, text_options
 from charrnn.commands.tables import fields, json_line, print_lines, print_objects
-from charrnn.errors import plural
+from charrnn.errors import TextError, plural
+from charrnn.system.terminal import wrapped
 
 if TYPE_CHECKING:
     from charrnn.model.evaluation import Score, SegmentScores, WindowScore
+    from charrnn.runs.checkpoint import Checkpoint
     from charrnn.text.part import Part
     from charrnn.text.windows import Segments
     from charrnn.workers.prediction import LabelPredictions
@@ -63,6 +67,13 @@ def evaluate(
     """
     checkpoint, part = load_model_and_part(arguments, split, unknown)
     search = search_of(checkpoint, beam)
+    _, text_file = models_and_text(arguments, split)
+    if text_file and _is_own_text(checkpoint, part, text_file):
+        note = (
+            f"{part.name}: most of it was trained on, so these figures flatter; charrnn eval "
+            "without a file scores the validation part"
+        )
+        click.echo(wrapped(note, sys.stderr), err=True)
     from charrnn.model.evaluation import SegmentScores
     from charrnn.system.progress import progress
     from charrnn.workers.scoring import score_by_workers
@@ -91,6 +102,20 @@ def evaluate(
         _print_each(scores, part, labels or replies, as_json)
     else:
         _print_score(score, tokens, part.records, labels, replies, as_json)
+
+
+def _is_own_text(checkpoint: Checkpoint, part: Part, file: str) -> bool:
+    """Return whether a file, read as a part, is of the model's own text, or a copy of this."""
+    from charrnn.text.files import find_files
+
+    if part.corpus.text_sha256 == checkpoint.text_sha256:
+        return True
+    data = checkpoint.config.data
+    try:
+        own = find_files(data.path, folders=bool(data.label_from))
+        return file != "-" and any(os.path.samefile(file, one) for one in own)
+    except (TextError, OSError):  # the text has been moved
+        return False
 
 
 def _texts(part: Part, segments: Segments) -> Iterator[dict[str, str]]:

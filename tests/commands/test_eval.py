@@ -57,6 +57,27 @@ def test_stdout_gets_only_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("run_dir")
+def test_the_text_of_the_training_gets_a_note(capsys: pytest.CaptureFixture[str]) -> None:
+    """A file of the text, or a copy; no split of it, and no other text."""
+    text = Path("text.txt").read_text(encoding="utf-8")
+    Path("copy.txt").write_text(text, encoding="utf-8")
+    Path("other.txt").write_text(text[:100], encoding="utf-8")
+    for arguments, noted in (
+        (["text.txt"], 1),
+        (["copy.txt"], 1),
+        (["other.txt"], 0),
+        ([], 0),
+        (["--split", "train"], 0),
+    ):
+        assert run(["eval", *arguments]) == 0
+        err = capsys.readouterr().err
+        assert err.count("most of it was trained on") == noted
+    Path("text.txt").write_text(text[:300], encoding="utf-8")  # no longer the same bytes
+    assert run(["eval", "text.txt"]) == 0
+    assert "most of it was trained on" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("run_dir")
 def test_without_json_stdout_gets_one_figure_per_line(capsys: pytest.CaptureFixture[str]) -> None:
     found = figures(capsys)
     assert run(["eval"]) == 0
