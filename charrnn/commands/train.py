@@ -10,7 +10,7 @@ from contextlib import closing, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from shlex import quote
+from shlex import join, quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -178,8 +178,17 @@ def _of_texts(
         run = RunFolder(RUNS / name)
     if resume and run.holds_run():
         if minutes is not None:
-            note = "--minutes sizes a new run; this one keeps its own limits"
-            click.echo(f"{note} (--set train.max_minutes=TIME)", err=True)
+            # As train.max_minutes it would change the learning rates of a run that had no limit,
+            # so that a command repeated with --resume would not give the same bits.
+            time = f"{minutes:g}" if minutes >= 1 else f"{60 * minutes:g}s"
+            folder = [] if run_dir is None else ["--run-dir", run_dir]
+            sets = [word for one in overrides for word in ("--set", one)]
+            words = ["charrnn", "train", *arguments, *folder, "--resume", *sets]
+            raise click.UsageError(
+                f"--minutes sizes a new run, and {run.path} is one already, which keeps its own "
+                f"length; leave --minutes out, or limit the run, in all, with: {join(words)} "
+                f"--set train.max_minutes={time}"
+            )
         own = load_config(run.config, overrides, origin="--set")
         return replace(own, data=replace(own.data, path=texts.config.data.path)), run.path
     if not resume:

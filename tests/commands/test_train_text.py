@@ -71,8 +71,12 @@ def test_resume_takes_the_runs_own_configuration(
     capsys.readouterr()
     assert run(["train", "tales.txt", "--resume", "--set", "train.max_steps=5"]) == 0
     assert "continuing from step 3" in capsys.readouterr().err
-    assert run(["train", "tales.txt", "--resume", "--minutes", "1"]) == 0
-    assert "--minutes sizes a new run; this one keeps its own limits" in capsys.readouterr().err
+    assert run(["train", "tales.txt", "--resume", "--minutes", "90s"]) == 2
+    err = capsys.readouterr().err
+    assert "--minutes sizes a new run, and runs/tales is one already" in err
+    command = err.strip().rpartition("with: charrnn ")[2].split()
+    assert command == ["train", "tales.txt", "--resume", "--set", "train.max_minutes=1.5"]
+    assert run(command) == 0
     assert run(["train", "names.txt", "--resume", "--run-dir", "runs/tales"]) == 1
     assert "text" in capsys.readouterr().err
 
