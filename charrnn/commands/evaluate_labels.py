@@ -76,7 +76,7 @@ def _confusion_lines(found: Classification, columns: int) -> Iterator[str]:
         for name in predicted
     ]
     if left + sum(widths) + 2 * len(widths) <= columns:
-        yield "confusion: a row for each true label, a column for each predicted one"
+        yield "confusion: true labels in rows, predicted ones in columns"
         cells = [fitted(name, width) for name, width in zip(predicted, widths, strict=True)]
         yield "  ".join([" " * left, *cells]).rstrip()
         for true, row in counts.items():
@@ -87,7 +87,7 @@ def _confusion_lines(found: Classification, columns: int) -> Iterator[str]:
     confusions = found.most_confused(_CONFUSIONS)
     if not confusions:
         return
-    yield "the most frequent confusions: true label, predicted label, records, their share"
+    yield "most frequent confusions: true, predicted, records, share"
     digits = max(len(f"{one.texts:,}") for one in confusions)
     room = max(2, (columns - digits - 12) // 2)
     left = min(room, width_of(one.true for one in confusions))

@@ -15,10 +15,10 @@ def inspect() -> None:
     """Show what a model has learned.
 
     \b
-    charrnn inspect predictions --text "hello"   the likeliest next characters
-    charrnn inspect surprise                     the loss of each character
-    charrnn inspect cells                        units that track a feature
-    charrnn inspect gradients                    how far back gradients reach
+    charrnn inspect predictions --text hi  what may follow
+    charrnn inspect surprise               loss by character
+    charrnn inspect cells                  what units track
+    charrnn inspect gradients              how far they reach
     """
 
 

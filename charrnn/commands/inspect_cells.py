@@ -162,11 +162,12 @@ def _show_correlated_units(
         print_objects([{"units": listed}])
         return
     lacking = [feature for feature in features if feature not in had]
-    click.echo("\n".join(_table(found, lacking, hint)))
+    last = model.config.model.num_layers - 1
+    click.echo("\n".join(_table(found, lacking, hint, last)))
 
 
 def _table(
-    found: Sequence[UnitCorrelation], lacking: Sequence[str], hint: Sequence[str]
+    found: Sequence[UnitCorrelation], lacking: Sequence[str], hint: Sequence[str], last: int
 ) -> list[str]:
     rows = list[str]()
     width = max((len(one.feature) for one in found), default=0)
@@ -182,7 +183,8 @@ def _table(
     if not found:
         return rows
     best = found[0].unit
-    words = ["charrnn", "inspect", "cells", *hint, "--layer", str(best.layer)]
+    words = ["charrnn", "inspect", "cells", *hint]
+    words += [] if best.layer == last else ["--layer", str(best.layer)]  # short, for a terminal
     words += ["--unit", str(best.number), *(["--state", best.state] if best.state != "h" else [])]
     return [*rows, "", "to see the first unit along the text:", f"  {shlex.join(words)}"]
 

@@ -98,11 +98,12 @@ class TrainingLog:
         self._write(
             step, "valid", loss_nats=score.loss_nats, bits_per_char=score.bits_per_char, best=best
         )
+        bits, end = f" ({score.bits_per_char:.3f} bits)", _BEST if best else ""
         self._reporter.note(
             f"epoch {self._limits.epoch(step)}  step {step:,}  validation {score.loss_nats:.4f} "
-            f"nats/{self._config.data.tokens} ({score.bits_per_char:.3f} bits)"
-            + (_BEST if best else ""),
-            strong=_BEST if best else "",
+            f"nats/{self._config.data.tokens}{bits}{end}",
+            strong=end,
+            spare=bits,
         )
         self._warn_if_high(step, score.loss_nats)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
-from charrnn.system.progress import FIRST_LINE_S, LINE_EVERY_S, Bar, Lines, progress
+from charrnn.system.progress import FIRST_LINE_S, FREE_COLUMNS, LINE_EVERY_S, Bar, Lines, progress
 from charrnn.system.terminal import (
     GREEN,
     coloured,
@@ -54,13 +54,14 @@ class Reporter:
         """Show how far a validation or the like is; see `charrnn.system.progress.progress`."""
         yield lambda _: None
 
-    def note(self, text: str, mark: str = "", strong: str = "") -> None:
+    def note(self, text: str, mark: str = "", strong: str = "", spare: str = "") -> None:
         """Print a text that stays.
 
         Args:
             text: one or more lines.
             mark: stands before each of them.
             strong: the end of the text, which is coloured where there are colours.
+            spare: a piece of the text that is left out on a terminal too narrow for it.
         """
 
     def end(self) -> None:
@@ -153,7 +154,10 @@ class TerminalReporter(Reporter):
 
         yield advance_bar
 
-    def note(self, text: str, mark: str = "", strong: str = "") -> None:
+    def note(self, text: str, mark: str = "", strong: str = "", spare: str = "") -> None:
+        columns = terminal_columns(self._file)
+        if spare and columns and len(mark + text) >= columns:
+            text = text.replace(spare, "")
         self._print(text, mark=mark, strong=strong)
 
     def _line(self, text: str) -> None:
@@ -168,7 +172,7 @@ class TerminalReporter(Reporter):
         with_rate = f"loss {self._loss()}  {self._rate()}  {left}"
         columns = terminal_columns(self._file) or _COLUMNS
         for one in ((f"epoch {epoch}  {before}", with_rate), (before, with_rate)):
-            if sum(map(len, one)) + _SHORTEST_BAR <= columns:
+            if sum(map(len, one)) + _SHORTEST_BAR + FREE_COLUMNS <= columns:
                 return one
         return before, after
 

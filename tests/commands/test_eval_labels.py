@@ -185,6 +185,7 @@ def test_a_table_of_confusions_on_a_terminal(
     monkeypatch.setenv("COLUMNS", "80")
     lines = printed(capsys, "runs/table", "mixed.csv")
     title = next(k for k, line in enumerate(lines) if line.startswith("confusion"))
+    assert len(lines[title]) < 60
     assert lines[title + 1].split() == ["early", "late", r"mid\tdle"]
     for line, label in zip(lines[title + 2 :], LABELS, strict=True):
         name, *counts = line.split()

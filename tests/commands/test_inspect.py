@@ -401,3 +401,11 @@ def test_a_text_too_short_for_correlations(capsys: pytest.CaptureFixture[str]) -
     assert run(["inspect", "cells", "runs/rnn", "short.txt"]) == 1
     assert "short.txt: is too short" in capsys.readouterr().err
     assert run(["inspect", "surprise", "runs/rnn", "short.txt"]) == 0
+
+
+def test_the_examples_fit_a_narrow_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    assert run(["inspect", "--help"]) == 0
+    assert max(map(len, capsys.readouterr().out.split("\n"))) < 60

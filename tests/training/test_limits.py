@@ -39,7 +39,7 @@ class Clock(Reporter):
         self.now_s += STEP_S
         self.at.get(self.steps, lambda: None)()
 
-    def note(self, text: str, mark: str = "", strong: str = "") -> None:  # noqa: ARG002
+    def note(self, text: str, mark: str = "", strong: str = "", spare: str = "") -> None:  # noqa: ARG002
         self.notes.append(text)
 
 

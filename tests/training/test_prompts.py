@@ -77,7 +77,7 @@ class Notes(Reporter):
     def __init__(self) -> None:
         self.notes: list[str] = []
 
-    def note(self, text: str, mark: str = "", strong: str = "") -> None:  # noqa: ARG002
+    def note(self, text: str, mark: str = "", strong: str = "", spare: str = "") -> None:  # noqa: ARG002
         self.notes.append(text)
 
 

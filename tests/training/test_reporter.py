@@ -162,6 +162,9 @@ def test_the_bar_on_a_terminal(
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     notes = [f"epoch {epoch}  step {step}  validation 2.0000 nats/char" for step in range(10)]
+    bits, best = " (2.885 bits)", "  best"
+    fits = columns == COLUMNS
+    whole = [f"{note}{bits if fits else ''}{best}" for note in notes]
     shown = ""
 
     def read() -> str:
@@ -179,12 +182,12 @@ def test_the_bar_on_a_terminal(
         reporter.begin(10, total, left_s, "char")
         for note in notes:
             reporter.step(epoch, 2500, loss_nats, 0.01)
-            reporter.note(note)
+            reporter.note(f"{note}{bits}{best}", spare=bits)
             shown += read()
             lines = screen(shown)
-            assert lines[: len(lines) - 1] == notes[: len(lines) - 1]
+            assert lines[: len(lines) - 1] == whole[: len(lines) - 1]
             bar = lines[-1]
-            assert 0 < len(bar) <= columns
+            assert 0 < len(bar) <= columns - 2  # for ^C
             assert bar.startswith((f"epoch {epoch} ", "step "))
             assert re.search(r"step [\d,]+/[\d,]+ " if total else r"step [\d,]+ ", bar)
             assert f"loss {loss_nats:.3f}  " in bar
@@ -194,7 +197,7 @@ def test_the_bar_on_a_terminal(
         reporter.end()
         shown += read()
     os.close(master)
-    assert screen(shown) == [*notes, ""]
+    assert screen(shown) == [*whole, ""]
 
 
 @pytest.mark.parametrize(
