@@ -15,6 +15,7 @@ from charrnn.text.records import RecordCorpus
 
 _SHORT = 8  # steps of a window, with which little is learned
 _LITTLE = 100  # symbols of a part, whose loss says little
+_SMALL_TEXT, _ENOUGH = 20_000, 50_000  # symbols that a model memorises, and that train well
 _FEW = 4  # streams or steps, with which little is learned
 _LONGEST_TEXT = 10**9  # characters; nobody finds a longer text to fix a configuration
 
@@ -72,7 +73,14 @@ def small_parts(corpus: Corpus, written: Config, seq_length: int) -> str:
     for name, size in (("validation", valid), ("test", test)):
         if 0 < size < _LITTLE:
             small.append(f"the {name} part has {counted(size, tokens)}, so its loss says little")
-    return f"the text is very small: {'; '.join(small)}. A longer text helps" if small else ""
+    if small:
+        return f"the text is very small: {'; '.join(small)}. A longer text helps"
+    if corpus.longest_record is None and (n := len(corpus.codes)) < _SMALL_TEXT:
+        return (
+            f"a text of {counted(n, tokens)} is small: a model will mostly memorise it; "
+            f"{_ENOUGH:,} or more train well"
+        )
+    return ""
 
 
 def _too_small(text: _Text, config: Config, cut: tuple[int, int] | None = None) -> str:

@@ -238,8 +238,13 @@ def test_the_fraction_that_the_error_names(n: int, sizes: dict[str, float], name
         (11, {}, "a window has 1 step (train.seq_length); the validation part has 2 characters"),
         (700, {}, "the text is very small: the validation part has 70 characters"),
         (700, {"test_fraction": 0.1}, "the test part has 70 characters, so its loss says little"),
-        (5000, {}, ""),
-        (700, {"valid_fraction": 0.0}, ""),
+        (
+            5000,
+            {},
+            "a text of 5,000 characters is small: a model will mostly memorise it; 50,000 or",
+        ),
+        (700, {"valid_fraction": 0.0}, "a text of 700 characters is small"),
+        (20_000, {}, ""),
     ],
 )
 def test_a_very_small_text_gets_a_remark(chars: int, keys: dict[str, float], remark: str) -> None:
