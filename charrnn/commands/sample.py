@@ -19,7 +19,7 @@ from charrnn.commands.options import (
     features_option,
     unknown_option,
 )
-from charrnn.errors import CharRNNError, CheckpointError, TextError, counted
+from charrnn.errors import CharRNNError, CheckpointError, SamplingError, TextError, counted
 from charrnn.system.terminal import wrapped
 
 if TYPE_CHECKING:
@@ -153,6 +153,11 @@ def sample(
     if model.vocabulary.end is not None:
         if stop is not None:
             raise click.UsageError("--stop: a record ends where the model ends it.")
+        if prompt is None and model.labels.replies and model.vocabulary.prompt_end is not None:
+            raise SamplingError(
+                "this model tells the label of a text; charrnn predict TEXT prints it, with its "
+                "probability"
+            )
     elif given_of_records := [option for option, is_given in of_records.items() if is_given]:
         raise click.UsageError(
             f"{given_of_records[0]} is for records, and this model writes a text; a model trained "
@@ -171,6 +176,19 @@ def sample(
     if prompt is not None and model.vocabulary.end is not None:
         asked = model.encoder.prompt(prompt, skip_unknown=skip_unknown)
         skipped += 0 if asked is None else len(model.encoder.unknown(prompt))
+    choosing: dict[str, Any] = {
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "greedy": greedy,
+        "seed": seed,
+        "skip_unknown": skip_unknown,
+    }
+    sampler = None
+    if model.vocabulary.end is not None:  # which checks the prompt, too
+        sampler = model.record_sampler(
+            num_samples, text, length, prompt=prompt, features=features, **choosing
+        )
     if checkpoint is None:
         click.echo(str(path), err=True)
     if drawn:
@@ -182,15 +200,7 @@ def sample(
             "probability"
         )
         click.echo(wrapped(note, sys.stderr), err=True)
-    choosing: dict[str, Any] = {
-        "temperature": temperature,
-        "top_k": top_k,
-        "top_p": top_p,
-        "greedy": greedy,
-        "seed": seed,
-        "skip_unknown": skip_unknown,
-    }
-    if model.vocabulary.end is None:
+    if sampler is None:
         from charrnn.commands.sample_texts import print_texts
 
         length = model.default_length if length is None else length
@@ -201,9 +211,6 @@ def sample(
     from charrnn.commands.sample_records import print_records
     from charrnn.model.record_sampling import separator_of
 
-    sampler = model.record_sampler(
-        num_samples, text, length, prompt=prompt, features=features, **choosing
-    )
     selection = model.selection(
         num_samples,
         sampler,

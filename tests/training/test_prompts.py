@@ -250,6 +250,17 @@ REMARK = (
 )
 
 
+def test_a_missing_prompt_is_refused_before_anything_is_printed(
+    tmp_path: Path, config: Config, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train_run(config, tmp_path / "run")
+    assert run(["sample", str(tmp_path / "run")]) == 1
+    assert capsys.readouterr().err == (
+        "charrnn: error: this model tells the label of a text; charrnn predict TEXT prints it, "
+        "with its probability\n"
+    )
+
+
 @pytest.mark.parametrize("options", [{}, {"greedy": True}, {"temperature": 3.0}, {"top_k": 2}])
 def test_a_reply_has_no_end_of_a_prompt(
     tmp_path: Path, config: Config, options: dict[str, Any]
