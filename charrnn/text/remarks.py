@@ -29,16 +29,43 @@ _MOST = 0.95  # share of what is counted that is enough
 
 _UNPACK = "unpack it and name the text inside"
 _SAVE = "save it as plain text"
+_NAME = "name a text, or export the text in it"
 _SIGNATURES = (  # the beginning of a file, as Latin-1 reads it
     ("\x1f\x8b", "a file compressed with gzip", _UNPACK),
     ("BZh", "a file compressed with bzip2", _UNPACK),
     ("\xfd7zXZ", "a file compressed with xz", _UNPACK),
     ("(\xb5/\xfd", "a file compressed with zstd", _UNPACK),
-    ("PK\x03\x04", "a zip file, or a document in one (docx, odt, epub)", _SAVE),
+    ("7z\xbc\xaf\x27\x1c", "a 7z file", _UNPACK),
+    ("Rar!\x1a\x07", "a rar file", _UNPACK),
+    (
+        "PK\x03\x04",
+        "a zip file, or a document in one (docx, xlsx, odt, epub)",
+        f"{_SAVE}, a table as CSV",
+    ),
     ("%PDF-", "a PDF", _SAVE),
     ("{\\rtf", "a document in rich text format", _SAVE),
     ("\xd0\xcf\x11\xe0", "a document of an older office program", _SAVE),
     ("SQLite format 3\0", "a database", "write one column of it to a file, one value a line"),
+    ("PAR1\x15", "a Parquet table", "write it as CSV"),
+    ("\x89PNG", "a picture (png)", _NAME),
+    ("\xff\xd8\xff", "a picture (jpg)", _NAME),
+    ("GIF8", "a picture (gif)", _NAME),
+    ("II*\0", "a picture (tiff)", _NAME),
+    ("MM\0*", "a picture (tiff)", _NAME),
+    ("ID3\x03", "a sound (mp3)", _NAME),
+    ("ID3\x04", "a sound (mp3)", _NAME),
+    ("\xff\xfb", "a sound (mp3)", _NAME),
+    ("OggS\0", "a sound (ogg)", _NAME),
+    ("fLaC", "a sound (flac)", _NAME),
+    ("\x1aE\xdf\xa3", "a video (mkv, webm)", _NAME),
+    ("\x7fELF", "a program", _NAME),
+    ("\xca\xfe\xba\xbe", "a program", _NAME),
+)
+_FURTHER_IN = (  # likewise, after the length of the file
+    (4, "ftyp", "a video, a sound or a picture (mp4, m4a, heic)", _NAME),
+    (8, "WAVE", "a sound (wav)", _NAME),
+    (8, "AVI ", "a video (avi)", _NAME),
+    (8, "WEBP", "a picture (webp)", _NAME),
 )
 
 
@@ -169,6 +196,9 @@ def known_format(head: str) -> str:
     """
     for signature, kind, way_out in _SIGNATURES:
         if head.startswith(signature):
+            return f"{kind}; {way_out}"
+    for place, signature, kind, way_out in _FURTHER_IN:
+        if head[place:].startswith(signature) and not head[:place].isprintable():
             return f"{kind}; {way_out}"
     return ""
 

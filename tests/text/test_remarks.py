@@ -104,6 +104,16 @@ MISTAKES: dict[str, tuple[bytes, dict[str, Any], str]] = {
     ),
     "a PDF": (b"%PDF-1.4\n1 0 obj\n<< /Type /Catalog >>\n", {}, "a PDF; save it as plain text"),
     "a docx": (b"PK\x03\x04\x14\x00\x06\x00 word", {"tokens": "byte"}, "a zip file, or a document"),
+    "a picture": (
+        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
+        {"encoding": "latin-1"},
+        "a picture (png); name",
+    ),
+    "a video": (
+        b"\0\0\0 ftypisom\0\0\2\0",
+        {"tokens": "byte"},
+        "a video, a sound or a picture (mp4",
+    ),
     "commas": (
         TABLE.encode(),
         {},
@@ -256,3 +266,30 @@ def _remark(path: Path, raw: bytes | None, keys: dict[str, Any]) -> str:
     config = DataConfig(str(path), **keys)
     corpus = load_corpus(config)
     return remark_on(corpus.codes, corpus.vocabulary, config)
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b"\x89PNG\r\n\x1a\n", "a picture (png); name a text, or export the text in it"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF", "a picture (jpg)"),
+        (b"GIF89a\x80\0\xf7", "a picture (gif)"),
+        (b"RIFF\x24\x80\0\0WAVEfmt ", "a sound (wav)"),
+        (b"\xff\xfb\x90\x64", "a sound (mp3)"),
+        (
+            b"PK\x03\x04\x14\0\x06\0",
+            "or a document in one (docx, xlsx, odt, epub); save it as plain",
+        ),
+        (b"SQLite format 3\0\x10\0", "a database"),
+    ],
+)
+def test_a_file_that_is_no_text_is_named(
+    head: bytes, kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without the advice to read its bytes in another encoding, which would train on noise."""
+    file = tmp_path / "file"
+    file.write_bytes(head + bytes(range(256)) * 20)
+    assert run(["train", str(file)]) == 1
+    err = capsys.readouterr().err
+    assert kind in err
+    assert "latin-1" not in err
