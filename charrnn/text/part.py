@@ -21,8 +21,9 @@ from charrnn.text.features import FeatureRows, FeatureScale
 from charrnn.text.files import bounded_chunks, find_files
 from charrnn.text.load import load_corpus
 from charrnn.text.other_table import explained
-from charrnn.text.reading import Reading, reading_of
+from charrnn.text.reading import Reading
 from charrnn.text.record_reader import RecordFile, with_ends
+from charrnn.text.record_reading import reading_of
 from charrnn.text.records import RecordCorpus
 from charrnn.text.rows import NO_RECORDS
 from charrnn.text.vocabulary import Vocabulary

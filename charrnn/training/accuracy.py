@@ -12,7 +12,7 @@ from charrnn.model.beam import FoundReply
 from charrnn.model.evaluation import Score
 from charrnn.runs.checkpoint import load_checkpoint
 from charrnn.runs.folder import RunFolder
-from charrnn.text.reading import reading_of
+from charrnn.text.record_reading import reading_of
 from charrnn.text.records import RecordCorpus
 from charrnn.training.reporter import Reporter
 from charrnn.workers.group import WorkerGroup

@@ -11,7 +11,8 @@ from charrnn.inspection import copies
 from charrnn.inspection.copies import SHORTEST, Copy, longest_copies
 from charrnn.text.corpus import Corpus
 from charrnn.text.encoding import EncodedText
-from charrnn.text.reading import Reading, reading_of
+from charrnn.text.reading import Reading
+from charrnn.text.record_reading import reading_of
 from charrnn.text.records import RecordCorpus
 from charrnn.text.vocabulary import Vocabulary
 

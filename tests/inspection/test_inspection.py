@@ -26,7 +26,8 @@ from charrnn.model.evaluation import score
 from charrnn.model.model import Model, States
 from charrnn.model.parameters import initial_parameters
 from charrnn.text.corpus import Corpus
-from charrnn.text.reading import Reading, reading_of
+from charrnn.text.reading import Reading
+from charrnn.text.record_reading import reading_of
 from charrnn.text.streams import scoring_windows
 from charrnn.text.vocabulary import Vocabulary
 

@@ -22,7 +22,8 @@ from charrnn.model.model import Model
 from charrnn.model.parameters import initial_parameters
 from charrnn.text import corpus, record_index
 from charrnn.text.load import load_corpus
-from charrnn.text.reading import Reading, reading_of
+from charrnn.text.reading import Reading
+from charrnn.text.record_reading import reading_of
 
 LINES = ["ab(c)", "d", '"Ef" g', "a" * 9, "bc (dd", "", "cab", "d" * 70, "ef)", "b", "gab" * 5]
 RECORDS = [line for line in LINES if line]
