@@ -130,7 +130,7 @@ def sample(
                 )
     if stop == "":
         raise click.UsageError("--stop: the text is empty; give at least one character.")
-    from charrnn.model.sampling import random_seed
+    from charrnn.model.sampling_params import random_seed
     from charrnn.runs.checkpoint import reading_note
     from charrnn.runs.load import load
     from charrnn.text.decoding import normalise_newlines

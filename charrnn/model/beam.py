@@ -17,7 +17,7 @@ from charrnn.errors import SamplingError
 from charrnn.kernels import Array
 from charrnn.model.model import Model, States
 from charrnn.model.prediction import Reply, log_sum_exp, read_prompts
-from charrnn.model.sampling import checked_number
+from charrnn.model.sampling_params import checked_number
 from charrnn.text.labels import Labels
 from charrnn.text.vocabulary import Vocabulary
 

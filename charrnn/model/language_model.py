@@ -12,13 +12,8 @@ from charrnn.kernels import Array
 from charrnn.model.evaluation import Score, SegmentScores
 from charrnn.model.record_sampling import RecordSampler, SampledRecord, Selection, separator_of
 from charrnn.model.reply_model import ReplyModel
-from charrnn.model.sampling import (
-    SamplingParams,
-    checked_number,
-    checked_seed,
-    continuations,
-    generators,
-)
+from charrnn.model.sampling import continuations
+from charrnn.model.sampling_params import SamplingParams, checked_number, checked_seed, generators
 from charrnn.text.known import KnownRecords
 from charrnn.text.part import encode_list, own_corpus
 

@@ -13,7 +13,8 @@ from charrnn.config.schema import TABLES, DataConfig
 from charrnn.errors import SamplingError, counted
 from charrnn.kernels import Array
 from charrnn.model.model import Model, quietly
-from charrnn.model.sampling import SamplingParams, generators, read_prime, repeated, steps
+from charrnn.model.sampling import read_prime, repeated, steps
+from charrnn.model.sampling_params import SamplingParams, generators
 from charrnn.text.record_reader import SEPARATORS
 from charrnn.text.vocabulary import Vocabulary
 

@@ -12,7 +12,7 @@ from charrnn.errors import SamplingError
 from charrnn.kernels import Array
 from charrnn.model.beam import Search, find_replies, texts_of_replies
 from charrnn.model.prediction import LabelTree, Reply, label_log_probs, likeliest, texts_of_labels
-from charrnn.model.sampling import checked_number
+from charrnn.model.sampling_params import checked_number
 from charrnn.model.text_model import TextModel
 
 _POSITIVE = Number(1, whole=True)

@@ -12,13 +12,8 @@ from charrnn.kernels import Array
 from charrnn.model.encoder import Encoder
 from charrnn.model.evaluation import Score, WindowScore, score_windows
 from charrnn.model.model import Model
-from charrnn.model.sampling import (
-    SamplingParams,
-    checked_number,
-    checked_seed,
-    continuations,
-    generators,
-)
+from charrnn.model.sampling import continuations
+from charrnn.model.sampling_params import SamplingParams, checked_number, checked_seed, generators
 from charrnn.text.decoding import normalise_newlines
 from charrnn.text.features import FeatureScale
 from charrnn.text.labels import Labels

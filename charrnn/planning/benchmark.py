@@ -16,7 +16,8 @@ import numpy as np
 from charrnn.config.schema import Config
 from charrnn.model.model import Model
 from charrnn.model.parameters import initial_parameters, training_flops
-from charrnn.model.sampling import SamplingParams, generate, generators
+from charrnn.model.sampling import generate
+from charrnn.model.sampling_params import SamplingParams, generators
 from charrnn.text.random_text import random_corpus
 from charrnn.training.limits import Limits
 from charrnn.training.optimizer import clip_gradient, new_optimizer, scheduled_rate

@@ -18,7 +18,7 @@ from charrnn.model.language_model import LanguageModel
 from charrnn.model.model import Model
 from charrnn.model.parameters import initial_parameters
 from charrnn.model.record_sampling import RecordSampler
-from charrnn.model.sampling import SamplingParams
+from charrnn.model.sampling_params import SamplingParams
 from charrnn.runs.checkpoint import Checkpoint, save_checkpoint
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.meta import Counters

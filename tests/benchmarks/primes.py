@@ -21,7 +21,8 @@ import numpy as np
 
 from charrnn.kernels import Array
 from charrnn.model.model import Model
-from charrnn.model.sampling import SamplingParams, generate, generators
+from charrnn.model.sampling import generate
+from charrnn.model.sampling_params import SamplingParams, generators
 from charrnn.runs.checkpoint import Checkpoint, load_checkpoint
 from charrnn.runs.folder import find_checkpoint
 from charrnn.text.part import Part, encode_split

@@ -39,7 +39,7 @@ def charrnn_rates(cell: str, layers: int, H: int, stack: ExitStack) -> dict[str,
     from charrnn.model.model import Model
     from charrnn.model.parameters import initial_parameters
     from charrnn.model.record_sampling import RecordSampler
-    from charrnn.model.sampling import SamplingParams
+    from charrnn.model.sampling_params import SamplingParams
     from charrnn.system.cores import free_cores
     from charrnn.text.vocabulary import SYMBOLS, Vocabulary
     from charrnn.workers.sampling import attempts_by_workers, compiled_for

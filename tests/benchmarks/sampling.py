@@ -20,7 +20,8 @@ import numpy as np
 from charrnn.config.schema import ModelConfig
 from charrnn.model.model import Model
 from charrnn.model.parameters import initial_parameters
-from charrnn.model.sampling import SamplingParams, generate, generators
+from charrnn.model.sampling import generate
+from charrnn.model.sampling_params import SamplingParams, generators
 
 V = 65
 SHAPES = ((2, 128, 1), (2, 128, 64), (1, 512, 1), (1, 512, 64))

@@ -23,7 +23,7 @@ import charrnn
 from charrnn.commands import sample_texts
 from charrnn.commands.cli import run
 from charrnn.errors import SamplingError, TextError
-from charrnn.model.sampling import SamplingParams
+from charrnn.model.sampling_params import SamplingParams
 from charrnn.runs.checkpoint import save_checkpoint
 from charrnn.system.terminal import visible
 
@@ -301,7 +301,7 @@ def test_a_random_seed_is_printed_and_reproduces_the_text(
 def test_a_random_seed_is_drawn_in_one_way(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("charrnn.model.sampling.os.urandom", lambda n: bytes(range(n)))
+    monkeypatch.setattr("charrnn.model.sampling_params.os.urandom", lambda n: bytes(range(n)))
     seed = int.from_bytes(bytes(range(8)), "little")
     model = charrnn.load("wandering.npz")
     assert model.sample("abc", 80) == model.sample("abc", 80, seed=seed)

@@ -15,7 +15,8 @@ from small_models import reciting, symbols_of, wandering
 import charrnn
 from charrnn.commands.cli import run
 from charrnn.kernels import Array
-from charrnn.model.sampling import SamplingParams, continuations, generate, generators
+from charrnn.model.sampling import continuations, generate
+from charrnn.model.sampling_params import SamplingParams, generators
 from charrnn.runs.checkpoint import Checkpoint, save_checkpoint
 from charrnn.text.vocabulary import Vocabulary
 

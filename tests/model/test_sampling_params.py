@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from charrnn.kernels import Array
-from charrnn.model.sampling import SamplingParams, generators
+from charrnn.model.sampling_params import SamplingParams, generators
 
 LOGITS = np.log(np.array([0.05, 0.4, 0.02, 0.25, 0.18, 0.1]))  # of six characters
 ROWS = arrays(np.float32, (3, 8), elements=st.floats(-20, 20, width=32))
