@@ -10,29 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from charrnn.config.checks import Settings, check_together
 from charrnn.config.near_keys import advice
 from charrnn.config.paths import absolute_path, each_path, named_path
 from charrnn.config.safe_yaml import LARGEST, InvalidYAMLError, parse_yaml
-from charrnn.config.schema import PATHS, PROMPTS, SECTIONS, TABLES, Config, all_keys
+from charrnn.config.schema import PATHS, SECTIONS, Config, all_keys
 from charrnn.errors import ConfigError, Remedy, counted, shown, shown_name
-from charrnn.kernels.optimizers import OPTIMIZERS, SCHEDULES
 
 _MOST_ERRORS = 10  # reported together
-KEYS_OF_RECORDS = {  # keys of the section data, and the values of data.records that have them
-    "prompt_column": TABLES,
-    "reply_column": TABLES,
-    "feature_columns": TABLES,
-    "features_path": ("line", "paragraph", *TABLES),
-    "header": ("csv", "tsv"),
-    "delimiter": ("csv",),
-    "prompt_separator": ("line",),
-    "label_from": ("line", "paragraph"),
-    "label_as": ("line", "paragraph"),
-    "split_by": ("line", "paragraph", *TABLES),
-    "reverse_prompts": ("line", "paragraph", *TABLES),
-}
-_OTHER_PROMPTS = ("prompt_separator", "label_from")
-_OLD_PROMPT_WEIGHT = 0.1  # once the default, which is in the config.yaml of any older run
 _PATHS = [f"data.{key}" for key in PATHS]
 _TEXTS = ("data.delimiter", "data.prompt_separator")  # in which each character counts
 _NULLS = ("", "~", "null", "Null", "NULL")
@@ -212,133 +197,16 @@ class _Builder:
                 "data:\n  path: your-text.txt"
             )
         values = {key: spec["default"] for key, spec in self._keys.items()} | self._values
-        self._check_fractions(values)
-        self._check_records(values)
-        self._check_columns(values)
-        self._fill_clipping(values)
-        self._fill_hyperparameters(values)
-        self._check_schedule(values)
-        rate = values["train.learning_rate"]
-        if rate is not None and values["train.min_learning_rate"] > rate:
-            self._fail("train.min_learning_rate", f"is above train.learning_rate {rate}", values)
+        settings = Settings(values, self._where, self._file)
+        check_together(settings)
         sections = {
             name: cls(**{f.name: values[f"{name}.{f.name}"] for f in fields(cls)})
             for name, cls in SECTIONS.items()
         }
         config = Config(seed=values["seed"], **sections)
         if config.train.patience is not None and not config.data.has_validation:
-            self._fail("train.patience", "needs a validation part; set data.valid_fraction", values)
+            settings.fail("train.patience", "needs a validation part; set data.valid_fraction")
         return config
-
-    def _check_fractions(self, values: dict[str, Any]) -> None:
-        keys = [f"data.{part}_fraction" for part in ("valid", "test")]
-        if sum(values[key] for key in keys if not values[key.replace("fraction", "path")]) >= 1:
-            self._fail(
-                max(keys, key=lambda k: (k in self._values, values[k])),
-                "leaves nothing to train on; both fractions must add up to less than 1",
-                values,
-            )
-
-    def _check_records(self, values: dict[str, Any]) -> None:
-        """Refuse keys that the kind of records does not have, and tables without a reply."""
-        kind = values["data.records"]
-        for key, kinds in KEYS_OF_RECORDS.items():
-            default = self._keys[f"data.{key}"]["default"]
-            if values[f"data.{key}"] != default and kind not in kinds:
-                others = ", ".join(kinds)
-                self._fail(f"data.{key}", f"needs data.records to be one of {others}", values)
-        if kind in TABLES and values["data.reply_column"] is None:
-            raise ConfigError(
-                f"{self._where['data.records']}: data.records: {kind} needs data.reply_column, the "
-                "column to learn, and usually data.prompt_column, the column that is given"
-            )
-        if values["data.features_path"]:
-            self._check_features_path(values)
-        if values["data.label_from"] and values["data.prompt_separator"]:
-            self._fail("data.prompt_separator", "excludes data.label_from; set one", values)
-        has_prompts = any(values[f"data.{key}"] for key in PROMPTS)
-        if values["data.split_by"] in ("prompt", "reply") and not has_prompts:
-            self._fail("data.split_by", "needs records with a prompt and a reply", values)
-        if values["train.prompt_weight"] == _OLD_PROMPT_WEIGHT and not has_prompts:
-            values["train.prompt_weight"] = None
-        if values["data.reverse_prompts"] and not has_prompts:
-            self._fail("data.reverse_prompts", "needs records with a prompt and a reply", values)
-        weights = {
-            "train.prompt_weight": values["train.prompt_weight"],  # 0 for a text, where filled in
-            "train.early_weight": values["train.early_weight"],
-        }
-        for key, is_given in weights.items():
-            if is_given and not has_prompts:
-                self._fail(key, "needs records with a prompt and a reply", values)
-        if values["data.label_as"] != "prompt" and not values["data.label_from"]:
-            self._fail("data.label_as", "needs data.label_from: file", values)
-
-    def _check_features_path(self, values: dict[str, Any]) -> None:
-        """Refuse a second source of features, and parts whose features the file would not have."""
-        if values["data.feature_columns"] is not None:
-            self._fail("data.features_path", "excludes data.feature_columns; set one", values)
-        for key in ("data.valid_path", "data.test_path"):
-            if values[key]:
-                self._fail(
-                    key,
-                    "has records without features, as data.features_path has those of data.path; "
-                    "use data.feature_columns of a table, or a fraction in place of this path",
-                    values,
-                )
-
-    def _check_columns(self, values: dict[str, Any]) -> None:
-        """Refuse a column on both sides, and delimiters that the reader of CSV cannot have."""
-        reply = values["data.reply_column"]
-        for key in ("data.prompt_column", "data.feature_columns"):
-            others = values[key] if isinstance(values[key], tuple) else (values[key],)
-            if reply and reply in others:
-                self._fail("data.reply_column", f"is {key} too; give two columns", values)
-        delimiter = values["data.delimiter"] or ","
-        if delimiter in '"\r':
-            self._fail(
-                "data.delimiter", "quotes a cell or ends a row; use another, such as ; or |", values
-            )
-        if values["data.tokens"] == "byte" and not delimiter.isascii():
-            self._fail(
-                "data.delimiter", "is several bytes, and data.tokens: byte needs ASCII", values
-            )
-
-    def _fill_clipping(self, values: dict[str, Any]) -> None:
-        if values["train.clip_value"] is None:
-            return
-        if self._values.get("train.clip_norm") is not None:
-            self._fail("train.clip_value", "excludes train.clip_norm; set one of them", values)
-        values["train.clip_norm"] = None
-
-    def _fill_hyperparameters(self, values: dict[str, Any]) -> None:
-        name = values["train.optimizer"]
-        rule = OPTIMIZERS[name]
-        for parameter, default in rule.hyperparameters.items():
-            key = f"train.{parameter}"
-            if values[key] is None and not self._keys[key].get("fillable"):
-                values[key] = default
-        all_rules = dict.fromkeys(p for r in OPTIMIZERS.values() for p in r.hyperparameters)
-        others = [p for p in all_rules if p not in rule.hyperparameters]
-        wrong = [p for p in others if values[f"train.{p}"] is not None]
-        if wrong:
-            used = ", ".join(rule.hyperparameters) or "only learning_rate"
-            problem = f"is set, but optimizer {name} does not use it (it has: {used})"
-            also = "".join(f", nor train.{p}" for p in wrong[1:])
-            them = "them" if wrong[1:] else "it"
-            remedy = f"leave {them} out, or set {them} to null"
-            self._fail(f"train.{wrong[0]}", f"{problem}{also}; {remedy}", values)
-
-    def _check_schedule(self, values: dict[str, Any]) -> None:
-        name = values["train.schedule"]
-        for parameter in dict.fromkeys(p for used in SCHEDULES.values() for p in used):
-            key = f"train.{parameter}"
-            if parameter not in SCHEDULES[name] and values[key] != self._keys[key]["default"]:
-                users = ", ".join(s for s, used in SCHEDULES.items() if parameter in used)
-                self._fail(key, f"is not used by schedule {name} (only by {users})", values)
-
-    def _fail(self, key: str, problem: str, values: Mapping[str, Any]) -> None:
-        where = self._where.get(key, self._file)
-        raise ConfigError(f"{where}: {key}: {shown(values[key])} {problem}")
 
 
 def _parse_override(override: str, origin: str) -> tuple[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from charrnn.config.reader import KEYS_OF_RECORDS
+from charrnn.config.checks import KEYS_OF_RECORDS
 from charrnn.config.schema import TABLES, DataConfig
 from charrnn.errors import ConfigError, Remedy, counted, shown
 from charrnn.planning.columns import BEHIND, choose_columns

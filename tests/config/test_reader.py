@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from support import resolved, text_sizes, train, write_config
 
 from charrnn.backends.backend import BACKENDS
+from charrnn.config.checks import KEYS_OF_RECORDS
 from charrnn.config.reader import (
-    KEYS_OF_RECORDS,
     config_from_dict,
     load_config,
     override_defaults,
