@@ -121,8 +121,9 @@ def _compute(
 
 
 def _draw(models: Sequence[ModelGradients], path: Path) -> None:
-    from charrnn.report import figures
+    from charrnn.report.animation import save_animation
     from charrnn.report.charts import gradient_chart
+    from charrnn.report.figures import save_chart
 
     cells = [one.cell for one in models]
     named = [
@@ -131,9 +132,9 @@ def _draw(models: Sequence[ModelGradients], path: Path) -> None:
     ]
     title = "Gradient norm by lag: median and middle half of the losses"
     if path.suffix.lower() == ".gif":
-        figures.save_animation(named, "Gradient norm by lag: median of the losses", path)
+        save_animation(named, "Gradient norm by lag: median of the losses", path)
     else:
-        figures.save_chart(partial(gradient_chart, named), title, "steps back", path)
+        save_chart(partial(gradient_chart, named), title, "steps back", path)
     click.echo(f"written: {path}", err=True)
 
 

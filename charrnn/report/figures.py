@@ -1,4 +1,4 @@
-"""Figures with a chart: an SVG element for a page, a picture in a file, an animation.
+"""Figures with a chart: an SVG element for a page, a picture in a file.
 
 A chart in a page takes its colours from the page, which has a light and a dark style. A chart in a
 file of its own uses the palette of Okabe and Ito, which colour-blind people can tell apart.
@@ -19,7 +19,7 @@ import numpy as np
 
 from charrnn.errors import RunError
 from charrnn.inspection.glyphs import display_width
-from charrnn.report.charts import Curve, Draw, ModelGradients, gradient_curves
+from charrnn.report.charts import Curve, Draw
 from charrnn.report.readout import readout
 from charrnn.system.atomic import atomic_write
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-_IN_A_PAGE = {f"#00000{i + 1}": f"var(--series-{i + 1})" for i in range(len(_PALETTE))}
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+_IN_A_PAGE = {f"#00000{i + 1}": f"var(--series-{i + 1})" for i in range(len(PALETTE))}
 _INK, _FAINT = "#00000a", "#00000b"
 _VARIABLES = _IN_A_PAGE | {_INK: "var(--ink)", _FAINT: "var(--faint)"}
 # Without dates, so that the same run gives the same file.
@@ -85,10 +85,10 @@ def page_chart(draw: Draw, title: str, x_label: str, salt: str) -> PageChart:
         x_label: label of the x axis.
         salt: keeps this chart's identifiers different from those of the page's other charts.
     """
-    with _figure(_page_style(salt), Size(4.2, 2.8)) as figure:
+    with figure_of(_page_style(salt), Size(4.2, 2.8)) as figure:
         axes = figure.subplots()
         curves = draw(axes, list(_IN_A_PAGE))
-        _finish(axes, x_label)
+        finish(axes, x_label)
         file = io.StringIO()
         figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
         values = readout(axes, curves, x_label)
@@ -119,53 +119,17 @@ def save_chart(draw: Draw, title: str, x_label: str, path: Path) -> None:
     """
     kind = path.suffix.lower()
     style = {"svg.fonttype": "path", "svg.hashsalt": "charrnn"}
-    with atomic_write(path) as file, _figure(style, Size(6.4, 4.0)) as figure:
+    with atomic_write(path) as file, figure_of(style, Size(6.4, 4.0)) as figure:
         axes = figure.subplots()
-        curves = draw(axes, _PALETTE)
-        _finish(axes, x_label)
-        _add_head(figure, title, curves)
+        curves = draw(axes, PALETTE)
+        finish(axes, x_label)
+        add_head(figure, title, curves)
         figure.savefig(file, format=kind[1:], dpi=200, metadata=_METADATA[kind])
 
 
-def save_animation(models: ModelGradients, title: str, path: Path) -> None:
-    """Write a GIF in which the curves of the gradient norms grow, lag by lag."""
-    from PIL import Image
-
-    curves, frames = [curve for curve, _ in gradient_curves(models, _PALETTE)], []
-    medians = np.stack([curve.y for curve in curves])  # (curves, K)
-    K = medians.shape[1]
-    finite = medians[np.isfinite(medians)]
-    low, high = finite.min(initial=1.0), finite.max(initial=1e-12)
-    with _figure({}, Size(6.4, 4.0)) as figure:
-        for lag in np.unique(np.linspace(1, K, min(K, 60)).astype(int)):
-            figure.clear()
-            figure.set_size_inches(6.4, 4.0)
-            axes = figure.subplots()
-            for curve in curves:
-                axes.plot(curve.x[:lag], curve.y[:lag], curve.style, color=curve.colour)
-                axes.plot(lag, curve.y[lag - 1], color=curve.colour, marker="o")
-            axes.set_yscale("log")
-            axes.set(xlim=(0, K + 1), ylim=(low / 2, 2 * high))
-            _finish(axes, "steps back")
-            _add_head(figure, title, curves)
-            image = io.BytesIO()
-            figure.savefig(image, format="png", dpi=100)
-            frames.append(Image.open(image).convert("P", palette=Image.Palette.ADAPTIVE))
-    durations = [80] * (len(frames) - 1) + [2500]  # ms
-    with atomic_write(path) as file:
-        frames[0].save(
-            file,
-            "GIF",
-            save_all=True,
-            append_images=frames[1:],
-            duration=durations,
-            loop=0,
-            comment=b"charrnn",
-        )
-
-
 @contextmanager
-def _figure(style: Mapping[str, Any], size: Size) -> Iterator[Figure]:
+def figure_of(style: Mapping[str, Any], size: Size) -> Iterator[Figure]:
+    """Yield an empty figure of a size, with a style's settings beside those of any figure."""
     matplotlib = import_matplotlib()
     import matplotlib.pyplot as plt
 
@@ -220,7 +184,7 @@ def _page_style(salt: str) -> dict[str, Any]:
     }
 
 
-def _finish(axes: Axes, x_label: str) -> None:
+def finish(axes: Axes, x_label: str) -> None:
     """Add the axis labels and the tick labels."""
     if not np.isfinite(axes.dataLim.intervalx).all():  # a threshold alone is no data
         axes.text(0.5, 0.5, "nothing was recorded", ha="center", transform=axes.transAxes)
@@ -255,7 +219,7 @@ def log_ticks(low: float, high: float) -> list[float]:
     ]
 
 
-def _add_head(figure: Figure, title: str, curves: Sequence[Curve]) -> None:
+def add_head(figure: Figure, title: str, curves: Sequence[Curve]) -> None:
     """Add a title and a legend above the axes, where the legend crosses no curve."""
     from matplotlib.lines import Line2D
 
