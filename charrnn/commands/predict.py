@@ -92,7 +92,10 @@ def predict(
     table.
     """
     if (file is None) == (not prompts) and (file or features is None):
-        raise click.UsageError("give either PROMPTs or --file, which names a file of prompts.")
+        more = "" if file or prompts else " (- is standard input)"
+        raise click.UsageError(
+            f"give either PROMPTs or --file FILE, which names a file of prompts{more}."
+        )
     if file is not None and features is not None:
         raise click.UsageError("--features is for PROMPTs; a --file has them in its columns.")
     if prompts and checkpoint_name is None and len(prompts) > 1 and _is_model(prompts[0]):
@@ -109,6 +112,9 @@ def predict(
     unit = {None: "PROMPT", "-": "standard input: line"}.get(file, f"{file}: line")
     left_out = LeftOut(checkpoint.vocabulary, unit, refuse_nothing_left=unknown is None)
     totals = _totals(asked, left_out)
+    if getattr(asked, "is_list", False):
+        note = f"each line is a {checkpoint.config.data.prompt_column}, as there is no such column"
+        click.echo(wrapped(f"{unit.removesuffix(': line')}: {note}", sys.stderr), err=True)
     if note := left_out.note():
         click.echo(wrapped(note, sys.stderr), err=True)
     answers = _answers(asked, totals, checkpoint, replies, labels, top)

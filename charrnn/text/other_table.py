@@ -10,6 +10,7 @@ from charrnn.config.schema import TABLES, DataConfig
 from charrnn.errors import TextError, shown
 from charrnn.kernels import Array
 from charrnn.text.remarks import as_text, table_in
+from charrnn.text.table_format import TableFormat, uneven_table
 
 _LIST = "a list of plain lines"
 
@@ -39,11 +40,41 @@ def explained(
         raise TextError(f"{where}: is {found}; {_expected(found, data, with_reply)}") from None
 
 
+def is_list(text: str, where: str, data: DataConfig) -> bool:
+    """Return whether a file of prompts has one in each line, in place of the table of the model.
+
+    The model reads one column of texts, and the file is no table: it has no delimiters, or as many
+    as prose has.
+
+    Args:
+        text: its beginning.
+        where: its name.
+        data: how the model's text was read.
+    """
+    columns = _columns(data, with_reply=False)
+    if data.records not in TABLES or not data.has_prompts:
+        return False
+    if len(columns) != 1 or not isinstance(columns[0], str):
+        return False
+    if _form(text, where, data, with_reply=False) == _LIST:
+        return True
+    if data.records == "jsonl" or _table_in(text, where):
+        return False
+    delimiter = "\t" if data.records == "tsv" else data.delimiter or ","
+    first = next(filter(str.strip, text.split("\n")), "").split(delimiter)
+    no_header = columns[0].strip() not in [cell.strip(' "\r') for cell in first]
+    return no_header and not uneven_table(text, "short.csv", cut=True)
+
+
+def _table_in(text: str, where: str) -> TableFormat | None:
+    return table_in(text, where) or table_in(text, "short.csv")  # few rows are enough here
+
+
 def _form(text: str, where: str, data: DataConfig, with_reply: bool) -> str:
     """Return what a file is that begins with a text, in words; "" if it may be as expected."""
     if data.records not in TABLES:
         return ""
-    found = table_in(text, where) or table_in(text, "short.csv")  # few rows are enough here
+    found = _table_in(text, where)
     line = next(filter(str.strip, text.split("\n")), "")
     delimiter = "\t" if data.records == "tsv" else data.delimiter or ","
     is_object = line.lstrip().startswith("{")  # a single one is not recognised

@@ -1,7 +1,8 @@
 """The prompts of a file, to be answered by a model that is trained already.
 
 The file has the form of the data that the model was trained on: a table, with or without the column
-of replies, or a prompt a line, or a record.
+of replies, or a prompt a line, or a record. In place of a table with one prompt column, a list of
+its cells is read too.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import os
 import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from dataclasses import replace
+from itertools import chain, groupby
 from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, NamedTuple
 
@@ -19,7 +21,8 @@ from charrnn.errors import Remedy, TextError
 from charrnn.kernels import Array
 from charrnn.text.decoding import CHUNK, decode_symbols, read_symbols
 from charrnn.text.files import bounded_chunks, read_chunks, reading, state_of
-from charrnn.text.other_table import explained
+from charrnn.text.other_table import explained, is_list
+from charrnn.text.remarks import as_text
 from charrnn.text.rows import bytes_of, is_blank, lines_of, name_of, text_of
 from charrnn.text.tables import Table
 from charrnn.text.vocabulary import Vocabulary, code_points
@@ -49,6 +52,9 @@ class PromptFile:
         file: its path; `-` is standard input.
         skip_unknown: leave out characters that are not in the vocabulary.
 
+    Attributes:
+        is_list: once it was read, whether each line is a prompt, although the model reads a table.
+
     Raises:
         TextError: also from the iterator: the file cannot be read, has changed meanwhile, is not a
             table as configured, has no prompts, or an unknown character.
@@ -59,6 +65,7 @@ class PromptFile:
     ) -> None:
         self._data, self._vocabulary, self._file = data, vocabulary, file
         self._skip_unknown = skip_unknown
+        self.is_list = False
         self._where = "standard input" if file == "-" else file
         if data.features_path:
             raise TextError(
@@ -80,7 +87,14 @@ class PromptFile:
 
     def __iter__(self) -> Iterator[Prompt]:
         data, where, none = self._data, self._where, True
-        with explained(where, self._pieces(), data, with_reply=False) as pieces:
+        source = self._pieces()
+        begin = next(source, None)
+        if begin is not None:
+            source = chain([begin], source)
+            self.is_list = is_list(as_text(begin, data), where, data)
+            if self.is_list:
+                data = replace(data, records="line")
+        with explained(where, source, data, with_reply=False) as pieces:
             read = _rows(where, pieces, data) if data.records in TABLES else _texts(pieces, data)
             for line, cell, columns, features in read:
                 none, symbols = False, code_points(cell if data.has_prompts else "")

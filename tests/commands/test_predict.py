@@ -260,7 +260,6 @@ def test_a_file_that_changes_while_it_is_answered(
         ("tabs.tsv", "word\tkind\nabx\tearly\n", "a table of 2 columns with tabs between them"),
         ("tabs", "word\tkind\nabx\tearly\n", "a table of 2 columns with tabs between them"),
         ("lines.jsonl", '{"word": "abx", "kind": "early"}\n', "JSON lines"),
-        ("list.txt", "abx\nzzy\n", "a list of plain lines"),
     ],
 )
 def test_a_table_of_another_form(
@@ -271,16 +270,40 @@ def test_a_table_of_another_form(
     message = failed(capsys, "--model", "runs/table", "--file", tmp_path / name)
     assert f"{name}: is {found}" in message
     assert "this model reads the column 'word' of a table with ',' between columns; " in message
-    remedy = (
-        "write word as its first line"
-        if found == "a list of plain lines"
-        else "save it as such a table"
-    )
-    assert message.endswith(f"; {remedy}\n")
+    assert message.endswith("; save it as such a table\n")
     assert run(["eval", "runs/table", str(tmp_path / name)]) == 1
     message = capsys.readouterr().err
     assert f"{name}: is {found}" in message
     assert "reads the columns 'word' and 'kind' of a table with ',' between columns; " in message
+
+
+def test_a_list_for_a_model_of_a_table(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each line is a prompt, also of prose with commas; of a table, it has the column's name."""
+    asked = ["--model", "runs/table", "--unknown", "skip", "--file"]
+    for lines in (["abx", "zzy"], ["abx", "z, zy", "mz,a,b"]):
+        (tmp_path / "list.txt").write_text("\n".join(lines) + "\n")
+        expected = printed(capsys, "--model", "runs/table", "--unknown", "skip", *lines)
+        assert printed(capsys, *asked, tmp_path / "list.txt") == expected
+        assert run(["predict", *asked, str(tmp_path / "list.txt")]) == 0
+        note = f"{tmp_path / 'list.txt'}: each line is a word, as there is no such column\n"
+        assert note in capsys.readouterr().err
+        monkeypatch.setattr(
+            "sys.stdin", SimpleNamespace(buffer=io.BytesIO("\n".join(lines).encode()))
+        )
+        assert printed(capsys, *asked, "-") == expected
+    (tmp_path / "list.txt").write_text("word\nabx\n")
+    assert [row[0] for row in printed(capsys, *asked, tmp_path / "list.txt")] == ["abx"]
+    (tmp_path / "list.txt").write_text("abx\nzzy\n")
+    assert run(["eval", "runs/table", str(tmp_path / "list.txt")]) == 1
+    assert "list.txt: is a list of plain lines; this model reads " in capsys.readouterr().err
+
+
+def test_without_prompts_standard_input_is_named(capsys: Capture) -> None:
+    assert "--file FILE, which names a file of prompts (- is standard input)." in failed(
+        capsys, code=2
+    )
 
 
 @pytest.mark.parametrize(
