@@ -53,11 +53,13 @@ def proposed_for(
     """
     from charrnn.planning.proposal import propose
     from charrnn.planning.texts import configuration
+    from charrnn.system.progress import countdown
 
     if minutes is not None and "train.max_minutes" in values:
         raise click.UsageError("--minutes and train.max_minutes both set a time; give one.")
     config, records = configuration(texts, overrides, values, "--set")
-    proposal = propose(config, minutes, partial(click.echo, err=True), remarks=remarks)
+    note = partial(click.echo, err=True)
+    proposal = propose(config, minutes, note, countdown, remarks=remarks)
     reasons = [*records.reasons]
     if reasons and not proposal.config.data.has_prompts and "reply_column" not in records.keys:
         reasons[-1] += " (--set data.records=null reads one text)"

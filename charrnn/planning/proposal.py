@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
 from itertools import chain, repeat
 from typing import Any
@@ -34,6 +34,11 @@ _LEAST_SCORED = 1 << 14  # characters, or a whole small part, which is mostly wa
 _START_S = 1.0  # before the first step
 _MEASURING = "measuring this machine for some seconds"
 _MIN_EPOCHS = 4  # a shorter training is limited in steps
+
+
+# A context manager of the whole time of a measurement and of the time that is over, in seconds; its
+# function counts further ones.
+Countdown = Callable[[float, float], AbstractContextManager[Callable[[float], object]]]
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ def propose(
     config: Config,
     minutes: float | None = None,
     note: Callable[[str], object] = lambda _: None,
+    countdown: Countdown = lambda *_: nullcontext(lambda _: None),
     *,
     remarks: bool = True,
 ) -> Proposal:
@@ -70,7 +76,8 @@ def propose(
         config: keys with a value keep it.
         minutes: training time, by default what suits the text; train.max_minutes overrides it.
         note: called with a message before what takes a while.
-        remarks: whether it is called with remarks on the text, too, which a training repeats.
+        countdown: shows how long a measurement still takes.
+        remarks: whether `note` is called with remarks on the text, too, which a training repeats.
 
     Raises:
         CharRNNError: for any error that would prevent the training.
@@ -81,6 +88,7 @@ def propose(
     V = len(corpus.vocabulary)
     if config.train.max_minutes is not None:
         minutes = config.train.max_minutes
+    guessed_s = 0.0
     if minutes is None:
         work, measured_s = work_for(corpus.sizes.train), _MEASURED_S
     else:
@@ -91,12 +99,16 @@ def propose(
         guess = fill_defaults(config, corpus.sizes, V, work=OPERATIONS_PER_S * seconds)
         with _workers(guess, corpus, note) as group:
             note(_MEASURING)
-            work = seconds * _training_speed(group, measured_s) * training_flops(guess.model, V)
+            guessed_s = measured_s
+            with countdown(measured_s * (2 + _SCORING), 0.0) as advance:
+                speed_of_guess = _training_speed(group, measured_s, advance)
+            work = seconds * speed_of_guess * training_flops(guess.model, V)
     sized = fill_defaults(config, corpus.sizes, V, work=work)
     with _workers(sized, corpus, note) as group:
         if minutes is None:
             note(_MEASURING)
-        speed = _speed(group, measured_s)
+        with countdown(guessed_s + measured_s * (1 + _SCORING), guessed_s) as advance:
+            speed = _speed(group, measured_s, advance)
     if minutes is not None and not config.train.has_limit:
         sized = _fitted(config, corpus, speed, work, seconds)
     found = (
@@ -125,15 +137,17 @@ def _workers(config: Config, corpus: Corpus, note: Callable[[str], object]) -> c
     return closing(start_workers(config, corpus, note))
 
 
-def _training_speed(group: WorkerGroup, seconds: float) -> float:
+def _training_speed(
+    group: WorkerGroup, seconds: float, advance: Callable[[float], object]
+) -> float:
     """Train for some seconds; return the characters per second."""
-    training = _Timed(training_step(group))
+    training = _Timed(training_step(group), advance)
     while training.seconds < seconds or training.count < 2:
         training.run()
     return training.chars_per_s
 
 
-def _speed(group: WorkerGroup, seconds: float) -> Speed:
+def _speed(group: WorkerGroup, seconds: float, advance: Callable[[float], object]) -> Speed:
     """Train for some seconds, and score what a validation scores, in turns.
 
     A processor's speed changes within seconds, and the estimate depends on the ratio of both.
@@ -142,7 +156,8 @@ def _speed(group: WorkerGroup, seconds: float) -> Speed:
     valid_start, valid_end = corpus.split("valid")
     part = (valid_start, valid_end) if valid_end > valid_start else corpus.everything
     windows = chain.from_iterable(group.score_windows(*part) for _ in repeat(None))
-    training, scoring = _Timed(training_step(group)), _Timed(lambda: next(windows).chars)
+    training = _Timed(training_step(group), advance)
+    scoring = _Timed(lambda: next(windows).chars, advance)
     while training.seconds < seconds or training.count < 2:
         training.run()
         while scoring.seconds < _SCORING * training.seconds:
@@ -158,10 +173,11 @@ class _Timed:
 
     Args:
         work: does some of it, and returns the number of its characters.
+        advance: called with the seconds that it took.
     """
 
-    def __init__(self, work: Callable[[], int]) -> None:
-        self._work = work
+    def __init__(self, work: Callable[[], int], advance: Callable[[float], object]) -> None:
+        self._work, self._advance = work, advance
         self.seconds, self.chars, self.count = 0.0, 0, 0
         work()
 
@@ -169,8 +185,10 @@ class _Timed:
         """Do some of the work."""
         start = time.perf_counter()
         self.chars += self._work()  # fewer at the end of an epoch
-        self.seconds += time.perf_counter() - start
+        seconds = time.perf_counter() - start
+        self.seconds += seconds
         self.count += 1
+        self._advance(seconds)
 
     @property
     def chars_per_s(self) -> float:

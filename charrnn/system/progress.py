@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -119,3 +120,43 @@ def progress(
         dynamic_ncols=True,
     ) as bar:
         yield bar.update
+
+
+@contextmanager
+def countdown(
+    total_s: float, done_s: float = 0.0, file: TextIO | None = None
+) -> Iterator[Callable[[float], object]]:
+    """Show on a terminal how much of a time is left; elsewhere show nothing.
+
+    Args:
+        total_s: the whole time.
+        done_s: what is over of it already.
+        file: stream to write to; by default stderr.
+
+    Yields:
+        A function that counts seconds as over.
+    """
+    file = file or sys.stderr
+    if not file.isatty():
+        yield lambda _: None
+        return
+
+    def left(seconds: float) -> str:
+        return f"{duration(math.ceil(seconds))} left"
+
+    with Bar(
+        file=file,
+        total=total_s,
+        initial=done_s,
+        leave=False,
+        dynamic_ncols=True,
+        unit=left(total_s - done_s),
+        bar_format="|{bar}| {unit}",
+    ) as bar:
+
+        def advance(seconds: float) -> None:
+            seconds = min(seconds, total_s - bar.n)  # the last piece of work may take longer
+            bar.unit = left(total_s - bar.n - seconds)
+            bar.update(seconds)
+
+        yield advance

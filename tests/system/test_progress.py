@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 import charrnn.system.progress
-from charrnn.system.progress import Lines, progress
+from charrnn.system.progress import Lines, countdown, progress
 from charrnn.training.reporter import TerminalReporter
 
 
@@ -68,6 +68,21 @@ def test_a_bar_is_on_the_terminal_from_the_beginning_and_leaves_it() -> None:
         assert "scoring:   0%" in shown
         assert os.read(master, 1000).decode().endswith("\r")
     os.close(master)
+
+
+def test_a_countdown_is_on_the_terminal_and_leaves_it() -> None:
+    pty, fcntl, termios = (pytest.importorskip(name) for name in ("pty", "fcntl", "termios"))
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
+    with os.fdopen(slave, "w", encoding="utf-8") as file:
+        with countdown(5.0, 1.5, file) as advance:
+            assert os.read(master, 1000).decode().endswith("| 4 s left")
+            advance(9.0)  # longer than planned
+        assert os.read(master, 2000).decode().endswith(" \r")
+    os.close(master)
+    with io.StringIO() as pipe, countdown(5.0, 0.0, pipe) as advance:
+        advance(1.0)
+        assert pipe.getvalue() == ""
 
 
 def test_a_long_validation_of_a_training_has_lines_in_a_pipe(clock: SimpleNamespace) -> None:
