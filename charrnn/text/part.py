@@ -37,10 +37,11 @@ class Part(NamedTuple):
     end: int
     name: str  # in messages
     skipped: int = 0  # characters that were left out
+    before: int = 0  # records of the corpus that stand in another file, before those of the part
 
     def reading(self, most: int | None = None) -> Reading:
         """Return the part, or its beginning, for views that show it; see `reading_of`."""
-        return reading_of(self.corpus, self.start, self.end, most)
+        return reading_of(self.corpus, self.start, self.end, most, self.before)
 
     @property
     def records(self) -> int | None:
@@ -108,7 +109,9 @@ def part_of(corpus: Corpus, data: DataConfig, split: str) -> Part:
         raise TextError(f"{data.where}: the {split} part has nothing to predict")
     names = {"train": "training part", "valid": "validation part", "test": "test part"}
     text, (start, end) = corpus.text_of(start, end)
-    return Part(text, start, end, names[split])
+    own = split == "valid" and data.valid_path and isinstance(corpus, RecordCorpus)
+    before = corpus.everything[1] - (end - start) if own else 0
+    return Part(text, start, end, names[split], before=before)
 
 
 def encode_file(

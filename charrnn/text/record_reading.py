@@ -28,7 +28,7 @@ from charrnn.text.windows import ScoringWindow
 class RecordReading(Reading):
     """Records of a part, as a corpus of their own."""
 
-    of_file: Array  # (R,), number of each record among all, from 1
+    of_file: Array  # (R,), number of each record in its file, from 1
 
     numbered = "record"
 
@@ -65,7 +65,7 @@ class RecordReading(Reading):
         return corpus.scoring_windows(*self.bounds, share)
 
     def numbers(self, positions: Array) -> Array:
-        """Return the number, from 1, of each character's record among all, (n,)."""
+        """Return the number in its file, from 1, of each character's record, (n,)."""
         return self.of_file[self._record_of(positions)]
 
     def places(self, positions: Array) -> Array:
@@ -142,7 +142,9 @@ class RecordReading(Reading):
                 yield codes, self.features_at(some - (len(codes) - 1))
 
 
-def reading_of(corpus: Corpus, start: int, end: int, most: int | None = None) -> Reading:
+def reading_of(
+    corpus: Corpus, start: int, end: int, most: int | None = None, before: int = 0
+) -> Reading:
     """Return a part of a corpus as views show it.
 
     Args:
@@ -150,14 +152,15 @@ def reading_of(corpus: Corpus, start: int, end: int, most: int | None = None) ->
         start, end: the part, as `Corpus.split` returns it.
         most: characters of its beginning to read; by default all. Records are read whole, as many
             as have at least so many characters.
+        before: records of another file, before those of the part, that numbers do not count.
     """
     if isinstance(corpus, RecordCorpus):
-        return _records(corpus, start, end, most)
+        return _records(corpus, start, end, most, before)
     end = end if most is None else min(end, start + most)
     return Reading(corpus, (start, end), start, end)
 
 
-def _records(corpus: RecordCorpus, start: int, end: int, most: int | None) -> Reading:
+def _records(corpus: RecordCorpus, start: int, end: int, most: int | None, before: int) -> Reading:
     """Copy the records of some ranks, in the order of the file, to a corpus of their own.
 
     The file is read in blocks, up to the last of these records. What is held beside a block is
@@ -165,7 +168,7 @@ def _records(corpus: RecordCorpus, start: int, end: int, most: int | None) -> Re
     """
     begins, ranks = _begins(corpus, start, end, most)
     whole = EncodedText(corpus.codes, corpus.vocabulary, corpus.text_sha256, (len(corpus.codes),))
-    copied, of_file, before = [corpus.codes[:1]], list[Array](), 0
+    copied, of_file, number = [corpus.codes[:1]], list[Array](), 1 - before
     for places in places_of(whole):  # (r + 1,), of the symbols around records
         here = begins[slice(*begins.searchsorted(places[[0, -1]].astype(begins.dtype)))]  # (m,)
         records = places.searchsorted(here)  # (m,)
@@ -178,8 +181,8 @@ def _records(corpus: RecordCorpus, start: int, end: int, most: int | None) -> Re
         taken[records] = True
         symbols = corpus.codes[places[0] + 1 : places[-1] + 1]
         copied.append(symbols[np.repeat(taken, lengths)])
-        of_file.append((before + 1 + records).astype(begins.dtype))
-        before += len(lengths)
+        of_file.append((number + records).astype(begins.dtype))
+        number += len(lengths)
         if (most is not None and most <= 0) or places[-1] > begins[-1]:
             break
     codes = np.concatenate(copied)

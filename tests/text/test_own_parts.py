@@ -86,6 +86,29 @@ def test_records_of_the_validation_text_are_not_drawn(data: DataConfig, tmp_path
     assert PARTS == ("training", "validation", "test")
 
 
+@pytest.mark.parametrize("records", [None, "line"])
+def test_lines_and_records_are_numbered_in_their_own_file(
+    records: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.txt").write_text("".join(f"{n * n:b}\n" for n in range(1000, 1060)))
+    (tmp_path / "valid.txt").write_text("1011\n\n100\n1001\n")
+    paths = {"data.path": "text.txt", "data.valid_path": "valid.txt", "data.test_fraction": 0.3}
+    folder = train(tmp_path, {**paths, "data.records": records})
+    unit, last = ("record", 3) if records else ("line", 4)  # a blank line is no record
+    capsys.readouterr()
+    most = {}
+    for split in ("valid", "test"):
+        assert run(["inspect", "surprise", str(folder), "--json", "--split", split]) == 0
+        listed = json.loads(capsys.readouterr().out)["surprising"]
+        most[split] = max(one[unit] for one in listed)
+    assert most["valid"] == last
+    assert 20 < most["test"] <= 60
+
+
 def test_a_validation_text_without_records_is_refused(data: DataConfig, tmp_path: Path) -> None:
     (tmp_path / "valid.txt").write_text(" \n\n")
     with pytest.raises(TextError, match=r"data\.valid_path: has no records"):
