@@ -121,20 +121,16 @@ def sample(
     if greedy and temperature:
         raise click.UsageError("--greedy is a --temperature of 0; give one.")
     greedy = greedy or temperature == 0
-    if greedy:
-        for option, value in (("--top-k", top_k), ("--top-p", top_p)):
-            if value is not None:
-                raise click.UsageError(
-                    f"{option} chooses among likely characters, and --greedy (temperature 0) takes "
-                    "the likeliest; give one."
-                )
     if stop == "":
         raise click.UsageError("--stop: the text is empty; give at least one character.")
-    from charrnn.model.sampling_params import random_seed
+    from charrnn.model.sampling_params import GREEDY_ALONE, random_seed
     from charrnn.runs.checkpoint import reading_note
     from charrnn.runs.load import load
     from charrnn.text.decoding import normalise_newlines
 
+    for option, value in (("--top-k", top_k), ("--top-p", top_p)):
+        if value is not None and greedy:
+            raise click.UsageError(GREEDY_ALONE.format(option, "--greedy") + ".")
     refuse_mpiexec()
     path = _find(checkpoint)
     if note := reading_note(path):

@@ -23,6 +23,9 @@ _KINDS = {
     "top_k": Number(1, whole=True),
     "top_p": Number(0, 1, strict_low=True),
 }
+GREEDY_ALONE = (  # of an argument or an option beside `greedy`
+    "{} chooses among likely characters, and {} (temperature 0) takes the likeliest; give one"
+)
 
 
 def checked_number(name: str, value: Any, kind: Number) -> Any:
@@ -56,7 +59,11 @@ class SamplingParams:
 
     `top_k` keeps the k likeliest tokens. `top_p` keeps the fewest likeliest tokens whose
     probabilities, after the temperature, sum to at least `top_p` (Holtzman et al. 2020). `greedy`,
-    like temperature 0, chooses the likeliest token.
+    like temperature 0, chooses the likeliest token, so it excludes the two.
+
+    Raises:
+        SamplingError: a number is of a wrong type or out of range, or two parameters exclude each
+            other.
     """
 
     temperature: float = 1.0
@@ -69,6 +76,9 @@ class SamplingParams:
             value = getattr(self, name)
             if value is not None or name == "temperature":
                 object.__setattr__(self, name, checked_number(name, value, kind))
+        for name in ("top_k", "top_p"):
+            if getattr(self, name) is not None and (self.greedy or self.temperature == 0):
+                raise SamplingError(GREEDY_ALONE.format(name, "greedy"))
 
     @classmethod
     def of(

@@ -379,8 +379,17 @@ def test_wrong_usage_is_exit_code_2(
 def test_the_likeliest_is_not_chosen_among_several(
     greedy: list[str], option: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """In the command and in Python, in the same words."""
     assert run(["sample", "reciting.npz", *greedy, *option]) == 2
-    assert option[0] in capsys.readouterr().err
+    message = f"{option[0]} chooses among likely characters, and --greedy (temperature 0) takes"
+    assert message in " ".join(capsys.readouterr().err.split())
+    name = option[0].strip("-").replace("-", "_")
+    likeliest = {"greedy": True} if len(greedy) == 1 else {"temperature": 0}
+    arguments = {name: int(option[1]) if name == "top_k" else float(option[1]), **likeliest}
+    with pytest.raises(SamplingError) as raised:
+        charrnn.load("reciting.npz").sample(**arguments)
+    python = message.replace(option[0], name).replace("--greedy", "greedy")
+    assert str(raised.value).startswith(python)
 
 
 @pytest.mark.usefixtures("folder")
