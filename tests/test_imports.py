@@ -216,6 +216,15 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     assert not {module.split(".")[0] for module in modules} & (NOT_FOR_HELP | {"click"})
 
 
+def test_loading_a_model_imports_no_bar(tmp_path: Path) -> None:
+    code = "import charrnn, sys; charrnn.load(sys.argv[1]); print(*sys.modules)"
+    command = [sys.executable, "-c", code, str(train(tmp_path))]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, encoding="utf-8")
+    modules = set(done.stdout.split())
+    assert "charrnn.runs.checkpoint" in modules
+    assert not modules & {"click", "tqdm"}
+
+
 @pytest.mark.parametrize("name", charrnn.__all__)
 def test_every_public_name_can_be_imported(name: str) -> None:
     assert getattr(charrnn, name) is not None

@@ -8,28 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, TextIO
-
-from tqdm import tqdm
+from typing import TextIO
 
 from charrnn.system.terminal import duration
 
 LINE_EVERY_S = 5.0  # without a terminal to draw a bar on
 FIRST_LINE_S = 2.0  # after which a wait needs a word
-FREE_COLUMNS = 2  # behind a bar, for the ^C of a terminal, which would wrap else
-
-
-class Bar(tqdm):  # type: ignore[type-arg]
-    """A bar without tqdm's monitor thread, which would keep worker processes from being forked."""
-
-    monitor_interval = 0
-
-    @property
-    def format_dict(self) -> Any:
-        """What a bar is drawn from; its width leaves the last columns of the terminal free."""
-        found = super().format_dict
-        columns = found["ncols"]
-        return {**found, "ncols": columns and max(1, columns - FREE_COLUMNS)}
 
 
 class Lines:
@@ -110,6 +94,8 @@ def progress(
     if not file.isatty():
         yield Lines(partial(print, file=file, flush=True), doing, total, unit).advance
         return
+    from charrnn.system.bar import Bar
+
     with Bar(
         file=file,
         desc=doing,
@@ -140,6 +126,8 @@ def countdown(
     if not file.isatty():
         yield lambda _: None
         return
+
+    from charrnn.system.bar import Bar
 
     def left(seconds: float) -> str:
         return f"{duration(math.ceil(seconds))} left"

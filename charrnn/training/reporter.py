@@ -8,9 +8,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from charrnn.system.progress import FIRST_LINE_S, FREE_COLUMNS, LINE_EVERY_S, Bar, Lines, progress
+from charrnn.system.progress import FIRST_LINE_S, LINE_EVERY_S, Lines, progress
 from charrnn.system.terminal import (
     GREEN,
     coloured,
@@ -19,6 +19,9 @@ from charrnn.system.terminal import (
     wants_colours,
     wrapped,
 )
+
+if TYPE_CHECKING:
+    from charrnn.system.bar import Bar
 
 _SAMPLE_LENGTH = 120  # characters of a sample on a terminal
 _COLUMNS = 80  # of a terminal of unknown width
@@ -97,6 +100,8 @@ class TerminalReporter(Reporter):
         self._chars, self._seconds = 0, 0.0
         self._start = self._line_at = time.monotonic()
         if self._is_terminal:
+            from charrnn.system.bar import Bar
+
             self._bar = Bar(
                 total=1.0,
                 file=self._file,
@@ -170,6 +175,8 @@ class TerminalReporter(Reporter):
         left = f"{self._time_left()} left" if self._chars else "- left"
         before, after = self._place(), f"loss {self._loss()}  {left}"
         with_rate = f"loss {self._loss()}  {self._rate()}  {left}"
+        from charrnn.system.bar import FREE_COLUMNS
+
         columns = terminal_columns(self._file) or _COLUMNS
         for one in ((f"epoch {epoch}  {before}", with_rate), (before, with_rate)):
             if sum(map(len, one)) + _SHORTEST_BAR + FREE_COLUMNS <= columns:

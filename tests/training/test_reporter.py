@@ -191,7 +191,7 @@ def test_the_bar_on_a_terminal(
             assert bar.startswith((f"epoch {epoch} ", "step "))
             assert re.search(r"step [\d,]+/[\d,]+ " if total else r"step [\d,]+ ", bar)
             assert f"loss {loss_nats:.3f}  " in bar
-        assert re.search(r"(\d\d h \d\d min|\d+ m?s?(in \d\d s)?) left$", bar)
+        assert re.search(r"(\d+ h \d\d min|\d+ m?s?(in \d\d s)?) left$", bar)
         if columns == COLUMNS:
             assert re.search(r"  [\d,]+ chars/s  ", bar)
         reporter.end()
