@@ -10,7 +10,13 @@ from shlex import quote
 
 import click
 
-_OTHER_NAMES = {"MODEL": "CHECKPOINT", "RUN": "CHECKPOINT", "TEXT": "TEXT_FILE"}  # of arguments
+# What an argument, or the value of an option, may be meant by.
+_OTHER_NAMES = {
+    "MODEL": ("CHECKPOINT", "RUN"),
+    "RUN": ("CHECKPOINT",),
+    "CHECKPOINT": ("RUN",),
+    "TEXT": ("TEXT_FILE",),
+}
 _OTHER_COMMANDS = {  # what other programs call them
     "benchmark": "bench",
     "classify": "predict",
@@ -79,10 +85,14 @@ def _for_option(error: click.NoSuchOption, ctx: click.Context, arguments: Sequen
     option = error.option_name
     name, value = option.lstrip("-"), _value(option, arguments)
     word = name.upper()
+    meant = {word, *_OTHER_NAMES.get(word, ())}
     for one in ctx.command.params:
-        words = set(re.findall(r"\w+", one.metavar or str(one.name).upper()))
-        if isinstance(one, click.Argument) and words & {word, _OTHER_NAMES.get(word)}:
+        if not meant & set(re.findall(r"\w+", one.metavar or str(one.name).upper())):
+            continue
+        if isinstance(one, click.Argument):
             return f"the {name} is an argument: {ctx.command_path} {value or word}"
+        if one.metavar == "CHECKPOINT" and "--set" not in _options(ctx):  # keys may be meant
+            return f"did you mean {one.opts[-1]} {value or one.metavar}?"
     if not option.startswith("--") or "--set" not in _options(ctx):
         return ""
     keys = keys_like(name)
