@@ -53,7 +53,8 @@ def bench(config: str | None, overrides: tuple[str, ...], as_json: bool) -> None
     with progress(measurements(), "measurements", "measuring") as advance:
         speeds = measure(resolved, advance=advance)
     if as_json:
-        print_objects([{"config": resolved.to_dict(), **speeds._asdict()}])
+        above = {"above_peak": _reason(speeds.share_of_peak)}
+        print_objects([{"config": resolved.to_dict()} | speeds._asdict() | above])
         return
     for name, text in _rows(resolved, speeds):
         click.echo(wrapped(f"{name:<10}  {text}", sys.stdout, indent=12))
@@ -90,9 +91,12 @@ def _rows(config: Config, speeds: Speeds) -> list[tuple[str, str]]:
 
 def _share(of_peak: float) -> str:
     """Return the share of the peak that training reaches, and why it is more than all of it."""
-    if round(100 * of_peak) <= 100:
-        return f"{of_peak:.0%}"
-    return (
-        f"{of_peak:.0%}: its products are faster than these, or the processor was slower during "
-        "these"
-    )
+    reason = _reason(of_peak) if round(100 * of_peak) > 100 else None
+    return f"{of_peak:.0%}: {reason}" if reason else f"{of_peak:.0%}"
+
+
+def _reason(of_peak: float) -> str | None:
+    """Return why training reaches more than the peak; None if it does not."""
+    if of_peak <= 1:
+        return None
+    return "its products are faster than these, or the processor was slower during these"

@@ -123,11 +123,14 @@ def test_more_than_the_peak_is_explained(
     gflops: float, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(WorkerGroup, "peak_gflops", lambda _: gflops)
-    assert run(["bench", *(word for value in SMALL for word in ("--set", value))]) == 0
+    bench = ["bench", *(word for value in SMALL for word in ("--set", value))]
+    assert run(bench) == 0
     row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("peak"))
     share = int(row.partition("training reaches ")[2].partition("%")[0])
     why = "its products are faster than these, or the processor was slower during these"
     assert (share > 100, row.endswith(why)) == ((True, True) if gflops < 1 else (False, False))
+    assert run([*bench, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["above_peak"] == (why if gflops < 1 else None)
 
 
 @pytest.mark.parametrize(
