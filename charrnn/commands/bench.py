@@ -10,7 +10,7 @@ import click
 from charrnn.commands.arguments import refuse_mpiexec
 from charrnn.commands.options import json_option, set_option
 from charrnn.commands.tables import print_objects
-from charrnn.errors import counted
+from charrnn.errors import counted, plural
 from charrnn.system.terminal import wrapped
 
 if TYPE_CHECKING:
@@ -63,20 +63,21 @@ def bench(config: str | None, overrides: tuple[str, ...], as_json: bool) -> None
 def _rows(config: Config, speeds: Speeds) -> list[tuple[str, str]]:
     model, train, tokens = config.model, config.train, config.data.tokens
     row, sampled = ("record", "record") if config.data.records else ("stream", "text")
+    rate = f"{plural(tokens)}/s"
     rows = [
         ("model", f"{model}"),
         ("window", f"{counted(train.batch_size, row)} x {counted(train.seq_length, tokens)}"),
         ("workers", f"{train.workers}, {train.backend}"),
         (
             "training",
-            f"{speeds.train_chars_per_s:,.0f} {tokens}s/s ({speeds.train_chars_per_s_lowest:,.0f} "
+            f"{speeds.train_chars_per_s:,.0f} {rate} ({speeds.train_chars_per_s_lowest:,.0f} "
             f"to {speeds.train_chars_per_s_highest:,.0f})",
         ),
-        ("evaluation", f"{speeds.eval_chars_per_s:,.0f} {tokens}s/s"),
+        ("evaluation", f"{speeds.eval_chars_per_s:,.0f} {rate}"),
         (
             "sampling",
-            f"{speeds.sample_chars_per_s:,.0f} {tokens}s/s one {sampled}, "
-            f"{speeds.sample_64_chars_per_s:,.0f} {tokens}s/s 64 {sampled}s side by side",
+            f"{speeds.sample_chars_per_s:,.0f} {rate} one {sampled}, "
+            f"{speeds.sample_64_chars_per_s:,.0f} {rate} 64 {sampled}s side by side",
         ),
         (
             "peak",

@@ -80,7 +80,7 @@ def evaluate(
 
     corpus, tokens = part.corpus, checkpoint.vocabulary.tokens
     scores = SegmentScores(corpus.segments(part.start, part.end)) if each else None
-    with progress(corpus.scored(part.start, part.end), f"{tokens}s", "scoring") as advance:
+    with progress(corpus.scored(part.start, part.end), plural(tokens), "scoring") as advance:
 
         def scored(window: WindowScore) -> None:
             advance(window.chars)

@@ -130,7 +130,7 @@ def _show_correlated_units(
     as_json: bool,
     hint: Sequence[str],
 ) -> None:
-    from charrnn.errors import TextError, counted
+    from charrnn.errors import TextError, counted, plural
     from charrnn.inspection.features import all_features, present
     from charrnn.inspection.units import MIN_CHARS, correlated_units
     from charrnn.system.progress import progress
@@ -146,7 +146,7 @@ def _show_correlated_units(
         click.echo(f"reading the first {number:,} of {counted(all_of_them, unit)}", err=True)
     features = all_features(reading)
     had = present(features)
-    with progress(len(reading.part), f"{tokens}s", "reading") as advance:
+    with progress(len(reading.part), plural(tokens), "reading") as advance:
         found = correlated_units(
             model.model(),
             reading,

@@ -56,7 +56,7 @@ def surprise(
     model, part = load_model_and_part(arguments, split, unknown)
     import numpy as np
 
-    from charrnn.errors import counted
+    from charrnn.errors import counted, plural
     from charrnn.inspection.colours import NATS
     from charrnn.inspection.surprise import most_surprising, nats_by_character
     from charrnn.model.evaluation import Score
@@ -64,7 +64,7 @@ def surprise(
 
     reading, tokens = part.reading(), model.vocabulary.tokens
     scored = reading.scored
-    with progress(scored, f"{tokens}s", "scoring") as advance:
+    with progress(scored, plural(tokens), "scoring") as advance:
         nats = nats_by_character(model.model(), reading, advance)
     score = Score(scored, float(np.nansum(nats, dtype="float64")))
     found = most_surprising(reading, nats, top)

@@ -126,7 +126,7 @@ def inspect_model(checkpoint: Checkpoint, corpus: Corpus) -> Views:
         )
     model, vocabulary = checkpoint.model(), checkpoint.vocabulary
     spaced, plain = (token_glyphs(vocabulary, spaces=spaces) for spaces in (True, False))
-    tokens = f"{vocabulary.tokens}s"
+    tokens = plural(vocabulary.tokens)
     with progress(reading.scored, tokens, "scoring") as advance:
         nats = nats_by_character(model, reading, advance)
     features = text_features(reading)

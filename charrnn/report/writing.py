@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from charrnn.errors import plural
 from charrnn.inspection.copies import SEARCHES, longest_copies
 from charrnn.model.language_model import LanguageModel
 from charrnn.system.progress import progress
@@ -118,7 +119,7 @@ def longest_copied(
     reading = part_of(corpus, model.config.data, "train").reading()
     found = dict[str, CopiedStretch]()
     searched = len(written) * SEARCHES * len(reading.part)
-    with progress(searched, f"{vocabulary.tokens}s", "searching for copies") as advance:
+    with progress(searched, plural(vocabulary.tokens), "searching for copies") as advance:
         for one in written:
             pieces = [
                 model.encoder.text(line.text, "text", skip_unknown=True) for line in one.lines

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import TypeVar
 
-from charrnn.errors import CharRNNError, counted, shown
+from charrnn.errors import CharRNNError, counted, plural, shown
 from charrnn.kernels import Array
 from charrnn.model.beam import FoundReply
 from charrnn.model.evaluation import Score
@@ -49,7 +49,7 @@ def whole_validation(
     try:
         group.parameters[...] = load_checkpoint(run.best).parameters
         score = Score(0, 0.0)
-        with reporter.progress(doing, scored, f"{tokens}s") as advance:
+        with reporter.progress(doing, scored, plural(tokens)) as advance:
             for window in group.score_windows(start, end):
                 score += window
                 advance(window.chars)

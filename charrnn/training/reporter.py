@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from charrnn.errors import plural
 from charrnn.system.progress import FIRST_LINE_S, LINE_EVERY_S, Lines, progress
 from charrnn.system.terminal import (
     GREEN,
@@ -209,8 +210,8 @@ class TerminalReporter(Reporter):
     def _rate(self) -> str:
         """Return the rate of the steps alone; the time left includes validations and the rest."""
         if not self._chars:
-            return f"- {self._tokens}s/s"
-        return f"{self._chars / max(self._seconds, 1e-9):,.0f} {self._tokens}s/s"
+            return f"- {plural(self._tokens)}/s"
+        return f"{self._chars / max(self._seconds, 1e-9):,.0f} {plural(self._tokens)}/s"
 
     def _place(self) -> str:
         of_all = "" if self._total is None else f"/{self._total:,}"

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.errors import CharRNNError
+from charrnn.errors import CharRNNError, plural
 from charrnn.kernels import Array
 from charrnn.kernels.blas import one_blas_thread
 from charrnn.model.beam import FoundReply
@@ -74,7 +74,7 @@ class WorkerGroup:
         corpus, some = self.job.corpus, self.job.validation
         part = corpus.split("valid")
         scored = corpus.scored(*part) if some is None else some.scored(*some.everything)
-        return scored, f"{corpus.vocabulary.tokens}s"
+        return scored, plural(corpus.vocabulary.tokens)
 
     def validate(self) -> Iterator[WindowScore]:
         """Yield the score of each window of a validation: of the part, or of stretches of it."""

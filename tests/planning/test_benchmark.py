@@ -76,7 +76,7 @@ def test_the_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert rows["model"] == "gru 1 x 8"
     assert rows["window"] == "2 streams x 5 characters"
     assert list(rows)[2:] == ["workers", "training", "evaluation", "sampling", "peak", "memory"]
-    assert rows["training"].split()[1] == "chars/s"
+    assert rows["training"].split()[1] == "characters/s"
 
 
 def small() -> Config:

@@ -98,6 +98,6 @@ def test_a_long_validation_of_a_training_has_lines_in_a_pipe(clock: SimpleNamesp
             clock.now_s += 1
             advance(100)
     assert file.getvalue().splitlines() == [
-        "epoch 1  step 2/100  loss 2.000  17 chars/s  4 min 54 s left",
+        "epoch 1  step 2/100  loss 2.000  17 characters/s  4 min 54 s left",
         "validating  500/1,000 chars  100 chars/s  5 s left",
     ]

@@ -58,7 +58,7 @@ def test_a_line_has_the_step_the_loss_the_rate_and_the_time_left(
         clock.now_s += 0.7
         reporter.step(3, 2500, 2.25, 0.5)
     assert file.getvalue() == (
-        "epoch 3  step 1,508/2,500  loss 2.250  5,000 chars/s  11 min 34 s left\n"
+        "epoch 3  step 1,508/2,500  loss 2.250  5,000 characters/s  11 min 34 s left\n"
     )
 
 
@@ -79,7 +79,7 @@ def test_the_time_left_ends_at_the_nearer_limit(
     reporter.step(1, 100, 2.0, 0.5)
     clock.now_s += 6
     reporter.step(1, 100, 2.0, 0.5)
-    assert file.getvalue() == f"epoch 1  {place}  loss 2.000  200 chars/s  {left} left\n"
+    assert file.getvalue() == f"epoch 1  {place}  loss 2.000  200 characters/s  {left} left\n"
 
 
 def test_the_first_step_counts_for_neither_rate_nor_time_left(
@@ -94,7 +94,7 @@ def test_the_first_step_counts_for_neither_rate_nor_time_left(
         reporter.step(1, 100, 2.0, seconds)
     assert file.getvalue() == (
         "epoch 1  step 1/101  loss 2.000\n"
-        "epoch 1  step 2/101  loss 2.000  17 chars/s  9 min 54 s left\n"
+        "epoch 1  step 2/101  loss 2.000  17 characters/s  9 min 54 s left\n"
     )
 
 
@@ -193,7 +193,7 @@ def test_the_bar_on_a_terminal(
             assert f"loss {loss_nats:.3f}  " in bar
         assert re.search(r"(\d+ h \d\d min|\d+ m?s?(in \d\d s)?) left$", bar)
         if columns == COLUMNS:
-            assert re.search(r"  [\d,]+ chars/s  ", bar)
+            assert re.search(r"  [\d,]+ characters/s  ", bar)
         reporter.end()
         shown += read()
     os.close(master)
