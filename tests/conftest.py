@@ -59,3 +59,15 @@ def drawn(drawn_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     shutil.copytree(drawn_run / "runs", tmp_path / "runs")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def invented_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty current folder, texts invented from the same seed, and a short trial by `init`."""
+    from invented import RNG  # these import NumPy, so after the settings above
+
+    import charrnn.planning.proposal
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(charrnn.planning.proposal, "_MEASURED_S", 0.01)
+    RNG.seed(6)  # whichever tests this process has run before

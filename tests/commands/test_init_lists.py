@@ -20,17 +20,11 @@ from invented import (
     title,
 )
 
-import charrnn.planning.proposal
 from charrnn.commands.cli import run
 from charrnn.config.reader import load_config
 from charrnn.text.load import load_corpus
 
-
-@pytest.fixture(autouse=True)
-def _a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(charrnn.planning.proposal, "_MEASURED_S", 0.01)
-    RNG.seed(6)  # whichever tests this process has run before
+pytestmark = pytest.mark.usefixtures("invented_here")
 
 
 def test_lines_may_have_a_file_of_features() -> None:
