@@ -25,6 +25,11 @@ _LENGTH = 500  # characters of a sample, unless the model knows how long a recor
 _NOT_NEGATIVE, _POSITIVE = Number(0, whole=True), Number(1, whole=True)
 
 
+def default_length(longest_record: int | None) -> int:
+    """Return the characters of a sample by default, for symbols of the longest record."""
+    return _LENGTH if longest_record is None else 2 * longest_record
+
+
 class TextModel:
     """What `LanguageModel` does with a text; see there."""
 
@@ -54,7 +59,7 @@ class TextModel:
     @property
     def default_length(self) -> int:
         """Characters of a sample by default: 500, or twice the longest training record."""
-        return _LENGTH if self.longest_record is None else 2 * self.longest_record
+        return default_length(self.longest_record)
 
     def sample(
         self,
