@@ -34,7 +34,7 @@ def modules(folder: Path) -> set[str]:
     return {
         path.relative_to(folder).as_posix()
         for path in (folder / "charrnn").rglob("*")
-        if path.suffix in (".py", ".html", ".typed")
+        if path.is_file() and path.suffix not in (".md", ".pyc")
     }
 
 

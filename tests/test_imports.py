@@ -28,7 +28,7 @@ FLOORS = (
     {"text"},
     {"model"},
     {"inspection", "runs", "workers"},
-    {"training"},
+    {"exporters", "training"},
     {"planning", "report", "charrnn"},
     {"commands"},
     {"__main__"},
