@@ -77,7 +77,7 @@ class Network {
   constructor(description, bytes, kernel) {
     const {cell, gates, states, layers: L, hidden: H, embedding: E, V, arrays} = description;
     Object.assign(this, {cell, gates, states, L, H, E, V});
-    const width = ({shape}) => (shape.length > 1 ? shape[0] : 1) * padded(shape.at(-1));
+    const width = ({shape}) => (shape.length > 1 ? shape[0] : 1) * padded(shape[shape.length - 1]);
     const G = padded(gates * H), K = L * states * H;
     const inputs = description.features ? description.features.mean.length : 0;
     const scratch = [G, G, padded(V), K + padded(K), inputs].reduce((a, b) => a + padded(b), 0);
@@ -107,7 +107,7 @@ class Network {
     this.logits = F.subarray(logits, logits + V);
   }
 
-  // Matrices that multiply are packed; the rest, which is looked up or added, is left as it is.
+  // Matrices that multiply are packed; the rest, which is looked up or added, is not.
   #place({name, shape}, values, take) {
     const [K, M] = shape, F = this.F, lookedUp = this.E ? "embedding.E" : "layers.0.Wx";
     if (shape.length < 2 || name === lookedUp) {

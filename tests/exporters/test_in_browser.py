@@ -197,6 +197,18 @@ def test_a_text_that_is_typed_and_changed_is_read_anew_from_the_change(
     np.testing.assert_allclose(active, expected, atol=1e-5)
 
 
+def test_a_text_is_read_anew_for_other_features_or_units(tab: Tab, tmp_path: Path) -> None:
+    exported(tab, tmp_path, checkpoint_of("features", LSTM))
+    options = ({"features": [1, 2, 3]}, {"features": [1, 2, -3]}, {"features": [1, 2, -3]})
+    first, second, third = (
+        ask(tab, "read", text="abc", units=[k // 2], **one) for k, one in enumerate(options)
+    )
+    assert first["next"] != second["next"] == third["next"]
+    for one, other in zip(second["characters"], third["characters"], strict=True):
+        assert one["active"] != other["active"]
+        assert one["nats"] == other["nats"]
+
+
 RECORDS = [
     *(("records", ""), ("records", "ab"), ("blocks of bytes", "\u00e9"), ("pairs", "")),
     *(("pairs", "ca"), ("writer", ""), ("features", "b"), ("features and pairs", "")),
@@ -227,6 +239,17 @@ def test_records_are_those_of_charrnn(
         assert (part["text"], part["ended"], part["attempt"]) == (expected.text, expected.ended, 0)
         assert part["logProb"] == pytest.approx(expected.log_prob, abs=1e-4)
         assert done == {"stopped": False, "unknown": ""}
+
+
+def test_a_reply_has_no_end_of_a_prompt(tab: Tab, tmp_path: Path) -> None:
+    checkpoint = checkpoint_of("pairs", LSTM)
+    checkpoint.model().views["output.b"][-1] = 20  # it would be the likeliest token nearly always
+    model = exported(tab, tmp_path, checkpoint)
+    (expected,) = model.sample_records(1, prompt="a", greedy=True, length=30, keep_cut=True)
+    ((part,), _) = records(tab, n=1, prompt="a", greedy=True, length=30)
+    assert part["text"] == expected.text
+    assert "\t" not in part["text"]
+    assert len(part["text"]) > 1
 
 
 @pytest.mark.parametrize("precision", [32, 8])
@@ -287,6 +310,10 @@ def test_tokens_are_drawn_with_the_probabilities_of_the_model(
     assert chi_square < degrees + 3 * math.sqrt(2 * degrees)
     assert records(tab, n=3, length=1, seed=5, **names)[0] == parts[:3]
     assert records(tab, n=50, length=1, seed=6, **names)[0] != parts[:50]
+    longer, _ = records(
+        tab, n=50, length=4, seed=5, **names
+    )  # record k depends on seed and k alone
+    assert [one["text"][:1] for one in longer] == [one["text"] for one in parts[:50]]
 
 
 def test_writing_can_be_stopped_and_goes_on(tab: Tab, tmp_path: Path) -> None:
