@@ -25,6 +25,11 @@ get defaults chosen from the size of the text, and an override sets any key:
 >>> outcome.steps
 2
 
+Export it as one page that runs it in a browser:
+
+>>> charrnn.export("runs/tales", "tales.html").path.name
+'tales.html'
+
 Errors in files, texts, configurations and sampling parameters are `CharRNNError`s, whose messages
 say what would be right:
 
@@ -43,11 +48,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.2.0"
+from charrnn.version import __version__
+
 __all__ = [
     "CharRNNError",
     "LanguageModel",
     "__version__",
+    "export",
     "load",
     "load_config",
     "propose",
@@ -57,6 +64,7 @@ __all__ = [
 if TYPE_CHECKING:
     from charrnn.config.reader import load_config
     from charrnn.errors import CharRNNError
+    from charrnn.exporters.export import export
     from charrnn.model.language_model import LanguageModel
     from charrnn.planning.texts import propose
     from charrnn.runs.load import load
@@ -64,6 +72,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "CharRNNError": "errors",
+    "export": "exporters.export",
     "LanguageModel": "model.language_model",
     "load": "runs.load",
     "load_config": "config.reader",

@@ -22,7 +22,7 @@ PACKAGE = Path(charrnn.__file__).parent
 # From the bottom up; a room is a package of charrnn. A module imports from its own room and from
 # the floors below, not from another room of its floor. `charrnn` is the package's __init__.
 FLOORS = (
-    {"kernels", "system", "errors"},
+    {"kernels", "system", "errors", "version"},
     {"backends"},
     {"config"},
     {"text"},

@@ -17,6 +17,7 @@ import click
 from charrnn import __version__
 from charrnn.commands.bench import bench
 from charrnn.commands.evaluate import evaluate
+from charrnn.commands.export import export
 from charrnn.commands.info import info
 from charrnn.commands.init import init
 from charrnn.commands.inspect import inspect
@@ -64,11 +65,14 @@ def cli() -> None:
     charrnn predict "Once"           tell the label of a text, or reply to it
     charrnn inspect                  see what it has learned
     charrnn report                   write a page about the training
+    charrnn export                   write a page that runs the model in a browser
     charrnn bench                    measure the speed of this machine
     """
 
 
-for command in (init, train, sample, evaluate, predict, inspect, report, plot, info, bench):
+COMMANDS = (init, train, sample, evaluate, predict, inspect, report, plot, export, info, bench)
+
+for command in COMMANDS:
     cli.add_command(command)
 
 

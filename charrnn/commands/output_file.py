@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from charrnn.config.paths import named_path
 from charrnn.errors import RunError
-
-# The first bytes of each kind of file that charrnn draws. Near one of its ends it names charrnn.
-_SIGNATURES = {
-    ".html": b"<!doctype html>",
-    ".gif": b"GIF8",
-    ".pdf": b"%PDF",
-    ".png": b"\x89PNG",
-    ".svg": b"<?xml",
-}
-_SEARCHED = 2000  # bytes at either end
+from charrnn.system.own_files import may_replace
 
 
 def output_path(output: str) -> Path:
@@ -51,13 +41,6 @@ def replaceable_path(output: str, endings: Sequence[str]) -> Path:
     if ending not in endings:
         choices = " or ".join(filter(None, [", ".join(endings[:-1]), endings[-1]]))
         raise RunError(f"-o {output}: name a file that ends in {choices}")
-    if path.exists() and not (path.is_file() and _is_by_charrnn(path, _SIGNATURES[ending])):
+    if not may_replace(path):
         raise RunError(f"{path}: exists already and is not from charrnn; -o names another file")
     return path
-
-
-def _is_by_charrnn(path: Path, signature: bytes) -> bool:
-    with path.open("rb") as file:
-        start = file.read(_SEARCHED)
-        file.seek(max(0, os.fstat(file.fileno()).st_size - _SEARCHED))
-        return start.startswith(signature) and b"charrnn" in start + file.read(_SEARCHED)

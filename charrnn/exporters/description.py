@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from charrnn.inspection.units import Unit, all_units
+from charrnn.inspection.units import UnitCorrelation, all_units
 from charrnn.kernels import CELLS, Array
 from charrnn.model.record_sampling import separator_of
 from charrnn.model.text_model import default_length
@@ -13,14 +13,14 @@ from charrnn.runs.checkpoint import Checkpoint
 from charrnn.text.labels import label_texts
 
 
-def describe(checkpoint: Checkpoint, units: Sequence[Unit] = ()) -> dict[str, Any]:
+def describe(checkpoint: Checkpoint, units: Sequence[UnitCorrelation] = ()) -> dict[str, Any]:
     """Return the description of a checkpoint's model, as an object for JSON.
 
     Codes count from 0. `symbols` are those of texts, code points or bytes; `end` and `promptEnd`
     are the codes above them, None where there are none. `prompts` and `labels` have the texts and
     the codes of the few prompts or replies of a training, None where these are many. `length` is
     that of a text or a record by default. `units` are those to look at, each with its place among
-    all states, as the engine's `read` takes it.
+    all states, as the engine's `read` takes it, and the feature that it follows.
     """
     config, vocabulary = checkpoint.config, checkpoint.vocabulary
     data, model = config.data, config.model
@@ -45,7 +45,10 @@ def describe(checkpoint: Checkpoint, units: Sequence[Unit] = ()) -> dict[str, An
         "labels": _texts(checkpoint, checkpoint.labels.replies),
         "features": _features(checkpoint),
         "length": default_length(checkpoint.longest_record),
-        "units": [{**unit._asdict(), "place": places[unit]} for unit in units],
+        "units": [
+            {**unit._asdict(), "place": places[unit], "feature": feature, "r": r}
+            for unit, feature, r in units
+        ],
     }
 
 

@@ -13,13 +13,13 @@ from typing import Any
 
 from charrnn.exporters.description import describe
 from charrnn.exporters.weights import pack
-from charrnn.inspection.units import Unit
+from charrnn.inspection.units import UnitCorrelation
 from charrnn.model.parameters import parameter_shapes
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.system.terminal import visible
 
 _WORKER = ("network", "vocabulary", "sampling", "writer", "reader", "replies", "worker")
-_SCRIPT = ("engine", "page")
+_SCRIPT = ("engine", "page", "writing", "asking", "typing")
 _FILES = files("charrnn.exporters")
 
 
@@ -29,7 +29,8 @@ def page(
     *,
     name: str,
     version: str,
-    units: Sequence[Unit] = (),
+    about: str = "",
+    units: Sequence[UnitCorrelation] = (),
 ) -> str:
     """Return the HTML of a page that runs a checkpoint's model.
 
@@ -40,6 +41,7 @@ def page(
         precision: bits of a parameter, 8, 16 or 32.
         name: of the model, for the title.
         version: of charrnn.
+        about: a sentence about the model.
         units: to show along a text.
     """
     shapes = parameter_shapes(checkpoint.config.model, len(checkpoint.vocabulary), checkpoint.F)
@@ -61,6 +63,7 @@ def page(
     parts = {
         "version": html.escape(version),
         "name": html.escape(visible(name)),
+        "about": html.escape(visible(about)),
         "policy": "; ".join(f"{directive} {sources}" for directive, sources in policy.items()),
         "style": style,
         "script": script,

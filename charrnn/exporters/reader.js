@@ -49,10 +49,13 @@ class Reader {
 
   // The characters of a typed text, each with its text, whether the model knows it, its surprise in
   // nats (null if nothing predicts it) and activations; and the n likeliest next tokens.
-  typed(text, {features, units = [], next = 5}) {
+  // A reply is read after its `prompt`.
+  typed(text, {prompt, features, units = [], next = 5}) {
     const {vocabulary} = this, characters = vocabulary.characters(text);
     const own = characters.flatMap(({codes}) => codes);
-    const codes = vocabulary.end === null ? vocabulary.asPrime(own) : [vocabulary.end, ...own];
+    const codes = prompt !== undefined
+      ? vocabulary.asRecord(vocabulary.encode(prompt), own)
+      : vocabulary.end === null ? vocabulary.asPrime(own) : [vocabulary.end, ...own];
     this.read(codes, features, units);
     let k = codes.length - own.length;
     const found = characters.map(({text, codes, known}) => {

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from charrnn.errors import TextError
+from charrnn.errors import counted
 from charrnn.exporters.weights import pack
 from charrnn.kernels import Array
 from charrnn.model.parameters import parameter_shapes
 from charrnn.runs.checkpoint import Checkpoint
-from charrnn.text.part import encode_split
+from charrnn.text.corpus import Corpus
 from charrnn.workers.scoring import score_by_workers
+
+_SCORED = 200_000  # characters of the validation part, at most, in evenly spaced stretches
 
 
 class RoundingLoss(NamedTuple):
@@ -28,25 +30,32 @@ def rounded(checkpoint: Checkpoint, precision: int) -> Array:
 
 
 def rounding_loss(
-    checkpoint: Checkpoint, precision: int, note: Callable[[str], object] = lambda _: None
+    checkpoint: Checkpoint,
+    precision: int,
+    corpus: Corpus,
+    note: Callable[[str], object] = lambda _: None,
 ) -> RoundingLoss | None:
     """Return the loss of a checkpoint with and without rounding.
 
     Args:
         checkpoint: the model.
         precision: bits of a rounded parameter.
-        note: called with a message when a large text is encoded.
+        corpus: its own text, of whose validation part at most 200,000 characters are scored.
+        note: called with a message before the text is scored.
 
     Returns:
-        The losses; None if the text cannot be read, has changed, or has no validation part.
+        The losses; None if the text has no validation part.
     """
-    config = checkpoint.config
-    try:
-        part = encode_split(config.data, checkpoint.text_sha256, "valid", note, checkpoint.cut)
-    except TextError:
+    start, end = corpus.split("valid")
+    if start == end or corpus.scored(start, end) < 1:
         return None
+    if corpus.scored(start, end) > _SCORED:
+        corpus = corpus.stretches(start, end, _SCORED)
+        start, end = corpus.everything
+    tokens = checkpoint.vocabulary.tokens
+    note(f"measuring what {precision} bits cost on {counted(corpus.scored(start, end), tokens)}")
     exact, with_rounding = (
-        score_by_workers(config, part.corpus, parameters, part.start, part.end).loss_nats
+        score_by_workers(checkpoint.config, corpus, parameters, start, end).loss_nats
         for parameters in (checkpoint.parameters, rounded(checkpoint, precision))
     )
     return RoundingLoss(exact, with_rounding)

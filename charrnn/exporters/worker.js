@@ -6,12 +6,13 @@
 //   ask       options                             answer
 //   load      description, weights, plain         done: {simd}; weights are base64, plain is true
 //                                                 to do without WebAssembly
-//   write     prime, length, settings             parts: text; done: {ended, stopped, unknown}
-//   more      length                              parts: text; done: {ended, stopped}; the last
+//   write     prime, length, last, settings       parts: text; done: {ended, stopped, unknown};
+//                                                 it ends after the text `last`, if there is one
+//   more      length, last                        parts: text; done: {ended, stopped}; the last
 //                                                 text goes on
 //   records   n, prompt, prime, length, settings  parts: [{text, logProb, ended, attempt}];
 //                                                 done: {stopped, unknown}
-//   read      text, next, units, features         done: {characters, next}; see reader.js
+//   read      text, prompt, next, units, features done: {characters, next}; see reader.js
 //   labels    prompt, features                    done: [{text, probability}], the likeliest first
 //   replies   prompt, top, beam, length, features done: the same, of free replies
 //
@@ -57,13 +58,14 @@ function read(prompt, features) {
   codes.forEach((code) => network.read(code));
 }
 
-async function grow(id, length, send) {
-  let text = "", since = performance.now(), left = length;
+async function grow({id, length, last: stop}, send) {
+  let text = "", since = performance.now(), left = length, tail = "";
   writer.resume();
-  while (left > 0 && !writer.ended && !stopped.has(id)) {
+  while (left > 0 && !writer.ended && !stopped.has(id) && !(stop && tail === stop)) {
     const piece = Array.from(writer.next()).slice(0, left);
     left -= piece.length;
     text += piece.join("");
+    if (stop) tail = (tail + piece.join("")).slice(-stop.length);
     if (performance.now() - since < SLICE_MS) continue;
     send(text);
     text = "";
@@ -87,13 +89,13 @@ const ANSWERS = {
     return {simd};
   },
 
-  async write({id, prime, length, features, ...settings}, send) {
+  async write({prime, features, ...settings}, send) {
     const {codes, unknown} = encoded(prime), all = {...settings, features: standardised(features)};
     writer = new Writer(network, vocabulary, vocabulary.asPrime(codes), all);
-    return {...await grow(id, length, send), unknown};
+    return {...await grow(settings, send), unknown};
   },
 
-  more: ({id, length}, send) => grow(id, length, send),
+  more: grow,
 
   async records({id, n, prompt, prime, length: most = description.length, ...settings}, send) {
     const asked = encoded(prompt), begun = encoded(prime);

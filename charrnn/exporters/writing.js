@@ -1,0 +1,131 @@
+// The panel in which texts or records grow.
+
+const isText = description.end === null;
+let writing = null;  // the task that runs
+let written = {text: "", last: null, ended: true};  // what is shown, and the options it had
+
+const numberOf = (id) => (element(id).value === "" ? null : Number(element(id).value));
+
+function setUpWriting() {
+  const temperature = element("temperature");
+  temperature.value = isText ? 0.8 : 1;
+  const show = () => { element("temperature-value").textContent = Number(temperature.value).toFixed(2); };
+  temperature.addEventListener("input", show);
+  show();
+  element("amount-name").textContent = isText ? "Characters" : "How many";
+  element("amount").value = isText ? 500 : 10;
+  element("stop-field").hidden = element("more").hidden = !isText;
+  if (writesForLabels) {
+    element("prompt-field").hidden = false;
+    element("prompt").append(...description.prompts.texts.map((text) => new Option(text)));
+    element("prompt").addEventListener("change", () => write());
+  }
+  featuresChanged.push(() => { if (!element("write").hidden && !isText) write(); });
+  element("go").addEventListener("click", () => write());
+  element("stop").addEventListener("click", () => writing?.stop());
+  element("more").addEventListener("click", () => grow("more"));
+  element("copy").addEventListener("click", copy);
+  element("save").addEventListener("click", save);
+}
+
+function settings() {
+  const given = numberOf("seed");
+  return {
+    temperature: Number(element("temperature").value),
+    topK: numberOf("top-k"),
+    topP: numberOf("top-p"),
+    seed: given ?? Math.floor(Math.random() * 1e6),
+    features: features(),
+  };
+}
+
+function setRunning(running) {
+  element("stop").disabled = !running;
+  element("more").disabled = running || written.ended;
+  for (const id of ["copy", "save"]) element(id).disabled = !written.text;
+}
+
+const status = (text) => { element("status").textContent = text; };
+
+async function run(task, say) {
+  writing?.stop();
+  writing = task;
+  setRunning(true);
+  try {
+    say(await task.done);
+  } catch (error) {
+    status(error.message);
+  }
+  if (writing === task) {
+    writing = null;
+    setRunning(false);
+  }
+}
+
+const left = (unknown) => (unknown ? ` The model does not know ${[...new Set(unknown)].map(glyph).join(" ")}, which it has not read.` : "");
+
+// Write anew.
+function write() {
+  const invalid = document.querySelector("#write :invalid");
+  if (invalid) {
+    invalid.reportValidity();
+    return;
+  }
+  if (isText) {
+    element("text").replaceChildren(made("span", {class: "given", text: element("prime").value}));
+    written = {text: element("prime").value, ended: false, options: settings()};
+    grow("write");
+  } else {
+    writeRecords();
+  }
+}
+
+function grow(kind) {
+  const started = performance.now(), before = written.text.length, {options} = written;
+  const length = Number(element("amount").value), last = element("stop-after").value;
+  const given = kind === "write" ? {...options, prime: element("prime").value} : {};
+  const task = engine.start(kind, {...given, length, last}, (text) => {
+    if (writing !== task) return;
+    written.text += text;
+    element("text").append(text);
+  });
+  run(task, ({unknown}) => {
+    const n = written.text.length - before, s = (performance.now() - started) / 1000;
+    status(`${n.toLocaleString("en")} characters, ${Math.round(n / s).toLocaleString("en")} a second; seed ${options.seed}.${left(unknown)}`);
+  });
+}
+
+function writeRecords() {
+  const options = settings(), n = Number(element("amount").value);
+  const list = made("ol");
+  element("text").replaceChildren(list);
+  written = {text: "", ended: true};
+  const prime = element("prime").value;
+  const task = engine.start("records", {...options, n, prime, prompt: prompt()}, (records) => {
+    if (writing !== task) return;
+    for (const {text, ended} of records) {
+      written.text += `${prime}${text}${description.separator}`;
+      const begin = made("span", {class: "given", text: prime});
+      list.append(made("li", ended ? {} : {class: "cut"}, begin, text));
+    }
+  });
+  run(task, ({unknown}) => status(`${list.children.length} of ${n}; seed ${options.seed}.${left(unknown)}`));
+}
+
+async function copy() {
+  try {
+    await navigator.clipboard.writeText(written.text);
+    status("Copied.");
+  } catch {
+    getSelection().selectAllChildren(element("text"));
+    status("This browser copies what is selected: press Ctrl+C.");
+  }
+}
+
+function save() {
+  const url = URL.createObjectURL(new Blob([written.text], {type: "text/plain"}));
+  made("a", {href: url, download: `${description.name}.txt`}).click();
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
+}
+
+setUpWriting();
