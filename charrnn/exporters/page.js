@@ -77,9 +77,9 @@ function showFeatures({names, mean, std}) {
   if (isColour) {
     element("colour-field").hidden = false;
     element("colour").value = hex();
-    element("colour").addEventListener("input", ({target}) => {
+    element("colour").addEventListener("input", ({target: {value}}) => {
       sliders.forEach((slider, k) => {
-        slider.value = parseInt(target.value.slice(1 + 2 * k, 3 + 2 * k), 16);
+        slider.value = parseInt(value.slice(1 + 2 * k, 3 + 2 * k), 16);
         slider.dispatchEvent(new Event("input"));
       });
     });
