@@ -48,8 +48,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from charrnn.version import __version__
-
 __all__ = [
     "CharRNNError",
     "LanguageModel",
@@ -69,9 +67,11 @@ if TYPE_CHECKING:
     from charrnn.planning.texts import propose
     from charrnn.runs.load import load
     from charrnn.training.train import train
+    from charrnn.version import __version__
 
 _MODULES = {
     "CharRNNError": "errors",
+    "__version__": "version",
     "export": "exporters.export",
     "LanguageModel": "model.language_model",
     "load": "runs.load",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from charrnn.config.paths import named_path
-from charrnn.errors import RunError, TextError, shown
+from charrnn.errors import RunError, TextError, counted, shown
 from charrnn.exporters.page import page
 from charrnn.exporters.rounding import RoundingLoss, rounding_loss
 from charrnn.exporters.weights import PRECISIONS
@@ -115,7 +115,7 @@ def _about(checkpoint: Checkpoint, precision: int) -> str:
     """Return a sentence about a model; a shared page must not reveal the folders of its text."""
     config, counters = checkpoint.config, checkpoint.counters
     path, tokens = config.data.path, config.data.tokens
-    text = os.path.basename(path) if isinstance(path, str) else f"{len(path)} files"
+    text = os.path.basename(path) if isinstance(path, str) else counted(len(path), "file")
     loss = ""
     if counters.best_loss_nats is not None:
         loss = f" Its loss on what it has not seen is {counters.best_loss_nats:.3f} nats/{tokens}."

@@ -54,7 +54,8 @@ const featuresChanged = [];
 const features = () => description.features && sliders.map((slider) => Number(slider.value));
 const sliders = [];
 
-function showFeatures({names, mean, std}) {
+function showFeatures({names: given, mean, std}) {
+  const names = mean.map((_, k) => given[k] ?? `feature ${k + 1}`);
   const lower = names.map((name) => name.toLowerCase()).join(" ");
   const isColour = ["r g b", "red green blue"].includes(lower);
   names.forEach((name, k) => {
@@ -62,7 +63,7 @@ function showFeatures({names, mean, std}) {
     const step = isColour ? 1 : (high - low) / 200;
     const slider = made("input", {type: "range", min: low, max: high, step});
     slider.value = mean[k];
-    const value = made("output", {});
+    const value = made("span");
     const show = () => { value.textContent = Number(slider.value).toPrecision(3).replace(/\.0+$/, ""); };
     slider.addEventListener("input", () => {
       show();

@@ -81,16 +81,18 @@ function write() {
 }
 
 function grow(kind) {
-  const started = performance.now(), before = written.text.length, {options} = written;
+  const started = performance.now(), {options} = written;
+  let n = 0;
   const length = Number(element("amount").value), last = element("stop-after").value;
   const given = kind === "write" ? {...options, prime: element("prime").value} : {};
   const task = engine.start(kind, {...given, length, last}, (text) => {
     if (writing !== task) return;
     written.text += text;
+    n += Array.from(text).length;
     element("text").append(text);
   });
   run(task, ({unknown}) => {
-    const n = written.text.length - before, s = (performance.now() - started) / 1000;
+    const s = (performance.now() - started) / 1000;
     status(`${n.toLocaleString("en")} characters, ${Math.round(n / s).toLocaleString("en")} a second; seed ${options.seed}.${left(unknown)}`);
   });
 }

@@ -10,7 +10,7 @@ import pytest
 from exported import Shape, checkpoint_of
 
 from charrnn.exporters.page import page
-from charrnn.inspection.units import Unit
+from charrnn.inspection.units import Unit, UnitCorrelation
 
 
 @pytest.fixture
@@ -46,7 +46,11 @@ def test_a_model_of_2x256_and_200_characters_takes_less_than_3_mb() -> None:
 
 
 def test_units_have_their_place_among_the_states() -> None:
-    units = [Unit(0, "c", 3), Unit(1, "h", 0)]
+    units = [
+        UnitCorrelation(Unit(0, "c", 3), "inside a word", 0.5),
+        UnitCorrelation(Unit(1, "h", 0), "capital letter", -0.25),
+    ]
     html = page(checkpoint_of("text", Shape("lstm", 2)), 32, name="tales", version="1", units=units)
-    assert '"units":[{"layer":0,"state":"c","number":3,"place":27},' in html
-    assert '{"layer":1,"state":"h","number":0,"place":48}]' in html
+    first = '{"layer":0,"state":"c","number":3,"place":27,"feature":"inside a word","r":0.5}'
+    assert f'"units":[{first},' in html
+    assert '"place":48,"feature":"capital letter","r":-0.25}]' in html

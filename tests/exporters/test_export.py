@@ -1,0 +1,122 @@
+"""charrnn export, and charrnn.export: the file that they write, and what they refuse."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from support import tiny_text, train
+
+import charrnn
+from charrnn.commands.cli import run
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run, runs/my tales."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "long.txt").write_text(tiny_text(6000), encoding="utf-8")
+    overrides = {"data.path": "long.txt", "train.max_steps": 60, "model.num_layers": 2}
+    (folder / "runs").mkdir()
+    train(folder, overrides).rename(folder / "runs" / "my tales")
+    return folder
+
+
+@pytest.fixture
+def folder(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it, which is the current folder."""
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_command_names_the_page_after_the_run(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["export"]) == 0
+    out, err = capsys.readouterr()
+    assert not out
+    page = (folder / "my tales.html").read_text(encoding="utf-8")
+    losses = re.search(r"validation ([\d.]+) nats with 16 bits, ([\d.]+) without rounding", err)
+    assert losses
+    assert abs(float(losses[1]) - float(losses[2])) < 1e-3
+    assert f"written: my tales.html ({len(page.encode()) / 1e6:.1f} MB)" in err
+    assert "can recite the text that it was trained on" in err
+    assert "<h1>my tales</h1>" in page
+    assert "trained on long.txt" in page
+    assert '"units":[{' in page
+    assert str(folder) not in page
+
+
+def test_python_writes_the_same_page(folder: Path) -> None:
+    assert run(["export", "my tales", "-o", "a.html", "--precision", "8"]) == 0
+    written = charrnn.export("runs/my tales", "b.html", precision=8)
+    assert written.path == Path("b.html")
+    assert written.size == (folder / "b.html").stat().st_size
+    assert written.loss
+    assert (folder / "a.html").read_bytes() == (folder / "b.html").read_bytes()
+
+
+def test_fewer_bits_make_a_smaller_page(folder: Path) -> None:  # noqa: ARG001
+    sizes = [charrnn.export(None, "a.html", precision=bits).size for bits in (8, 16, 32)]
+    assert sizes == sorted(set(sizes))
+
+
+def test_a_model_whose_text_is_gone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.rmtree(folder / "runs" / "my tales")
+    overrides = {"data.path": "long.txt", "train.max_steps": 3}
+    train(folder, overrides).rename(folder / "runs" / "my tales")
+    (folder / "long.txt").unlink()
+    capsys.readouterr()
+    assert run(["export"]) == 0
+    err = capsys.readouterr().err
+    assert "left out, as the text cannot be read: the units, and what rounding costs" in err
+    assert "nats with" not in err
+    assert '"units":[]' in (folder / "my tales.html").read_text(encoding="utf-8")
+    assert charrnn.export().loss is None
+
+
+REFUSED = {
+    "export -o page.htm": (1, "name a file that ends in .html"),
+    "export -o notes.html": (1, "exists already and is not from charrnn"),
+    "export -o none/page.html": (1, "there is no folder none"),
+    "export --precision 12": (2, "'12' is not one of '8', '16', '32'"),
+    "export nothing": (1, "nothing: no such file or folder"),
+    "export damaged.npz": (1, "damaged.npz"),
+}
+
+
+@pytest.mark.parametrize("command", REFUSED)
+def test_what_is_refused(command: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "notes.html").write_text("<p>mine</p>")
+    content = (folder / "runs" / "my tales" / "last.npz").read_bytes()
+    (folder / "damaged.npz").write_bytes(content[: len(content) // 2])
+    before = {path.name for path in folder.iterdir()}
+    code, message = REFUSED[command]
+    assert run(command.split()) == code
+    assert message in capsys.readouterr().err
+    assert (folder / "notes.html").read_text() == "<p>mine</p>"
+    assert {path.name for path in folder.iterdir()} == before
+
+
+def test_python_refuses_the_same(folder: Path) -> None:
+    (folder / "notes.html").write_text("<p>mine</p>")
+    for arguments in ({"path": "a.htm"}, {"path": "notes.html"}, {"precision": 12}):
+        with pytest.raises(charrnn.CharRNNError):
+            charrnn.export("runs/my tales", **arguments)  # type: ignore[arg-type]
+
+
+def test_a_page_is_written_over_an_older_one(folder: Path) -> None:
+    charrnn.export(precision=32)
+    charrnn.export(precision=8)
+    assert ", rounded to 8 bits" in (folder / "my tales.html").read_text(encoding="utf-8")
+
+
+def test_the_default_name_is_not_that_of_another_file(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "my tales.html").write_text("<p>mine</p>")
+    assert run(["export"]) == 1
+    assert "my tales.html: exists already and is not from charrnn" in capsys.readouterr().err
