@@ -8,7 +8,7 @@ EXTRAS ?= dev,fast,report
 COMMA := ,
 DEV = .venv/installed-$(subst $(COMMA),-,$(EXTRAS))
 
-.PHONY: train sample eval data test test-all test-external lint fmt bench torture clean help
+.PHONY: train sample eval colours data test test-all test-external lint fmt bench torture clean help
 
 train: .venv/installed  ## train CONFIG (the tales), or resume it, and print a sample
 	@$(BIN)/charrnn train $(CONFIG) --resume
@@ -21,6 +21,10 @@ sample: .venv/installed  ## print a sample of the newest model
 
 eval: .venv/installed  ## score the validation part with the newest model
 	@$(BIN)/charrnn eval
+
+colours: .venv/installed  ## train on names of colours, and write a page that names them
+	@$(BIN)/charrnn train configs/colours.yaml --resume
+	@$(BIN)/charrnn export runs/colours
 
 data: .venv/installed  ## write or fetch the data that is not in the repository, to data/
 	@$(BIN)/python data/cards.py

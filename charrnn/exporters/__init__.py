@@ -1,8 +1,8 @@
 """Exporting a model as one page that runs it in a browser.
 
 `weights` rounds and packs the parameters, `rounding` measures what the rounding costs,
-`description` collects what the page knows about the model, and `page` puts all of it into one file.
-The engine is JavaScript without dependencies, which computes what `charrnn.model` does, in a worker
+`description` collects what the page knows about the model, `page` puts all of it into one file, and
+`export` writes it. The engine is JavaScript without dependencies, which computes what `charrnn.model` does, in a worker
 of the page:
 
     kernel.wat, kernel.wasm   the product of a vector with a matrix, as WebAssembly
@@ -15,6 +15,10 @@ of the page:
     worker.js                 the messages of the worker
     engine.js                 the worker as the page's own script sees it
 
-`page.html`, `page.css` and `page.js` are what a reader sees. They ask the engine and compute
-nothing.
+What a reader sees is `page.html` and `page.css`; its scripts ask the engine and compute nothing:
+
+    page.js                   tabs and features
+    writing.js                the panel in which texts or records grow
+    asking.js                 the panel with labels or replies
+    typing.js                 the panels that follow a typed text: its surprise, and the units
 """
