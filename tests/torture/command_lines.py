@@ -249,6 +249,15 @@ def _plot(chance: random.Random) -> list[str]:
     return words
 
 
+def _export(chance: random.Random) -> list[str]:
+    words = [_mostly(CHECKPOINTS, 5, chance)] if chance.random() < 0.8 else []
+    if chance.random() < 0.5:
+        words += ["-o", chance.choice(("new.html", "-", "page.html", *PICTURES))]
+    if chance.random() < 0.5:
+        words += ["--precision", chance.choice(("8", "16", "32", "12", ""))]
+    return words
+
+
 def _info(chance: random.Random) -> list[str]:
     return [_mostly(CHECKPOINTS, 5, chance)] if chance.random() < 0.8 else []
 
@@ -278,6 +287,7 @@ COMMANDS: dict[str, tuple[int, Callable[[random.Random], list[str]]]] = {
     "train": (2, _train),
     "sample": (3, _sample),
     "eval": (1, _eval),
+    "export": (1, _export),
     "info": (1, _info),
     "bench": (1, _bench),
     "inspect": (2, _inspect),
