@@ -11,17 +11,14 @@ const ask = newest(async () => {
     element("answers").replaceChildren();
     return;
   }
-  try {
-    const found = await (labels
-      ? engine.start("labels", {prompt: question, features: features()}).done
-      : engine.start("replies", {prompt: question, top: REPLIES, features: features()}).done);
-    element("answers").replaceChildren(...found.slice(0, SHOWN).map(
-      ({text, probability}) => bar(made("b", {text}), probability)));
-    const unknown = [...question].filter((one) => !isKnown(one));
-    element("asked").textContent = left(unknown.join("")).trim();
-  } catch (error) {
-    element("asked").textContent = error.message;
-  }
+  if (!labels) element("asked").textContent = "Looking for replies.";
+  const found = await (labels
+    ? engine.start("labels", {prompt: question, features: features()}).done
+    : engine.start("replies", {prompt: question, top: REPLIES, features: features()}).done);
+  element("answers").replaceChildren(...found.slice(0, SHOWN).map(
+    ({text, probability}) => bar(made("b", {text}), probability)));
+  const unknown = [...question].filter((one) => !isKnown(one));
+  element("asked").textContent = left(unknown.join("")).trim();
 });
 
 const symbols = new Set(description.symbols);

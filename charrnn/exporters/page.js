@@ -17,7 +17,8 @@ function made(tag, {text, ...attributes} = {}, ...children) {
 const GLYPHS = {" ": "␣", "\n": "↵", "\t": "⇥", "\r": "␍"};
 const glyph = (text) => GLYPHS[text] ?? text;
 
-// A function that runs `task` after each call, or once after several calls that came while it ran.
+// A function that runs `task` after each call, or once after several calls that came while it ran. An
+// error of the task is shown.
 function newest(task) {
   let running = false, again = false;
   return async function run() {
@@ -28,6 +29,9 @@ function newest(task) {
     running = true;
     try {
       await task();
+      element("trouble").textContent = "";
+    } catch (error) {
+      element("trouble").textContent = error.message;
     } finally {
       running = false;
       if (again) {
