@@ -17,7 +17,8 @@ from charrnn.commands.cli import run
 from charrnn.workers.mpi import ranks
 
 COMMANDS = (
-    *("init", "train", "sample", "eval", "predict", "inspect", "report", "plot", "info", "bench"),
+    *("init", "train", "sample", "eval", "predict", "inspect", "report", "plot", "export"),
+    *("info", "bench"),
 )
 VIEWS = tuple(f"inspect {view}" for view in ("predictions", "surprise", "cells", "gradients"))
 USAGE, ERROR = 2, 1
