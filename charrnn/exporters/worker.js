@@ -1,4 +1,5 @@
-// The worker: answers the messages of engine.js, one after another.
+// The worker: answers the messages of engine.js. Those that write take turns; the others are
+// answered at once, while a text is written too.
 //
 //   {id, ask, ...options} -> {id, part}, any number of them, then {id, done} or {id, error: "..."}
 //   {stop: id}               ends a `write`, `more` or `records` that is running or waits
@@ -23,16 +24,18 @@
 const SLICE_MS = 16;  // after which parts are sent, and a stop is seen
 
 let description, network, vocabulary, reader, writer;
-let after = Promise.resolve();  // the end of the last message
+let turn = Promise.resolve();  // the end of what is being written
 const stopped = new Set();
 
-// Let other messages in; a timer would wait for 4 ms.
-function others() {
+// Let other messages in between two tokens of a writer; a timer would wait for 4 ms.
+async function others(writer) {
   const {port1, port2} = new MessageChannel();
-  return new Promise((resolve) => {
+  writer.pause();
+  await new Promise((resolve) => {
     port1.onmessage = () => { port1.close(); resolve(); };
     port2.postMessage(null);
   });
+  writer.resume();
 }
 
 function standardised(features) {
@@ -69,7 +72,7 @@ async function grow({id, length, last: stop}, send) {
     if (performance.now() - since < SLICE_MS) continue;
     send(text);
     text = "";
-    await others();
+    await others(writer);
     since = performance.now();
   }
   if (text) send(text);
@@ -111,7 +114,7 @@ const ANSWERS = {
         if (performance.now() - since < SLICE_MS) continue;
         send(written);
         written = [];
-        await others();
+        await others(one);
         since = performance.now();
       }
       const {ended, cut, logProb} = one;
@@ -146,8 +149,11 @@ onmessage = ({data}) => {
     return;
   }
   const {id, ask} = data, send = (part) => postMessage({id, part});
-  after = after.then(() => ANSWERS[ask](data, send)).then(
+  const writes = ["write", "more", "records"].includes(ask);
+  const answer = () => ANSWERS[ask](data, send);
+  const answered = (writes ? turn.then(answer) : answer()).then(
     (done) => postMessage({id, done}),
     (error) => postMessage({id, error: error.message}),
   ).then(() => stopped.delete(id));
+  if (writes) turn = answered;
 };

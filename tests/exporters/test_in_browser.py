@@ -341,6 +341,34 @@ def test_writing_can_be_stopped_and_goes_on(tab: Tab, tmp_path: Path) -> None:
     assert text == whole
 
 
+@pytest.mark.parametrize(("kind", "ask"), [("text", "write"), ("records", "records")])
+def test_a_text_is_read_while_another_is_written(
+    tab: Tab, tmp_path: Path, kind: str, ask: str
+) -> None:
+    exported(tab, tmp_path, checkpoint_of(kind, LSTM))
+    script = """
+    const options = {seed: 5, length: LENGTH, n: 3000}, parts = [], order = [];
+    const task = engine.start("ASK", options, (part) => parts.push(part));
+    const writing = task.done.then(() => order.push("written"));
+    const found = [await engine.start("read", {text: "abc"}).done];
+    order.push("read");
+    await writing;
+    found.push(await engine.start("read", {text: "abc"}).done);
+    const undisturbed = [];
+    await engine.start("ASK", options, (part) => undisturbed.push(part)).done;
+    return [order, found, parts.flat(), undisturbed.flat()];
+    """
+    length = "20000" if ask == "write" else "8"
+    order, found, parts, undisturbed = tab.run(
+        script.replace("ASK", ask).replace("LENGTH", length)
+    )
+    assert order == ["read", "written"]
+    assert found[0] == found[1]
+    if ask == "write":
+        parts, undisturbed = "".join(parts), "".join(undisturbed)
+    assert parts == undisturbed
+
+
 def test_text_of_the_model_is_shown_and_never_run(tab: Tab, tmp_path: Path) -> None:
     evil = "</script><img src=x onerror=alert(1)><!--<script>"
     checkpoint = checkpoint_of("labels", LSTM)
