@@ -17,13 +17,13 @@ function setUpWriting() {
   element("stop-field").hidden = element("more").hidden = !isText;
   if (writesForLabels) {
     element("prompt-field").hidden = false;
-    element("prompt").append(...description.prompts.texts.map((text) => new Option(text)));
+    element("prompt").append(...description.prompts.texts.map((text) => new Option(text, text)));
     element("prompt").addEventListener("change", () => write());
   }
   featuresChanged.push(() => { if (!element("write").hidden && !isText) write(); });
   element("go").addEventListener("click", () => write());
   element("stop").addEventListener("click", () => writing?.stop());
-  element("more").addEventListener("click", () => grow("more"));
+  element("more").addEventListener("click", () => { if (valid()) grow("more"); });
   element("copy").addEventListener("click", copy);
   element("save").addEventListener("click", save);
 }
@@ -40,9 +40,12 @@ function settings() {
 }
 
 function setRunning(running) {
+  const focused = document.activeElement;
   element("stop").disabled = !running;
   element("more").disabled = running || written.ended;
   for (const id of ["copy", "save"]) element(id).disabled = !written.text;
+  // A button that is disabled loses the focus, which whoever uses the keyboard must not.
+  if (focused.disabled) element(running ? "stop" : isText ? "more" : "go").focus();
 }
 
 const status = (text) => { element("status").textContent = text; };
@@ -51,26 +54,31 @@ async function run(task, say) {
   writing?.stop();
   writing = task;
   setRunning(true);
+  status("Writing.");
+  let said;
   try {
-    say(await task.done);
+    said = say(await task.done);
   } catch (error) {
-    status(error.message);
+    said = error.message;
   }
-  if (writing === task) {
-    writing = null;
-    setRunning(false);
-  }
+  if (writing !== task) return;  // another one has begun
+  writing = null;
+  setRunning(false);
+  status(said);
 }
 
 const left = (unknown) => (unknown ? ` The model does not know ${[...new Set(unknown)].map(glyph).join(" ")}, which it has not read.` : "");
 
+// Whether all fields hold what they may; if not, the browser shows the first that does not.
+function valid() {
+  const invalid = document.querySelector("#write :invalid");
+  invalid?.closest("details")?.setAttribute("open", "");
+  return invalid?.reportValidity() ?? true;
+}
+
 // Write anew.
 function write() {
-  const invalid = document.querySelector("#write :invalid");
-  if (invalid) {
-    invalid.reportValidity();
-    return;
-  }
+  if (!valid()) return;
   if (isText) {
     element("text").replaceChildren(made("span", {class: "given", text: element("prime").value}));
     written = {text: element("prime").value, ended: false, options: settings()};
@@ -93,7 +101,7 @@ function grow(kind) {
   });
   run(task, ({unknown}) => {
     const s = (performance.now() - started) / 1000;
-    status(`${n.toLocaleString("en")} characters, ${Math.round(n / s).toLocaleString("en")} a second; seed ${options.seed}.${left(unknown)}`);
+    return `${n.toLocaleString("en")} characters, ${Math.round(n / s).toLocaleString("en")} a second; seed ${options.seed}.${left(unknown)}`;
   });
 }
 
@@ -111,7 +119,7 @@ function writeRecords() {
       list.append(made("li", ended ? {} : {class: "cut"}, begin, text));
     }
   });
-  run(task, ({unknown}) => status(`${list.children.length} of ${n}; seed ${options.seed}.${left(unknown)}`));
+  run(task, ({unknown}) => `${list.children.length} of ${n}; seed ${options.seed}.${left(unknown)}`);
 }
 
 async function copy() {

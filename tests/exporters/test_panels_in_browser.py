@@ -191,6 +191,42 @@ def test_what_does_not_fit_is_not_sent(tab: Tab, tmp_path: Path) -> None:
     shown.fill("prime", "a\u0394b")
     shown.click("go")
     assert "does not know \u0394" in shown.value("element('status').textContent")
+    written = shown.value("element('text').textContent")
+    shown.fill("amount", "")
+    shown.click("more")
+    assert shown.value("element('text').textContent") == written
+    assert shown.value("document.activeElement.id") == "amount"
+    shown.fill("amount", "30")
+    shown.fill("top-p", "2")  # in a part of the page that is closed
+    shown.click("go")
+    assert shown.value("element('text').textContent") == written
+    assert shown.value("document.activeElement.id") == "top-p"
+    shown.fill("top-p", "0.995")
+    shown.click("go")
+    assert shown.value("element('text').textContent") != written
+
+
+def test_only_the_last_of_several_texts_is_announced(tab: Tab, tmp_path: Path) -> None:
+    shown = Page(tab, tmp_path, "text")
+    tab.run(
+        "window.said = []; new MutationObserver(() => said.push(element('status').textContent))"
+        ".observe(element('status'), {childList: true});"
+        "for (let k = 0; k < 5; k++) element('go').click();"
+    )
+    shown.settle()
+    said = [one for one in shown.value("said") if one != "Writing."]
+    assert len(said) == 1
+    assert said[0].startswith("500 characters")
+    assert len(shown.value("element('text').textContent")) >= 500
+
+
+def test_no_button_takes_the_focus_away(tab: Tab, tmp_path: Path) -> None:
+    shown = Page(tab, tmp_path, "text")
+    shown.fill("amount", "100000")
+    tab.run("element('more').focus(); element('more').click()")
+    assert shown.value("document.activeElement.id") == "stop"
+    shown.click("stop")
+    assert shown.value("document.activeElement.id") == "more"
 
 
 def test_typing_shows_surprise_and_what_may_come_next(tab: Tab, tmp_path: Path) -> None:
@@ -281,6 +317,13 @@ def test_records_of_a_label(tab: Tab, tmp_path: Path) -> None:
         )
         assert lists[-1] == parts
     assert lists[0] != lists[1]
+
+
+def test_a_label_is_sent_with_its_blanks(tab: Tab, tmp_path: Path) -> None:
+    shown = Page(tab, tmp_path, "writer")
+    tab.run("element('prompt').replaceChildren(); description.prompts.texts = ['  a  b ']")
+    tab.run("setUpWriting()")
+    assert shown.value("prompt()") == "  a  b "
 
 
 def test_the_probabilities_of_labels_move_while_one_types(tab: Tab, tmp_path: Path) -> None:
