@@ -18,7 +18,7 @@ const ask = newest(async () => {
   element("answers").replaceChildren(...found.slice(0, SHOWN).map(
     ({text, probability}) => bar(made("b", {text}), probability)));
   const unknown = [...question].filter((one) => !isKnown(one));
-  element("asked").textContent = left(unknown.join("")).trim();
+  element("asked").textContent = leftOut(unknown.join("")).trim();
 });
 
 const symbols = new Set(description.symbols);

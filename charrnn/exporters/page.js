@@ -13,9 +13,12 @@ function made(tag, {text, ...attributes} = {}, ...children) {
   return one;
 }
 
-// A visible form of a character: blanks have a symbol.
+// A visible form of a character: blanks have a symbol; others that take no place of their own, or
+// change the direction of the text after them, have their number.
 const GLYPHS = {" ": "␣", "\n": "↵", "\t": "⇥", "\r": "␍"};
-const glyph = (text) => GLYPHS[text] ?? text;
+const UNSEEN = /^[\p{C}\p{M}\p{Z}]$/u;
+const numbered = (text) => `U+${text.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
+const glyph = (text) => GLYPHS[text] ?? (UNSEEN.test(text) ? numbered(text) : text);
 
 // A function that runs `task` after each call, or once after several calls that came while it ran. An
 // error of the task is shown.

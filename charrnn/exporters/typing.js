@@ -3,12 +3,13 @@
 const BOUNDS = [1, 2, 3, 4, 6];  // nats, between the colours of a surprise
 const STEPS_OF_ACTIVATION = [-0.75, -0.5, -0.25, 0.25, 0.5, 0.75];
 const LIKELIEST = 8;
-const TAKEN = 600;  // characters of what was written, to look inside
+const TAKEN = 600;  // characters of what was typed or written, to look inside
 
 const level = (bounds, value) => bounds.filter((bound) => value >= bound).length;
-let first = null;  // the text of the likeliest next character
+let first = null;  // the text of the likeliest next character, once it is known
 
 const showTyped = newest(async () => {
+  first = null;
   const text = element("typed").value;
   const options = {text, prompt: prompt(), features: features(), next: LIKELIEST};
   const {characters, next} = await engine.start("read", options).done;
@@ -18,8 +19,9 @@ const showTyped = newest(async () => {
     return kind ? made("span", {class: kind, text}) : text;
   }), "\u200b");
   const unknown = characters.filter(({known}) => !known).map(({text}) => text).join("");
-  element("unknown").textContent = left(unknown).trim();
-  first = next[0].text || null;
+  element("unknown").textContent = leftOut(unknown).trim();
+  if (text === element("typed").value) first = next[0].text || null;
+  const focused = [...element("next").children].findIndex((row) => row.contains(document.activeElement));
   element("next").replaceChildren(...next.map(({text, byte, end, probability}) => {
     const name = end ? "end" : byte === undefined ? glyph(text) : `byte ${byte}`;
     if (end || byte !== undefined) return bar(made("b", {text: name}), probability);
@@ -27,10 +29,12 @@ const showTyped = newest(async () => {
     button.addEventListener("click", () => add(text));
     return bar(button, probability);
   }));
+  if (focused >= 0) (element("next").children[focused].querySelector("button") ?? element("typed")).focus();
 });
 
 function add(text) {
   element("typed").value += text;
+  first = null;
   showTyped();
 }
 
@@ -38,7 +42,9 @@ function add(text) {
 const showUnits = newest(async () => {
   const chosen = [...document.querySelectorAll("#units input:checked")].map(({value}) => Number(value));
   if (!element("looked").value) {
-    element("looked").value = element("typed").value || Array.from(written.text).slice(0, TAKEN).join("");
+    // The states of a record say nothing about the next one.
+    const one = isText ? written.text : written.text.split(description.separator).find(Boolean);
+    element("looked").value = Array.from(element("typed").value || one || "").slice(0, TAKEN).join("");
   }
   const text = element("looked").value, units = chosen.map((k) => description.units[k].place);
   const {characters} = await engine.start("read", {text, prompt: prompt(), features: features(), units}).done;

@@ -1,5 +1,6 @@
 // The panel in which texts or records grow.
 
+const MOST_NAMED = 20;  // characters in a message
 const isText = description.end === null;
 let writing = null;  // the task that runs
 let written = {text: "", last: null, ended: true};  // what is shown, and the options it had
@@ -67,7 +68,12 @@ async function run(task, say) {
   status(said);
 }
 
-const left = (unknown) => (unknown ? ` The model does not know ${[...new Set(unknown)].map(glyph).join(" ")}, which it has not read.` : "");
+// What is said of characters that the model does not know.
+function leftOut(unknown) {
+  const some = [...new Set(unknown)], named = some.slice(0, MOST_NAMED).map(glyph).join(" ");
+  if (!some.length) return "";
+  return ` The model does not know ${named}${some.length > MOST_NAMED ? " …" : ""}, which it has not read.`;
+}
 
 // Whether all fields hold what they may; if not, the browser shows the first that does not.
 function valid() {
@@ -101,7 +107,7 @@ function grow(kind) {
   });
   run(task, ({unknown}) => {
     const s = (performance.now() - started) / 1000;
-    return `${n.toLocaleString("en")} characters, ${Math.round(n / s).toLocaleString("en")} a second; seed ${options.seed}.${left(unknown)}`;
+    return `${n.toLocaleString("en")} characters, ${Math.round(n / s).toLocaleString("en")} a second; seed ${options.seed}.${leftOut(unknown)}`;
   });
 }
 
@@ -119,7 +125,7 @@ function writeRecords() {
       list.append(made("li", ended ? {} : {class: "cut"}, begin, text));
     }
   });
-  run(task, ({unknown}) => `${list.children.length} of ${n}; seed ${options.seed}.${left(unknown)}`);
+  run(task, ({unknown}) => `${list.children.length} of ${n}; seed ${options.seed}.${leftOut(unknown)}`);
 }
 
 async function copy() {

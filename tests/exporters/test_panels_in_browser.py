@@ -259,6 +259,44 @@ def test_typing_shows_surprise_and_what_may_come_next(tab: Tab, tmp_path: Path) 
     assert shown.value("document.activeElement.id") != "typed"
 
 
+def test_the_right_arrow_takes_only_what_is_likely_after_all_of_the_text(
+    tab: Tab, tmp_path: Path
+) -> None:
+    shown = Page(tab, tmp_path, "text")
+    shown.click("type-tab")
+    tab.run("element('typed').focus()")
+    shown.type("ab")
+    likeliest = shown.value("first")
+    tab.run(
+        "const key = new KeyboardEvent('keydown', {key: 'ArrowRight'});"
+        "for (let k = 0; k < 3; k++) element('typed').dispatchEvent(key)"
+    )
+    shown.settle()
+    assert shown.value("element('typed').value") == f"ab{likeliest}"
+
+
+def test_a_pressed_character_keeps_the_focus(tab: Tab, tmp_path: Path) -> None:
+    shown = Page(tab, tmp_path, "text")
+    shown.click("type-tab")
+    buttons = "document.querySelectorAll('#next button')"
+    for _ in range(3):
+        tab.run(f"{buttons}[2].focus(); {buttons}[2].click()")
+        shown.settle()
+        assert shown.value(f"document.activeElement === {buttons}[2]")
+    assert len(shown.value("Array.from(element('typed').value)")) == 3
+
+
+def test_characters_without_a_place_are_named_by_their_number(tab: Tab, tmp_path: Path) -> None:
+    shown = Page(tab, tmp_path, "text")
+    shown.click("type-tab")
+    tab.run("element('typed').focus()")
+    shown.type("a\u202e\u200b\u0301\u00a0\u0394")
+    said = shown.value("element('unknown').textContent")
+    assert "does not know U+202E U+200B U+0301 U+00A0 \u0394, which" in said
+    shown.type("".join(map(chr, range(0x4E00, 0x4F00))))
+    assert len(shown.value("element('unknown').textContent")) < 150
+
+
 def test_a_likely_character_can_be_pressed(tab: Tab, tmp_path: Path) -> None:
     shown = Page(tab, tmp_path, "records")
     shown.click("type-tab")
@@ -287,6 +325,17 @@ def test_units_light_up_along_a_text(tab: Tab, tmp_path: Path) -> None:
     shown.settle()
     stripes = shown.value("[...document.querySelectorAll('#strip i')].map((one) => one.className)")
     assert stripes == [names[sum(v / largest >= bound for bound in bounds)] for v in values]
+
+
+def test_units_are_shown_along_one_record_not_too_long(tab: Tab, tmp_path: Path) -> None:
+    shown = Page(tab, tmp_path, "records")
+    texts = "[...document.querySelectorAll('#text li')].map((one) => one.textContent)"
+    first = shown.value(f"{texts}.find(Boolean)")
+    shown.click("look-tab")
+    assert shown.value("element('looked').value") == first
+    shown.fill("typed", "ab" * 10_000)
+    shown.fill("looked", "")
+    assert shown.value("element('looked').value") == "ab" * 300
 
 
 def test_tabs_are_moved_between_with_arrows(tab: Tab, tmp_path: Path) -> None:
