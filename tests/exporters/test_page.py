@@ -45,6 +45,30 @@ def test_a_model_of_2x256_and_200_characters_takes_less_than_3_mb() -> None:
     assert len(html.encode()) < 3_000_000
 
 
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours #rrggbb, by WCAG 2."""
+
+    def luminance(colour: str) -> float:
+        parts = (int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5))
+        linear = (x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in parts)
+        return sum(weight * x for weight, x in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("palette", [0, 1], ids=["light", "dark"])
+def test_text_is_readable_on_every_colour(html: str, palette: int) -> None:
+    colours = re.findall(r":root \{(.*?)\}", html, re.DOTALL)[palette]
+    grounds = {"ink": ["paper", "card", *(f"n{k}" for k in range(1, 6)), "a1", "a2", "a4", "a5"]}
+    grounds |= {"soft": ["paper", "card"], "on-a": ["a0", "a6"], "on-accent": ["accent"]}
+    own = dict(re.findall(r"--([\w-]+): (#(?:\w{6}|\w{3}));", colours))
+    full = {n: v if len(v) == 7 else "#" + "".join(2 * x for x in v[1:]) for n, v in own.items()}
+    for text, names in grounds.items():
+        for name in names:
+            assert contrast(full[text], full[name]) >= 4.5, (text, name)
+
+
 def test_units_have_their_place_among_the_states() -> None:
     units = [
         UnitCorrelation(Unit(0, "c", 3), "inside a word", 0.5),
