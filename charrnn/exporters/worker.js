@@ -83,13 +83,16 @@ async function grow({id, length, last: stop}, send) {
 const ANSWERS = {
   async load({description: given, weights, plain}) {
     description = given;
-    const kernel = bytesOf(description.kernel);
-    const simd = !plain && typeof WebAssembly === "object" && WebAssembly.validate(kernel);
-    const module = simd ? new WebAssembly.Module(kernel) : null;
+    let module = null;
+    try {
+      if (!plain) module = new WebAssembly.Module(bytesOf(description.kernel));
+    } catch {
+      // There is no WebAssembly, no SIMD, or the browser does not know 'wasm-unsafe-eval'.
+    }
     network = new Network(description, bytesOf(weights), module);
     vocabulary = new Vocabulary(description);
     reader = new Reader(network, vocabulary);
-    return {simd};
+    return {simd: module !== null};
   },
 
   async write({prime, features, ...settings}, send) {

@@ -392,6 +392,20 @@ def test_what_the_page_may_not_do_is_refused(browser: Browser, tmp_path: Path) -
     assert tab.requests[-1].endswith("none.png")
 
 
+def test_a_browser_that_may_not_compile_webassembly_does_without(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """Older ones do not know 'wasm-unsafe-eval'."""
+    tab = browser.tab()
+    html = page(checkpoint_of("text", LSTM), 32, name="a model", version="0")
+    file = tmp_path / "model.html"
+    file.write_text(html.replace(" 'wasm-unsafe-eval'", ""), encoding="utf-8")
+    tab.go(file.as_uri())
+    assert tab.run("return engine.ready") == {"simd": False}
+    assert len("".join(ask(tab, "write", length=20, greedy=True)[0])) == 20
+    tab.close()
+
+
 def test_mistakes_of_a_caller_are_errors(tab: Tab, tmp_path: Path) -> None:
     exported(tab, tmp_path, checkpoint_of("features", LSTM))
     script = "return engine.start('records', {n: 1, features: [1]}).done.catch((e) => e.message)"
