@@ -57,20 +57,23 @@ def export(
 
     Raises:
         CheckpointError: there is no checkpoint, or it cannot be read.
-        RunError: the page cannot be written there, or `precision` is none of these.
+        RunError: no page can have this path, or `precision` is none of these.
+        OSError: the page cannot be written there.
 
     >>> import charrnn
     >>> written = charrnn.export("runs/tales", "tales.html")
     >>> written.path.name, written.size < 3_000_000
     ('tales.html', True)
     """
-    if precision not in PRECISIONS:
+    if precision not in PRECISIONS or not isinstance(precision, int):
         raise RunError(f"precision: {shown(precision)} is not possible; choose 32, 16 or 8")
     file = find_checkpoint(checkpoint)
     name = _name(file)
     target = named_path(f"{name}.html" if path is None else path, "path")
     if target.suffix.lower() != ".html":
         raise RunError(f"{target}: name a file that ends in .html")
+    if not target.parent.is_dir():
+        raise RunError(f"{target}: there is no folder {target.parent}; make it first")
     if not may_replace(target):
         raise RunError(f"{target}: exists already and is not from charrnn; name another file")
     found = load_checkpoint(file)
@@ -117,7 +120,7 @@ def _about(checkpoint: Checkpoint, precision: int) -> str:
     path, tokens = config.data.path, config.data.tokens
     text = os.path.basename(path) if isinstance(path, str) else counted(len(path), "file")
     loss = ""
-    if counters.best_loss_nats is not None:
-        loss = f" Its loss on what it has not seen is {counters.best_loss_nats:.3f} nats/{tokens}."
+    if counters.valid_loss_nats is not None and counters.validated_step == counters.step:
+        loss = f" Its loss on unseen text is {counters.valid_loss_nats:.3f} nats/{tokens}."
     bits = "" if precision == 32 else f", rounded to {precision} bits"
     return f"A model ({config.model}{bits}) trained on {text}.{loss}"

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import tiny_text, train
 
 import charrnn
 from charrnn.commands.cli import run
+from charrnn.runs.checkpoint import load_checkpoint, save_checkpoint
+from charrnn.runs.meta import Counters
 
 
 @pytest.fixture(scope="module")
@@ -103,9 +107,11 @@ def test_what_is_refused(command: str, folder: Path, capsys: pytest.CaptureFixtu
 
 def test_python_refuses_the_same(folder: Path) -> None:
     (folder / "notes.html").write_text("<p>mine</p>")
-    for arguments in ({"path": "a.htm"}, {"path": "notes.html"}, {"precision": 12}):
+    wrong: list[dict[str, Any]] = [{"path": "a.htm"}, {"path": "notes.html"}]
+    wrong += [{"path": "none/a.html"}, {"precision": 12}, {"precision": 16.0}]
+    for arguments in wrong:
         with pytest.raises(charrnn.CharRNNError):
-            charrnn.export("runs/my tales", **arguments)  # type: ignore[arg-type]
+            charrnn.export("runs/my tales", **arguments)
 
 
 def test_a_page_is_written_over_an_older_one(folder: Path) -> None:
@@ -120,3 +126,20 @@ def test_the_default_name_is_not_that_of_another_file(
     (folder / "my tales.html").write_text("<p>mine</p>")
     assert run(["export"]) == 1
     assert "my tales.html: exists already and is not from charrnn" in capsys.readouterr().err
+
+
+def test_the_loss_on_the_page_is_that_of_its_own_checkpoint(folder: Path) -> None:
+    checkpoint = load_checkpoint(folder / "runs" / "my tales" / "best.npz")
+    counters = Counters(step=7, validated_step=7, valid_loss_nats=1.25, best_loss_nats=0.5)
+    for step in (7, 8):
+        counters = replace(counters, step=step)
+        save_checkpoint(folder / "a.npz", replace(checkpoint, counters=counters))
+        charrnn.export("a.npz", "a.html")
+        page = (folder / "a.html").read_text(encoding="utf-8")
+        assert ("Its loss on unseen text is 1.250 nats/char." in page) is (step == 7)
+        assert "0.500 nats" not in page
+
+
+def test_the_sentence_has_the_loss_of_a_trained_run(folder: Path) -> None:
+    charrnn.export()
+    assert "Its loss on unseen text is " in (folder / "my tales.html").read_text(encoding="utf-8")
