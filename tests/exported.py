@@ -38,7 +38,7 @@ class Kind:
     F: int = 0
 
 
-_PAIRS = {"data.records": "line", "data.prompt_separator": "="}
+_PAIRS = {"data.records": "line", "data.prompt_separator": "=", "train.prompt_weight": 0.1}
 _LINE = TEXT.replace("\n", "")
 _LABELS: tuple[list[int], ...] = ([], [1], [1, 2, 3], [1, 2, 4], [5])  # with common beginnings
 KINDS = {

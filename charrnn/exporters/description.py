@@ -38,6 +38,8 @@ def describe(checkpoint: Checkpoint, units: Sequence[UnitCorrelation] = ()) -> d
         "end": vocabulary.end,
         "promptEnd": vocabulary.prompt_end,
         "reversePrompts": vocabulary.reverse_prompts,
+        "learnsPrompts": vocabulary.prompt_end is None
+        or bool(checkpoint.config.train.prompt_weight and not vocabulary.reverse_prompts),
         "newlines": data.newlines,
         "records": data.records,
         "separator": separator_of(data, vocabulary),

@@ -64,7 +64,7 @@ const sliders = [];
 function showFeatures({names: given, mean, std}) {
   const names = mean.map((_, k) => given[k] ?? `feature ${k + 1}`);
   const lower = names.map((name) => name.toLowerCase()).join(" ");
-  const isColour = ["r g b", "red green blue"].includes(lower);
+  const isColour = ["r g b", "red green blue"].includes(lower) && Math.max(...mean) > 1;
   names.forEach((name, k) => {
     const [low, high] = isColour ? [0, 255] : [mean[k] - 3 * std[k], mean[k] + 3 * std[k]];
     const step = isColour ? 1 : (high - low) / 200;
@@ -135,8 +135,8 @@ engine.ready.then(() => {
   if (readsPrompts && !writesForLabels) {
     panels.push({id: "ask", name: description.labels ? "Labels" : "Replies"});
   }
-  // A prompt that is read backwards cannot be followed while it is typed.
-  if (!description.reversePrompts || writesForLabels) {
+  // A prompt cannot be followed while it is typed if it is read backwards, or was not learned.
+  if (description.learnsPrompts || writesForLabels) {
     panels.push({id: "type", name: "Type", shown: showTyped});
     if (description.units.length) panels.push({id: "look", name: "Look inside", shown: showUnits});
   }

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import chromium
+import numpy as np
 import pytest
 from chromium import Tab
 from exported import Shape, checkpoint_of
 
 from charrnn.exporters.page import page
 from charrnn.inspection.units import Unit, UnitCorrelation
+from charrnn.text.features import FeatureScale
 
 pytestmark = [
     pytest.mark.external,
@@ -418,13 +421,30 @@ def test_features_have_sliders(tab: Tab, tmp_path: Path) -> None:
     assert shown.value(items) != before
 
 
-def test_a_colour_field_for_red_green_and_blue(tab: Tab, tmp_path: Path) -> None:
+def test_prompts_that_were_not_learned_cannot_be_typed(tab: Tab, tmp_path: Path) -> None:
+    checkpoint = checkpoint_of("labels", Shape("lstm", 2))
+    train = replace(checkpoint.config.train, prompt_weight=0.0)
+    checkpoint = replace(checkpoint, config=replace(checkpoint.config, train=train))
+    html = page(checkpoint, 32, name="a model", version="0", units=UNITS)
+    (tmp_path / "model.html").write_text(html, encoding="utf-8")
+    tab.go((tmp_path / "model.html").as_uri())
+    tab.run("await engine.ready")
+    tabs = "[...document.querySelectorAll('[role=tab]')].map((one) => one.textContent)"
+    assert tab.run(f"return {tabs}") == ["Labels"]
+
+
+@pytest.mark.parametrize("unit", [1, 255])
+def test_a_colour_field_for_red_green_and_blue(tab: Tab, tmp_path: Path, unit: int) -> None:
     checkpoint = checkpoint_of("features", Shape("gru", 1))
-    html = page(checkpoint, 32, name="a model", version="0")
+    scale = FeatureScale(np.full(3, unit / 2), np.full(3, unit / 8))
+    html = page(replace(checkpoint, scale=scale), 32, name="a model", version="0")
     html = html.replace('"features":{"names":[]', '"features":{"names":["Red","green","blue"]')
     (tmp_path / "model.html").write_text(html, encoding="utf-8")
     tab.go((tmp_path / "model.html").as_uri())
     tab.run("await engine.ready")
+    if unit == 1:  # the field's numbers are from 0 to 255
+        assert tab.run("return element('colour-field').hidden")
+        return
     tab.run(
         "const one = element('colour'); one.value = '#2040f0';one.dispatchEvent(new Event('input'))"
     )
