@@ -87,7 +87,7 @@ def export(
         loss = rounding_loss(found, precision, corpus, note)
     about = _about(found, precision)
     html = page(found, precision, name=name, version=__version__, about=about, units=units)
-    data = html.encode()
+    data = html.encode("utf-8", "replace")  # a folder may have a name that is not UTF-8
     with atomic_write(target) as out:
         out.write(data)
     return Exported(target, len(data), loss)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from dataclasses import replace
@@ -143,3 +144,10 @@ def test_the_loss_on_the_page_is_that_of_its_own_checkpoint(folder: Path) -> Non
 def test_the_sentence_has_the_loss_of_a_trained_run(folder: Path) -> None:
     charrnn.export()
     assert "Its loss on unseen text is " in (folder / "my tales.html").read_text(encoding="utf-8")
+
+
+def test_a_run_whose_name_is_not_utf8(folder: Path) -> None:
+    (folder / "runs" / "my tales").rename(folder / "runs" / os.fsdecode(b"a\xffb"))
+    written = charrnn.export()
+    assert os.fsencode(written.path) == b"a\xffb.html"
+    assert "<h1>a?b</h1>" in written.path.read_text(encoding="utf-8")
