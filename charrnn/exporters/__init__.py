@@ -2,8 +2,8 @@
 
 `weights` rounds and packs the parameters, `rounding` measures what the rounding costs,
 `description` collects what the page knows about the model, `page` puts all of it into one file, and
-`export` writes it. The engine is JavaScript without dependencies, which computes what `charrnn.model` does, in a worker
-of the page:
+`export` writes it. The engine is JavaScript without dependencies, which computes what
+`charrnn.model` does, in a worker of the page:
 
     kernel.wat, kernel.wasm   the product of a vector with a matrix, as WebAssembly
     network.js                the layers, one token at a time, and the product without WebAssembly

@@ -9,6 +9,7 @@ const ask = newest(async () => {
   const labels = description.labels !== null;
   if (!question && !description.features) {
     element("answers").replaceChildren();
+    element("asked").textContent = "";
     return;
   }
   if (!labels) element("asked").textContent = "Looking for replies.";
@@ -18,7 +19,8 @@ const ask = newest(async () => {
   element("answers").replaceChildren(...found.slice(0, SHOWN).map(
     ({text, probability}) => bar(made("b", {text}), probability)));
   const unknown = [...question].filter((one) => !isKnown(one));
-  element("asked").textContent = leftOut(unknown.join("")).trim();
+  const best = found.length ? `Likeliest: ${found[0].text || "an empty reply"}.` : "No reply was found.";
+  element("asked").textContent = best + leftOut(unknown.join(""));
 });
 
 const symbols = new Set(description.symbols);

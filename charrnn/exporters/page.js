@@ -20,8 +20,8 @@ const UNSEEN = /^[\p{C}\p{M}\p{Z}]$/u;
 const numbered = (text) => `U+${text.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
 const glyph = (text) => GLYPHS[text] ?? (UNSEEN.test(text) ? numbered(text) : text);
 
-// A function that runs `task` after each call, or once after several calls that came while it ran. An
-// error of the task is shown.
+// A function that runs `task` after each call, or once after several calls that came while it ran.
+// An error of the task is shown.
 function newest(task) {
   let running = false, again = false;
   return async function run() {
@@ -71,7 +71,7 @@ function showFeatures({names: given, mean, std}) {
     const slider = made("input", {type: "range", min: low, max: high, step});
     slider.value = mean[k];
     const value = made("span");
-    const show = () => { value.textContent = Number(slider.value).toPrecision(3).replace(/\.0+$/, ""); };
+    const show = () => { value.textContent = Number(Number(slider.value).toPrecision(3)); };
     slider.addEventListener("input", () => {
       show();
       if (isColour) element("colour").value = hex();

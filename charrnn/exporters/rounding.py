@@ -41,13 +41,14 @@ def rounding_loss(
         checkpoint: the model.
         precision: bits of a rounded parameter.
         corpus: its own text, of whose validation part at most 200,000 characters are scored.
-        note: called with a message before the text is scored.
+        note: called with a message before the text is scored, or if it is not.
 
     Returns:
         The losses; None if the text has no validation part.
     """
     start, end = corpus.split("valid")
     if start == end or corpus.scored(start, end) < 1:
+        note("there is no validation part, so what rounding costs is not measured")
         return None
     if corpus.scored(start, end) > _SCORED:
         corpus = corpus.stretches(start, end, _SCORED)

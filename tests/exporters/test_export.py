@@ -83,6 +83,17 @@ def test_a_model_whose_text_is_gone(folder: Path, capsys: pytest.CaptureFixture[
     assert charrnn.export().loss is None
 
 
+def test_a_model_without_a_validation_part(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    overrides = {"data.path": "long.txt", "train.max_steps": 3, "data.valid_fraction": 0}
+    train(folder, overrides).rename(folder / "runs" / "all")
+    capsys.readouterr()
+    assert run(["export", "all"]) == 0
+    assert "no validation part, so what rounding costs is not measured" in capsys.readouterr().err
+    assert charrnn.export("all").loss is None
+
+
 REFUSED = {
     "export -o page.htm": (1, "name a file that ends in .html"),
     "export -o notes.html": (1, "exists already and is not from charrnn"),

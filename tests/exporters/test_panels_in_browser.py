@@ -391,6 +391,10 @@ def test_the_probabilities_of_labels_move_while_one_types(tab: Tab, tmp_path: Pa
         assert shown_best == pytest.approx(best[0]["probability"])
     assert len(seen[0]) == 5
     assert seen[0] != seen[1]
+    name = best[0]["text"] or "an empty reply"
+    assert shown.value("element('asked').textContent") == f"Likeliest: {name}."
+    shown.fill("question", "")
+    assert shown.value("element('asked').textContent") == ""
 
 
 def test_a_prompt_is_answered(tab: Tab, tmp_path: Path) -> None:
@@ -402,6 +406,7 @@ def test_a_prompt_is_answered(tab: Tab, tmp_path: Path) -> None:
     found = tab.run("return engine.start('replies', {prompt: 'ab', top: 5}).done")
     texts = "[...document.querySelectorAll('#answers b')].map((one) => one.textContent)"
     assert shown.value(texts) == [one["text"] for one in found]
+    assert shown.value("element('asked').textContent").startswith("Likeliest: ")
 
 
 def test_features_have_sliders(tab: Tab, tmp_path: Path) -> None:
@@ -419,6 +424,11 @@ def test_features_have_sliders(tab: Tab, tmp_path: Path) -> None:
     tab.run(f"const one = {sliders}[0]; one.value = one.max; one.dispatchEvent(new Event('input'))")
     shown.settle()
     assert shown.value(items) != before
+    tab.run(
+        f"const one = {sliders}[0]; one.min = 0; one.max = 1e6; one.step = 1; one.value = 123456;"
+        "one.dispatchEvent(new Event('input'))"
+    )
+    assert shown.value("element('sliders').textContent").startswith("feature 1 123000 ")
 
 
 def test_prompts_that_were_not_learned_cannot_be_typed(tab: Tab, tmp_path: Path) -> None:
