@@ -37,7 +37,7 @@ function setUpAsking() {
   element("answer").addEventListener("click", ask);
   element("question").addEventListener("keydown", ({key}) => { if (key === "Enter") ask(); });
   if (labels) element("question").addEventListener("input", ask);
-  featuresChanged.push(() => { if (!element("ask").hidden) ask(); });
+  givenChanged.push(() => { if (!element("ask").hidden) ask(); });
 }
 
 setUpAsking();

@@ -41,7 +41,6 @@ def describe(checkpoint: Checkpoint, units: Sequence[UnitCorrelation] = ()) -> d
         "learnsPrompts": vocabulary.prompt_end is None
         or bool(checkpoint.config.train.prompt_weight and not vocabulary.reverse_prompts),
         "newlines": data.newlines,
-        "records": data.records,
         "separator": separator_of(data, vocabulary),
         "prompts": _texts(checkpoint, checkpoint.labels.prompts),
         "labels": _texts(checkpoint, checkpoint.labels.replies),

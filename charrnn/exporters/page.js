@@ -1,4 +1,4 @@
-// The page around the panels: tabs, the features that all of them share, and what they are told.
+// The page around the panels: tabs, and the features and the label that all of them share.
 
 const engine = new Engine();
 const {description} = engine;
@@ -56,8 +56,10 @@ function bar(shown, probability) {
   return made("li", {}, shown, meter, made("span", {text: percent(probability)}));
 }
 
-// The features, of which every panel reads `features()`; `featuresChanged` are called afterwards.
-const featuresChanged = [];
+// The features and the label, of which every panel reads `features()` and `prompt()`; when they have
+// changed, `givenChanged` are called.
+const givenChanged = [];
+const changed = () => givenChanged.forEach((one) => one());
 const features = () => description.features && sliders.map((slider) => Number(slider.value));
 const sliders = [];
 
@@ -75,7 +77,7 @@ function showFeatures({names: given, mean, std}) {
     slider.addEventListener("input", () => {
       show();
       if (isColour) element("colour").value = hex();
-      featuresChanged.forEach((changed) => changed());
+      changed();
     });
     show();
     sliders.push(slider);
@@ -122,7 +124,7 @@ function showTabs(panels) {
   select(0, false);
 }
 
-// What the model is asked: a prompt for a label or a reply, or nothing.
+// What the model writes for: a label, or nothing.
 const readsPrompts = description.promptEnd !== null;
 const writesForLabels = readsPrompts && description.prompts !== null;
 const prompt = () => (writesForLabels ? element("prompt").value : undefined);
@@ -130,10 +132,15 @@ const prompt = () => (writesForLabels ? element("prompt").value : undefined);
 engine.ready.then(() => {
   element("loading").hidden = true;
   if (description.features) showFeatures(description.features);
+  if (writesForLabels) {
+    element("prompt").append(...description.prompts.texts.map((text) => new Option(text, text)));
+    element("prompt").addEventListener("change", changed);
+    element("prompt-field").hidden = false;
+  }
   const panels = [];
-  if (!readsPrompts || writesForLabels) panels.push({id: "write", name: "Write"});
+  if (!readsPrompts || writesForLabels) panels.push({id: "write", name: "Write", shown: writeIfChanged});
   if (readsPrompts && !writesForLabels) {
-    panels.push({id: "ask", name: description.labels ? "Labels" : "Replies"});
+    panels.push({id: "ask", name: description.labels ? "Labels" : "Replies", shown: ask});
   }
   // A prompt cannot be followed while it is typed if it is read backwards, or was not learned.
   if (description.learnsPrompts || writesForLabels) {
@@ -141,6 +148,4 @@ engine.ready.then(() => {
     if (description.units.length) panels.push({id: "look", name: "Look inside", shown: showUnits});
   }
   showTabs(panels);
-  if (panels[0].id === "write") write();
-  else ask();
 }, (error) => { element("loading").textContent = `The model cannot be loaded: ${error.message}`; });

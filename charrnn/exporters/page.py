@@ -48,7 +48,6 @@ def page(
     packed = pack(checkpoint.parameters, shapes, precision)
     description = {
         "name": visible(name),
-        "precision": precision,
         **describe(checkpoint, units),
         "arrays": packed.arrays,
         "kernel": _base64((_FILES / "kernel.wasm").read_bytes()),

@@ -85,7 +85,7 @@ function setUpTyping() {
     const name = ` ${feature}: layer ${layer}, ${state} ${number} (r ${r.toFixed(2).replace("-", "−")})`;
     element("units").append(made("label", {}, box, name));
   });
-  featuresChanged.push(() => {
+  givenChanged.push(() => {
     if (!element("type").hidden) showTyped();
     if (!element("look").hidden) showUnits();
   });

@@ -3,6 +3,7 @@
 const MOST_NAMED = 20;  // characters in a message
 const isText = description.end === null;
 let writing = null;  // the task that runs
+let isChanged = true;  // whether what is shown was written for something else, or nothing yet
 let written = {text: "", last: null, ended: true};  // what is shown, and the options it had
 
 const numberOf = (id) => (element(id).value === "" ? null : Number(element(id).value));
@@ -16,12 +17,10 @@ function setUpWriting() {
   element("amount-name").textContent = isText ? "Characters" : "How many";
   element("amount").value = isText ? 500 : 10;
   element("stop-field").hidden = element("more").hidden = !isText;
-  if (writesForLabels) {
-    element("prompt-field").hidden = false;
-    element("prompt").append(...description.prompts.texts.map((text) => new Option(text, text)));
-    element("prompt").addEventListener("change", () => write());
-  }
-  featuresChanged.push(() => { if (!element("write").hidden && !isText) write(); });
+  givenChanged.push(() => {
+    isChanged = true;
+    if (!element("write").hidden) writeIfChanged();
+  });
   element("go").addEventListener("click", () => write());
   element("stop").addEventListener("click", () => writing?.stop());
   element("more").addEventListener("click", () => { if (valid()) grow("more"); });
@@ -85,6 +84,7 @@ function valid() {
 // Write anew.
 function write() {
   if (!valid()) return;
+  isChanged = false;
   if (isText) {
     element("text").replaceChildren(made("span", {class: "given", text: element("prime").value}));
     written = {text: element("prime").value, ended: false, options: settings()};
@@ -92,6 +92,10 @@ function write() {
   } else {
     writeRecords();
   }
+}
+
+function writeIfChanged() {
+  if (isChanged) write();
 }
 
 function grow(kind) {

@@ -17,6 +17,7 @@ from exported import Shape, checkpoint_of
 from charrnn.exporters.page import page
 from charrnn.inspection.units import Unit, UnitCorrelation
 from charrnn.text.features import FeatureScale
+from charrnn.text.labels import Labels
 
 pytestmark = [
     pytest.mark.external,
@@ -372,10 +373,33 @@ def test_records_of_a_label(tab: Tab, tmp_path: Path) -> None:
 
 
 def test_a_label_is_sent_with_its_blanks(tab: Tab, tmp_path: Path) -> None:
+    checkpoint = checkpoint_of("writer", Shape("gru", 1))
+    vocabulary, label = checkpoint.vocabulary, "  a  b "
+    codes = vocabulary.encode(vocabulary.symbols_of(label), "label")
+    html = page(replace(checkpoint, labels=Labels((codes,), ())), 32, name="a model", version="0")
+    (tmp_path / "model.html").write_text(html, encoding="utf-8")
+    tab.go((tmp_path / "model.html").as_uri())
+    assert tab.run("await engine.ready; return prompt()") == label
+
+
+def test_panels_follow_a_label_that_was_chosen_in_another(tab: Tab, tmp_path: Path) -> None:
     shown = Page(tab, tmp_path, "writer")
-    tab.run("element('prompt').replaceChildren(); description.prompts.texts = ['  a  b ']")
-    tab.run("setUpWriting()")
-    assert shown.value("prompt()") == "  a  b "
+    records = "[...document.querySelectorAll('#text li')].map((one) => one.textContent)"
+    next_ones = "element('next').textContent"
+    shown.fill("seed", "5")
+    shown.click("go")
+    before = shown.value(records)
+    shown.click("type-tab")
+    expected = shown.value(next_ones)
+    shown.fill("prompt", shown.value("description.prompts.texts")[1])
+    assert shown.value(next_ones) != expected
+    assert shown.value(records) == before
+    shown.click("write-tab")
+    after = shown.value(records)
+    assert after != before
+    shown.click("type-tab")
+    shown.click("write-tab")  # nothing has changed
+    assert shown.value(records) == after
 
 
 def test_the_probabilities_of_labels_move_while_one_types(tab: Tab, tmp_path: Path) -> None:
