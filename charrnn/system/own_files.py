@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-# The first bytes of each kind of file. Near one of its ends it names charrnn.
+# The first bytes of each kind of file, and how it names charrnn near one of its ends. A page that
+# only speaks of charrnn is somebody's own.
 _SIGNATURES = {
-    ".html": b"<!doctype html>",
-    ".gif": b"GIF8",
-    ".pdf": b"%PDF",
-    ".png": b"\x89PNG",
-    ".svg": b"<?xml",
+    ".html": (b"<!doctype html>", b'<meta name="generator" content="charrnn '),
+    ".gif": (b"GIF8", b"charrnn"),
+    ".pdf": (b"%PDF", b"charrnn"),
+    ".png": (b"\x89PNG", b"charrnn"),
+    ".svg": (b"<?xml", b"charrnn"),
 }
 _SEARCHED = 2000  # bytes at either end
 
@@ -20,11 +21,11 @@ def may_replace(path: Path) -> bool:
     """Return whether nothing has a path, or a file that charrnn has written."""
     if not os.path.lexists(path):
         return True
-    return path.is_file() and _is_by_charrnn(path, _SIGNATURES[path.suffix.lower()])
+    return path.is_file() and _is_by_charrnn(path, *_SIGNATURES[path.suffix.lower()])
 
 
-def _is_by_charrnn(path: Path, signature: bytes) -> bool:
+def _is_by_charrnn(path: Path, signature: bytes, name: bytes) -> bool:
     with path.open("rb") as file:
         start = file.read(_SEARCHED)
         file.seek(max(0, os.fstat(file.fileno()).st_size - _SEARCHED))
-        return start.startswith(signature) and b"charrnn" in start + file.read(_SEARCHED)
+        return start.startswith(signature) and name in start + file.read(_SEARCHED)

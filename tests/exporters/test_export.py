@@ -94,6 +94,7 @@ def test_a_model_without_a_validation_part(
     assert charrnn.export("all").loss is None
 
 
+MINE = "<!doctype html><title>How I trained charrnn</title>"
 REFUSED = {
     "export -o page.htm": (1, "name a file that ends in .html"),
     "export -o notes.html": (1, "exists already and is not from charrnn"),
@@ -106,14 +107,14 @@ REFUSED = {
 
 @pytest.mark.parametrize("command", REFUSED)
 def test_what_is_refused(command: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (folder / "notes.html").write_text("<p>mine</p>")
+    (folder / "notes.html").write_text(MINE)
     content = (folder / "runs" / "my tales" / "last.npz").read_bytes()
     (folder / "damaged.npz").write_bytes(content[: len(content) // 2])
     before = {path.name for path in folder.iterdir()}
     code, message = REFUSED[command]
     assert run(command.split()) == code
     assert message in capsys.readouterr().err
-    assert (folder / "notes.html").read_text() == "<p>mine</p>"
+    assert (folder / "notes.html").read_text() == MINE
     assert {path.name for path in folder.iterdir()} == before
 
 

@@ -359,9 +359,7 @@ def test_a_text_is_read_while_another_is_written(
     return [order, found, parts.flat(), undisturbed.flat()];
     """
     length = "20000" if ask == "write" else "8"
-    order, found, parts, undisturbed = tab.run(
-        script.replace("ASK", ask).replace("LENGTH", length)
-    )
+    order, found, parts, undisturbed = tab.run(script.replace("ASK", ask).replace("LENGTH", length))
     assert order == ["read", "written"]
     assert found[0] == found[1]
     if ask == "write":
