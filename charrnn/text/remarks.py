@@ -224,6 +224,8 @@ def _by_nuls(nuls: Array, few: float, many: float) -> str | None:
         few: share of NULs up to which a place of four has none.
         many: share of NULs above which it has them.
     """
+    if len(nuls) < 4:
+        return None
     shares = [nuls[k::4].mean() for k in range(4)]
     if any(few < share <= many for share in shares):
         return None

@@ -160,7 +160,7 @@ def test_replies_to_a_prompt(capsys: Capture) -> None:
     ("arguments", "code", "problem"),
     [
         ("runs/writer", 1, "there is none; it knows early, late, mid\\tdle; --prompt TEXT gives"),
-        ("runs/table", 1, "and there is none; --prompt TEXT gives one"),
+        ("runs/table", 1, "tells the label of a text; charrnn predict TEXT prints it"),
         ("runs/writer --prompt lte", 1, "(did you mean late?)"),
         ("early", 1, "did you mean --prompt early?"),
         ("runs/writer --prompt late --stop a", 2, "--stop: a record ends where"),
