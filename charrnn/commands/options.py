@@ -36,9 +36,14 @@ def option_of(argument: str) -> str:
 
     The call that proposes a configuration for a text becomes the command that trains on it.
     """
-    if argument.startswith(_PROPOSE):
-        return f"charrnn train {quote(literal_eval(argument[len(_PROPOSE) : -1]))}"
-    return OPTIONS.get(argument, f"--set {argument}")
+    if not argument.startswith(_PROPOSE):
+        return OPTIONS.get(argument, f"--set {argument}")
+    try:
+        text, *overrides = literal_eval(f"[{argument[len(_PROPOSE) : -1]}]")
+    except (SyntaxError, ValueError):  # a name has " + " in it, which separates arguments
+        return argument
+    sets = "".join(f" --set {quote(one)}" for one in (overrides[1] if overrides else ()))
+    return f"charrnn train {quote(text)}{sets}"
 
 
 class FloatInRange(click.FloatRange):

@@ -110,11 +110,11 @@ def _sides(
 def _named(found: TableColumns, *, is_given: bool) -> str:
     """Return in words whether the first row names the columns, and what changes that."""
     if found.header:
-        change = " (if that is a row of data, --set data.header=false)"
+        change = " (if that is a row of data: data.header=false)"
         return f", named by its first row{'' if is_given else change}"
     cells = ", ".join(map(shown, found.doubted[:_MOST_SHOWN]))
     more = ", ..." if len(found.doubted) > _MOST_SHOWN else ""
-    change = f" (if {cells}{more} are names, --set data.header=true)" if found.doubted else ""
+    change = f" (if {cells}{more} are names: data.header=true)" if found.doubted else ""
     return f", not named by its first row{change}"
 
 

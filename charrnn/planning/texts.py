@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import os
-import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +11,7 @@ from typing import Any, NamedTuple
 from charrnn.config.paths import named_path
 from charrnn.config.reader import override_defaults, override_values
 from charrnn.config.schema import MINUTES, Config
-from charrnn.errors import ConfigError, TextError, shown, shown_name, with_remedies
+from charrnn.errors import ConfigError, Remedy, TextError, shown, shown_name, with_remedies
 from charrnn.planning.proposal import propose as propose_sizes
 from charrnn.planning.records import KEYS, Records, propose_records
 from charrnn.text.files import find_files
@@ -177,10 +176,12 @@ def _no_texts(folder: Path) -> ConfigError:
             f"{problem}; if the folders are labels, write the texts of each, one a line, to a file "
             f"of its name, as in {shown_name(names[0])}.txt, and name the folder of these files"
         )
-    train = shlex.quote(str(folder / parts.pop("training")))
+    train = str(folder / parts.pop("training"))
     keys = {"validation": "valid_path", "test": "test_path"}
-    sets = [
-        f" --set {shlex.quote(f'data.{keys[part]}={glob.escape(str(folder / name))}/*')}"
-        for part, name in parts.items()
+    others = [
+        f"data.{keys[part]}={glob.escape(str(folder / name))}/*" for part, name in parts.items()
     ]
-    return ConfigError(f"{problem}; name those of each part: charrnn init {train}{''.join(sets)}")
+    return ConfigError(
+        problem,
+        Remedy(f"charrnn.propose({train!r}, None, {others!r})", "trains on the texts of each part"),
+    )

@@ -90,9 +90,9 @@ def test_the_first_row_names_the_columns_or_not(
     assert data_in("t.yaml")["header"] == named
     err, cells = capsys.readouterr().err, first.split(",")
     names = ", ".join(map(repr, cells))
-    assert (f"(if {names} are names, --set data.header=true)" in err) == doubtful
+    assert (f"(if {names} are names: data.header=true)" in err) == doubtful
     assert ("data.header=true" in Path("t.yaml").read_text()) == doubtful
-    assert ("named by its first row (if that is a row of data, --set" in err) == named
+    assert ("named by its first row (if that is a row of data: data.header" in err) == named
     assert f"t.csv: {120 if named else 121} records" in err
 
 

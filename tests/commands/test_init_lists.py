@@ -268,10 +268,10 @@ def test_a_folder_for_each_part_is_refused_with_the_command(
     write_folders("all [x]/train", "all [x]/dev", "all [x]/test")
     assert run(["init", "all [x]"]) == 1
     err = capsys.readouterr().err
-    assert "only folders (dev, test, train), which are not read; name those of each part: " in err
-    command = shlex.split(err.split("each part: charrnn ")[1])
-    assert run([*command, "--minutes", "0.01"]) == 0
-    data = load_config("train.yaml").data
+    assert "only folders (dev, test, train), which are not read; charrnn train " in err
+    command = shlex.split(err.split("read; charrnn ")[1].split(" trains on the texts of")[0])
+    assert run([*command, "--set", "train.max_steps=2"]) == 0
+    data = load_config("runs/train/config.yaml").data
     assert "all [[]x]/dev" in str(data.valid_path)
     assert "all [[]x]/test" in str(data.test_path)
 

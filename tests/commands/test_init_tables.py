@@ -239,7 +239,7 @@ def test_what_is_chosen_is_said_with_the_reason(capsys: pytest.CaptureFixture[st
     assert run(["init", "films.csv", "--minutes", "0.01"]) == 0
     reasons = [
         "a table of 5 columns with semicolons between them, named by its first row "
-        "(if that is a row of data, --set data.header=false): data.records csv",
+        "(if that is a row of data: data.header=false): data.records csv",
         "learned: title -> genre, a label (3 values), as accuracy can be measured; genre -> title "
         "is in the file, behind #",
         "not used: id (an id), year (numbers), score (numbers); data.prompt_column, "
