@@ -123,6 +123,19 @@ def test_each_kind_of_model_has_its_panels(kind: str, tab: Tab, tmp_path: Path) 
         assert shown.value("document.documentElement.scrollWidth") == 360
 
 
+def test_a_long_name_is_not_wider_than_a_phone(tab: Tab, tmp_path: Path) -> None:
+    checkpoint, long = checkpoint_of("features", Shape("gru", 1)), "n" * 100
+    data = replace(checkpoint.config.data, feature_columns=(long, "b", "c"), features_path=None)
+    checkpoint = replace(checkpoint, config=replace(checkpoint.config, data=data))
+    html = page(checkpoint, 32, name=long, version="0", about=f"trained on {long}.csv")
+    (tmp_path / "model.html").write_text(html, encoding="utf-8")
+    size = {"width": 360, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    tab.send("Emulation.setDeviceMetricsOverride", **size)
+    tab.go((tmp_path / "model.html").as_uri())
+    tab.run("await engine.ready")
+    assert tab.run("return document.documentElement.scrollWidth") == 360
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_control_has_a_name(kind: str, tab: Tab, tmp_path: Path) -> None:
     shown = Page(tab, tmp_path, kind)
