@@ -37,7 +37,8 @@ def export(checkpoint: str | None, output: str | None, precision: str) -> None:
     if written.loss is not None:
         exact, rounded = written.loss
         click.echo(
-            f"validation {rounded:.4f} nats with {precision} bits, {exact:.4f} without rounding",
+            f"validation {rounded:.4f} nats/{written.tokens} with {precision} bits, {exact:.4f} "
+            "without rounding",
             err=True,
         )
     click.echo(

@@ -13,7 +13,8 @@ class Engine {
     this.worker.onmessage = ({data}) => this.#receive(data);
     this.worker.onerror = (event) => {
       event.preventDefault();
-      for (const task of this.tasks.values()) task.reject(new Error(event.message));
+      this.failure = new Error(event.message);
+      for (const task of this.tasks.values()) task.reject(this.failure);
       this.tasks.clear();
     };
     const {description} = this, weights = inert("weights");
@@ -23,6 +24,7 @@ class Engine {
   // Ask the worker for something; see worker.js. `each` is called with every part of the answer.
   // Returns `done`, the promise of the whole answer, and `stop`, a function that ends it early.
   start(ask, options = {}, each = () => {}) {
+    if (this.failure) return {done: Promise.reject(this.failure), stop: () => {}};
     const id = this.last = (this.last ?? 0) + 1;
     const done = new Promise((resolve, reject) => this.tasks.set(id, {each, resolve, reject}));
     this.worker.postMessage({...options, id, ask});

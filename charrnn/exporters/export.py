@@ -31,6 +31,7 @@ class Exported(NamedTuple):
 
     path: Path
     size: int  # bytes
+    tokens: str  # what the loss is per: "char" or "byte"
     loss: RoundingLoss | None  # None if the text is gone, or has no validation part
 
 
@@ -90,7 +91,7 @@ def export(
     data = html.encode("utf-8", "replace")  # a folder may have a name that is not UTF-8
     with atomic_write(target) as out:
         out.write(data)
-    return Exported(target, len(data), loss)
+    return Exported(target, len(data), found.vocabulary.tokens, loss)
 
 
 def _name(file: Path) -> str:

@@ -73,13 +73,13 @@ function showFeatures({names: given, mean, std}) {
     const slider = made("input", {type: "range", min: low, max: high, step});
     slider.value = mean[k];
     const value = made("span");
-    const show = () => { value.textContent = Number(Number(slider.value).toPrecision(3)); };
+    slider.show = () => { value.textContent = Number(Number(slider.value).toPrecision(3)); };
     slider.addEventListener("input", () => {
-      show();
+      slider.show();
       if (isColour) element("colour").value = hex();
       changed();
     });
-    show();
+    slider.show();
     sliders.push(slider);
     element("sliders").append(made("label", {}, `${name} `, value, " ", slider));
   });
@@ -90,8 +90,9 @@ function showFeatures({names: given, mean, std}) {
     element("colour").addEventListener("input", ({target: {value}}) => {
       sliders.forEach((slider, k) => {
         slider.value = parseInt(value.slice(1 + 2 * k, 3 + 2 * k), 16);
-        slider.dispatchEvent(new Event("input"));
+        slider.show();
       });
+      changed();
     });
   }
   element("features").hidden = false;

@@ -73,7 +73,7 @@ function setUpTyping() {
   typed.addEventListener("keydown", (event) => {
     const plain = !event.ctrlKey && !event.altKey && !event.metaKey && !event.shiftKey;
     const atEnd = typed.selectionStart === typed.value.length;
-    if (event.key !== "ArrowRight" || !plain || !atEnd || first === null) return;
+    if (event.key !== "ArrowRight" || event.isComposing || !plain || !atEnd || first === null) return;
     event.preventDefault();
     add(first);
   });

@@ -101,7 +101,7 @@ function writeIfChanged() {
 function grow(kind) {
   const started = performance.now(), {options} = written;
   let n = 0;
-  const length = Number(element("amount").value), last = element("stop-after").value;
+  const length = Number(element("amount").value), last = element("stop-after").value.replaceAll("\\n", "\n");
   const given = kind === "write" ? {...options, prime: element("prime").value} : {};
   const task = engine.start(kind, {...given, length, last}, (text) => {
     if (writing !== task) return;

@@ -44,7 +44,9 @@ def test_the_command_names_the_page_after_the_run(
     out, err = capsys.readouterr()
     assert not out
     page = (folder / "my tales.html").read_text(encoding="utf-8")
-    losses = re.search(r"validation ([\d.]+) nats with 16 bits, ([\d.]+) without rounding", err)
+    losses = re.search(
+        r"validation ([\d.]+) nats/char with 16 bits, ([\d.]+) without rounding", err
+    )
     assert losses
     assert abs(float(losses[1]) - float(losses[2])) < 1e-3
     assert f"written: my tales.html ({len(page.encode()) / 1e6:.1f} MB)" in err
@@ -78,7 +80,7 @@ def test_a_model_whose_text_is_gone(folder: Path, capsys: pytest.CaptureFixture[
     assert run(["export"]) == 0
     err = capsys.readouterr().err
     assert "left out, as the text cannot be read: the units, and what rounding costs" in err
-    assert "nats with" not in err
+    assert "nats/char with" not in err
     assert '"units":[]' in (folder / "my tales.html").read_text(encoding="utf-8")
     assert charrnn.export().loss is None
 

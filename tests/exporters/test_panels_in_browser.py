@@ -501,3 +501,22 @@ def test_a_colour_field_for_red_green_and_blue(tab: Tab, tmp_path: Path, unit: i
         "one.dispatchEvent(new Event('input'))"
     )
     assert tab.run("return element('colour').value") == "#ff40f0"
+
+
+def test_a_text_can_stop_after_a_line(tab: Tab, tmp_path: Path) -> None:
+    shown = Page(tab, tmp_path, "text")
+    for name, value in {"prime": "ab", "seed": "3", "amount": "400"}.items():
+        shown.fill(name, value)
+    shown.click("go")
+    whole = shown.value("element('text').textContent")
+    assert "\n" in whole[2:]
+    shown.fill("stop-after", "\\n")
+    shown.click("go")
+    assert shown.value("element('text').textContent") == whole[: whole.index("\n", 2) + 1]
+
+
+def test_a_worker_that_has_failed_is_not_waited_for(tab: Tab, tmp_path: Path) -> None:
+    shown = Page(tab, tmp_path, "text")
+    tab.run("engine.worker.onerror({preventDefault() {}, message: 'out of memory'})")
+    shown.click("type-tab")
+    assert shown.value("element('trouble').textContent") == "out of memory"
