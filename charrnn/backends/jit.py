@@ -10,8 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, TypeVar
 
-import llvmlite.binding as llvm
 import numba
+from numba.core.codegen import get_host_cpu_features
 
 from charrnn import kernels
 from charrnn.system.caches import cache_folder
@@ -71,11 +71,17 @@ JIT_DISABLED = bool(numba.config.DISABLE_JIT)
 
 
 def vector_width() -> int:
-    """Return how many float32 numbers one instruction multiplies and adds, or 0 if unknown."""
-    features = llvm.get_host_cpu_features()
-    if features.get("avx512f"):
+    """Return how many float32 numbers one instruction multiplies and adds, or 0 if unknown.
+
+    The answer is for the processor that Numba compiles for. Numba's own environment variables, such
+    as NUMBA_CPU_FEATURES, may choose one with fewer instructions than this one.
+    """
+    configured = numba.config.CPU_FEATURES
+    features = get_host_cpu_features() if configured is None else configured
+    names = set(features.split(","))
+    if "+avx512f" in names:
         return 16
-    return 8 if features.get("avx2") and features.get("fma") else 0
+    return 8 if {"+avx2", "+fma"} <= names else 0
 
 
 def compiled_helper(function: Function) -> Function:
