@@ -4,7 +4,8 @@ BLAS copies W into an order of its own in every call, which takes a third of the
 few rows. Here, `pack` does so once per window: it cuts W (D, K) into panels of a few columns, each
 panel (D, columns) contiguous. A tile of the output, some rows by one panel, then stays in registers
 while the loop runs down the panel; one step of the loop is a fused multiply-add for each register
-(Goto and van de Geijn 2008, without the packing).
+(Goto and van de Geijn 2008, without the packing). In a tile of one or two rows, each multiply-add
+would wait for the one before: there, several partial sums take the rows of the panel in turn.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ WIDTH = vector_width() or 4  # floats in a register
 _VECTORS = 2  # registers per row of a tile
 COLUMNS = WIDTH * _VECTORS  # of a panel
 ROWS = 8 if WIDTH == 16 else 6  # of a tile, at most, so that it fits in the registers
+_SUMS = 8  # registers that keep two units busy while a multiply-add takes four cycles
 
 _FLOAT, _INT, _LANE = ir.FloatType(), ir.IntType(64), ir.IntType(32)
 _VECTOR = ir.VectorType(_FLOAT, WIDTH)
@@ -110,39 +112,63 @@ def _vector_at(builder: Any, pointer: Any, v: int) -> Any:
 def _sums(
     builder: Any, height: int, x_row: Any, x_columns: Any, panel: Any, D: Any
 ) -> list[list[Any]]:
-    """Emit the loop down a panel; return the registers of the tile, row by row."""
+    """Emit the loops down a panel; return the registers of the tile, row by row."""
+    x_rows = [builder.gep(x_row, [builder.mul(_integer(r), x_columns)]) for r in range(height)]
+    zeros = [[ir.Constant(_VECTOR, [0.0] * WIDTH)] * _VECTORS for _ in range(height)]
+    parts = max(1, _SUMS // (height * _VECTORS))  # a power of 2
+    end = builder.and_(D, _integer(-parts))  # the last multiple of parts
+    sums = _loop(builder, x_rows, panel, _integer(0), end, [zeros] * parts)
+    if parts > 1:
+        sums[:1] = _loop(builder, x_rows, panel, end, D, sums[:1])
+    while len(sums) > 1:
+        sums = [_added(builder, *pair) for pair in zip(sums[::2], sums[1::2], strict=True)]
+    return sums[0]
+
+
+def _added(builder: Any, a: list[list[Any]], b: list[list[Any]]) -> list[list[Any]]:
+    return [
+        [builder.fadd(*pair) for pair in zip(*rows, strict=True)] for rows in zip(a, b, strict=True)
+    ]
+
+
+def _loop(
+    builder: Any, x_rows: list[Any], panel: Any, start: Any, end: Any, sums: list[list[list[Any]]]
+) -> list[list[list[Any]]]:
+    """Emit a loop from row `start` of a panel to `end`, which takes a row for each partial sum.
+
+    The partial sums, each by row and register, start at `sums`; return them after the loop.
+    """
     fma = cgutils.get_or_insert_function(
         builder.module, ir.FunctionType(_VECTOR, [_VECTOR] * 3), f"llvm.fma.v{WIDTH}f32"
     )
     undefined = ir.Constant(_VECTOR, ir.Undefined)
     first_lane = ir.Constant(ir.VectorType(_LANE, WIDTH), [0] * WIDTH)
-    x_rows = [builder.gep(x_row, [builder.mul(_integer(r), x_columns)]) for r in range(height)]
-    before, loop = builder.block, builder.append_basic_block("down_the_panel")
-    builder.branch(loop)
-    builder.position_at_end(loop)
+    before = builder.block
+    head, body, done = (builder.append_basic_block(name) for name in ("head", "body", "done"))
+    builder.branch(head)
+    builder.position_at_end(head)
     d = builder.phi(_INT)
-    sums = [[builder.phi(_VECTOR) for _ in range(_VECTORS)] for _ in range(height)]
-    panel_row = builder.gep(panel, [builder.mul(d, _integer(COLUMNS))])
-    weights = [builder.load(_vector_at(builder, panel_row, v), align=4) for v in range(_VECTORS)]
-    new_sums = []
-    for r in range(height):
-        number = builder.load(builder.gep(x_rows[r], [d]))
-        lane = builder.insert_element(undefined, number, ir.Constant(_LANE, 0))
-        factor = builder.shuffle_vector(lane, undefined, first_lane)  # in every lane
-        new_sums.append(
-            [builder.call(fma, [factor, weights[v], sums[r][v]]) for v in range(_VECTORS)]
-        )
-    next_d = builder.add(d, _integer(1))
-    d.add_incoming(_integer(0), before)
-    d.add_incoming(next_d, loop)
-    for phis, values in zip(sums, new_sums, strict=True):
-        for phi, value in zip(phis, values, strict=True):
-            phi.add_incoming(ir.Constant(_VECTOR, [0.0] * WIDTH), before)
-            phi.add_incoming(value, loop)
-    done = builder.append_basic_block("done")
-    builder.cbranch(builder.icmp_signed("<", next_d, D), loop, done)
+    phis = [[[builder.phi(_VECTOR) for _ in row] for row in part] for part in sums]
+    builder.cbranch(builder.icmp_signed("<", d, end), body, done)
+    builder.position_at_end(body)
+    for part, (phi_part, part_sums) in enumerate(zip(phis, sums, strict=True)):
+        at = builder.add(d, _integer(part))
+        panel_row = builder.gep(panel, [builder.mul(at, _integer(COLUMNS))])
+        weights = [
+            builder.load(_vector_at(builder, panel_row, v), align=4) for v in range(_VECTORS)
+        ]
+        for x_row, phi_row, row_sums in zip(x_rows, phi_part, part_sums, strict=True):
+            number = builder.load(builder.gep(x_row, [at]))
+            lane = builder.insert_element(undefined, number, ir.Constant(_LANE, 0))
+            factor = builder.shuffle_vector(lane, undefined, first_lane)  # in every lane
+            for phi, first, vector in zip(phi_row, row_sums, weights, strict=True):
+                phi.add_incoming(first, before)
+                phi.add_incoming(builder.call(fma, [factor, vector, phi]), body)
+    d.add_incoming(start, before)
+    d.add_incoming(builder.add(d, _integer(len(sums))), body)
+    builder.branch(head)
     builder.position_at_end(done)
-    return new_sums
+    return phis
 
 
 def _store(
