@@ -27,7 +27,7 @@ import numpy as np
 from charrnn.kernels.arrays import Array, Workspace
 from charrnn.kernels.cell import Cell, Loops, numpy_loops
 from charrnn.kernels.gatewise import gatewise_projection, gatewise_row
-from charrnn.kernels.projection import projection_backward, projection_forward, weight_gradient
+from charrnn.kernels.projection import projection_backward, projection_forward
 
 
 def gru_step_forward(
@@ -285,7 +285,7 @@ def gru_backward(
     loops.backward(dh, dh0, dh_skip, rzn, h, ah_n, dax, dah, Wh_T)
     dh0 += dh_skip
     dah_rows = dah.reshape(T * N, 3 * H)
-    weight_gradient(h[:-1].reshape(T * N, H), dah_rows, dWh, workspace=ws)
+    np.matmul(h[:-1].reshape(T * N, H).T, dah_rows, out=dWh)
     np.add.reduce(dah_rows, axis=0, out=dbh)
     dx, _, _ = projection_backward(
         dax, x, Wx, workspace=ws, grads=(dWx, db), need_dx=need_dx, scatter=loops.scatter

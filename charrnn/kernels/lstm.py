@@ -28,7 +28,7 @@ import numpy as np
 from charrnn.kernels.arrays import Array, Workspace
 from charrnn.kernels.cell import Cell, Loops, numpy_loops
 from charrnn.kernels.gatewise import gatewise_projection
-from charrnn.kernels.projection import projection_backward, projection_forward, weight_gradient
+from charrnn.kernels.projection import projection_backward, projection_forward
 
 
 def lstm_step_forward(
@@ -282,7 +282,7 @@ def lstm_backward(
     dc0 = ws.array("dc0", (N, H), Wh.dtype)
     dh0[...], dc0[...] = dlast or (0, 0)
     loops.backward(dh, dh0, dc0, ifog, c, tanh_c, da, loops.pack(Wh.T, ws, "Wh_T_packed"))
-    weight_gradient(h[:-1].reshape(T * N, H), da.reshape(T * N, 4 * H), dWh, workspace=ws)
+    np.matmul(h[:-1].reshape(T * N, H).T, da.reshape(T * N, 4 * H), out=dWh)
     dx, _, _ = projection_backward(
         da, x, Wx, workspace=ws, grads=(dWx, db), need_dx=need_dx, scatter=loops.scatter
     )

@@ -76,19 +76,9 @@ def projection_backward(
     if x.dtype.kind in "iu":
         embedding_backward(dy, x, W, workspace=ws, grads=(dW,), scatter=scatter)
         return None, dW, db
-    weight_gradient(x.reshape(-1, D), dy_rows, dW, workspace=ws)
+    np.matmul(x.reshape(-1, D).T, dy_rows, out=dW)
     if not need_dx:
         return None, dW, db
     dx = ws.array("dx", x.shape, W.dtype)
     product(dy_rows, pack(W.T, ws, "W_T_packed"), dx.reshape(-1, D))
     return dx, dW, db
-
-
-def weight_gradient(x: Array, dy: Array, dW: Array, *, workspace: Workspace) -> None:
-    """Write dW = x^T dy, where x is (M, D), dy (M, K) and dW (D, K).
-
-    The product is computed as (dy^T x)^T, which is a tenth faster when K > D, as for K = 4H.
-    """
-    dW_T = workspace.array("dW_T", dW.shape[::-1], dW.dtype)  # (K, D)
-    np.matmul(dy.T, x, out=dW_T)
-    dW[...] = dW_T.T

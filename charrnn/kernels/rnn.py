@@ -23,7 +23,7 @@ import numpy as np
 from charrnn.kernels.arrays import Array, Workspace
 from charrnn.kernels.cell import Cell, Loops, numpy_loops
 from charrnn.kernels.gatewise import gatewise_projection
-from charrnn.kernels.projection import projection_backward, projection_forward, weight_gradient
+from charrnn.kernels.projection import projection_backward, projection_forward
 
 
 def rnn_step_forward(
@@ -194,7 +194,7 @@ def rnn_backward(
     dh0 = ws.array("dh0", (N, H), Wh.dtype)
     dh0[...] = dlast[0] if dlast else 0
     loops.backward(dh, dh0, h, da, loops.pack(Wh.T, ws, "Wh_T_packed"))
-    weight_gradient(h[:-1].reshape(T * N, H), da.reshape(T * N, H), dWh, workspace=ws)
+    np.matmul(h[:-1].reshape(T * N, H).T, da.reshape(T * N, H), out=dWh)
     dx, _, _ = projection_backward(
         da, x, Wx, workspace=ws, grads=(dWx, db), need_dx=need_dx, scatter=loops.scatter
     )
