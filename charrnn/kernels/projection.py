@@ -72,10 +72,12 @@ def projection_backward(
     D, K = W.shape
     dW, db = grads or (ws.array("dW", (D, K), W.dtype), ws.array("db", (K,), W.dtype))
     dy_rows = dy.reshape(-1, K)  # (M, K)
-    np.add.reduce(dy_rows, axis=0, out=db)
     if x.dtype.kind in "iu":
         embedding_backward(dy, x, W, workspace=ws, grads=(dW,), scatter=scatter)
+        # A row of dW is the sum of some rows of dy: sum whichever are fewer.
+        np.add.reduce(dW if len(dy_rows) > D else dy_rows, axis=0, out=db)
         return None, dW, db
+    np.add.reduce(dy_rows, axis=0, out=db)
     np.matmul(x.reshape(-1, D).T, dy_rows, out=dW)
     if not need_dx:
         return None, dW, db
