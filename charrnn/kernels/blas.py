@@ -17,8 +17,9 @@ import numpy as np
 from charrnn.kernels.arrays import Array, Workspace
 
 # OpenBLAS first copies the matrices of a product into an order of its own, which takes a third of
-# the time when there are few rows. For processors with AVX-512 it has separate functions for small
-# products, which read the matrices in place.
+# the time when there are few rows. Its functions for AVX-512 include separate ones for small
+# products, which read the matrices in place. A core name stands for a set of functions, not for a
+# brand: a processor of AMD with AVX-512 has those of SkylakeX.
 _SMALL = 1_000_000  # multiplications of a small product, at most
 _CORES_WITH_SMALL = ("SkylakeX", "Cooperlake", "SapphireRapids")
 _COLUMNS = 32  # of a panel

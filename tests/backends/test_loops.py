@@ -18,6 +18,7 @@ pytest.importorskip("numba", reason="Numba is not installed: there is no compile
 
 import charrnn.backends.loops
 from charrnn.backends.backend import NUMPY, backend
+from charrnn.backends.jit import vector_width
 from charrnn.backends.loops import compiled_loops, interpreted_loops
 from charrnn.config.schema import ModelConfig
 from charrnn.kernels import CELLS, Array, Cell, Workspace
@@ -165,6 +166,18 @@ def test_python_runs_the_loops_if_the_vector_width_is_unknown(
     assert not isinstance(compiled_loops()[cell.name].forward, partial)
     monkeypatch.setattr(charrnn.backends.loops, "vector_width", lambda: 0)
     assert isinstance(compiled_loops()[cell.name].forward, partial)
+
+
+@pytest.mark.parametrize(
+    ("features", "width"),
+    [("+avx512f,+avx2,+fma", 16), ("-avx512f,+avx2,+fma", 8), ("+avx2,-fma", 0), ("", 0)],
+)
+def test_the_vector_width_is_that_of_the_compiled_code(
+    features: str, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NUMBA_CPU_FEATURES, which sets this value, chooses the instructions of the compiled code."""
+    monkeypatch.setattr("numba.config.CPU_FEATURES", features)
+    assert vector_width() == width
 
 
 def models(config: ModelConfig, V: int, dtype: type) -> tuple[Model, Model]:
