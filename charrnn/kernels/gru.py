@@ -286,11 +286,10 @@ def gru_backward(
     dh0 += dh_skip
     dah_rows = dah.reshape(T * N, 3 * H)
     np.matmul(h[:-1].reshape(T * N, H).T, dah_rows, out=dWh)
+    np.add.reduce(dah_rows, axis=0, out=dbh)
     dx, _, _ = projection_backward(
         dax, x, Wx, workspace=ws, grads=(dWx, db), need_dx=need_dx, scatter=loops.scatter
     )
-    dbh[: 2 * H] = db[: 2 * H]  # dax and dah differ in n alone
-    np.add.reduce(dah_rows[:, 2 * H :], axis=0, out=dbh[2 * H :])
     return dx, dh0, dWx, dWh, db, dbh
 
 
