@@ -1,120 +1,162 @@
-"""char-rnn's recipe in PyTorch: what a script of its own makes of the same minutes.
+"""Recipes of other programs in PyTorch: what a script of its own makes of the same minutes.
 
-    python tests/benchmarks/pytorch_recipe.py TEXT --minutes 3 --hidden 128
+    python tests/benchmarks/pytorch_recipe.py char-rnn TEXT --minutes 1 5 20
+    python tests/benchmarks/pytorch_recipe.py nanogpt TEXT --minutes 5
 
-A stacked `nn.LSTM` on one-hot input, weights and biases uniform in 0.08 with the forget gates' at
-1, RMSprop with decay 0.95 at 2e-3, from the eleventh epoch on less by 3% an epoch, gradients cut at
-5, 50 streams of 50 steps, 50 epochs at most; dropout as it is asked for. It trains on the first 90%
-of the text and scores the last 10% after each epoch, every character once, the state carried.
-Prints a JSON line for each validation, with the seconds since PyTorch was imported; the last one is
-made when the minutes are over.
+The recipes are those of `char_rnn_recipe.py` and `nanogpt_recipe.py`. One trains on the first part
+of the text and validates on stretches of the second part. After a validation, training takes 19
+times as long before the next one, so that validations take a twentieth of the time. When the
+minutes are over, the last validation included, the model with the lowest validation loss is scored
+on the last part, each character once; the first one is predicted from the text before it. The clock
+counts steps and validations, except for one before the first step, and stands still while the last
+part is scored.
+
+Prints a JSON line for each validation, and one for each number of minutes. char-rnn's recipe does
+not depend on the length of the training, so that one run gives the figures of several lengths.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import json
+import math
 import os
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from char_rnn_recipe import CharRNN
+from nanogpt_recipe import NanoGPT
+from text_parts import cut_points, read_text, stretches
 
-T, N, EPOCHS = 50, 50, 50
-SCORED_T = 1000  # steps at a time when the validation part is scored, as one stream
+PAUSE = 19  # seconds of training for each second of validation
+
+
+class Clock:
+    """The time of a training, in seconds."""
+
+    def __init__(self) -> None:
+        self._start, self._stopped_s = time.perf_counter(), math.inf
+
+    @property
+    def s(self) -> float:
+        return min(self._stopped_s, time.perf_counter() - self._start)
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Leave out a while."""
+        self._stopped_s = self.s
+        yield
+        self._start = time.perf_counter() - self._stopped_s
+        self._stopped_s = math.inf
+
+
+class Training:
+    """A training with a clock, and its best model.
+
+    Args:
+        recipe: the model, and its steps.
+        cuts: where the parts of the text end.
+    """
+
+    def __init__(self, recipe: CharRNN | NanoGPT, cuts: list[int]) -> None:
+        self.recipe, self.cuts = recipe, cuts
+        self.best_nats, self.best = math.inf, recipe.model.state_dict()
+        self.steps, self.more = 0, True
+        self.due_s = self.validation_s = 0.0
+        self.clock = Clock()
+        with self.clock.stopped():
+            self.validate()
+
+    def run(self, budget_s: float) -> None:
+        """Train until so many seconds are over, with a last validation."""
+        while self.more and self.clock.s + self.validation_s < budget_s:
+            if self.clock.s >= self.due_s:
+                self.validate()
+            self.more = self.recipe.step(self.clock.s / budget_s)
+            self.steps += self.more
+        self.validate()
+
+    def validate(self) -> None:
+        """Print the loss on stretches of the validation part, and keep the best model."""
+        began = time.perf_counter()
+        loss_nats = self._loss_nats(*stretches(*self.cuts[:2]))
+        if loss_nats < self.best_nats:
+            self.best_nats, self.best = loss_nats, copy.deepcopy(self.recipe.model.state_dict())
+        self.validation_s = time.perf_counter() - began
+        self.due_s = self.clock.s + PAUSE * self.validation_s
+        tell(s=round(self.clock.s, 2), step=self.steps, valid_nats=loss_nats)
+
+    def score(self, minutes: float) -> None:
+        """Print the loss of the best model on the last part."""
+        with self.clock.stopped():
+            now = copy.deepcopy(self.recipe.model.state_dict())
+            self.recipe.model.load_state_dict(self.best)
+            start, end = self.cuts[-2:]
+            test_nats = self._loss_nats([start], end - start)
+            self.recipe.model.load_state_dict(now)
+            tell(
+                minutes=minutes,
+                s=round(self.clock.s, 2),
+                step=self.steps,
+                valid_nats=self.best_nats,
+                test_nats=test_nats,
+                test_chars=end - start,
+                parameters=sum(one.numel() for one in self.recipe.model.parameters()),
+                torch=torch.__version__,
+            )
+
+    def _loss_nats(self, firsts: list[int], length: int) -> float:
+        self.recipe.model.eval()
+        loss_nats = self.recipe.loss_nats(firsts, length)
+        self.recipe.model.train()
+        return loss_nats
+
+
+def tell(**figures: object) -> None:
+    """Print a JSON line."""
+    print(json.dumps(figures), flush=True)
 
 
 def main() -> None:
     """Train and tell."""
-    start = time.perf_counter()
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("recipe", choices=["char-rnn", "nanogpt"])
     parser.add_argument("text", type=Path)
-    parser.add_argument("--minutes", type=float, default=3)
-    parser.add_argument("--hidden", type=int, default=128)
-    parser.add_argument("--dropout", type=float, default=0.0)
+    parser.add_argument("--minutes", type=float, nargs="+", default=[3], help="of training")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--hidden", type=int, default=128, help="char-rnn: units of a layer")
+    parser.add_argument("--dropout", type=float, default=0.0, help="char-rnn")
+    parser.add_argument(
+        "--parts",
+        type=int,
+        nargs="+",
+        default=[80, 10, 10],
+        help="percents of the parts; of two, the second is for validation and is scored in the end",
+    )
     arguments = parser.parse_args()
+    if arguments.recipe == "nanogpt" and len(arguments.minutes) > 1:
+        parser.error("nanogpt: one number of minutes, as its cosine depends on it")
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     torch.manual_seed(arguments.seed)
-    text = arguments.text.read_text(encoding="utf-8")
-    symbols, inverse = np.unique(np.array(list(text)), return_inverse=True)
-    codes, V = torch.from_numpy(inverse.astype(np.int64)), len(symbols)
-    cut = int(len(codes) * 0.9)
-    H = arguments.hidden
-    lstm = nn.LSTM(V, H, 2, dropout=arguments.dropout)
-    dropped, output = nn.Dropout(arguments.dropout), nn.Linear(H, V)
-    parameters = [*lstm.parameters(), *output.parameters()]
-    for parameter in parameters:
-        nn.init.uniform_(parameter, -0.08, 0.08)
-    for layer in range(2):
-        getattr(lstm, f"bias_ih_l{layer}").data[H : 2 * H] = 1
-    modules = nn.ModuleList([lstm, dropped, output])
-    rmsprop = torch.optim.RMSprop(parameters, lr=2e-3, alpha=0.95)
-    step = 0
-
-    def tell(epoch: int) -> float:
-        seconds = time.perf_counter() - start
-        loss_nats = validation_loss(lstm, output, codes, cut, V)
-        print(
-            json.dumps({"s": round(seconds, 1), "epoch": epoch, "step": step, "loss": loss_nats}),
-            flush=True,
-        )
-        return loss_nats
-
-    for epoch in range(1, EPOCHS + 1):
-        if epoch > 10:
-            rmsprop.param_groups[0]["lr"] *= 0.97
-        modules.train()
-        zero = torch.zeros(2, N, H)
-        states = (zero, zero.clone())
-        for inputs, targets in windows(codes[:cut]):
-            rmsprop.zero_grad()
-            h, states = lstm(nn.functional.one_hot(inputs, V).float(), states)
-            states = (states[0].detach(), states[1].detach())
-            loss = nn.functional.cross_entropy(
-                output(dropped(h)).reshape(-1, V), targets.reshape(-1)
-            )
-            loss.backward()
-            nn.utils.clip_grad_value_(parameters, 5.0)
-            rmsprop.step()
-            step += 1
-            if time.perf_counter() - start > 60 * arguments.minutes:
-                tell(epoch)
-                return
-        modules.eval()
-        tell(epoch)
-
-
-def windows(codes: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield inputs and targets of an epoch, each (T, N)."""
-    length = (len(codes) - 1) // N
-    inputs = codes[: N * length].view(N, length).t()
-    targets = codes[1 : N * length + 1].view(N, length).t()
-    for at in range(0, length - T + 1, T):
-        yield inputs[at : at + T], targets[at : at + T]
-
-
-@torch.no_grad()
-def validation_loss(lstm: nn.LSTM, output: nn.Linear, codes: Tensor, cut: int, V: int) -> float:
-    """Score the characters from the cut on, in nats, each once."""
-    was_training = lstm.training
-    lstm.eval()
-    zero = torch.zeros(2, 1, lstm.hidden_size)
-    states, nats = (zero, zero.clone()), 0.0
-    first = max(0, cut - 1 - SCORED_T)  # to warm up on
-    for at in range(first, len(codes) - 1, SCORED_T):
-        end = min(at + SCORED_T, len(codes) - 1)
-        h, states = lstm(nn.functional.one_hot(codes[at:end, None], V).float(), states)
-        losses = nn.functional.cross_entropy(
-            output(h).view(-1, V), codes[at + 1 : end + 1], reduction="none"
-        )
-        places = torch.arange(at + 1, end + 1)
-        nats += float(losses[places >= cut].double().sum())
-    lstm.train(was_training)
-    return nats / (len(codes) - cut)
+    text = read_text(arguments.text)
+    numbers = {symbol: k for k, symbol in enumerate(sorted(set(text)))}
+    codes = torch.tensor([numbers[symbol] for symbol in text])
+    cuts, V = cut_points(len(text), arguments.parts), len(numbers)
+    recipe = (
+        CharRNN(codes, cuts[0], V, arguments.hidden, arguments.dropout)
+        if arguments.recipe == "char-rnn"
+        else NanoGPT(codes, cuts[0], V)
+    )
+    training = Training(recipe, cuts)
+    for minutes in sorted(arguments.minutes):
+        training.run(60 * minutes)
+        training.score(minutes)
 
 
 if __name__ == "__main__":
