@@ -85,9 +85,13 @@ def checkpoint_of(kind: str, shape: Shape, seed: int = 1, symbols: str = "") -> 
     )
     V, F = len(vocabulary), some.F
     parameters = initial_parameters(config.model, V, seed, F=F)
-    for name, view in parameter_views(parameters, parameter_shapes(config.model, V, F)).items():
-        view *= 8 if name == "output.W" else 2 if name.endswith("Wx") else 1
     rng = np.random.default_rng(seed)
+    views = parameter_views(parameters, parameter_shapes(config.model, V, F))
+    for name, view in views.items():
+        view *= 8 if name == "output.W" else 2 if name.endswith("Wx") else 1
+        if name.endswith("Wx"):  # gates of the input alone start as constants
+            constant = view[:, views[name.replace("Wx", "Wh")].shape[1] :]
+            constant[...] = rng.standard_normal(constant.shape)
     states = [
         tuple(np.zeros((1, shape.hidden_size), np.float32) for _ in CELLS[shape.cell].states)
         for _ in range(shape.num_layers)

@@ -14,6 +14,7 @@ from support import ROOT
 
 import charrnn
 from charrnn.commands.cli import run
+from charrnn.kernels import CELLS
 
 PUBLIC = [
     "charrnn.runs.load.load",
@@ -28,7 +29,7 @@ PUBLIC = [
     "charrnn.model.language_model.LanguageModel.score_records",
     *(
         f"charrnn.kernels.{cell}.{cell}_{direction}"
-        for cell in ("rnn", "lstm", "gru")
+        for cell in CELLS
         for direction in ("forward", "backward")
     ),
 ]

@@ -67,7 +67,7 @@ def lstm_gates_forward(
 ) -> None:
     H = h.shape[1]
     for n in range(len(h)):
-        i, f, o, g = a[n, :H], a[n, H : 2 * H], a[n, 2 * H : 3 * H], a[n, 3 * H :]
+        i, f, o, g = a[n, :H], a[n, H : 2 * H], a[n, 2 * H : 3 * H], a[n, 3 * H : 4 * H]
         ah_i, ah_f = ah[n, :H], ah[n, H : 2 * H]
         ah_o, ah_g = ah[n, 2 * H : 3 * H], ah[n, 3 * H :]
         prev_c_n, c_n, tanh_c_n, h_n = prev_c[n], c[n], tanh_c[n], h[n]
@@ -88,9 +88,10 @@ def lstm_gates_backward(
 ) -> None:
     H = dh.shape[1]
     for n in range(len(dh)):
-        i, f, o, g = gates[n, :H], gates[n, H : 2 * H], gates[n, 2 * H : 3 * H], gates[n, 3 * H :]
+        i, f = gates[n, :H], gates[n, H : 2 * H]
+        o, g = gates[n, 2 * H : 3 * H], gates[n, 3 * H : 4 * H]
         da_i, da_f = da[n, :H], da[n, H : 2 * H]
-        da_o, da_g = da[n, 2 * H : 3 * H], da[n, 3 * H :]
+        da_o, da_g = da[n, 2 * H : 3 * H], da[n, 3 * H : 4 * H]
         above, later, dc_n, prev_c_n, tanh_c_n = dh_t[n], dh[n], dc[n], prev_c[n], tanh_c[n]
         for j in range(H):
             i_j, f_j, o_j, g_j, tanh_c_j = i[j], f[j], o[j], g[j], tanh_c_n[j]
@@ -148,3 +149,24 @@ def gru_gates_backward(
             dax_z[j], dah_z[j] = da_z, da_z
             dax_n[j], dah_n[j] = da_n, da_n * r_j
             dh_skip_row[j] = dh_j * z_j
+
+
+@compiled_helper
+def mogrify_forward(a: Array, prev_h: Array, mh: Array) -> None:
+    H = mh.shape[1]
+    for n in range(len(mh)):
+        m, prev_h_n, mh_n = a[n, 4 * H :], prev_h[n], mh[n]
+        for j in range(H):
+            m_j = tanh(_HALF * m[j]) + _ONE
+            m[j], mh_n[j] = m_j, m_j * prev_h_n[j]
+
+
+@compiled_helper
+def mogrify_backward(dh: Array, gates: Array, prev_h: Array, da: Array) -> None:
+    H = dh.shape[1]
+    for n in range(len(dh)):
+        m, da_m, dh_n, prev_h_n = gates[n, 4 * H :], da[n, 4 * H :], dh[n], prev_h[n]
+        for j in range(H):
+            m_j = m[j]
+            dh_j = dh_n[j] * m_j
+            da_m[j], dh_n[j] = dh_j * prev_h_n[j] * (_ONE - _HALF * m_j), dh_j

@@ -54,8 +54,11 @@ def _fill_panels(W: Array, panels: Array) -> None:
 
 @compiled_helper
 def product(x: Array, panels: Array, out: Array) -> None:
-    """Write out (N, K) = x (N, D) W, given W as the panels of `pack`."""
-    N, D = x.shape
+    """Write out (N, K) = x (N, D) W, given W as the panels of `pack`.
+
+    Columns of x after the first D are not read.
+    """
+    N, D = len(x), panels.shape[1]
     tiles = (N + ROWS - 1) // ROWS  # of almost equal height
     for p in range(len(panels)):
         i = 0

@@ -79,8 +79,9 @@ class Network {
     Object.assign(this, {cell, gates, states, L, H, E, V});
     const width = ({shape}) => (shape.length > 1 ? shape[0] : 1) * padded(shape[shape.length - 1]);
     const G = padded(gates * H), K = L * states * H;
+    this.R = padded(arrays.find(({name}) => name === "layers.0.Wh").shape[1]);
     const inputs = description.features ? description.features.mean.length : 0;
-    const scratch = [G, G, padded(V), K + padded(K), inputs].reduce((a, b) => a + padded(b), 0);
+    const scratch = [G, G, H, padded(V), K + padded(K), inputs].reduce((a, b) => a + padded(b), 0);
     const bytesNeeded = 4 * (arrays.reduce((sum, one) => sum + width(one), 0) + scratch);
     const memory = kernel && new WebAssembly.Memory({initial: Math.ceil(bytesNeeded / 65536)});
     const F = this.F = new Float32Array(memory ? memory.buffer : new ArrayBuffer(bytesNeeded));
@@ -100,6 +101,7 @@ class Network {
     }
     this.a = take(G);
     this.ah = take(G);
+    this.mh = take(H);
     this.h = take(K);  // all states: those of layer 0, then those of layer 1, ...
     this.first = take(K);
     this.x = take(inputs);
@@ -150,7 +152,8 @@ class Network {
 
   // Read a token; `logits` are then those of the next one, until another is read.
   read(code) {
-    const {F, at, H, E, V, gates, a, ah, product} = this, G = gates * H;
+    const {F, at, H, E, V, R, gates, a, ah, mh, product} = this, G = gates * H;
+    const step = STEPS[this.cell], gate = STATE_GATES[this.cell];
     let x = E ? at["embedding.E"] + code * E : 0, D = E;
     for (let layer = 0; layer < this.L; layer++) {
       const name = `layers.${layer}.`, h = this.h + layer * this.states * H;
@@ -161,9 +164,11 @@ class Network {
         const row = at[name + "Wx"] + code * G;
         F.copyWithin(a, row, row + G);
       }
-      if (this.cell === "gru") F.copyWithin(ah, at[name + "bh"], at[name + "bh"] + G);
-      product(4 * at[name + "Wh"], 4 * h, 4 * (this.cell === "gru" ? ah : a), H, padded(G));
-      STEPS[this.cell](F, H, a, h, ah);
+      const bh = at[name + "bh"];  // with a second bias, the recurrent part is a sum of its own
+      if (bh !== undefined) F.copyWithin(ah, bh, bh + G);
+      if (gate) gate(F, H, a, h, mh);
+      product(4 * at[name + "Wh"], 4 * (gate ? mh : h), 4 * (bh === undefined ? a : ah), H, R);
+      step(F, H, a, h, ah);
       x = h;
       D = H;
     }
@@ -172,6 +177,13 @@ class Network {
     product(4 * at["output.W"], 4 * x, logits, H, padded(V));
   }
 }
+
+// The gated state m * h that the recurrent product reads, for cells that have the gate m.
+const STATE_GATES = {
+  mogrifier(F, H, a, h, mh) {
+    for (let j = 0; j < H; j++) F[mh + j] = (tanh(0.5 * F[a + 4 * H + j]) + 1) * F[h + j];
+  },
+};
 
 // The states h (and c) of a layer after a step, from its pre-activations; see `charrnn.kernels`.
 const STEPS = {
@@ -193,3 +205,4 @@ const STEPS = {
     }
   },
 };
+STEPS.mogrifier = STEPS.lstm;  // its gate m has acted before the recurrent product

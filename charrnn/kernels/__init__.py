@@ -38,6 +38,13 @@ from charrnn.kernels.lstm import (
     lstm_step_backward,
     lstm_step_forward,
 )
+from charrnn.kernels.mogrifier import (
+    MOGRIFIER,
+    mogrifier_backward,
+    mogrifier_forward,
+    mogrifier_step_backward,
+    mogrifier_step_forward,
+)
 from charrnn.kernels.projection import projection_backward, projection_forward
 from charrnn.kernels.rnn import (
     RNN,
@@ -48,7 +55,7 @@ from charrnn.kernels.rnn import (
 )
 from charrnn.kernels.softmax import softmax_cross_entropy_backward, softmax_cross_entropy_forward
 
-CELLS: dict[str, Cell] = {cell.name: cell for cell in (RNN, LSTM, GRU)}
+CELLS: dict[str, Cell] = {cell.name: cell for cell in (RNN, LSTM, GRU, MOGRIFIER)}
 
 __all__ = [
     "CELLS",
@@ -73,6 +80,10 @@ __all__ = [
     "lstm_forward",
     "lstm_step_backward",
     "lstm_step_forward",
+    "mogrifier_backward",
+    "mogrifier_forward",
+    "mogrifier_step_backward",
+    "mogrifier_step_forward",
     "projection_backward",
     "projection_forward",
     "rnn_backward",

@@ -43,9 +43,12 @@ def pack(W: Array, workspace: Workspace, name: str, widest: int | None = None) -
 
 
 def product(x: Array, panels: Array, out: Array) -> None:
-    """Write out (M, K) = x (M, D) W, given W as the panels of `pack`; x and out are contiguous."""
-    count, _, columns = panels.shape
-    panel_product(x, panels, out.reshape(len(x), count, columns).transpose(1, 0, 2))
+    """Write out (M, K) = x (M, D) W, given W as the panels of `pack`; x and out are contiguous.
+
+    Columns of x after the first D are not read.
+    """
+    count, D, columns = panels.shape
+    panel_product(x[:, :D], panels, out.reshape(len(x), count, columns).transpose(1, 0, 2))
 
 
 def panel_product(x: Array, panels: Array, out: Array) -> None:

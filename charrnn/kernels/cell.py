@@ -27,11 +27,12 @@ To change a gate, for instance to make the GRU's reset gate a hard sigmoid, chan
     backends/gates.py: the functions of the same names     backends/test_loops.py
 
 These tests run every cell and need no edit. They show that the forms agree and that the gradient
-belongs to them; the formula itself is held by PyTorch's results. A cell that PyTorch does not have
-is left out of `test_cell` in kernels/test_pytorch_parity.py, which fails from the first change on,
-and gets a test of one step against values worked out by hand. A new compiled helper, such as a hard
-sigmoid, gets one beside that of the sigmoid in backends/test_elementwise.py. Checkpoints of the old
-cell still load, since names and shapes are the same, but compute something else.
+belongs to them; the formula itself is held by PyTorch's results, in kernels/test_pytorch_parity.py,
+which fails from the first change on. A cell that PyTorch does not have, such as the Mogrifier LSTM,
+is written forward only in kernels/make_pytorch_reference.py, where PyTorch differentiates it. A new
+compiled helper, such as a hard sigmoid, gets a test beside that of the sigmoid in
+backends/test_elementwise.py. Checkpoints of the old cell still load, since names and shapes are the
+same, but compute something else.
 
 A gate function must not mix units or sequences: the stepper passes N sequences of H units as one
 sequence of NH units. If its backward half needs another array of the forward half, add the array to
@@ -115,7 +116,7 @@ class Cell:
     name: str
     gates: tuple[str, ...]  # blocks of width H along the gate axis, in order
     states: tuple[str, ...]
-    parameters: Mapping[str, tuple[str, ...]]  # name -> sizes: D, H, or G for gates x H
+    parameters: Mapping[str, tuple[str, ...]]  # name -> sizes; see `parameter_shapes`
     step_forward: Callable[..., Any]
     step_backward: Callable[..., Any]
     forward: Callable[..., Any]
@@ -125,10 +126,15 @@ class Cell:
     h_mean_square: float  # expected in a new network; scales the initial weights that multiply h
     learning_rate_scale: float = 1.0  # factor on the default learning rate
     bias_init: Mapping[str, float] = field(default_factory=dict)  # gate -> value; others start at 0
+    input_gates: tuple[str, ...] = ()  # the last gates, of x alone; their weights start at 0
 
     def parameter_shapes(self, D: int, H: int) -> dict[str, tuple[int, ...]]:
-        """Return the shape of each parameter for D inputs and H hidden units."""
-        sizes = {"D": D, "H": H, "G": len(self.gates) * H}
+        """Return the shape of each parameter for D inputs and H hidden units.
+
+        G is the width of all gates, and R that of the gates which depend on the state.
+        """
+        G = len(self.gates) * H
+        sizes = {"D": D, "H": H, "G": G, "R": G - len(self.input_gates) * H}
         return {name: tuple(sizes[s] for s in dims) for name, dims in self.parameters.items()}
 
     def gradient_arrays(

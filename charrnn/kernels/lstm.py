@@ -89,15 +89,16 @@ def lstm_gates_forward(
 
     Args:
         a: (N, 4H), the input's part of the pre-activations; overwritten with the gates i, f, o, g.
+            Columns after these, which another cell may have, are neither read nor written.
         ah: (N, 4H), the recurrent part of the pre-activations.
         prev_c: (N, H).
         c, tanh_c, h: (N, H), written.
     """
     H = h.shape[1]
-    ifo, (i, f, o, g) = a[:, : 3 * H], _blocks(a)
-    a += ah
+    ifog, ifo, (i, f, o, g) = a[:, : 4 * H], a[:, : 3 * H], _blocks(a, H)
+    ifog += ah
     ifo *= 0.5  # sigmoid(a) = tanh(a / 2) / 2 + 1/2, so one tanh computes all four
-    np.tanh(a, out=a)
+    np.tanh(ifog, out=ifog)
     ifo *= 0.5
     ifo += 0.5
     np.multiply(i, g, out=h)  # h is scratch until its last line
@@ -116,13 +117,13 @@ def lstm_gates_backward(
         dh_t: (N, H), the gradient of h_t from above.
         dh: (N, H), the gradient of h_t from step t + 1; overwritten.
         dc: (N, H), the gradient of c_t from step t + 1; overwritten with that of c_{t-1}.
-        gates: (N, 4H): i, f, o, g.
+        gates: (N, 4H): i, f, o, g, and perhaps more columns, as in the forward function.
         prev_c, tanh_c: (N, H).
-        da: (N, 4H), written.
+        da: of the shape of gates; its first 4H columns are written.
     """
     H = dh.shape[1]
-    ifo, (i, f, o, g) = gates[:, : 3 * H], _blocks(gates)
-    da_ifo, (da_i, da_f, da_o, da_g) = da[:, : 3 * H], _blocks(da)
+    ifo, (i, f, o, g) = gates[:, : 3 * H], _blocks(gates, H)
+    da_ifo, (da_i, da_f, da_o, da_g) = da[:, : 3 * H], _blocks(da, H)
     dh += dh_t
     np.subtract(1, ifo, out=da_ifo)
     da_ifo *= ifo
@@ -144,10 +145,9 @@ def lstm_gates_backward(
     dc *= f
 
 
-def _blocks(a: Array) -> tuple[Array, Array, Array, Array]:
-    """Return the four (N, H) blocks of an (N, 4H) array, as views."""
-    H = a.shape[1] // 4
-    return a[:, :H], a[:, H : 2 * H], a[:, 2 * H : 3 * H], a[:, 3 * H :]
+def _blocks(a: Array, H: int) -> tuple[Array, Array, Array, Array]:
+    """Return the first four (N, H) blocks of an array, as views."""
+    return a[:, :H], a[:, H : 2 * H], a[:, 2 * H : 3 * H], a[:, 3 * H : 4 * H]
 
 
 def lstm_forward_loop(

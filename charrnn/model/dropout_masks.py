@@ -47,7 +47,8 @@ class MaskGenerator:
             streams: the streams of the batch that the masks are for.
         """
         config, outputs, weights = self._config, [], []
-        H, G = config.hidden_size, len(CELLS[config.cell].gates) * config.hidden_size
+        H = config.hidden_size
+        _, K = CELLS[config.cell].parameter_shapes(H, H)["Wh"]
         if config.dropout_per == "window":
             T = 1
         for layer, (of_outputs, of_weights) in enumerate(self._workspaces):
@@ -56,7 +57,7 @@ class MaskGenerator:
                 outputs.append(self._draw(T, streams, H, config.dropout, key, of_outputs))
             if config.weight_dropout:
                 rate, key = config.weight_dropout, key | _WEIGHTS
-                weights.append(self._draw(H, range(1), G, rate, key, of_weights)[:, 0])
+                weights.append(self._draw(H, range(1), K, rate, key, of_weights)[:, 0])
         return Masks(tuple(outputs), tuple(weights))
 
     def _draw(

@@ -88,6 +88,7 @@ def initial_parameters(
     at first. The common bound of
     1 / sqrt(H) everywhere takes four times as many steps to the same loss on tiny Shakespeare.
     Biases are 0, except that of the forget gate, which is 1 (Gers, Schmidhuber and Cummins 2000).
+    The weights of a gate of the input alone are 0 too, so that it starts as a constant.
     """
     rng = np.random.default_rng(seed)
     shapes = parameter_shapes(config, V, F)
@@ -96,7 +97,7 @@ def initial_parameters(
     for name, view in parameter_views(flat, shapes).items():
         kind = name.split(".")[-1]
         if kind == "Wh":
-            for block in np.split(view, len(cell.gates), axis=1):
+            for block in np.split(view, view.shape[1] // H, axis=1):
                 block[...] = _orthogonal(H, rng)
         elif kind == "E":
             view[...] = rng.standard_normal(view.shape)
@@ -107,7 +108,8 @@ def initial_parameters(
             elif kind == "W" and name.startswith("features."):
                 q = F
             bound = math.sqrt(3 / q)
-            view[...] = rng.uniform(-bound, bound, view.shape)
+            drawn = view.shape[1] - (len(cell.input_gates) * H if kind == "Wx" else 0)
+            view[:, :drawn] = rng.uniform(-bound, bound, (len(view), drawn))
         elif kind == "b" and name.startswith("layers."):
             for gate, value in cell.bias_init.items():
                 np.split(view, len(cell.gates))[cell.gates.index(gate)][...] = value

@@ -54,6 +54,20 @@ def test_product_equals_numpys(D: int, K: int) -> None:
         np.testing.assert_array_equal(panels, panels_before)
 
 
+@pytest.mark.parametrize("K", [1, COLUMNS, 3 * COLUMNS + 1])
+def test_columns_of_x_beyond_those_of_the_product_are_not_read(K: int) -> None:
+    rng = np.random.default_rng(4)
+    W = rng.standard_normal((7, K)).astype(np.float32)
+    panels = pack(W, dirty_workspace(), "panels")
+    for N in HEIGHTS:
+        x = np.full((N, 9), np.nan, np.float32)
+        x[:, :7] = rng.standard_normal((N, 7))
+        wide, narrow = np.empty((2, N, K), np.float32)
+        product(x, panels, wide)
+        product(x[:, :7].copy(), panels, narrow)
+        np.testing.assert_array_equal(wide, narrow)
+
+
 def layouts(W: Array) -> dict[str, Array]:
     """Return the same matrix in several memory layouts."""
     fixed = W.copy()

@@ -112,7 +112,7 @@ REFUSED: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     ),
     "unknown cell": (
         DATA + "model: {cell: lsmt}",
-        ("model.cell", "'lsmt'", "choose rnn, lstm or gru", "did you mean lstm?"),
+        ("model.cell", "'lsmt'", "choose rnn, lstm, gru or mogrifier", "did you mean lstm?"),
     ),
     "list for a choice": (
         DATA + "train: {optimizer: [adam]}",
@@ -256,7 +256,7 @@ REFUSED: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     "alias of nothing": ("data: {path: *a}", ("undefined alias 'a'", "into quotes")),
     "shared value": (
         "data: {path: &a [text.txt]}\nmodel: {cell: *a}",
-        ("model.cell", "['text.txt']", "choose rnn, lstm or gru"),
+        ("model.cell", "['text.txt']", "choose rnn, lstm, gru or mogrifier"),
     ),
     "merged mapping": (DATA + "model: {<<: {cell: rnn}}", ("model.<<", "unknown key")),
     "tag of bytes": (

@@ -43,6 +43,10 @@ SEEDS = {
     ("text", Shape("gru", 1, 8)): 5,
     ("text", Shape("gru", 3)): 9,
     ("text", Shape("gru", 3, 8)): 13,
+    ("text", Shape("mogrifier", 1)): 28,
+    ("text", Shape("mogrifier", 1, 8)): 56,
+    ("text", Shape("mogrifier", 3)): 43,
+    ("text", Shape("mogrifier", 3, 8)): 64,
     ("bytes", LSTM): 4,
     ("without newline", LSTM): 11,
 }
@@ -143,7 +147,7 @@ def log_probs(model: LanguageModel, codes: Array, features: Array | None = None)
 
 
 @pytest.mark.parametrize(
-    ("cell", "precision"), [("rnn", 32), ("lstm", 32), ("gru", 32), ("lstm", 16), ("lstm", 8)]
+    ("cell", "precision"), [*((cell, 32) for cell in CELLS), ("lstm", 16), ("lstm", 8)]
 )
 @pytest.mark.parametrize("kind", ["text", "without newline", "bytes", "records", "features"])
 def test_a_typed_text_has_the_surprises_of_charrnn(

@@ -9,7 +9,8 @@ Without a file it writes all; another machine or version may differ in the last 
 
 All numbers are float64, with the layout and the names of this project, but the script imports
 nothing from it. PyTorch stores weights as (gates * H, D), orders the gates of an LSTM i, f, g, o,
-and has two biases in every cell. Where this project has one bias, PyTorch's second is zero.
+and has two biases in every cell. Where this project has one bias, PyTorch's second is zero. A cell
+that PyTorch does not have is written here as a module, forward only, for PyTorch to differentiate.
 """
 
 from __future__ import annotations
@@ -22,12 +23,56 @@ import numpy as np
 import torch
 
 FOLDER = Path(__file__).parent
-MODULES = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}
-# For each gate of this project, its index in PyTorch's order.
-BLOCKS = {"rnn": [0], "lstm": [0, 1, 3, 2], "gru": [0, 1, 2]}
-STATES = {"rnn": ["h"], "lstm": ["h", "c"], "gru": ["h"]}
+
+
+class Mogrifier(torch.nn.Module):
+    """The Mogrifier LSTM of one round, gates in the order of this project; called like nn.LSTM."""
+
+    def __init__(self, D: int, H: int, layers: int = 1) -> None:
+        super().__init__()
+        self.H, self.layers = H, layers
+        for layer in range(layers):
+            shapes = (5 * H, H if layer else D), (4 * H, H), (5 * H,)
+            for name, shape in zip(("weight_ih", "weight_hh", "bias_ih"), shapes, strict=True):
+                setattr(self, f"{name}_l{layer}", torch.nn.Parameter(torch.empty(shape)))
+
+    def forward(
+        self, x: torch.Tensor, states: tuple[torch.Tensor, ...] | None = None
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+        """Return h at every step, and the last states (layers, N, H)."""
+        if isinstance(x, torch.nn.utils.rnn.PackedSequence):
+            padded, lengths = torch.nn.utils.rnn.pad_packed_sequence(x)
+            h, last = self(padded)
+            return torch.nn.utils.rnn.pack_padded_sequence(h, lengths), last
+        h0, c0 = states or torch.zeros(2, self.layers, x.shape[1], self.H)
+        last = []
+        for layer in range(self.layers):
+            Wx, Wh, b = (
+                getattr(self, f"{name}_l{layer}") for name in ("weight_ih", "weight_hh", "bias_ih")
+            )
+            h, c, outputs = h0[layer], c0[layer], []
+            for a in x @ Wx.T + b:
+                m = 2 * torch.sigmoid(a[:, 4 * self.H :])
+                i, f, o, g = (a[:, : 4 * self.H] + (m * h) @ Wh.T).chunk(4, dim=1)
+                c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+                h = torch.sigmoid(o) * torch.tanh(c)
+                outputs.append(h)
+            x = torch.stack(outputs)
+            last.append((h, c))
+        return x, tuple(torch.stack(state) for state in zip(*last, strict=True))
+
+
+MODULES = {
+    "rnn": torch.nn.RNN,
+    "lstm": torch.nn.LSTM,
+    "gru": torch.nn.GRU,
+    "mogrifier": Mogrifier,
+}
+# For each gate of this project, its index in the module's order; [0] if the order is the same.
+BLOCKS = {"rnn": [0], "lstm": [0, 1, 3, 2], "gru": [0], "mogrifier": [0]}
+STATES = {"rnn": ["h"], "lstm": ["h", "c"], "gru": ["h"], "mogrifier": ["h", "c"]}
 TORCH_NAMES = {"Wx": "weight_ih", "Wh": "weight_hh", "b": "bias_ih", "bh": "bias_hh"}
-PARAMETERS = {"rnn": ["Wx", "Wh", "b"], "lstm": ["Wx", "Wh", "b"], "gru": list(TORCH_NAMES)}
+PARAMETERS = {cell: ["Wx", "Wh", "b"] for cell in MODULES} | {"gru": list(TORCH_NAMES)}
 
 Record = dict[str, np.ndarray]
 
@@ -204,8 +249,9 @@ def packed_record(cell: str, V: int = 7, H: int = 5, layers: int = 2) -> Record:
 
 def reference() -> dict[str, Record]:
     """Return windows, training steps and updates."""
-    records = {cell: cell_record(cell) for cell in MODULES}
+    records = {cell: cell_record(cell) for cell in ("rnn", "lstm", "gru")}
     records |= {"training": training_record(), "optimizers": optimizers_record()}
+    records["mogrifier"] = cell_record("mogrifier")  # last, so that it changes no other number
     norms, max_norm = records["training"]["norms"], records["training"]["max_norm"]
     print(f"{np.sum(norms > max_norm)} of {len(norms)} steps clipped")
     return records
