@@ -1,7 +1,8 @@
 """Character-level language models with recurrent networks, written by hand in NumPy.
 
-The package trains an RNN, LSTM or GRU on a text, and samples new text from it. The commands of
-`charrnn` call the functions below. Load a trained model, sample from it, and score a text with it:
+The package trains an RNN, LSTM, Mogrifier LSTM or GRU on a text, and samples new text from it. The
+commands of `charrnn` call the functions below. Load a trained model, sample from it, and score a
+text with it:
 
 >>> import charrnn
 >>> model = charrnn.load("runs/tales")
