@@ -344,6 +344,11 @@ class TrainConfig:
         "in all of them together",
         "1 if the replies are labels, otherwise 0",
     )
+    activation_penalty: float = _key(
+        _NOT_NEGATIVE,
+        "weight in the gradient of the mean square of the last layer's output, after dropout",
+        0.0,
+    )
     sample_length: int | None = _key(
         Nullable(whole(0, MAX_SAMPLE_LENGTH)),
         "characters of the sample at each validation; 0: none; null: 120 on a terminal, else none",

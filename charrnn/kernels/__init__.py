@@ -45,6 +45,7 @@ from charrnn.kernels.mogrifier import (
     mogrifier_step_backward,
     mogrifier_step_forward,
 )
+from charrnn.kernels.penalties import activation_penalty, activation_penalty_backward
 from charrnn.kernels.projection import projection_backward, projection_forward
 from charrnn.kernels.rnn import (
     RNN,
@@ -62,6 +63,8 @@ __all__ = [
     "Array",
     "Cell",
     "Workspace",
+    "activation_penalty",
+    "activation_penalty_backward",
     "dropout_backward",
     "dropout_forward",
     "dropout_mask",

@@ -18,6 +18,7 @@ from charrnn.kernels import (
     CELLS,
     Array,
     Workspace,
+    activation_penalty_backward,
     dropout_backward,
     dropout_forward,
     embedding_backward,
@@ -169,13 +170,20 @@ class Model:
         return logits, next_states, ModelCache(codes, caches, masks, x)
 
     @quietly
-    def backward(self, dlogits: Array, cache: ModelCache, gradient: dict[str, Array]) -> States:
+    def backward(
+        self,
+        dlogits: Array,
+        cache: ModelCache,
+        gradient: dict[str, Array],
+        penalty: float = 0.0,
+    ) -> States:
         """Write the gradient of every parameter but the projection of features.
 
         Args:
             dlogits: (T, N, V).
             cache: the result of `forward`.
             gradient: the arrays to write, by parameter name.
+            penalty: the factor of the `activation_penalty` of the last layer's output.
 
         Returns:
             The gradients of the states before the first step; the next call overwrites them.
@@ -187,6 +195,11 @@ class Model:
             workspace=self._output_workspace,
             grads=(gradient["output.W"], gradient["output.b"]),
         )
+        if penalty:
+            assert dx is not None
+            dx = activation_penalty_backward(
+                dx, cache.top, penalty, workspace=self._output_workspace
+            )
         embedded, dstates = "embedding.E" in self.views, States()
         for i in reversed(range(self.config.num_layers)):
             ws = self._layer_workspaces[i]
@@ -246,6 +259,7 @@ class Model:
         weights: Array | None = None,
         early: EarlyTargets | None = None,
         features: Array | None = None,
+        penalty: float = 0.0,
     ) -> tuple[float, States]:
         """Write the gradient of the mean loss of a window.
 
@@ -259,10 +273,11 @@ class Model:
             weights: (T, N), the weight of each token, by default 1.
             early: second targets, whose weighted losses are added; there are weights, too.
             features: (N, F), standardised, of records that begin here.
+            penalty: weight of the mean square of the last layer's output, at every token.
 
         Returns:
             nats: the loss, weighted and summed over the tokens of the window, without that of
-                second targets.
+                second targets and without the penalty.
             states: the states after the last step.
         """
         first_states = None
@@ -286,7 +301,7 @@ class Model:
             shares = (scale or 1 / targets.size) * early.weights[steps, rows]
             dlogits[steps, rows, targets[steps, rows]] += shares
             dlogits[steps, rows, early.codes[rows]] -= shares
-        dstates = self.backward(dlogits, cache, gradient)
+        dstates = self.backward(dlogits, cache, gradient, penalty * (scale or 1 / targets.size))
         if self.F:
             grads = gradient["features.W"], gradient["features.b"]
             for array in grads:

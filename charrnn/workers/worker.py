@@ -147,6 +147,7 @@ class Worker:
             window.weights,
             window.early,
             window.features,
+            self._job.config.train.activation_penalty,
         )
         for next_layer, layer in zip(self._buffers.next_states, states, strict=True):
             for next_state, state in zip(next_layer, layer, strict=True):

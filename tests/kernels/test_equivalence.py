@@ -31,6 +31,7 @@ from charrnn.kernels import (
     Array,
     Cell,
     Workspace,
+    activation_penalty_backward,
     dropout_backward,
     dropout_forward,
     dropout_mask,
@@ -269,6 +270,12 @@ def run_dropout(T: int, N: int, dtype: type, ws: Workspace | None) -> list[Array
     return [dropout_forward(x, mask, workspace=ws), dropout_backward(dy, mask, workspace=ws)]
 
 
+def run_penalty(T: int, N: int, dtype: type, ws: Workspace | None) -> list[Array]:
+    rng = np.random.default_rng(5)
+    dh, h = (frozen(rng.standard_normal((T, N, H)).astype(dtype)) for _ in range(2))
+    return [activation_penalty_backward(dh, h, 0.5, workspace=ws)]
+
+
 KERNELS: dict[str, Callable[[int, int, type, Workspace | None], list[Array]]] = {
     **{name: partial(run_cell, cell, False) for name, cell in CELLS.items()},
     **{f"{name}-codes": partial(run_cell, cell, True) for name, cell in CELLS.items()},
@@ -277,6 +284,7 @@ KERNELS: dict[str, Callable[[int, int, type, Workspace | None], list[Array]]] = 
     "embedding": run_embedding,
     "softmax": run_softmax,
     "dropout": run_dropout,
+    "activation penalty": run_penalty,
 }
 each_kernel = pytest.mark.parametrize("run", KERNELS.values(), ids=KERNELS)
 each_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])

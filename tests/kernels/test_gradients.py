@@ -18,6 +18,8 @@ from charrnn.kernels import (
     CELLS,
     Array,
     Cell,
+    activation_penalty,
+    activation_penalty_backward,
     dropout_backward,
     dropout_forward,
     dropout_mask,
@@ -171,6 +173,16 @@ def test_dropout() -> None:
     )
 
 
+def test_activation_penalty() -> None:
+    rng = np.random.default_rng(6)
+    h, dh = rng.standard_normal((T, N, H)), rng.standard_normal((T, N, H))
+    check_gradients(
+        lambda h: float(np.vdot(dh, h)) + 0.3 * activation_penalty(h),
+        {"h": h},
+        {"h": activation_penalty_backward(dh, h, 0.3)},
+    )
+
+
 def test_a_dropout_mask_drops_at_its_rate_and_scales_the_rest() -> None:
     mask = dropout_mask(10, range(10), 100, 0.3, (7, 0), np.float64)
     dropped = round(0.3 * 2**16) / 2**16  # the rate, as rounded by the function
@@ -190,6 +202,13 @@ def test_a_dropout_mask_of_the_highest_rate_is_finite() -> None:
 )
 def test_model(cell: str, num_layers: int, embedding_size: int | None, name: str) -> None:
     check_model(ModelConfig(cell, num_layers, 4, embedding_size, **DROPPED[name]))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_model_with_an_activation_penalty(cell: str) -> None:
+    weights = np.random.default_rng(10).random((4, 3)) * (np.arange(4)[:, None] < [4, 2, 0])
+    check_model(ModelConfig(cell, 2, 4, embedding_size=3, dropout=0.4), penalty=0.5)
+    check_model(ModelConfig(cell, 1, 4), 0.7, weights, penalty=0.5)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -247,6 +266,7 @@ def check_model(
     weights: Array | None = None,
     early: EarlyTargets | None = None,
     F: int = 0,
+    penalty: float = 0.0,
 ) -> None:
     """Check the gradients of a model; scale and weights, of 4 steps of 3 rows, are of the loss."""
     V, (T, N), rng = 5, (4, 3), np.random.default_rng(8)
@@ -263,23 +283,25 @@ def check_model(
         for name, array in arrays.items():
             model.views[name][...] = array
         first = states if features is None else model.first_states(N, features)
-        logits, _, _ = model.forward(codes, first, masks)
+        logits, _, cache = model.forward(codes, first, masks)
         nll_nats, _ = softmax_cross_entropy_forward(logits, targets)
         total = float((nll_nats if weights is None else weights * nll_nats).sum())
         if early is not None:
             second, _ = softmax_cross_entropy_forward(logits, np.tile(early.codes, (T, 1)))
             total += float((early.weights * second).sum())
-        return factor * total
+        return factor * (total + penalty * activation_penalty(cache.top))
 
     gradient = parameter_views(np.full_like(flat, np.nan), shapes)  # every element must be written
     nats, _ = model.loss_gradient(
-        codes, targets, states, gradient, masks, scale, weights, early, features
+        codes, targets, states, gradient, masks, scale, weights, early, features, penalty
     )
     parameters = parameter_views(flat, shapes)
     whole = loss(**parameters)
-    if early is not None:  # the second targets count in the gradient only
-        first = states if features is None else model.first_states(N, features)
-        logits, _, _ = model.forward(codes, first, masks)
+    # The second targets and the penalty count in the gradient only.
+    first = states if features is None else model.first_states(N, features)
+    logits, _, cache = model.forward(codes, first, masks)
+    whole -= factor * penalty * activation_penalty(cache.top)
+    if early is not None:
         second, _ = softmax_cross_entropy_forward(logits, np.tile(early.codes, (T, 1)))
         whole -= factor * float((early.weights * second).sum())
     assert factor * nats == pytest.approx(whole, rel=1e-12)

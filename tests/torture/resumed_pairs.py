@@ -118,6 +118,7 @@ def overrides(draw: st.DrawFn, cell: str, kinds: Sequence[str | None]) -> dict[s
         "train.schedule": schedule,
         **{f"train.{name}": draw(SCHEDULED[name]) for name in SCHEDULES[schedule]},
         "train.warmup_steps": draw(st.sampled_from([0, 7])),
+        "train.activation_penalty": draw(st.sampled_from([0.0, 1.0])),
         "train.clip_norm": draw(st.floats(0.1, 5)) if clip == "norm" else None,
         "train.clip_value": draw(st.floats(0.01, 1)) if clip == "value" else None,
         "train.log_every": draw(every),

@@ -320,6 +320,7 @@ CHANGES: dict[str, tuple[str, ...]] = {
         "data.prompt_separator=_",
         "train.prompt_weight=0.5",
     ),
+    "train.activation_penalty": ("train.activation_penalty=0.5",),
     "train.early_weight": (
         "data.records=line",
         "data.prompt_separator=_",

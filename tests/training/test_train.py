@@ -64,6 +64,25 @@ def test_it_learns_hello(cell: str, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert capsys.readouterr() == ("hello\n", "")
 
 
+@pytest.mark.parametrize("backend", ["numpy", "auto"])
+def test_an_activation_penalty_makes_outputs_smaller(backend: str, tmp_path: Path) -> None:
+    squares = []
+    for penalty in (0, 10):
+        run_dir = train(
+            tmp_path,
+            {
+                "train.activation_penalty": penalty,
+                "train.backend": backend,
+                "train.max_steps": 100,
+                "train.learning_rate": 0.02,
+            },
+            "--overwrite",
+        )
+        checkpoint = load_checkpoint(run_dir / "last.npz")
+        squares.append(float(np.square(checkpoint.states[0][0]).mean()))
+    assert squares[1] < squares[0] / 2
+
+
 def test_the_files_of_a_run(tmp_path: Path) -> None:
     """Four files with the expected contents, and no temporary file."""
     run_dir = train(tmp_path)

@@ -46,6 +46,7 @@ SHARED = {
     "model.dropout": 0.3,
     "model.dropout_per": "window",
     "model.weight_dropout": 0.2,
+    "train.activation_penalty": 0.5,
     "train.streams": "fresh",
     "train.batch_size": 5,
     "train.seq_length": 7,
