@@ -98,7 +98,7 @@ def write_config(
 def plain_config(overrides: Mapping[str, Any] | None = None) -> Config:
     """Return a configuration without unset keys: PLAIN with overrides by dotted key."""
     values = _over(PLAIN, overrides or {})
-    if values["train"]["optimizer"] == "adamw":
+    if values["train"]["optimizer"] in ("adamw", "cadamw"):
         values["train"].setdefault("weight_decay", 0.1)
     return config_from_dict(values)
 

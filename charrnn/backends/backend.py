@@ -83,6 +83,7 @@ def backend(name: str) -> Backend:
         return NUMPY
     from charrnn.backends.elementwise import (
         adam,
+        cautious_adam,
         softmax_cross_entropy_backward,
         softmax_cross_entropy_forward,
     )
@@ -93,7 +94,7 @@ def backend(name: str) -> Backend:
         compiled_loops(),
         softmax_cross_entropy_forward,
         softmax_cross_entropy_backward,
-        {"adam": adam, "adamw": adam},
+        {"adam": adam, "adamw": adam, "cadamw": cautious_adam},
     )
 
 

@@ -1,8 +1,9 @@
-"""Compiled twins of the softmax with cross-entropy, of `scatter_rows` and of Adam's update."""
+"""Compiled twins of the softmax with cross-entropy, of `scatter_rows` and of Adam's updates."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from charrnn.kernels.optimizers import OptState
 from charrnn.kernels.softmax import SoftmaxCache
 
 _float = np.float32
-_ONE = _float(1)
+_ZERO, _ONE = _float(0), _float(1)
 
 
 @compiled_helper
@@ -113,10 +114,34 @@ def adam(
 ) -> None:
     """The twin of Adam's update in `charrnn.kernels.optimizers`."""
     m, v = state
+    _adam(p, g, m, v, *_constants(learning_rate, t, beta1, beta2, epsilon))
+
+
+def cautious_adam(
+    p: Array,
+    g: Array,
+    state: OptState,
+    learning_rate: float,
+    t: int,
+    scratch: Array,  # noqa: ARG001
+    *,
+    beta1: float,
+    beta2: float,
+    epsilon: float,
+) -> None:
+    """The twin of the cautious update in `charrnn.kernels.optimizers`."""
+    m, v = state
+    _cautious_adam(p, g, m, v, *_constants(learning_rate, t, beta1, beta2, epsilon))
+
+
+def _constants(
+    learning_rate: float, t: int, beta1: float, beta2: float, epsilon: float
+) -> tuple[Any, ...]:
+    """Return the factors of the means, the rate corrected for their bias, and epsilon."""
     root = math.sqrt(1 - beta2**t)
-    scaled_rate = learning_rate * root / (1 - beta1**t)
-    constants = (beta1, 1 - beta1, beta2, 1 - beta2, scaled_rate, epsilon * root)
-    _adam(p, g, m, v, *map(np.float32, constants))
+    rate = learning_rate * root / (1 - beta1**t)
+    constants = (beta1, 1 - beta1, beta2, 1 - beta2, rate, epsilon * root)
+    return tuple(np.float32(constant) for constant in constants)
 
 
 @compiled_entry_point
@@ -136,3 +161,27 @@ def _adam(
         m[k] = beta1 * m[k] + rest1 * g[k]
         v[k] = beta2 * v[k] + rest2 * g[k] * g[k]
         p[k] -= rate * m[k] / (np.sqrt(v[k]) + epsilon)
+
+
+@compiled_entry_point
+def _cautious_adam(
+    p: Array,
+    g: Array,
+    m: Array,
+    v: Array,
+    beta1: float,
+    rest1: float,
+    beta2: float,
+    rest2: float,
+    rate: float,
+    epsilon: float,
+) -> None:
+    agreed = 0
+    for k in range(len(p)):
+        m[k] = beta1 * m[k] + rest1 * g[k]
+        v[k] = beta2 * v[k] + rest2 * g[k] * g[k]
+        agreed += m[k] * g[k] > _ZERO
+    rate *= _float(len(p) / max(1, agreed))
+    for k in range(len(p)):
+        moved = m[k] if m[k] * g[k] > _ZERO else _ZERO
+        p[k] -= rate * moved / (np.sqrt(v[k]) + epsilon)

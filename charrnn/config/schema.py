@@ -281,7 +281,7 @@ class TrainConfig:
     )
     weight_decay: float | None = _fillable(
         _NOT_NEGATIVE,
-        "adamw: decay of the weights, not of the biases",
+        "adamw, cadamw: decay of the weights, not of the biases",
         f"{OPTIMIZERS['adamw'].hyperparameters['weight_decay']:g}, less for a long text",
     )
     schedule: str = _key(

@@ -184,6 +184,43 @@ def _adam(
 
     m and v are running means of g and g^2; the divisors correct their bias (Kingma and Ba 2015).
     """
+    _update_means(g, state, scratch, beta1, beta2)
+    m, v = state
+    root = math.sqrt(1 - beta2**t)
+    _scaled(p, m, v, learning_rate * root / (1 - beta1**t), epsilon * root, scratch)
+
+
+def _cautious_adam(
+    p: Array,
+    g: Array,
+    state: OptState,
+    learning_rate: float,
+    t: int,
+    scratch: Array,
+    *,
+    beta1: float,
+    beta2: float,
+    epsilon: float,
+) -> None:
+    """Adam, but only where the update goes down the present gradient (Liang et al. 2024)
+
+    k = 1 where m g > 0, else 0; p -= k / mean(k) of Adam's update. The mean is over all parameters,
+    so that the rate of the others makes up for those that stay.
+    """
+    _update_means(g, state, scratch, beta1, beta2)
+    m, v = state
+    root = math.sqrt(1 - beta2**t)
+    agreed = scratch[0]
+    np.greater(np.multiply(m, g, out=agreed), 0, out=agreed)
+    share = max(1.0, float(agreed.sum(dtype=np.float64))) / agreed.size
+    agreed *= m
+    _scaled(
+        p, agreed, v, learning_rate * root / (1 - beta1**t) / share, epsilon * root, scratch[::-1]
+    )
+
+
+def _update_means(g: Array, state: OptState, scratch: Array, beta1: float, beta2: float) -> None:
+    """m = beta1 m + (1 - beta1) g, v = beta2 v + (1 - beta2) g^2"""
     m, v = state
     a = scratch[0]
     m *= beta1
@@ -192,8 +229,6 @@ def _adam(
     np.multiply(g, g, out=a)
     a *= 1 - beta2
     v += a
-    root = math.sqrt(1 - beta2**t)
-    _scaled(p, m, v, learning_rate * root / (1 - beta1**t), epsilon * root, scratch)
 
 
 def _scaled(
@@ -218,6 +253,7 @@ OPTIMIZERS: dict[str, UpdateRule] = {
     "adam": UpdateRule(("m", "v"), 2e-2, _ADAM, _adam),
     # Decoupled weight decay (Loshchilov and Hutter 2019): `Optimizer` applies it before Adam.
     "adamw": UpdateRule(("m", "v"), 2e-2, {**_ADAM, "weight_decay": 0.1}, _adam),
+    "cadamw": UpdateRule(("m", "v"), 2e-2, {**_ADAM, "weight_decay": 0.1}, _cautious_adam),
 }
 
 

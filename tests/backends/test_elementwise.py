@@ -171,7 +171,7 @@ def updated(name: str, update: Callable[..., None] | None) -> tuple[Array, dict[
     return parameters - start, optimizer.state
 
 
-@pytest.mark.parametrize("name", ["adam", "adamw"])
+@pytest.mark.parametrize("name", ["adam", "adamw", "cadamw"])
 def test_ten_updates(name: str) -> None:
     moved, state = updated(name, backend("numba").updates[name])
     expected, true_state = updated(name, None)

@@ -177,6 +177,30 @@ def test_updates_depend_on_the_optimizer_state_alone(name: str) -> None:
     np.testing.assert_array_equal(run(3), run(0))
 
 
+def test_a_cautious_update_moves_only_down_the_gradient() -> None:
+    """Two steps worked out by hand: at the second, the mean gradient of one weight points up."""
+    p, gradients = np.zeros(2), np.array([[1.0, 1.0], [1.0, -0.1]])
+    hyperparameters = {"beta1": 0.5, "beta2": 0.75, "epsilon": 0.0, "weight_decay": 0.0}
+    optimizer = Optimizer("cadamw", hyperparameters, p)
+    optimizer.update(p, gradients[0], 0.1, 1)
+    np.testing.assert_allclose(p, [-0.1, -0.1], rtol=1e-15)  # Adam's first step, by the rate
+    optimizer.update(p, gradients[1], 0.1, 2)
+    np.testing.assert_allclose(optimizer.state["m"], [0.75, 0.2], rtol=1e-15)
+    # The first weight moves by twice Adam's step, 0.1 x 0.75 / 0.75 / sqrt(0.4375 / 0.4375).
+    np.testing.assert_allclose(p, [-0.3, -0.1], rtol=1e-14)
+
+
+@given(gradients(), st.integers(0, 10))
+def test_a_cautious_update_never_goes_up_the_gradient(gradient: Array, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    p, before = rng.standard_normal((2, gradient.size)).astype(gradient.dtype)
+    optimizer = Optimizer("cadamw", OPTIMIZERS["cadamw"].hyperparameters, p)
+    optimizer.update(p, before, 0.01, 1)
+    start = p.copy()
+    optimizer.update(p, gradient, 0.01, 2)
+    assert ((p - start) * gradient <= 0).all()
+
+
 def decay_twice(weight_decay: float, decayed: list[slice]) -> Array:
     """Return random parameters after two updates with weight decay."""
     rng = np.random.default_rng(2)

@@ -107,7 +107,7 @@ def test_packed_sequences(cell: Cell) -> None:
     assert not gradient["layers.0.Wx"][0].any()  # code 0 stands for padding alone
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name != "cadamw"])
 def test_ten_updates(name: str) -> None:
     record = stored("optimizers.")
     hyperparameters = {

@@ -35,6 +35,7 @@ RATES = {
     "adagrad": 0.05,
     "adam": 0.01,
     "adamw": 0.01,
+    "cadamw": 0.01,
 }
 
 
