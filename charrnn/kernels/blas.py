@@ -24,6 +24,7 @@ _SMALL = 1_000_000  # multiplications of a small product, at most
 _CORES_WITH_SMALL = ("SkylakeX", "Cooperlake", "SapphireRapids")
 _COLUMNS = 32  # of a panel
 _MIN_ROWS = 8  # smaller products cost more than they save
+_MAX_DEPTH = 256  # rows of a panel that many rows of x are multiplied by: it fits in the L1 cache
 
 
 def pack(W: Array, workspace: Workspace, name: str, widest: int | None = None) -> Array:
@@ -49,6 +50,23 @@ def product(x: Array, panels: Array, out: Array) -> None:
     """
     count, D, columns = panels.shape
     panel_product(x[:, :D], panels, out.reshape(len(x), count, columns).transpose(1, 0, 2))
+
+
+def multiply(x: Array, W: Array, out: Array, workspace: Workspace, name: str) -> None:
+    """Write out (M, K) = x (M, D) W (D, K), for many rows M; x and out are contiguous.
+
+    The panels of a deep W are not in the L1 cache. With many rows, to read them from the next cache
+    takes longer on some processors than the copies of one large product.
+
+    Args:
+        x, W, out: the matrices; W may have any memory layout.
+        workspace: holds the panels of W.
+        name: of the panels.
+    """
+    if len(W) > _MAX_DEPTH:
+        np.matmul(x, W, out=out)
+    else:
+        product(x, pack(W, workspace, name), out)
 
 
 def panel_product(x: Array, panels: Array, out: Array) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from charrnn.kernels.arrays import Array, Workspace
-from charrnn.kernels.blas import pack, product
+from charrnn.kernels.blas import multiply
 from charrnn.kernels.embedding import embedding_backward, embedding_forward, scatter_rows
 
 
@@ -38,7 +38,7 @@ def projection_forward(
     D, K = W.shape
     y = ws.array("projected", (*x.shape[:-1], K), W.dtype)
     rows = y.reshape(-1, K)
-    product(x.reshape(-1, D), pack(W, ws, "W_packed"), rows)
+    multiply(x.reshape(-1, D), W, rows, ws, "W_packed")
     rows += b
     return y
 
@@ -82,5 +82,5 @@ def projection_backward(
     if not need_dx:
         return None, dW, db
     dx = ws.array("dx", x.shape, W.dtype)
-    product(dy_rows, pack(W.T, ws, "W_T_packed"), dx.reshape(-1, D))
+    multiply(dy_rows, W.T, dx.reshape(-1, D), ws, "W_T_packed")
     return dx, dW, db
