@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from charrnn.kernels import Workspace
-from charrnn.kernels.blas import _MAX_DEPTH, has_small_products, multiply, pack, product
+from charrnn.kernels.blas import _MAX_DEPTH, multiply, pack, product
 
 
 @pytest.fixture(params=[False, True])
@@ -23,7 +23,3 @@ def test_products_in_panels(M: int, D: int, K: int) -> None:
     multiply(x, W, out[0], ws, "W")
     product(x, pack(W, ws, "W panels"), out[1])
     np.testing.assert_allclose(out, np.broadcast_to(x @ W, out.shape), atol=1e-11)
-
-
-def test_small_products_are_asked_of_the_library() -> None:
-    assert isinstance(has_small_products(), bool)
