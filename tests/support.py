@@ -52,6 +52,7 @@ PLAIN: dict[str, dict[str, Any]] = {
         "valid_chars": 0,
         "prompt_weight": 0,
         "early_weight": 0,
+        "activation_penalty": 0,
     },
 }
 

@@ -201,7 +201,7 @@ class DataConfig:
 class ModelConfig:
     """The network."""
 
-    cell: str = _fillable(Choice(tuple(CELLS)), "recurrent cell", "lstm")
+    cell: str = _fillable(Choice(tuple(CELLS)), "recurrent cell", "mogrifier")
     num_layers: int = _fillable(whole(1, 1000), "number of stacked layers", "2")
     hidden_size: int = _fillable(
         whole(1, 2**20), "units in each layer", "chosen for the text and the time limit"
@@ -264,7 +264,7 @@ class TrainConfig:
         "time limit; a cosine schedule follows the clock, so the result is not reproducible",
         None,
     )
-    optimizer: str = _key(Choice(tuple(OPTIMIZERS)), "update rule", "adamw")
+    optimizer: str = _key(Choice(tuple(OPTIMIZERS)), "update rule", "cadamw")
     learning_rate: float = _fillable(
         _POSITIVE, "step size of the optimizer", "chosen for optimizer, cell, size and length"
     )
@@ -344,10 +344,10 @@ class TrainConfig:
         "in all of them together",
         "1 if the replies are labels, otherwise 0",
     )
-    activation_penalty: float = _key(
+    activation_penalty: float = _fillable(
         _NOT_NEGATIVE,
         "weight in the gradient of the mean square of the last layer's output, after dropout",
-        0.0,
+        "1 for a text, 0 for records",
     )
     sample_length: int | None = _key(
         Nullable(whole(0, MAX_SAMPLE_LENGTH)),

@@ -48,6 +48,7 @@ _COMMENTS = {
     "train.validate_every": "steps, or epoch",
     "train.sample_length": "characters of the sample at each validation",
 }
+_OF_TEXTS = {"train.activation_penalty": "of large outputs of the last layer: regularises"}
 _OF_RECORDS = {
     "data.records": "each line, or paragraph, is a record; null: one text",
     "data.valid_fraction": "of the records, drawn by a digest, for validation",
@@ -82,7 +83,7 @@ def annotated_yaml(
         features: columns that data.feature_columns may name, written as a comment.
     """
     data, instead = config.data, instead or {}
-    comments = _COMMENTS | (_OF_RECORDS if data.records else {})
+    comments = _COMMENTS | (_OF_RECORDS if data.records else _OF_TEXTS)
     comments |= (_OF_TABLES if data.records in TABLES else {}) | (
         _OF_PROMPTS if data.has_prompts else {}
     )

@@ -182,7 +182,7 @@ def _config(values: Any) -> Config:
     has_prompts = any(values["data"].get(key) for key in PROMPTS)
     data = {"reverse_prompts": False if has_prompts else None, **values["data"]}
     older = {"workers": 1, "backend": "numpy", "streams": "fixed"}
-    older |= {"early_weight": 0.0, "valid_chars": 0}
+    older |= {"early_weight": 0.0, "valid_chars": 0, "activation_penalty": 0.0}
     train = older | values["train"]
     if not has_prompts:
         train["prompt_weight"] = 0.0  # which older files have as 0.1

@@ -3,7 +3,7 @@
 `fill_defaults` gives every unset key of a configuration a value. It is a pure function of the
 configuration, the sizes of the text and the size of the vocabulary:
 
-    cell, num_layers              an LSTM of two layers (`fill_defaults`)
+    cell, num_layers              a Mogrifier of two layers (`fill_defaults`)
     hidden_size                   larger for more work, smaller if little of the text is read twice
                                   (`_hidden_size`)
     batch_size, seq_length        32 and 80, or less for a small text (`_with_windows`)
@@ -17,6 +17,7 @@ configuration, the sizes of the text and the size of the vocabulary:
     warmup_steps, validate_every  by the number of steps (`_with_length`)
     valid_chars                   all, or a twentieth of the time's (`_valid_chars`)
     prompt_weight, early_weight   0.1 and 1 for labels ("Labels, predicted early"; `_with_weights`)
+    activation_penalty            1 for a text, 0 for records (`_with_weights`)
 
 "Work" is the number of floating-point operations in the matrix products of the whole training. The
 comments on the constants name, in quotes, the section of tests/benchmarks/EXPERIMENTS.md that
@@ -105,13 +106,13 @@ def fill_defaults(
     given = OPERATIONS_PER_S * 60 * (config.train.max_minutes or 0)
     work = max(1.0, work or given or work_for(n))
     model = config.model
-    model = replace(model, cell=model.cell or "lstm", num_layers=model.num_layers or 2)
+    model = replace(model, cell=model.cell or "mogrifier", num_layers=model.num_layers or 2)
     if model.hidden_size is None:
         model = replace(model, hidden_size=_hidden_size(model, n, V, work))
     workers = ranks or config.train.workers
     workers = workers if isinstance(workers, int) else 1  # each needs at least one stream
     train = _with_windows(config.train, sizes, workers)
-    train = _with_weights(train, sizes)
+    train = _with_weights(train, sizes, records=config.data.records is not None)
     epochs = _epochs(train, sizes, n, work / training_flops(model, V))
     keeps_prompt = sizes.prompts and sizes.labels != "reply"
     model = _with_dropout(model, n, V, epochs, keeps_prompt=keeps_prompt)
@@ -173,12 +174,15 @@ def _with_windows(train: TrainConfig, sizes: Sizes, workers: int) -> TrainConfig
     return replace(train, seq_length=T, batch_size=N, streams=streams)
 
 
-def _with_weights(train: TrainConfig, sizes: Sizes) -> TrainConfig:
-    """Fill in the weights of prompts and of early targets, which help labels."""
+def _with_weights(train: TrainConfig, sizes: Sizes, *, records: bool) -> TrainConfig:
+    """Fill in the weights of the loss: of prompts and early targets, which help labels, and of the
+    penalty on activations, which helps texts ("Fewer operations for the same loss")."""
     if train.prompt_weight is None:
         train = replace(train, prompt_weight=0.1 if sizes.labels else 0.0)
     if train.early_weight is None:
         train = replace(train, early_weight=1.0 if sizes.labels == "reply" else 0.0)
+    if train.activation_penalty is None:
+        train = replace(train, activation_penalty=0.0 if records else 1.0)
     return train
 
 

@@ -148,7 +148,7 @@ def test_the_chosen_values_are_printed(capsys: pytest.CaptureFixture[str]) -> No
     arguments = [word for one in given for word in ("--set", one)]
     assert run(["init", "tales.txt", "--minutes", "0.01", *arguments]) == 0
     err = capsys.readouterr().err
-    assert "lstm 2 x 48, dropout 0.125, weight dropout 0.5, " in err
+    assert "mogrifier 2 x 48, dropout 0.125, weight dropout 0.5, " in err
     assert "2,345,678 steps of training: about" in err
 
 

@@ -98,7 +98,7 @@ def test_the_default_configuration(tmp_path: Path) -> None:
         None,
         None,
     )
-    assert (config.train.optimizer, config.train.learning_rate) == ("adamw", None)
+    assert (config.train.optimizer, config.train.learning_rate) == ("cadamw", None)
     assert (config.train.schedule, config.train.checkpoint_every) == ("cosine", "60s")
     assert (config.train.max_epochs, config.train.max_steps) == (None, None)
     assert (config.train.clip_norm, config.train.clip_value) == (5.0, None)

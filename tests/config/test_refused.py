@@ -171,7 +171,7 @@ REFUSED: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     ),
     "another optimizer's hyperparameter": (
         DATA + "train: {momentum: 0.5}",
-        ("train.momentum", "optimizer adam", "beta1, beta2, epsilon"),
+        ("train.momentum", "optimizer cadamw", "beta1, beta2, epsilon"),
     ),
     "hyperparameters of another optimizer": (
         DATA + "train: {optimizer: sgd, weight_decay: 0.1, beta2: 0.9, momentum: 0}",

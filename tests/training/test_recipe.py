@@ -132,6 +132,7 @@ GIVEN = {
     "train.valid_chars": 123,
     "train.prompt_weight": 0.0,
     "train.early_weight": 0.0,
+    "train.activation_penalty": 0.0,
 }
 
 
@@ -167,13 +168,13 @@ def test_a_given_limit_is_the_only_one(limit: str) -> None:
 # learning_rate, weight_decay, warmup_steps, validate_every.
 EXPECTED: list[tuple[int, list[str], tuple[Any, ...]]] = [
     (2_500, [], (160, 0.5, 100, 0.025, 0.1, 50, 20)),
-    (203_787, [], (224, 0.41, 63, 0.021, 0.1, 200, 144)),
-    (203_787, ["train.max_minutes=1"], (160, 0.18, None, 0.025, 0.1, 62, "epoch")),
+    (203_787, [], (224, 0.41, 58, 0.021, 0.1, 200, 144)),
+    (203_787, ["train.max_minutes=1"], (160, 0.18, None, 0.025, 0.1, 57, "epoch")),
     (203_787, ["model.cell=rnn"], (224, 0.35, 100, 0.0064, 0.1, 200, 144)),
-    (1_115_394, [], (256, 0.14, 21, 0.02, 0.1, 200, "epoch")),
-    (1_115_394, ["train.max_minutes=600"], (416, 0.5, None, 0.0051, 0.1, 200, 2358)),
+    (1_115_394, [], (256, 0.13, 19, 0.02, 0.1, 200, "epoch")),
+    (1_115_394, ["train.max_minutes=600"], (416, 0.5, None, 0.0054, 0.1, 200, 2358)),
     (10_000_000, [], (320, 0.0, 4, 0.017, 0.033, 200, 1407)),
-    (10_000_000, ["train.max_minutes=1"], (128, 0.0, None, 0.028, 0.1, 95, 954)),
+    (10_000_000, ["train.max_minutes=1"], (96, 0.0, None, 0.033, 0.078, 155, 1034)),
 ]
 
 
