@@ -59,6 +59,7 @@ _FINE_TUNING = 0.125  # share of a new model's learning rate; the end of the sam
 
 MOST_EPOCHS = 100  # without a configured limit
 _MAX_VALIDATIONS = 50
+_MIN_VALIDATIONS = 10  # of a training of at least 10 epochs
 
 _MIN_UNITS_TRIED = 96  # smaller models get the learning rate of this hidden size
 # "Long trainings": from _MANY_STEPS on, the learning rate falls with the root of the steps.
@@ -69,6 +70,8 @@ _MAX_DECAY, _MAX_DECAY_PER_EPOCH = 8.0, 0.8
 
 
 _VALIDATION_SHARE = 0.05  # of the time, for all validations
+_MAX_VALIDATION_SHARE = 0.25  # of the time of steps, where the text is small beside what is scored
+_SCORING = 1 / 3  # of the work of training, per character
 _LEAST_SCORED = 200_000  # characters of a validation
 
 
@@ -252,7 +255,7 @@ def _with_length(train: TrainConfig, sizes: Sizes, epochs: float) -> TrainConfig
     if train.warmup_steps is None:
         train = replace(train, warmup_steps=min(200, round(epochs * windows / 20)))
     if train.validate_every is None:
-        train = replace(train, validate_every=_validate_every(windows, epochs))
+        train = replace(train, validate_every=_validate_every(windows, epochs, sizes))
     if train.valid_chars is None:
         train = replace(train, valid_chars=_valid_chars(train, sizes, epochs))
     return train
@@ -267,18 +270,22 @@ def _valid_chars(train: TrainConfig, sizes: Sizes, epochs: float) -> int:
     windows = sizes.windows_in_epoch(train)
     every = max(1, Limits(windows, None).steps(train.validate_every))  # a text may be too small
     validations = max(1, math.ceil(epochs * windows / every))
-    chars = max(_LEAST_SCORED, round(3 * _VALIDATION_SHARE * epochs * sizes.train / validations))
+    share = _VALIDATION_SHARE / _SCORING
+    chars = max(_LEAST_SCORED, round(share * epochs * sizes.train / validations))
     return 0 if chars >= sizes.others[0] else chars
 
 
-def _validate_every(windows: int, epochs: float) -> int | str:
+def _validate_every(windows: int, epochs: float, sizes: Sizes) -> int | str:
     """Return the interval of about three validations per epoch: at least 2, at most 10 in all.
 
     A training of at least 10 epochs validates once per epoch; one of more than 50 epochs validates
-    at most 50 times.
+    at most 50 times. It validates less often, but at least 10 times, where the validation part is
+    so large that scoring it takes more than a quarter of the time of the steps.
     """
-    if epochs > _MAX_VALIDATIONS:
-        return max(1, min(MAX_INT, windows * math.ceil(epochs / _MAX_VALIDATIONS)))
+    share = epochs * sizes.train * _MAX_VALIDATION_SHARE / (_SCORING * max(1, sizes.others[0]))
+    most = min(_MAX_VALIDATIONS, max(_MIN_VALIDATIONS, share))
+    if epochs > most:
+        return max(1, min(MAX_INT, windows * math.ceil(epochs / most)))
     count = min(10, max(2, round(3 * epochs)))
     return "epoch" if epochs >= count else max(1, math.ceil(windows * epochs / count))
 

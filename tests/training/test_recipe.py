@@ -17,7 +17,7 @@ from charrnn.config.schema import SHAPE, Config, fillable_keys, unset_keys
 from charrnn.kernels.optimizers import OPTIMIZERS
 from charrnn.text.corpus import Corpus, cut_points
 from charrnn.text.size_check import check_sizes
-from charrnn.text.streams import Streams
+from charrnn.text.streams import Streams, TextSizes
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.recipe import fill_defaults, filled_keys
 
@@ -87,6 +87,14 @@ def test_the_last_of_ten_validations_comes_at_the_end(chars: int, epochs: int) -
     train = filled(written, chars, 65).train
     steps = epochs * text_sizes(chars, written.data).windows_in_epoch(train)
     assert math.ceil(steps / train.validate_every) == 10
+
+
+@pytest.mark.parametrize(("valid", "validations"), [(800, 50), (10_000, 50), (100_000, 10)])
+def test_a_large_validation_part_is_scored_less_often(valid: int, validations: int) -> None:
+    config = fill_defaults(OPEN, TextSizes(8_000, (valid, 0)), 65)
+    windows = TextSizes(8_000, (valid, 0)).windows_in_epoch(config.train)
+    assert config.train.max_epochs == 100
+    assert config.train.validate_every == windows * 100 // validations
 
 
 def test_every_rank_has_a_stream() -> None:
