@@ -1,4 +1,4 @@
-"""Arrays in a file, written by `numpy.savez` and read without pickle.
+"""Arrays in a file, written as `numpy.savez` writes them and read without pickle.
 
 Members are stored, not compressed, so no array is larger than the file. Their headers are never
 parsed: each must be the text that `numpy.save` writes for the type and shape that the caller
@@ -20,7 +20,7 @@ import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from io import BufferedReader, FileIO
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 
@@ -48,8 +48,11 @@ _DAMAGE = (
 def write_arrays(file: IO[bytes], arrays: Mapping[str, Array]) -> None:
     """Write arrays and their digest into an empty file."""
     digest = _digest([_digest_line(name, array) for name, array in arrays.items()])
-    members: dict[str, Any] = {**arrays, DIGEST: np.array(digest)}
-    np.savez(file, **members)
+    # numpy.savez of NumPy 1 leaves its ZipFile open if a write fails, which prints a traceback.
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, array in {**arrays, DIGEST: np.array(digest)}.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
 
 
 class ArrayArchive:

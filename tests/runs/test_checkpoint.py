@@ -116,7 +116,7 @@ def test_the_arrays_are_named_for_anyone_to_read(tmp_path: Path) -> None:
 # Writing.
 
 
-def _half_written(file: Any, **_: Any) -> None:
+def _half_written(file: Any, *_: Any, **__: Any) -> None:
     file.write(b"half of it")
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -126,7 +126,7 @@ def _no_space(*_: Any, **__: Any) -> None:
 
 
 FAILURES = {
-    "numpy.savez": _half_written,
+    "numpy.lib.format.write_array": _half_written,
     "os.fsync": _no_space,
     "os.replace": _no_space,
     "builtins.open": _no_space,
@@ -208,7 +208,7 @@ def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(
         raise KeyboardInterrupt
 
     before = contents(saved.parent)
-    monkeypatch.setattr(np, "savez", interrupted)
+    monkeypatch.setattr("numpy.lib.format.write_array", interrupted)
     with pytest.raises(KeyboardInterrupt):
         save_checkpoint(saved, checkpoint_of(counters=Counters(step=13)))
     assert contents(saved.parent) == before
@@ -242,7 +242,7 @@ def test_a_training_that_cannot_save_ends_and_keeps_the_last_checkpoint(
     run_dir = train(tmp_path)
     before = (run_dir / "last.npz").read_bytes()
     capsys.readouterr()
-    monkeypatch.setattr(np, "savez", _half_written)
+    monkeypatch.setattr("numpy.lib.format.write_array", _half_written)
     config = write_config(tmp_path, {"train.max_steps": 25, "train.validate_every": 1000})
     assert run(["train", str(config), "--run-dir", str(run_dir), "--resume"]) == 1
     error = capsys.readouterr().err
