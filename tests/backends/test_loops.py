@@ -163,9 +163,9 @@ def test_nan_in_any_parameter_stays_nan(way: str, cell: Cell) -> None:
 def test_python_runs_the_loops_if_the_vector_width_is_unknown(
     cell: Cell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert not isinstance(compiled_loops()[cell.name].forward, partial)
-    monkeypatch.setattr(charrnn.backends.loops, "vector_width", lambda: 0)
-    assert isinstance(compiled_loops()[cell.name].forward, partial)
+    for width, in_python in ((8, False), (0, True)):
+        monkeypatch.setattr(charrnn.backends.loops, "vector_width", lambda width=width: width)
+        assert isinstance(compiled_loops()[cell.name].forward, partial) == in_python
 
 
 @pytest.mark.parametrize(
