@@ -8,11 +8,11 @@ configuration, the sizes of the text and the size of the vocabulary:
                                   (`_hidden_size`)
     batch_size, seq_length        32 and 80, or less for a small text (`_with_windows`)
     max_epochs                    what the work allows, at most 100 (`_epochs`)
-    dropout, weight_dropout       more for more epochs, and for more parameters per character; no
-                                  weight dropout where a text is written for a prompt
-                                  (`_with_dropout`)
+    dropout, weight_dropout       more for more epochs, and for more parameters per character; half
+                                  for fine-tuning; no weight dropout where a text is written for a
+                                  prompt (`_with_dropout`)
     learning_rate                 by optimizer and cell; lower for a larger model, for many steps
-                                  and for fine-tuning (`_with_rate`)
+                                  and for fine-tuning to a near text (`_with_rate`, `_rate_share`)
     weight_decay                  the optimizer's; lower for a long training (`_with_rate`)
     warmup_steps, validate_every  by the number of steps (`_with_length`)
     valid_chars                   all, or a twentieth of the time's (`_valid_chars`)
@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from charrnn.config.schema import (
     LIMITS,
@@ -55,7 +55,10 @@ _MAX_WORK_RATIO = 8.0  # of the work to `work_for`; more does not make the model
 # "How large, where a text is not read many times":
 _CHARS_PER_PARAMETER = 40.0  # characters read per parameter, if each is read a few times only
 _FEW_AND_MANY_EPOCHS = (3.0, 8.0)  # between them, hidden_size changes from one rule to the other
-_FINE_TUNING = 0.125  # share of a new model's learning rate; the end of the same section
+# "Fine-tuning": shares of a new model's dropout, and of its learning rate for a near text. Near and
+# far are how much more nats a character the source needs for the text than for its own.
+_TUNED_DROPOUT, _NEAR_RATE = 0.5, 0.4
+_NEAR_NATS, _FAR_NATS = 0.7, 1.9
 
 MOST_EPOCHS = 100  # without a configured limit
 _MAX_VALIDATIONS = 50
@@ -75,13 +78,20 @@ _SCORING = 1 / 3  # of the work of training, per character
 _LEAST_SCORED = 200_000  # characters of a validation
 
 
+class Source(NamedTuple):
+    """What a training starts from."""
+
+    model: ModelConfig
+    surplus_nats: float  # its loss on the new text, less that on the text it was trained on
+
+
 def fill_defaults(
     config: Config,
     sizes: Sizes,
     V: int,
     *,
     previous: Config | None = None,
-    source: ModelConfig | None = None,
+    source: Source | None = None,
     work: float | None = None,
     ranks: int | None = None,
 ) -> Config:
@@ -92,8 +102,7 @@ def fill_defaults(
         sizes: of the text.
         V: size of the vocabulary.
         previous: settings of the run being resumed; unset keys get its values.
-        source: model whose weights the training starts from; unset keys of the model's shape get
-            its values.
+        source: what the training starts from; unset keys of the model's shape get its values.
         work: operations that the training may take; by default those of `max_minutes` on a machine
             of OPERATIONS_PER_S, or else `work_for` the training part.
         ranks: number of MPI processes, which is the number of workers.
@@ -104,7 +113,7 @@ def fill_defaults(
     if previous is not None:
         return _filled_from_previous(config, previous)
     if source is not None:
-        config = replace(config, model=_with_shape_of(config.model, source))
+        config = replace(config, model=_with_shape_of(config.model, source.model))
     n = max(2, sizes.train)
     given = OPERATIONS_PER_S * 60 * (config.train.max_minutes or 0)
     work = max(1.0, work or given or work_for(n))
@@ -118,9 +127,11 @@ def fill_defaults(
     train = _with_weights(train, sizes, records=config.data.records is not None)
     epochs = _epochs(train, sizes, n, work / training_flops(model, V))
     keeps_prompt = sizes.prompts and sizes.labels != "reply"
-    model = _with_dropout(model, n, V, epochs, keeps_prompt=keeps_prompt)
+    share = 1.0 if source is None else _TUNED_DROPOUT
+    model = _with_dropout(model, n, V, epochs, keeps_prompt=keeps_prompt, share=share)
     train = _with_length(train, sizes, epochs)
-    train = _with_rate(train, model, sizes, epochs, fine_tuning=source is not None)
+    rate = 1.0 if source is None else _rate_share(source.surplus_nats)
+    train = _with_rate(train, model, sizes, epochs, rate)
     return replace(config, model=model, train=train)
 
 
@@ -202,17 +213,17 @@ def _epochs(train: TrainConfig, sizes: Sizes, n: int, chars: float) -> float:
 
 
 def _with_dropout(
-    model: ModelConfig, n: int, V: int, epochs: float, *, keeps_prompt: bool
+    model: ModelConfig, n: int, V: int, epochs: float, *, keeps_prompt: bool, share: float
 ) -> ModelConfig:
     """Fill in the dropout, which grows with the epochs and with the parameters per character.
 
     The constants fit the best rows of "Rate, dropout and decay of the weights go together". Where
     the states have to keep a prompt to write a text for it, no recurrent weight is dropped ("A text
-    for a label", "Prompts and replies that are both many").
+    for a label", "Prompts and replies that are both many"). Fine-tuning takes a share.
     """
     rate = 0.09 * math.log2(max(epochs, 1e-3) / 6.5)
     rate += 0.06 * math.log2(parameter_count(model, V) / n)
-    rate = round(max(0.0, min(0.5, rate)), 2)
+    rate = round(share * max(0.0, min(0.5, rate)), 2)
     if model.dropout is None:
         model = replace(model, dropout=rate)
     if model.weight_dropout is None:
@@ -221,7 +232,7 @@ def _with_dropout(
 
 
 def _with_rate(
-    train: TrainConfig, model: ModelConfig, sizes: Sizes, epochs: float, *, fine_tuning: bool
+    train: TrainConfig, model: ModelConfig, sizes: Sizes, epochs: float, share: float
 ) -> TrainConfig:
     """Fill in the learning rate and the weight decay.
 
@@ -235,7 +246,7 @@ def _with_rate(
     if train.learning_rate is None:
         rate = OPTIMIZERS[train.optimizer].learning_rate
         rate *= math.sqrt(256 / max(_MIN_UNITS_TRIED, model.hidden_size))
-        rate *= CELLS[model.cell].learning_rate_scale * (_FINE_TUNING if fine_tuning else 1.0)
+        rate *= CELLS[model.cell].learning_rate_scale * share
         rate *= math.sqrt(_MANY_STEPS / max(_MANY_STEPS, steps))
         rate = max(float(f"{rate:.2g}"), train.min_learning_rate)
         train = replace(train, learning_rate=rate)
@@ -245,6 +256,16 @@ def _with_rate(
         decay = default / max(1.0, default * train.learning_rate * steps / bound)
         train = replace(train, weight_decay=float(f"{decay:.2g}"))
     return train
+
+
+def _rate_share(surplus_nats: float) -> float:
+    """Return the share of a new model's learning rate that suits a source.
+
+    The weights of a near source need small changes; those of a far one are little more than a good
+    beginning. In between, the share is interpolated on a logarithmic scale.
+    """
+    nearness = (_FAR_NATS - surplus_nats) / (_FAR_NATS - _NEAR_NATS)
+    return math.pow(_NEAR_RATE, max(0.0, min(1.0, nearness)))
 
 
 def _with_length(train: TrainConfig, sizes: Sizes, epochs: float) -> TrainConfig:

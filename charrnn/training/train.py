@@ -39,7 +39,7 @@ from charrnn.training.accuracy import validation_accuracy, whole_validation
 from charrnn.training.divergence import no_better_than_guessing
 from charrnn.training.limits import reached_limits
 from charrnn.training.memorising import early_best_epoch
-from charrnn.training.recipe import fill_defaults, filled_keys
+from charrnn.training.recipe import Source, fill_defaults, filled_keys
 from charrnn.training.reporter import Reporter
 from charrnn.training.resume import (
     check_best,
@@ -49,7 +49,7 @@ from charrnn.training.resume import (
 )
 from charrnn.training.summary import default_rows, match_summary, summary_rows
 from charrnn.training.trainer import Trainer
-from charrnn.training.transfer import transfer_parameters
+from charrnn.training.transfer import source_of, transfer_parameters
 from charrnn.workers.count import resolve_workers
 from charrnn.workers.group import WorkerGroup
 from charrnn.workers.mpi import MPIGroup, Ranks
@@ -148,7 +148,13 @@ def train(
         corpus = load_corpus(written.data, reporter.note, cut)
         if checkpoint:
             check_same_text(run, checkpoint, corpus, written.data)
-        config = _resolve(written, corpus, checkpoint, source, ranks, reporter)
+        origin = None
+        if source:
+            try:
+                origin = source_of(source, corpus, written.data.feature_names)
+            except CheckpointError as error:
+                raise CheckpointError(f"{init_from}: {error}") from None
+        config = _resolve(written, corpus, checkpoint, origin, ranks, reporter)
         if not checkpoint:
             remarks = (
                 remark_on(corpus.codes, corpus.vocabulary, written.data, lists=True),
@@ -214,7 +220,7 @@ def _resolve(
     written: Config,
     corpus: Corpus,
     checkpoint: Checkpoint | None,
-    source: Checkpoint | None,
+    source: Source | None,
     ranks: Ranks | None,
     reporter: Reporter,
 ) -> Config:
@@ -226,7 +232,7 @@ def _resolve(
         sizes=corpus.sizes,
         V=V,
         previous=previous,
-        source=source.config.model if source else None,
+        source=source,
         ranks=size,
     )
     written = _reading_as(

@@ -10,11 +10,16 @@ import numpy as np
 from charrnn.config.schema import SHAPE
 from charrnn.errors import CheckpointError
 from charrnn.kernels import Array
+from charrnn.model.evaluation import score
 from charrnn.model.model import Model
-from charrnn.model.parameters import parameter_shapes, parameter_views
+from charrnn.model.parameters import initial_parameters, parameter_shapes, parameter_views
 from charrnn.runs.checkpoint import Checkpoint
+from charrnn.text.corpus import Corpus
 from charrnn.text.features import FeatureScale
 from charrnn.text.vocabulary import Vocabulary
+from charrnn.training.recipe import Source
+
+_SCORED = 20_000  # characters of the new text
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,31 @@ class VocabularyMatch:
     added: tuple[int, ...]  # in the new vocabulary only; their weights keep their initial values
     dropped: tuple[int, ...]  # in the old vocabulary only
     features: int | None = None  # whose weights are kept; None if neither model has some
+
+
+def source_of(checkpoint: Checkpoint, corpus: Corpus, names: tuple[int | str, ...] = ()) -> Source:
+    """Return the model of a checkpoint and how far the text is from its own.
+
+    The loss on the new text is that of _SCORED characters of its validation part, or of its
+    training part if it has no other. If one of the losses is unknown, the text counts as near.
+
+    Raises:
+        CheckpointError: see `transfer_parameters`.
+    """
+    config, V = checkpoint.config, len(corpus.vocabulary)
+    parameters = initial_parameters(config.model, V, config.seed, F=corpus.F)
+    model = Model(config.model, V, parameters, F=corpus.F)
+    transfer_parameters(checkpoint, model, corpus.vocabulary, corpus.scale, names)
+    start, end = corpus.split("valid")
+    if start == end:
+        start, end = corpus.split("train")
+    sample = corpus.stretches(start, end, min(_SCORED, end - start))
+    found = score(model, sample.scoring_windows(*sample.everything))
+    counters = checkpoint.counters
+    own_loss_nats = counters.best_loss_nats or counters.train_loss_nats
+    if not found.chars or own_loss_nats is None:
+        return Source(config.model, 0.0)
+    return Source(config.model, found.loss_nats - own_loss_nats)
 
 
 def transfer_parameters(

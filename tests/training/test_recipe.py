@@ -19,7 +19,7 @@ from charrnn.text.corpus import Corpus, cut_points
 from charrnn.text.size_check import check_sizes
 from charrnn.text.streams import Streams, TextSizes
 from charrnn.text.vocabulary import Vocabulary
-from charrnn.training.recipe import fill_defaults, filled_keys
+from charrnn.training.recipe import Source, fill_defaults, filled_keys
 
 OPEN = override_defaults()
 SIZES = tuple(range(50_000, 2_000_000, 50_000)) + tuple(range(2_000_000, 50_000_000, 500_000))
@@ -225,10 +225,12 @@ def test_only_adamw_has_a_weight_decay(optimizer: str) -> None:
     assert unset_keys(config) == []
 
 
-def test_fine_tuning_has_an_eighth_of_the_learning_rate() -> None:
-    source = filled(OPEN, 10**6, 65).model
-    tuned = filled(OPEN, 10**5, 65, source=source)
-    assert tuned.train.learning_rate == 0.125 * filled(OPEN, 10**6, 65).train.learning_rate
+@pytest.mark.parametrize(("surplus", "share"), [(-0.1, 0.4), (0.7, 0.4), (1.3, 0.63), (3, 1)])
+def test_a_near_text_is_fine_tuned_at_a_lower_rate(surplus: float, share: float) -> None:
+    new = filled(OPEN, 10**6, 65)
+    tuned = filled(OPEN, 10**6, 65, source=Source(new.model, surplus))
+    assert tuned.train.learning_rate == pytest.approx(share * new.train.learning_rate, rel=0.05)
+    assert tuned.model.dropout == pytest.approx(new.model.dropout / 2, abs=0.01)
 
 
 @pytest.mark.parametrize("workers", [2, 5, 64])
@@ -280,15 +282,14 @@ def test_unset_keys_of_a_resumed_run_keep_its_values() -> None:
     assert longer.model == previous.model
 
 
-def test_fine_tuning_takes_the_shape_of_its_source_and_a_lower_rate() -> None:
+def test_fine_tuning_takes_the_shape_of_its_source() -> None:
     sets = ["model.cell=gru", "model.num_layers=1", "model.hidden_size=48"]
     source = filled(override_defaults([*sets, "model.embedding_size=5"]), 10**6, 65)
-    tuned = filled(OPEN, 10**5, 65, source=source.model)
+    tuned = filled(OPEN, 10**5, 65, source=Source(source.model, 0.5))
     for name in SHAPE:
         assert getattr(tuned.model, name) == getattr(source.model, name)
     new = filled(override_defaults(sets), 10**5, 65)
     assert tuned.train.learning_rate < new.train.learning_rate
-    given_rate = filled(
-        override_defaults(["train.learning_rate=0.01"]), 10**5, 65, source=source.model
-    )
+    given = override_defaults(["train.learning_rate=0.01"])
+    given_rate = filled(given, 10**5, 65, source=Source(source.model, 0.5))
     assert given_rate.train.learning_rate == 0.01

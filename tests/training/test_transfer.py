@@ -12,13 +12,15 @@ from support import contents, train, write_config
 import charrnn.training.trainer
 from charrnn.commands.cli import run
 from charrnn.config.reader import load_config
-from charrnn.config.schema import Config
+from charrnn.config.schema import Config, DataConfig
 from charrnn.kernels import CELLS, Array
 from charrnn.model.model import Model
 from charrnn.model.parameters import initial_parameters, parameter_shapes
 from charrnn.runs.checkpoint import Checkpoint, load_checkpoint
+from charrnn.text.load import load_corpus
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.train import train as train_run
+from charrnn.training.transfer import source_of
 
 # Of the new text's characters b, d and f are kept, a, c, e and é are added; x and z are dropped. So
 # the codes of the kept ones change.
@@ -187,6 +189,24 @@ def test_dropout_may_differ(tmp_path: Path) -> None:
         run(["train", str(config), "--run-dir", str(tmp_path / "r"), "--init-from", str(source)])
         == 0
     )
+
+
+@pytest.mark.parametrize("valid_fraction", [0.1, 0.0])
+def test_a_text_is_as_far_as_the_source_predicts_it_worse(
+    tmp_path: Path, valid_fraction: float
+) -> None:
+    sets = {"train.max_steps": 200, "train.learning_rate": 0.03}
+    source = load_checkpoint(source_run(tmp_path / "old", sets) / "best.npz")
+    own, other = (
+        source_of(source, load_corpus(DataConfig(str(path), valid_fraction=valid_fraction)))
+        for path in (
+            tmp_path / "old" / "text.txt",
+            target_config(tmp_path / "new").parent / "text.txt",
+        )
+    )
+    assert own.model == other.model == source.config.model
+    assert abs(own.surplus_nats) < 0.1
+    assert other.surplus_nats > 1
 
 
 UNSET = "data:\n  path: text.txt\n"
