@@ -1,7 +1,6 @@
 """The memory of a workspace."""
 
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +32,6 @@ def test_large_arrays_begin_with_a_cache_line() -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="only Linux lists its pages")
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems have other pages")
 def test_large_arrays_ask_for_huge_pages() -> None:
     array = Workspace().array("panels", (1 << 18,), np.float32)
     at = array.ctypes.data + array.nbytes // 2  # the page of the first byte is shared
