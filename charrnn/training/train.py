@@ -16,7 +16,6 @@ from charrnn.config.reader import config_from_dict, load_config
 from charrnn.config.schema import Config, DataConfig
 from charrnn.errors import (
     CharRNNError,
-    CheckpointError,
     Remedy,
     RunError,
     WorkerError,
@@ -49,7 +48,7 @@ from charrnn.training.resume import (
 )
 from charrnn.training.summary import default_rows, match_summary, summary_rows
 from charrnn.training.trainer import Trainer
-from charrnn.training.transfer import source_of, transfer_parameters
+from charrnn.training.transfer import start_from
 from charrnn.workers.count import resolve_workers
 from charrnn.workers.group import WorkerGroup
 from charrnn.workers.mpi import MPIGroup, Ranks
@@ -135,10 +134,10 @@ def train(
             _note(reporter, "the run continues with its own weights", unused)
         source = None
         if init_from is not None:
-            init_from = find_checkpoint(init_from)
-            if reading := reading_note(init_from):
+            source_path = find_checkpoint(init_from)
+            if reading := reading_note(source_path):
                 reporter.note(reading)
-            source = load_checkpoint(init_from)
+            source = load_checkpoint(source_path)
         if checkpoint:
             written = _reading_as(written, checkpoint.config.data)
         elif source and written.data.has_prompts:
@@ -148,12 +147,8 @@ def train(
         corpus = load_corpus(written.data, reporter.note, cut)
         if checkpoint:
             check_same_text(run, checkpoint, corpus, written.data)
-        origin = None
-        if source:
-            try:
-                origin = source_of(source, corpus, written.data.feature_names)
-            except CheckpointError as error:
-                raise CheckpointError(f"{init_from}: {error}") from None
+        start = start_from(source, source_path, written, corpus) if source else None
+        origin = start.source if start else None
         config = _resolve(written, corpus, checkpoint, origin, ranks, reporter)
         if not checkpoint:
             remarks = (
@@ -168,15 +163,9 @@ def train(
             note = "nothing to resume here: starting a new run" if resume else ""
             if checkpoint:
                 note = _restore(trainer, run, checkpoint, reporter)
-            elif source:
-                try:
-                    names = config.data.feature_names
-                    match = transfer_parameters(
-                        source, trainer.model, corpus.vocabulary, corpus.scale, names
-                    )
-                except CheckpointError as error:
-                    raise CheckpointError(f"{init_from}: {error}") from None
-                note = match_summary(match, corpus)
+            elif start:
+                trainer.model.parameters[...] = start.parameters
+                note = match_summary(start.match, corpus)
             done = trainer.finished and run.last.exists()
             resumed = trainer.counters if checkpoint else None
             elapsed_s = 0.0 if done else prepare_folder(run, config, resumed)

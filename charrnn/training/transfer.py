@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from charrnn.config.schema import SHAPE
+from charrnn.config.schema import SHAPE, Config, ModelConfig
 from charrnn.errors import CheckpointError
 from charrnn.kernels import Array
 from charrnn.model.evaluation import score
@@ -32,29 +33,46 @@ class VocabularyMatch:
     features: int | None = None  # whose weights are kept; None if neither model has some
 
 
-def source_of(checkpoint: Checkpoint, corpus: Corpus, names: tuple[int | str, ...] = ()) -> Source:
-    """Return the model of a checkpoint and how far the text is from its own.
+@dataclass(frozen=True)
+class Start:
+    """What a run starts from instead of random weights."""
+
+    parameters: Array  # (P,), the flat vector
+    match: VocabularyMatch
+    source: Source
+
+
+def start_from(checkpoint: Checkpoint, path: Path, config: Config, corpus: Corpus) -> Start:
+    """Return the weights of a checkpoint for a new text, and how far the text is from its own.
 
     The loss on the new text is that of _SCORED characters of its validation part, or of its
     training part if it has no other. If one of the losses is unknown, the text counts as near.
 
+    Args:
+        checkpoint: to start from.
+        path: of the checkpoint, for messages.
+        config: of the new run; unset keys of the model's shape get the checkpoint's values.
+        corpus: the new text.
+
     Raises:
-        CheckpointError: see `transfer_parameters`.
+        CheckpointError: if the cell, the sizes or `data.tokens` differ, with the differences.
     """
-    config, V = checkpoint.config, len(corpus.vocabulary)
-    parameters = initial_parameters(config.model, V, config.seed, F=corpus.F)
-    model = Model(config.model, V, parameters, F=corpus.F)
-    transfer_parameters(checkpoint, model, corpus.vocabulary, corpus.scale, names)
+    vocabulary, model_config = corpus.vocabulary, checkpoint.config.model
+    _check_fit(checkpoint, path, config.model, vocabulary)
+    parameters = initial_parameters(model_config, len(vocabulary), config.seed, F=corpus.F)
+    model = Model(model_config, len(vocabulary), parameters, F=corpus.F)
+    names = config.data.feature_names
+    match = transfer_parameters(checkpoint, model, vocabulary, corpus.scale, names)
     start, end = corpus.split("valid")
     if start == end:
         start, end = corpus.split("train")
     sample = corpus.stretches(start, end, min(_SCORED, end - start))
     found = score(model, sample.scoring_windows(*sample.everything))
-    counters = checkpoint.counters
+    counters, surplus_nats = checkpoint.counters, 0.0
     own_loss_nats = counters.best_loss_nats or counters.train_loss_nats
-    if not found.chars or own_loss_nats is None:
-        return Source(config.model, 0.0)
-    return Source(config.model, found.loss_nats - own_loss_nats)
+    if found.chars and own_loss_nats is not None:
+        surplus_nats = found.loss_nats - own_loss_nats
+    return Start(parameters, match, Source(model_config, surplus_nats))
 
 
 def transfer_parameters(
@@ -73,32 +91,12 @@ def transfer_parameters(
     many, and changed to suit its mean and deviation.
 
     Args:
-        source: checkpoint to copy from.
+        source: checkpoint of a model of the same cell and sizes to copy from.
         model: new model with initial parameters.
         vocabulary: vocabulary of the new model.
         scale: of the features of the new model; None for a model without.
         names: of these; none for those of a file.
-
-    Raises:
-        CheckpointError: if the cell, the sizes or `data.tokens` differ, with the differences.
     """
-    theirs, ours = source.config.model, model.config
-    differences = [
-        f"its model.{name} is {_shown(getattr(theirs, name))}, the configuration's "
-        f"{_shown(getattr(ours, name))}"
-        for name in SHAPE
-        if getattr(theirs, name) != getattr(ours, name)
-    ]
-    if differences:
-        raise CheckpointError(
-            f"{', '.join(differences)}; the weights fit only a model of the same cell and sizes. "
-            "Leave these keys out of the configuration to use the checkpoint's values"
-        )
-    if source.vocabulary.tokens != vocabulary.tokens:
-        raise CheckpointError(
-            f"its data.tokens is {source.vocabulary.tokens}, the configuration's "
-            f"{vocabulary.tokens}; weights of characters do not fit bytes"
-        )
     _, old, new = np.intersect1d(
         source.vocabulary.symbols, vocabulary.symbols, assume_unique=True, return_indices=True
     )
@@ -126,6 +124,25 @@ def transfer_parameters(
         _symbols(np.delete(source.vocabulary.symbols, old)),
         features,
     )
+
+
+def _check_fit(source: Checkpoint, path: Path, ours: ModelConfig, vocabulary: Vocabulary) -> None:
+    theirs = source.config.model
+    differences = [
+        f"its model.{name} is {_shown(getattr(theirs, name))}, the configuration's {given}"
+        for name in SHAPE
+        if (given := getattr(ours, name)) not in (None, getattr(theirs, name))
+    ]
+    if differences:
+        raise CheckpointError(
+            f"{path}: {', '.join(differences)}; the weights fit only a model of the same cell and "
+            "sizes. Leave these keys out of the configuration to use the checkpoint's values"
+        )
+    if source.vocabulary.tokens != vocabulary.tokens:
+        raise CheckpointError(
+            f"{path}: its data.tokens is {source.vocabulary.tokens}, the configuration's "
+            f"{vocabulary.tokens}; weights of characters do not fit bytes"
+        )
 
 
 def _transfer_features(

@@ -20,7 +20,7 @@ from charrnn.runs.checkpoint import Checkpoint, load_checkpoint
 from charrnn.text.load import load_corpus
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.train import train as train_run
-from charrnn.training.transfer import source_of
+from charrnn.training.transfer import start_from
 
 # Of the new text's characters b, d and f are kept, a, c, e and é are added; x and z are dropped. So
 # the codes of the kept ones change.
@@ -191,18 +191,16 @@ def test_dropout_may_differ(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("valid_fraction", [0.1, 0.0])
-def test_a_text_is_as_far_as_the_source_predicts_it_worse(
-    tmp_path: Path, valid_fraction: float
-) -> None:
+@pytest.mark.parametrize("fraction", [0.1, 0.0])
+def test_a_text_is_as_far_as_the_source_predicts_it_worse(tmp_path: Path, fraction: float) -> None:
     sets = {"train.max_steps": 200, "train.learning_rate": 0.03}
-    source = load_checkpoint(source_run(tmp_path / "old", sets) / "best.npz")
+    path = source_run(tmp_path / "old", sets) / "best.npz"
+    source = load_checkpoint(path)
+    target_config(tmp_path / "new")
     own, other = (
-        source_of(source, load_corpus(DataConfig(str(path), valid_fraction=valid_fraction)))
-        for path in (
-            tmp_path / "old" / "text.txt",
-            target_config(tmp_path / "new").parent / "text.txt",
-        )
+        start_from(source, path, Config(data=data), load_corpus(data)).source
+        for folder in ("old", "new")
+        for data in [DataConfig(str(tmp_path / folder / "text.txt"), valid_fraction=fraction)]
     )
     assert own.model == other.model == source.config.model
     assert abs(own.surplus_nats) < 0.1
