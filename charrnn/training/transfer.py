@@ -15,6 +15,7 @@ from charrnn.model.evaluation import score
 from charrnn.model.model import Model
 from charrnn.model.parameters import initial_parameters, parameter_shapes, parameter_views
 from charrnn.runs.checkpoint import Checkpoint
+from charrnn.runs.meta import Counters
 from charrnn.text.corpus import Corpus
 from charrnn.text.features import FeatureScale
 from charrnn.text.vocabulary import Vocabulary
@@ -45,9 +46,6 @@ class Start:
 def start_from(checkpoint: Checkpoint, path: Path, config: Config, corpus: Corpus) -> Start:
     """Return the weights of a checkpoint for a new text, and how far the text is from its own.
 
-    The loss on the new text is that of _SCORED characters of its validation part, or of its
-    training part if it has no other. If one of the losses is unknown, the text counts as near.
-
     Args:
         checkpoint: to start from.
         path: of the checkpoint, for messages.
@@ -63,15 +61,7 @@ def start_from(checkpoint: Checkpoint, path: Path, config: Config, corpus: Corpu
     model = Model(model_config, len(vocabulary), parameters, F=corpus.F)
     names = config.data.feature_names
     match = transfer_parameters(checkpoint, model, vocabulary, corpus.scale, names)
-    start, end = corpus.split("valid")
-    if start == end:
-        start, end = corpus.split("train")
-    sample = corpus.stretches(start, end, min(_SCORED, end - start))
-    found = score(model, sample.scoring_windows(*sample.everything))
-    counters, surplus_nats = checkpoint.counters, 0.0
-    own_loss_nats = counters.best_loss_nats or counters.train_loss_nats
-    if found.chars and own_loss_nats is not None:
-        surplus_nats = found.loss_nats - own_loss_nats
+    surplus_nats = _surplus_nats(checkpoint.counters, model, corpus)
     return Start(parameters, match, Source(model_config, surplus_nats))
 
 
@@ -124,6 +114,30 @@ def transfer_parameters(
         _symbols(np.delete(source.vocabulary.symbols, old)),
         features,
     )
+
+
+def _surplus_nats(counters: Counters, model: Model, corpus: Corpus) -> float:
+    """Return the loss of a model on a new text, less that on its own; 0 if one is unknown.
+
+    The loss on the new text is that of at most _SCORED characters of its validation part, or of its
+    training part if it has no other.
+
+    Args:
+        counters: of the training of the model, whose losses are those on its own text.
+        model: with its weights, matched to the new text.
+        corpus: the new text.
+    """
+    own_loss_nats = counters.best_loss_nats
+    if own_loss_nats is None:
+        own_loss_nats = counters.train_loss_nats
+    part, symbols = "valid", corpus.sizes.others[0]
+    if not symbols:
+        part, symbols = "train", corpus.sizes.train
+    if own_loss_nats is None:
+        return 0.0
+    sample = corpus.stretches(*corpus.split(part), min(_SCORED, symbols))
+    found = score(model, sample.scoring_windows(*sample.everything))
+    return found.loss_nats - own_loss_nats if found.chars else 0.0
 
 
 def _check_fit(source: Checkpoint, path: Path, ours: ModelConfig, vocabulary: Vocabulary) -> None:

@@ -14,6 +14,7 @@ from charrnn.commands.cli import run
 from charrnn.config.reader import load_config
 from charrnn.config.schema import Config, DataConfig
 from charrnn.kernels import CELLS, Array
+from charrnn.model.evaluation import Score, score
 from charrnn.model.model import Model
 from charrnn.model.parameters import initial_parameters, parameter_shapes
 from charrnn.runs.checkpoint import Checkpoint, load_checkpoint
@@ -205,6 +206,26 @@ def test_a_text_is_as_far_as_the_source_predicts_it_worse(tmp_path: Path, fracti
     assert own.model == other.model == source.config.model
     assert abs(own.surplus_nats) < 0.1
     assert other.surplus_nats > 1
+
+
+@pytest.mark.parametrize("part", ["valid", "train"])
+def test_a_small_part_of_records_is_scored_whole(
+    tmp_path: Path, part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = source_run(tmp_path / "old") / "best.npz"
+    (tmp_path / "list.txt").write_text("".join(f"bdf{'fx' * (k % 7)}{k}\n" for k in range(200)))
+    fraction = 0.3 if part == "valid" else 0.0
+    data = DataConfig(str(tmp_path / "list.txt"), records="line", valid_fraction=fraction)
+    scored: list[Score] = []
+
+    def spy(*arguments: Any) -> Score:
+        scored.append(score(*arguments))
+        return scored[-1]
+
+    monkeypatch.setattr("charrnn.training.transfer.score", spy)
+    corpus = load_corpus(data)
+    start_from(load_checkpoint(path), path, Config(data=data), corpus)
+    assert [one.chars for one in scored] == [corpus.scored(*corpus.split(part))]
 
 
 UNSET = "data:\n  path: text.txt\n"
