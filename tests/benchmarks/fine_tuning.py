@@ -66,9 +66,10 @@ def run_missing(
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
 
         def source(path: Path) -> None:
-            run = models / path.stem
-            if not (run / "best.npz").exists():
-                train(path, run, SOURCE_MINUTES, 1, "--overwrite")
+            run, unfinished = models / path.stem, models / f"{path.stem}.unfinished"
+            if not run.exists():
+                train(path, unfinished, SOURCE_MINUTES, 1, "--overwrite")
+                unfinished.rename(run)
 
         def target(line: Line, path: Path) -> None:
             run = models / line["source"]
