@@ -62,7 +62,7 @@ _NEAR_NATS, _FAR_NATS = 0.7, 1.9
 
 MOST_EPOCHS = 100  # without a configured limit
 _MAX_VALIDATIONS = 50
-_MIN_VALIDATIONS = 10  # of a training of at least 10 epochs
+_MIN_VALIDATIONS = 10  # the least that this bound falls to, for a large validation part
 
 _MIN_UNITS_TRIED = 96  # smaller models get the learning rate of this hidden size
 # "Long trainings": from _MANY_STEPS on, the learning rate falls with the root of the steps.
@@ -286,7 +286,7 @@ def _valid_chars(train: TrainConfig, sizes: Sizes, epochs: float) -> int:
     """Return the characters that a validation scores; 0 for all of them.
 
     Scoring takes a third of the work of training, so all validations together take a twentieth of
-    the time at most, unless they score fewer characters than say something.
+    the time at most, unless each of them scores the fewest characters that say something.
     """
     windows = sizes.windows_in_epoch(train)
     every = max(1, Limits(windows, None).steps(train.validate_every))  # a text may be too small
@@ -299,9 +299,9 @@ def _valid_chars(train: TrainConfig, sizes: Sizes, epochs: float) -> int:
 def _validate_every(windows: int, epochs: float, sizes: Sizes) -> int | str:
     """Return the interval of about three validations per epoch: at least 2, at most 10 in all.
 
-    A training of at least 10 epochs validates once per epoch; one of more than 50 epochs validates
-    at most 50 times. It validates less often, but at least 10 times, where the validation part is
-    so large that scoring it takes more than a quarter of the time of the steps.
+    A training of at least 10 epochs validates once per epoch, or once in several epochs where that
+    would be more than 50 times. The bound is lower than 50, but not than 10, where the validation
+    part is so large that scoring it takes more than a quarter of the time of the steps.
     """
     share = epochs * sizes.train * _MAX_VALIDATION_SHARE / (_SCORING * max(1, sizes.others[0]))
     most = min(_MAX_VALIDATIONS, max(_MIN_VALIDATIONS, share))

@@ -68,9 +68,9 @@ def _length(limits: Limits) -> str:
 def default_rows(defaults: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return a row with the values of unset keys; none without unset keys.
 
-    An early weight of 0, which all but labels have, is left out.
+    A weight of 0, which stands for nothing, is left out.
     """
-    weights = ("train.prompt_weight", "train.early_weight")
+    weights = ("train.prompt_weight", "train.early_weight", "train.activation_penalty")
     shown = [key for key in defaults if key not in weights or defaults[key]]
     values = ", ".join(f"{key.split('.')[1]} {defaults[key]}" for key in shown)
     return [("chosen", values)] if values else []

@@ -20,6 +20,7 @@ from charrnn.text.size_check import check_sizes
 from charrnn.text.streams import Streams, TextSizes
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.recipe import Source, fill_defaults, filled_keys
+from charrnn.training.summary import default_rows
 
 OPEN = override_defaults()
 SIZES = tuple(range(50_000, 2_000_000, 50_000)) + tuple(range(2_000_000, 50_000_000, 500_000))
@@ -218,7 +219,7 @@ def test_the_weights_decay_by_a_bounded_factor(chars: int, epochs: int, rate: fl
     assert train.weight_decay == 0.1 or share > 0.95
 
 
-@pytest.mark.parametrize("optimizer", [name for name in OPTIMIZERS if name[-5:] != "adamw"])
+@pytest.mark.parametrize("optimizer", [name for name in OPTIMIZERS if "adamw" not in name])
 def test_only_adamw_has_a_weight_decay(optimizer: str) -> None:
     config = filled(override_defaults([f"train.optimizer={optimizer}"]), 10**6, 65)
     assert config.train.weight_decay is None
@@ -293,3 +294,11 @@ def test_fine_tuning_takes_the_shape_of_its_source() -> None:
     given = override_defaults(["train.learning_rate=0.01"])
     given_rate = filled(given, 10**5, 65, source=Source(source.model, 0.5))
     assert given_rate.train.learning_rate == 0.01
+
+
+@pytest.mark.parametrize(("records", "shown"), [("null", True), ("line", False)])
+def test_a_penalty_is_among_the_chosen_values_if_there_is_one(records: str, shown: bool) -> None:
+    given = override_defaults([f"data.records={records}"])
+    values = filled_keys(given, filled(given, 10**5, 65))
+    assert ("activation_penalty 1.0" in default_rows(values)[0][1]) is shown
+    assert ("activation_penalty" in default_rows(values)[0][1]) is shown
