@@ -19,12 +19,12 @@ from charrnn.kernels.arrays import Array, Workspace
 # OpenBLAS first copies the matrices of a product into an order of its own, which takes a third of
 # the time when there are few rows. Its functions for AVX-512 include separate ones for small
 # products, which read the matrices in place. A core name stands for a set of functions, not for a
-# brand: a processor of AMD with AVX-512 has those of SkylakeX.
+# brand: an AMD processor with AVX-512 has those of SkylakeX.
 _SMALL = 1_000_000  # multiplications of a small product, at most
 _CORES_WITH_SMALL = ("SkylakeX", "Cooperlake", "SapphireRapids")
 _COLUMNS = 32  # of a panel
 _MIN_ROWS = 8  # smaller products cost more than they save
-_MAX_DEPTH = 256  # rows of a panel that many rows of x are multiplied by: it fits in the L1 cache
+_MAX_DEPTH = 256  # rows of a panel that fits in the L1 cache
 
 
 def pack(W: Array, workspace: Workspace, name: str, widest: int | None = None) -> Array:
@@ -55,8 +55,8 @@ def product(x: Array, panels: Array, out: Array) -> None:
 def multiply(x: Array, W: Array, out: Array, workspace: Workspace, name: str) -> None:
     """Write out (M, K) = x (M, D) W (D, K), for many rows M; x and out are contiguous.
 
-    The panels of a deep W are not in the L1 cache. With many rows, to read them from the next cache
-    takes longer on some processors than the copies of one large product.
+    The panels of a deep W do not fit in the L1 cache. With many rows, reading them from the next
+    cache takes longer on some processors than the copies that one large product makes.
 
     Args:
         x, W, out: the matrices; W may have any memory layout.

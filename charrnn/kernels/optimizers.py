@@ -202,10 +202,10 @@ def _cautious_adam(
     beta2: float,
     epsilon: float,
 ) -> None:
-    """Adam, but only where the update goes down the present gradient (Liang et al. 2024)
+    """Adam, but only where the update goes down the present gradient (Liang et al. 2024).
 
-    k = 1 where m g > 0, else 0; p -= k / mean(k) of Adam's update. The mean is over all parameters,
-    so that the rate of the others makes up for those that stay.
+    k = 1 where m g > 0, else 0, and Adam's update is multiplied by k / mean(k). The mean is over
+    all parameters: those that move go further, to make up for those that stay.
     """
     _update_means(g, state, scratch, beta1, beta2)
     m, v = state
