@@ -27,7 +27,7 @@ from charrnn_peer import configuration
 from charrnn.model.parameters import training_flops
 from charrnn.planning.benchmark import V, memory_mb
 
-CELLS = ("lstm", "gru", "rnn")
+CELLS = ("lstm", "gru", "rnn", "mogrifier")  # PyTorch has all but the last
 SHAPES = ((2, 128, 50, 50), (1, 256, 64, 64), (2, 512, 100, 64), (1, 100, 25, 1))
 HERE = Path(__file__).parent
 SETTLE_S = 0.2  # before a turn: the threads of the one before may still be spinning
@@ -84,7 +84,7 @@ def measure(cell: str, shape: tuple[int, ...], rounds: int, round_s: float) -> R
     """Return a row of the table."""
     sides = ["numpy"]
     sides += ["numba"] * (find_spec("numba") is not None)
-    sides += ["pytorch"] * (find_spec("torch") is not None)
+    sides += ["pytorch"] * (find_spec("torch") is not None and cell != "mogrifier")
     times: dict[str, list[float]] = {side: [] for side in sides}
     with ExitStack() as stack:
         peers = {side: stack.enter_context(closing(Peer(side, cell, shape))) for side in sides}
