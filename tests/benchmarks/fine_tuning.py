@@ -13,45 +13,29 @@ is a line of FILE, and what is there already is not run again.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
-import subprocess
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from record_sampling import processor
+from long_runs import Line, append_line, charrnn, lowest_validation, processor, read_lines
 
 SOURCE_MINUTES = 3
 NEW, FINE_TUNED = "new", "fine-tuned"
-
-Line = dict[str, Any]
 
 
 def train(text: Path, run: Path, minutes: float, seed: int, *more: str) -> Line:
     """Train a model of a text; return its lowest validation loss, and what was chosen for it."""
     settings = ["data.records=null", "train.workers=1", f"seed={seed}"]
-    command = [sys.executable, "-m", "charrnn", "train", str(text), "--run-dir", str(run)]
-    command += ["--minutes", str(minutes), *more]
+    command = ["train", str(text), "--run-dir", str(run), "--minutes", str(minutes), *more]
     for setting in settings:
         command += ["--set", setting]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    scores = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    best = min((one["loss_nats"], one["step"]) for one in scores if one["split"] == "valid")
-    chosen = [line for line in done.stderr.splitlines() if line.startswith(("model", "chosen"))]
-    return {
-        "loss_nats": best[0],
-        "best_step": best[1],
-        "steps": scores[-1]["step"],
-        "s": scores[-1]["elapsed_s"],
-        "chosen": " ".join(" ".join(chosen).split()),
-    }
+    printed = charrnn(*command).stderr.splitlines()
+    chosen = [line for line in printed if line.startswith(("model", "chosen"))]
+    return {**lowest_validation(run), "chosen": " ".join(" ".join(chosen).split())}
 
 
 def run_missing(
@@ -76,8 +60,7 @@ def run_missing(
             more = ("--init-from", str(run)) if line["system"] == FINE_TUNED else ()
             with TemporaryDirectory() as folder:
                 line |= train(path, Path(folder, "run"), line["minutes"], line["seed"], *more)
-            with results.open("a") as file:
-                file.write(json.dumps(line | {"processor": processor()}) + "\n")
+            append_line(results, line | {"processor": processor()})
             print(*identity(line), f"{line['loss_nats']:.4f}", flush=True)
 
         list(threads.map(source, dict.fromkeys(first for first, _ in pairs)))
@@ -98,13 +81,6 @@ def run_missing(
 def identity(line: Line) -> tuple[Any, ...]:
     """Return what tells one training from the others."""
     return tuple(line[key] for key in ("system", "source", "target", "minutes", "seed"))
-
-
-def read_lines(results: Path) -> list[Line]:
-    """Return the lines of a file of results; of one that is not there, none."""
-    return (
-        [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
-    )
 
 
 def print_table(lines: list[Line]) -> None:

@@ -61,16 +61,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
+from long_runs import Line, append_line, charrnn, processor, read_lines
 from peers_table import CHARRNN, PEERS, print_table
-from record_sampling import processor
 from text_parts import WARM_UP, cut_points, read_text, stretches
 
 RECIPE = Path(__file__).with_name("pytorch_recipe.py")
 SETTINGS = ("data.valid_fraction=0.1", "data.test_fraction=0.1", "data.records=null")
 ONE_RUN = ("char-rnn",)  # systems of which one run gives the figures of several lengths
-Line = dict[str, Any]
 
 
 def charrnn_run(path: Path, minutes: float, seed: int) -> Line:
@@ -81,10 +79,10 @@ def charrnn_run(path: Path, minutes: float, seed: int) -> Line:
         for setting in (*SETTINGS, f"seed={seed}"):
             train += ["--set", setting]
         began = time.monotonic()
-        charrnn_command(*train)
+        charrnn(*train)
         command_s = time.monotonic() - began
-        metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-        test = json.loads(charrnn_command("eval", str(run), "--split", "test", "--json"))
+        metrics = read_lines(run / "metrics.jsonl")
+        test = json.loads(charrnn("eval", str(run), "--split", "test", "--json").stdout)
         trace = [
             {"s": one["elapsed_s"], "step": one["step"], "valid_nats": one["loss_nats"]}
             for one in metrics
@@ -101,25 +99,16 @@ def charrnn_run(path: Path, minutes: float, seed: int) -> Line:
         }
 
 
-def charrnn_command(*arguments: str) -> str:
-    """Run a command of charrnn; return what it prints."""
-    command = [sys.executable, "-m", "charrnn", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    return done.stdout
-
-
 def charrnn_model(run: Path, path: Path) -> Line:
     """Return the loss of a run's best model on the stretches, and its shape."""
-    import charrnn
+    from charrnn import load
     from charrnn.runs.checkpoint import load_checkpoint
     from charrnn.runs.folder import find_checkpoint
     from charrnn.version import __version__
 
     checkpoint, model, text = (
         load_checkpoint(find_checkpoint(run)),
-        charrnn.load(run),
+        load(run),
         text_of(path),
     )
     start, end = cut_points(len(text))[:2]
@@ -170,13 +159,6 @@ def text_of(path: Path) -> str:
     return text
 
 
-def read_lines(results: Path) -> list[Line]:
-    """Return the lines of a file of results; of one that is not there, none."""
-    return (
-        [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
-    )
-
-
 def run_text(path: Path, minutes: list[float], seed: int, peer: str | None, results: Path) -> None:
     """Run what is missing of a text and a seed, and append the results."""
     text = text_of(path)
@@ -207,8 +189,7 @@ def run_text(path: Path, minutes: list[float], seed: int, peer: str | None, resu
             )
             for one in found:
                 line = {"system": system, **common, **one}
-                with results.open("a") as file:
-                    file.write(json.dumps(line) + "\n")
+                append_line(results, line)
 
 
 def main() -> None:

@@ -17,14 +17,14 @@ from __future__ import annotations
 import argparse
 import math
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
+
+from long_runs import processor
 
 V, ROWS, MEAN = 28, 64, 7  # symbols with the end, rows of a process, symbols of a record
 END_LOGIT = math.log((V - 1) / (MEAN - 1))
@@ -129,14 +129,6 @@ def serve(cell: str, layers: int, H: int, threads: int) -> None:
         while (elapsed_s := time.perf_counter() - start) < float(line):
             step()
         print(len(written) / elapsed_s, flush=True)
-
-
-def processor() -> str:
-    """Return the name of the processor."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 def main() -> None:

@@ -14,10 +14,7 @@ line of FILE, and what is there already is not run again.
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -25,14 +22,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from record_sampling import processor
+from long_runs import Line, append_line, charrnn, lowest_validation, processor, read_lines
 
 SIZES = (8_000, 30_000, 60_000)  # characters of a slice
 VALID = 100_000  # characters of the validation part
 START = 0.4  # of the text, where a slice begins
 
 Settings = Mapping[str, Any]
-Line = dict[str, Any]
 
 
 def both_dropouts(rate: float) -> Settings:
@@ -76,21 +72,15 @@ def train(training: str, validation: str, settings: Settings) -> Line:
             path.write_text(text, encoding="utf-8")
         config = Path(folder, "config.yaml")
         config.write_text(f"data:\n  path: {paths['data.path']}\n")
-        command = [sys.executable, "-m", "charrnn", "train", str(config), "--run-dir", str(run)]
+        command = ["train", str(config), "--run-dir", str(run)]
         everything = {"data.valid_path": paths["data.valid_path"], "train.workers": 1, **settings}
         for key, value in everything.items():
             command += ["--set", f"{key}={value}"]
         began = time.monotonic()
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            raise SystemExit(done.stderr)
-        scores = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-        best = min((one["loss_nats"], one["step"]) for one in scores if one["split"] == "valid")
-        chosen = next(line for line in done.stderr.splitlines() if line.startswith("chosen"))
+        printed = charrnn(*command).stderr.splitlines()
+        chosen = next(line for line in printed if line.startswith("chosen"))
         return {
-            "loss_nats": best[0],
-            "best_step": best[1],
-            "steps": scores[-1]["step"],
+            **lowest_validation(run),
             "s": round(time.monotonic() - began, 1),
             "chosen": chosen.removeprefix("chosen").strip(),
         }
@@ -104,8 +94,7 @@ def run_missing(texts: list[Path], results: Path) -> None:
         def run(path: Path, size: int, training: str, validation: str, settings: Settings) -> None:
             line = {"text": path.stem, "chars": size, "settings": settings}
             line |= train(training, validation, settings) | {"processor": processor()}
-            with results.open("a") as file:
-                file.write(json.dumps(line) + "\n")
+            append_line(results, line)
             print(f"{path.stem} {size:,}, {name(settings)}: {line['loss_nats']:.4f}", flush=True)
 
         jobs = [
@@ -127,13 +116,6 @@ def name(settings: Settings) -> str:
     """
     words = [f"{key.partition('.')[2]} {value}" for key, value in settings.items()]
     return ", ".join(words) or "automatic"
-
-
-def read_lines(results: Path) -> list[Line]:
-    """Return the lines of a file of results; of one that is not there, none."""
-    return (
-        [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
-    )
 
 
 def print_table(lines: list[Line]) -> None:

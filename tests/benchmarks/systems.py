@@ -35,6 +35,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from long_runs import Line, append_line, read_lines
+
 ROOT = Path(__file__).parents[2]
 KINDS = ("suite", "bench")
 SUITE = ("pytest", "-m", "not external")
@@ -66,8 +68,6 @@ AVX2 = {
 }
 # Processes are forked only without other threads: let every process believe that it has one.
 SITECUSTOMIZE = "import threading\nthreading.active_count = lambda: 2\n"
-
-Result = dict[str, Any]
 
 
 class System(NamedTuple):
@@ -118,14 +118,14 @@ def systems(interpreters: list[str], spawning: Path) -> list[System]:
     return rows
 
 
-def versions_of(interpreter: str) -> Result:
+def versions_of(interpreter: str) -> Line:
     """Return the version of Python and of its libraries; None for one that is not there."""
     printed = subprocess.check_output([interpreter, "-c", VERSIONS], text=True)
-    found: Result = json.loads(printed)
+    found: Line = json.loads(printed)
     return found
 
 
-def suite(system: System) -> Result:
+def suite(system: System) -> Line:
     """Run the tests; return how many passed, failed and were skipped, and which failed."""
     start = time.monotonic()
     first = counted(system, (*SUITE, *PARALLEL))
@@ -137,7 +137,7 @@ def suite(system: System) -> Result:
     return first | {"seconds": round(time.monotonic() - start), "failed_first": failed_first}
 
 
-def counted(system: System, command: tuple[str, ...]) -> Result:
+def counted(system: System, command: tuple[str, ...]) -> Line:
     """Run tests; return how many passed, failed and were skipped, and which failed."""
     lines = system.run(command).stdout.splitlines()
     found = re.findall(r"(\d+) (passed|failed|skipped|error)", lines[-1] if lines else "")
@@ -152,7 +152,7 @@ def counted(system: System, command: tuple[str, ...]) -> Result:
     }
 
 
-def bench(system: System) -> Result:
+def bench(system: System) -> Line:
     """Measure the speed; return the characters trained on per second and their share."""
     done = system.run(BENCH)
     if done.returncode:
@@ -161,9 +161,9 @@ def bench(system: System) -> Result:
     return {key: speeds[key] for key in ("train_chars_per_s", "share_of_peak")}
 
 
-def table(results: list[Result]) -> str:
+def table(results: list[Line]) -> str:
     """Return the results in Markdown, those of a system in one row."""
-    rows: dict[str, Result] = {}
+    rows: dict[str, Line] = {}
     for result in results:
         rows.setdefault(result["system"], {}).update(result)
     columns: dict[str, tuple[str, Callable[[Any], str]]] = {
@@ -197,8 +197,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=ROOT / "runs" / "systems.jsonl")
     arguments = parser.parse_args()
     arguments.results.parent.mkdir(parents=True, exist_ok=True)
-    arguments.results.touch()
-    results = [json.loads(line) for line in arguments.results.read_text().splitlines()]
+    results = read_lines(arguments.results)
     there = set() if arguments.anew else {(row["system"], row["kind"]) for row in results}
     with tempfile.TemporaryDirectory() as folder:
         rows = systems(arguments.interpreters, Path(folder))
@@ -213,8 +212,7 @@ def main() -> None:
                     for line in result.get(key, ()):
                         print(f"{system.name}: {key}: {line}", file=sys.stderr, flush=True)
                 results.append(result)
-                with arguments.results.open("a") as file:
-                    file.write(json.dumps(result) + "\n")
+                append_line(arguments.results, result)
     print(table([result for row in rows for result in results if result["system"] == row.name]))
 
 
