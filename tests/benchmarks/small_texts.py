@@ -39,14 +39,11 @@ def both_dropouts(rate: float) -> Settings:
 AUTOMATIC: Settings = {}
 BY_HAND: tuple[Settings, ...] = (
     *({"model.hidden_size": H, **both_dropouts(rate)} for H in (96, 160) for rate in (0.3, 0.6)),
-    {"model.hidden_size": 256, **both_dropouts(0.6)},
     {"model.num_layers": 1},
-    {"model.num_layers": 1, "model.hidden_size": 256, **both_dropouts(0.3)},
     {"model.cell": "lstm"},
     {"model.cell": "gru"},
     {"train.max_epochs": 40},
     {"train.max_epochs": 40, **both_dropouts(0.3)},
-    {"train.max_epochs": 200},
     {"train.activation_penalty": 3},
     {"train.weight_decay": 0.3},
     {"train.batch_size": 8},
