@@ -24,6 +24,7 @@ def configuration(backend: str, cell: str, layers: int, H: int, T: int, N: int) 
     values |= {"train.seq_length": T, "train.batch_size": N, "train.streams": "fixed"}
     values |= {"train.max_epochs": 30, "train.optimizer": "adam", "train.learning_rate": 2e-3}
     values |= {"train.schedule": "constant", "train.warmup_steps": 0, "train.backend": backend}
+    values["train.activation_penalty"] = 0
     return resolve_workers(
         override_defaults([f"{key}={value}" for key, value in values.items()]), V
     )
